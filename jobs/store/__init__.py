@@ -1,0 +1,1 @@
+"""The SQL store: everything that reads or writes the database."""

@@ -1,0 +1,210 @@
+"""The SQL tables. Migrations import this file and nothing else of the room.
+
+Times are epoch seconds (UTC, double precision) by the database's clock: one representation that
+SQLite and PostgreSQL compare and subtract alike. Sizes are bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = MetaData(naming_convention=NAMING)
+
+#: SQLite numbers rows itself only for a column typed exactly INTEGER.
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+STATES = "('queued', 'running', 'succeeded', 'failed', 'cancelled')"
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", Double, nullable=False),
+    # When the batch's manifest was last written from SQL; null: never.
+    Column("manifest_at", Double),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer),
+    Column("device", String(64), nullable=False),
+    Column("card", String(100), nullable=False),
+    Column("modes", JSON, nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("memory_bytes", BigInteger, nullable=False),
+    Column("max_frames", JSON, nullable=False),
+    Column("dtype", String(16), nullable=False),
+    Column("nvlink", Boolean, nullable=False, server_default=text("false")),
+    Column("queues", JSON, nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("started_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("stopped_at", Double),
+    CheckConstraint("state IN ('declared', 'live', 'draining', 'stopped')", name="state"),
+    Index("ix_workers_state_seen_at", "state", "seen_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("batch_id", ForeignKey("batches.id"), nullable=False),
+    Column("custom_id", String(100), nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("requested_mode", String(8), nullable=False),
+    Column("mode", String(8), nullable=False),
+    Column("steps", Integer, nullable=False),
+    Column("guidance", Double, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("formats", JSON, nullable=False),
+    Column("model", String(100), nullable=False),
+    Column("revision", String(100), nullable=False),
+    Column("metadata", JSON, nullable=False),
+    Column("row_hash", String(64), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    # Routing: the ladder step in GiB; with mode it names the queue.
+    Column("class_gib", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("failure", String(16)),
+    Column("error", Text),
+    # Attempts are numbered from 1 and never reused: the number fences every write.
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("attempt_limit", Integer, nullable=False),
+    Column("not_before", Double, nullable=False, server_default=text("0")),
+    Column("worker_id", ForeignKey("workers.id")),
+    Column("lease_until", Double),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    # When its message was last put in Redis; null: to be published.
+    Column("published_at", Double),
+    Column("created_at", Double, nullable=False),
+    # When it last became queued: queue wait is counted from here (or from not_before).
+    Column("queued_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    # The job whose files this one points at, when its content had already succeeded.
+    Column("cached_from", ForeignKey("jobs.id")),
+    # The last attempt's figures again, so that history reads one table.
+    Column("card", String(100)),
+    Column("worker_name", String(200)),
+    Column("queue_s", Double),
+    Column("load_s", Double),
+    Column("encode_s", Double),
+    Column("sample_s", Double),
+    Column("decode_s", Double),
+    Column("save_s", Double),
+    Column("peak_memory_bytes", BigInteger),
+    UniqueConstraint("batch_id", "custom_id", "seed"),
+    CheckConstraint(f"state IN {STATES}", name="state"),
+    CheckConstraint("mode IN ('full', 'lite')", name="mode"),
+    CheckConstraint("(state = 'running') = (lease_until IS NOT NULL)", name="lease"),
+    sqlite_autoincrement=True,
+)
+
+#: The claim's order: priority, then class, then id (biggest first, oldest first).
+Index(
+    "ix_jobs_claim",
+    jobs.c.priority.desc(),
+    jobs.c.class_gib.desc(),
+    jobs.c.id,
+    sqlite_where=jobs.c.state == "queued",
+    postgresql_where=jobs.c.state == "queued",
+)
+Index(
+    "ix_jobs_unpublished",
+    jobs.c.id,
+    sqlite_where=text("state = 'queued' AND published_at IS NULL"),
+    postgresql_where=text("state = 'queued' AND published_at IS NULL"),
+)
+Index(
+    "ix_jobs_lease",
+    jobs.c.lease_until,
+    sqlite_where=jobs.c.state == "running",
+    postgresql_where=jobs.c.state == "running",
+)
+Index("ix_jobs_batch_id_state", jobs.c.batch_id, jobs.c.state, jobs.c.id)
+Index("ix_jobs_batch_id_finished_at", jobs.c.batch_id, jobs.c.finished_at)
+Index("ix_jobs_state_id", jobs.c.state, jobs.c.id)
+Index("ix_jobs_created_at", jobs.c.created_at)
+Index(
+    "ix_jobs_content_hash",
+    jobs.c.content_hash,
+    sqlite_where=text("state = 'succeeded'"),
+    postgresql_where=text("state = 'succeeded'"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("worker_id", ForeignKey("workers.id"), nullable=False),
+    Column("worker_name", String(200), nullable=False),
+    Column("card", String(100), nullable=False),
+    Column("mode", String(8), nullable=False),
+    Column("pack_size", Integer, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("failure", String(16)),
+    Column("error", Text),
+    Column("started_at", Double, nullable=False),
+    Column("finished_at", Double),
+    Column("queue_s", Double),
+    Column("load_s", Double),
+    Column("encode_s", Double),
+    Column("sample_s", Double),
+    Column("decode_s", Double),
+    Column("save_s", Double),
+    Column("peak_memory_bytes", BigInteger),
+    UniqueConstraint("job_id", "number"),
+    CheckConstraint(
+        "outcome IN ('running', 'succeeded', 'failed', 'cancelled', 'released')", name="outcome"
+    ),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", Key, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("path", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("job_id", "format"),
+)

@@ -1,0 +1,1 @@
+"""The composer: one process, one device."""
