@@ -1,0 +1,72 @@
+"""`hymo`: the entry point and the root group."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from jobs.cli.context import App
+from jobs.cli.group import LazyGroup
+
+OWN = {
+    "submit": "jobs.cli.submit:submit",
+    "watch": "jobs.cli.watch:watch",
+    "history": "jobs.cli.history:history",
+    "show": "jobs.cli.show:show",
+    "cancel": "jobs.cli.cancel:cancel",
+    "retry": "jobs.cli.retry:retry",
+    "pause": "jobs.cli.pause:pause",
+    "resume": "jobs.cli.pause:resume",
+    "workers": "jobs.cli.workers:workers",
+    "cards": "jobs.cli.cards:cards",
+    "db": "jobs.cli.db:db",
+}
+
+SECTIONS = {
+    "Make motions": ("run", "submit", "watch"),
+    "Ask": ("history", "show", "workers", "cards"),
+    "Steer": ("cancel", "retry", "pause", "resume"),
+    "Run the machines": ("up", "worker", "doctor", "models", "db"),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    own=OWN,
+    plugins="hymo.commands",
+    sections=SECTIONS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--home",
+    metavar="DIR",
+    help="Folder of the database, the embedded server, logs and config.toml. "
+    "[env HYMO_HOME; default ~/.hymo]",
+)
+@click.version_option(package_name="hymo", prog_name="hymo", message="%(prog)s %(version)s")
+@click.pass_context
+def hymo(ctx: click.Context, home: str | None) -> None:
+    """Make 3D human motions from text in bulk, and ask afterwards what ran where.
+
+    Settings come from flags, then HYMO_* variables, then config.toml in the home folder.
+    Data goes to stdout, progress and warnings to stderr.
+
+    Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 5 finished with failed jobs,
+    6 wait timed out, 7 database or broker unreachable, 130 interrupted.
+    """
+    ctx.obj = App(environ=os.environ, home=home)
+
+
+def main(args: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            # A prompt in any language must print on any terminal, escaped where it cannot be.
+            reconfigure(errors="backslashreplace")
+    hymo.main(args, prog_name="hymo")
+    raise SystemExit(0)  # unreachable: standalone mode always exits
