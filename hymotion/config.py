@@ -1,0 +1,239 @@
+"""The configuration of a model, read from the `config.yml` that comes with its weights.
+
+Only what changes our numbers is read; keys of training and of upstream's own class paths are
+left alone. A key inside `network_module_args` that we do not know is refused, because there it
+may change the architecture.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import yaml
+
+from hymotion.errors import ConfigError
+
+FPS = 30
+"""Frames a second of every released model and of everything written here."""
+
+MIN_FRAMES = 20
+"""The shortest motion, in frames, that the released models were made for."""
+
+NARROWBAND_FRAMES = 60
+"""How far, in frames, one frame sees another: 2.0 s at 30 fps."""
+
+FRAME_WIDTH = 201
+"""Numbers a frame: 3 translation, 22 × 6 rotation, 22 × 3 predicted joint positions."""
+
+RELEASED = {(1280, 27, 20): "full", (1024, 18, 16): "lite"}
+"""(feat_dim, num_layers, num_heads) of the released models, and the mode each one is."""
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the velocity field.
+
+    Blocks are two thirds single-stream, one third double-stream. `time_factor` scales the flow
+    time in [0, 1] before its sinusoidal embedding (not in the text refiner, where it is 1).
+    `train_frames` is the position at which text tokens start in the rotary embedding.
+    """
+
+    feat_dim: int
+    num_layers: int
+    num_heads: int
+    ctxt_input_dim: int
+    vtxt_input_dim: int
+    train_frames: int
+    input_dim: int = FRAME_WIDTH
+    mlp_ratio: float = 4.0
+    time_factor: float = 1000.0
+    narrowband: int = NARROWBAND_FRAMES
+
+    @property
+    def double_blocks(self) -> int:
+        """How many blocks keep motion and text apart."""
+        return self.num_layers // 3
+
+    @property
+    def single_blocks(self) -> int:
+        """How many blocks run on [motion, text] as one sequence."""
+        return self.num_layers - self.double_blocks
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.feat_dim // self.num_heads
+
+    @property
+    def mlp_dim(self) -> int:
+        """Width of the hidden layer of every MLP."""
+        return int(self.feat_dim * self.mlp_ratio)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """A whole model: its network, how it is guided, and which text encoder it expects.
+
+    `model`, `mode`, `revision` and `trained` name the model to people and databases; they are
+    optional keys at the top of the file, and None where the file does not say.
+    """
+
+    network: NetworkConfig
+    null_ctxt: bool
+    text_encoder: str
+    max_text_tokens: int
+    model: str | None = None
+    mode: str | None = None
+    revision: str | None = None
+    trained: bool | None = None
+    seed: int | None = None
+    weights_sha256: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> "ModelConfig":
+        """Read and validate a `config.yml`.
+
+        Raises:
+            ConfigError: the file is absent, is not YAML, or describes no network we know.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            raise ConfigError(
+                "the file is missing",
+                mend="Give the folder that holds config.yml and latest.ckpt",
+                path=path,
+                key=None,
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(path, error) from error
+        return cls.parse(text, path=path)
+
+    @classmethod
+    def parse(cls, text: str, *, path: Path | None = None) -> "ModelConfig":
+        """Validate the text of a `config.yml`; `path` is only for the messages."""
+        try:
+            loaded: object = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise _unreadable(path, error) from error
+        top = _Section("", loaded, path)
+        args = top.section("network_module_args")
+        train = top.section("train_pipeline_args")
+        encoder = train.section("text_encoder_cfg")
+        _check_fps(train)
+        return cls(
+            network=_network(args, train.integer("train_frames", low=MIN_FRAMES)),
+            null_ctxt=train.boolean("enable_ctxt_null_feat"),
+            text_encoder=encoder.string("llm_type"),
+            max_text_tokens=encoder.integer("max_length_llm"),
+            model=top.optional_string("model"),
+            mode=top.optional_string("mode"),
+            revision=top.optional_string("revision"),
+            trained=top.boolean("trained") if top.has("trained") else None,
+            seed=top.integer("seed", low=0) if top.has("seed") else None,
+            weights_sha256=top.optional_string("weights_sha256"),
+        )
+
+
+class _Section:
+    """One mapping of the file, with getters that name the key they miss."""
+
+    def __init__(self, name: str, value: object, path: Path | None) -> None:
+        self.name = name
+        self.path = path
+        if not isinstance(value, Mapping):
+            raise self.error(name or "the file", f"is {type(value).__name__}, not a mapping")
+        self.value: Mapping[object, object] = value
+
+    def error(self, key: str, problem: str) -> ConfigError:
+        return ConfigError(
+            f"{key} {problem}",
+            mend="Use the config.yml that was published with the checkpoint, unchanged",
+            path=self.path,
+            key=key,
+        )
+
+    def full(self, key: str) -> str:
+        return f"{self.name}.{key}" if self.name else key
+
+    def has(self, key: str) -> bool:
+        return key in self.value
+
+    def get(self, key: str) -> object:
+        if key not in self.value:
+            raise self.error(self.full(key), "is missing")
+        return self.value[key]
+
+    def section(self, key: str) -> "_Section":
+        return _Section(self.full(key), self.get(key), self.path)
+
+    def integer(self, key: str, *, low: int = 1) -> int:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int) or value < low:
+            raise self.error(self.full(key), f"is {value!r}, not a whole number from {low} up")
+        return value
+
+    def number(self, key: str) -> float:
+        value = self.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise self.error(self.full(key), f"is {value!r}, not a number above 0")
+        return float(value)
+
+    def boolean(self, key: str) -> bool:
+        value = self.get(key)
+        if not isinstance(value, bool):
+            raise self.error(self.full(key), f"is {value!r}, not true or false")
+        return value
+
+    def string(self, key: str) -> str:
+        value = self.get(key)
+        if not isinstance(value, str) or not value:
+            raise self.error(self.full(key), f"is {value!r}, not text")
+        return value
+
+    def optional_string(self, key: str) -> str | None:
+        return self.string(key) if self.has(key) else None
+
+
+def _unreadable(path: Path | None, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"it cannot be read as YAML ({str(error).splitlines()[0]})",
+        mend="Fetch the config.yml that was published with the checkpoint again",
+        path=path,
+        key=None,
+    )
+
+
+def _network(args: _Section, train_frames: int) -> NetworkConfig:
+    known = {field.name for field in fields(NetworkConfig)} - {"train_frames", "narrowband"}
+    fixed = {"apply_rope_to_single_branch": False, "mask_mode": "narrowband"}
+    for key, only in fixed.items():
+        if args.get(key) != only:
+            raise args.error(args.full(key), f"is {args.get(key)!r}; only {only!r} is supported")
+    # Dropout acts in training alone, so any value means the same network here.
+    unknown = [str(key) for key in args.value if key not in known | set(fixed) | {"dropout"}]
+    if unknown:
+        raise args.error(args.full(unknown[0]), "is not a key of the released networks")
+    network = NetworkConfig(
+        feat_dim=args.integer("feat_dim"),
+        num_layers=args.integer("num_layers"),
+        num_heads=args.integer("num_heads"),
+        ctxt_input_dim=args.integer("ctxt_input_dim"),
+        vtxt_input_dim=args.integer("vtxt_input_dim"),
+        train_frames=train_frames,
+        input_dim=args.integer("input_dim"),
+        mlp_ratio=args.number("mlp_ratio"),
+        time_factor=args.number("time_factor"),
+    )
+    if network.input_dim != FRAME_WIDTH:
+        raise args.error("network_module_args.input_dim", f"is not {FRAME_WIDTH}")
+    if network.num_layers % 3:
+        raise args.error("network_module_args.num_layers", "is not a multiple of 3")
+    if network.feat_dim % (2 * network.num_heads):
+        raise args.error("network_module_args.feat_dim", "does not give heads of an even width")
+    return network
+
+
+def _check_fps(train: _Section) -> None:
+    if train.integer("output_mesh_fps") != FPS:
+        raise train.error("train_pipeline_args.output_mesh_fps", f"is not {FPS}")

@@ -1,0 +1,82 @@
+"""The decoder: one latent in, one motion out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from hymotion.decoding.ground import lowest_point
+from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
+from hymotion.motion import Motion
+from hymotion.rotation import matrix_from_rot6d, rot6d_from_matrix
+from hymotion.skeleton import BODY, Skeleton
+
+FLAT_STD = 1e-3
+"""A number of the frame whose standard deviation is below this is a constant."""
+
+ROTATIONS = slice(3, 135)
+BODY_JOINTS = 22
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """A decoded clip before it has a body on the ground.
+
+    Attributes:
+        matrices: (L, 22, 3, 3) smoothed local rotations, float64.
+        trans: (L, 3) smoothed root translation, metres, float64, not lowered to any ground.
+        positions: (L, J, 3) joints without the translation, float64.
+        turns: (L, J, 3, 3) world rotations of the joints, float64.
+    """
+
+    matrices: Tensor
+    trans: Tensor
+    positions: Tensor
+    turns: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """Turns normalised latents into motions of one skeleton.
+
+    Attributes:
+        mean: (201,) of the training data.
+        std: (201,) of the training data.
+        skeleton: the body; its first 22 joints are the rotations' joints.
+    """
+
+    mean: Tensor
+    std: Tensor
+    skeleton: Skeleton = BODY
+
+    def pose(self, latent: Tensor) -> Pose:
+        """Denormalise and smooth a latent (L, 201), L ≥ 11, and pose the skeleton.
+
+        The last 66 numbers of a frame, the network's own guess of joint positions, are not used.
+        """
+        std = self.std.double()
+        frame = latent.double() * std.where(std >= FLAT_STD, 0.0) + self.mean.double()
+        rotations = frame[:, ROTATIONS].reshape(-1, BODY_JOINTS, 6)
+        matrices = smooth_rotations(matrix_from_rot6d(rotations))
+        positions, turns = forward_kinematics(matrices, self.skeleton)
+        return Pose(
+            matrices=matrices,
+            trans=smooth_translation(frame[:, :3]),
+            positions=positions,
+            turns=turns,
+        )
+
+    def decode(self, latent: Tensor) -> Motion:
+        """The motion of a latent (L, 201), lowered so that its lowest point is at y = 0."""
+        pose = self.pose(latent)
+        trans = pose.trans.clone()
+        world = pose.positions + trans[:, None]
+        trans[:, 1] -= lowest_point(world, pose.turns, self.skeleton)
+        joints = pose.positions + trans[:, None]
+        return Motion(
+            rot6d=rot6d_from_matrix(pose.matrices).numpy().astype(np.float32),
+            trans=trans.numpy().astype(np.float32),
+            joints=joints.numpy().astype(np.float32),
+            skeleton=self.skeleton,
+        )

@@ -1,0 +1,128 @@
+"""Every error the model library raises on purpose.
+
+One root, so a caller can catch the room's errors and nothing else. Each error carries its data
+as attributes and ends its message with the mend: what the reader can do about it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class HymotionError(Exception):
+    """Root of the library's errors.
+
+    Attributes:
+        problem: what is wrong, one sentence without the final stop.
+        mend: what to do about it, one sentence without the final stop.
+    """
+
+    def __init__(self, problem: str, *, mend: str) -> None:
+        super().__init__(f"{problem}. {mend}.")
+        self.problem = problem
+        self.mend = mend
+
+
+class ConfigError(HymotionError):
+    """A config.yml that cannot describe a network we know; carries the path and the key."""
+
+    def __init__(self, problem: str, *, mend: str, path: Path | None, key: str | None) -> None:
+        where = str(path) if path is not None else "config"
+        super().__init__(f"{where}: {problem}", mend=mend)
+        self.path = path
+        self.key = key
+
+
+class CheckpointError(HymotionError):
+    """A weight file that is absent, damaged, unsafe, or made for another network."""
+
+    def __init__(self, problem: str, *, mend: str, path: Path) -> None:
+        super().__init__(f"{path}: {problem}", mend=mend)
+        self.path = path
+
+
+class TensorMismatchError(CheckpointError):
+    """The file's tensors are not the network's; names the first that differ.
+
+    Attributes:
+        missing: tensors the network has and the file lacks.
+        unexpected: tensors the file has and the network lacks.
+        mismatched: "name: file has A, network has B" for tensors of another shape or type.
+    """
+
+    SHOWN = 3
+
+    def __init__(
+        self,
+        *,
+        path: Path,
+        missing: Sequence[str],
+        unexpected: Sequence[str],
+        mismatched: Sequence[str],
+    ) -> None:
+        parts = [
+            f"{len(names)} {kind} ({', '.join(names[: self.SHOWN])}"
+            f"{', …' if len(names) > self.SHOWN else ''})"
+            for kind, names in (
+                ("missing", missing),
+                ("unexpected", unexpected),
+                ("of another shape or type", mismatched),
+            )
+            if names
+        ]
+        super().__init__(
+            f"the tensors do not fit the network: {'; '.join(parts)}",
+            mend="Use the config.yml published with this checkpoint, or fetch the file again",
+            path=path,
+        )
+        self.missing = tuple(missing)
+        self.unexpected = tuple(unexpected)
+        self.mismatched = tuple(mismatched)
+
+
+class RequestError(HymotionError):
+    """A request no model or not this model can serve; carries the field and its value."""
+
+    def __init__(self, problem: str, *, mend: str, field: str, value: object) -> None:
+        super().__init__(problem, mend=mend)
+        self.field = field
+        self.value = value
+
+
+class EncoderMissingError(HymotionError):
+    """Prompts were given to a pipeline that has no text encoder."""
+
+
+class DeviceError(HymotionError):
+    """A device or number type that is unknown or absent on this machine."""
+
+
+class NumericsError(HymotionError):
+    """Sampling left the finite numbers.
+
+    Attributes:
+        step: the first solver step, 1-based, after which a latent was not finite.
+        total: how many steps were asked for.
+        indices: positions in the pack of the requests that are not finite.
+    """
+
+    def __init__(self, *, step: int, total: int, indices: Sequence[int]) -> None:
+        shown = ", ".join(map(str, indices))
+        super().__init__(
+            f"latents are not finite from step {step} of {total} on, requests {shown} of the pack",
+            mend="Sample these requests again in float32 or with a lower guidance scale",
+        )
+        self.step = step
+        self.total = total
+        self.indices = tuple(indices)
+
+
+class ExportError(HymotionError):
+    """A motion or its metadata cannot be written in the wanted format."""
+
+
+class GoldenError(HymotionError):
+    """A folder of golden fixtures that cannot be used; carries the folder."""
+
+    def __init__(self, problem: str, *, mend: str, folder: Path) -> None:
+        super().__init__(f"{folder}: {problem}", mend=mend)
+        self.folder = folder

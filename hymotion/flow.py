@@ -1,0 +1,44 @@
+"""Everything a checkpoint holds: the velocity field, the null features, the statistics."""
+
+import torch
+from torch import Tensor, nn
+
+from hymotion.conditioning import TextBatch
+from hymotion.config import ModelConfig
+from hymotion.network import VelocityField
+
+
+class FlowModel(nn.Module):
+    """The tensors of `model_state_dict`, under the published names.
+
+    `special_game_*` are carried because the files have them; sampling does not use them.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        network = config.network
+        self.null_ctxt = config.null_ctxt
+        self.motion_transformer = VelocityField(network)
+        self.null_vtxt_feat = nn.Parameter(torch.zeros(1, 1, network.vtxt_input_dim))
+        self.null_ctxt_input = nn.Parameter(torch.zeros(1, 1, network.ctxt_input_dim))
+        self.special_game_vtxt_feat = nn.Parameter(torch.zeros(1, 1, network.vtxt_input_dim))
+        self.special_game_ctxt_feat = nn.Parameter(torch.zeros(1, 1, network.ctxt_input_dim))
+        self.register_buffer("mean", torch.zeros(network.input_dim))
+        self.register_buffer("std", torch.ones(network.input_dim))
+
+    def unconditional(self, text: TextBatch) -> TextBatch:
+        """The null branch of guidance for the samples of `text`.
+
+        The null token stands in for every token of the prompt, so the prompt's length stays;
+        models trained without a null token keep the prompt's tokens.
+        """
+        ctxt = self.null_ctxt_input.expand_as(text.ctxt) if self.null_ctxt else text.ctxt
+        return TextBatch(self.null_vtxt_feat.expand_as(text.vtxt), ctxt, text.length)
+
+    def weight_bytes(self) -> int:
+        """Bytes of all parameters and buffers on the device."""
+        tensors = (*self.parameters(), *self.buffers())
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

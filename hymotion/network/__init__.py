@@ -1,0 +1,5 @@
+"""The velocity field: a multimodal diffusion transformer over motion frames and text tokens."""
+
+from hymotion.network.field import VelocityField
+
+__all__ = ["VelocityField"]

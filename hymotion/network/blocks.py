@@ -1,0 +1,111 @@
+"""The transformer blocks of the velocity field: double-stream, single-stream, final layer."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hymotion.network.attention import JointMask, RMSNorm, joint_attention, split_heads
+from hymotion.network.embedding import FeedForward
+from hymotion.network.modulation import Modulation, modulate
+from hymotion.network.rope import Rotary
+
+QKV = tuple[Tensor, Tensor, Tensor]
+
+
+class DoubleBlock(nn.Module):
+    """Motion and text with weights of their own, joined in one attention."""
+
+    def __init__(self, feat_dim: int, *, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = heads
+        width = feat_dim // heads
+        self.motion_mod = Modulation(feat_dim, parts=6)
+        self.motion_qkv = nn.Linear(feat_dim, 3 * feat_dim)
+        self.motion_q_norm = RMSNorm(width)
+        self.motion_k_norm = RMSNorm(width)
+        self.motion_out_proj = nn.Linear(feat_dim, feat_dim)
+        self.motion_mlp = FeedForward(feat_dim, hidden, activation=nn.GELU(approximate="tanh"))
+        self.text_mod = Modulation(feat_dim, parts=6)
+        self.text_qkv = nn.Linear(feat_dim, 3 * feat_dim)
+        self.text_q_norm = RMSNorm(width)
+        self.text_k_norm = RMSNorm(width)
+        self.text_out_proj = nn.Linear(feat_dim, feat_dim)
+        self.text_mlp = FeedForward(feat_dim, hidden, activation=nn.GELU(approximate="tanh"))
+
+    def forward(
+        self, motion: Tensor, text: Tensor, adapter: Tensor, rotary: Rotary, mask: JointMask
+    ) -> tuple[Tensor, Tensor]:
+        """Motion (B, L, D), text (B, T, D), adapter (B, 1, D); the same two shapes out."""
+        motion_mod = self.motion_mod(adapter)
+        text_mod = self.text_mod(adapter)
+        length = motion.shape[1]
+        motion_out, text_out = joint_attention(
+            self._motion(motion, motion_mod, rotary.head(length)),
+            self._text(text, text_mod, rotary.tail(length)),
+            mask,
+        )
+        motion = motion + motion_mod[2] * self.motion_out_proj(motion_out)
+        text = text + text_mod[2] * self.text_out_proj(text_out)
+        motion = motion + motion_mod[5] * self.motion_mlp(
+            modulate(motion, shift=motion_mod[3], scale=motion_mod[4])
+        )
+        text = text + text_mod[5] * self.text_mlp(
+            modulate(text, shift=text_mod[3], scale=text_mod[4])
+        )
+        return motion, text
+
+    def _motion(self, x: Tensor, mod: tuple[Tensor, ...], rotary: Rotary) -> QKV:
+        q, k, v = split_heads(self.motion_qkv(modulate(x, shift=mod[0], scale=mod[1])), self.heads)
+        return rotary.rotate(self.motion_q_norm(q)), rotary.rotate(self.motion_k_norm(k)), v
+
+    def _text(self, x: Tensor, mod: tuple[Tensor, ...], rotary: Rotary) -> QKV:
+        q, k, v = split_heads(self.text_qkv(modulate(x, shift=mod[0], scale=mod[1])), self.heads)
+        return rotary.rotate(self.text_q_norm(q)), rotary.rotate(self.text_k_norm(k)), v
+
+
+class SingleBlock(nn.Module):
+    """Attention and MLP side by side on [motion, text] as one sequence."""
+
+    def __init__(self, feat_dim: int, *, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.split = (3 * feat_dim, hidden)
+        self.modulation = Modulation(feat_dim, parts=3)
+        self.linear1 = nn.Linear(feat_dim, 3 * feat_dim + hidden)
+        self.linear2 = nn.Linear(feat_dim + hidden, feat_dim)
+        self.q_norm = RMSNorm(feat_dim // heads)
+        self.k_norm = RMSNorm(feat_dim // heads)
+
+    def forward(
+        self, x: Tensor, length: int, adapter: Tensor, rotary: Rotary, mask: JointMask
+    ) -> Tensor:
+        """x (B, L + T, D) whose first `length` = L entries are frames; the same shape out."""
+        shift, scale, gate = self.modulation(adapter)
+        qkv, hidden = self.linear1(modulate(x, shift=shift, scale=scale)).split(self.split, dim=-1)
+        q, k, v = split_heads(qkv, self.heads)
+        q, k = rotary.rotate(self.q_norm(q)), rotary.rotate(self.k_norm(k))
+        attended = torch.cat(
+            joint_attention(
+                (q[:, :, :length], k[:, :, :length], v[:, :, :length]),
+                (q[:, :, length:], k[:, :, length:], v[:, :, length:]),
+                mask,
+            ),
+            dim=1,
+        )
+        joined = torch.cat((attended, F.gelu(hidden, approximate="tanh")), dim=-1)
+        gated: Tensor = x + gate * self.linear2(joined)
+        return gated
+
+
+class FinalLayer(nn.Module):
+    """Modulated norm and the linear layer back to frames: (B, L, D) → (B, L, out)."""
+
+    def __init__(self, feat_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.adaLN_modulation = Modulation(feat_dim, parts=2)
+        self.linear = nn.Linear(feat_dim, out_dim)
+
+    def forward(self, x: Tensor, adapter: Tensor) -> Tensor:
+        shift, scale = self.adaLN_modulation(adapter)
+        frames: Tensor = self.linear(modulate(x, shift=shift, scale=scale))
+        return frames

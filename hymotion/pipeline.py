@@ -1,0 +1,220 @@
+"""The pipeline: prompts in, motions out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hymotion.conditioning import TextBatch, TextConditioning
+from hymotion.config import ModelConfig
+from hymotion.decoding import Decoder
+from hymotion.errors import EncoderMissingError, RequestError
+from hymotion.flow import FlowModel
+from hymotion.guidance import Guidance
+from hymotion.motion import Motion
+from hymotion.noise import draw_pack
+from hymotion.request import Request
+from hymotion.solver import EulerSolver, OnStep
+from hymotion.text import TextEncoder
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which model this is.
+
+    Attributes:
+        model: its name, such as "tiny".
+        mode: "full", "lite", or "custom" for a size that is neither.
+        revision: tells apart weights that give different motions.
+        trained: false where the weights are random and the motions mean nothing.
+    """
+
+    model: str
+    mode: str
+    revision: str
+    trained: bool
+
+
+class Pipeline:
+    """One loaded model on one device.
+
+    Requests of different lengths, guidance and prompts go through one forward pass together (a
+    pack); each comes out as it would alone, but for rounding.
+    """
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        config: ModelConfig,
+        flow: FlowModel,
+        encoder: TextEncoder | None,
+        device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        self.model = identity.model
+        self.mode = identity.mode
+        self.revision = identity.revision
+        self.trained = identity.trained
+        self.config = config
+        self.device = device
+        self.dtype = dtype
+        mean, std = flow.mean.float().cpu(), flow.std.float().cpu()
+        self.decoder = Decoder(mean=mean, std=std)
+        self._flow = flow.requires_grad_(False).to(device, dtype).eval()
+        self._encoder = encoder
+
+    @property
+    def train_frames(self) -> int:
+        """The longest motion, in frames."""
+        return self.config.network.train_frames
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of the weights on the device."""
+        return self._flow.weight_bytes()
+
+    def encode(self, prompts: Sequence[str]) -> list[TextConditioning]:
+        """Encode prompts, on the CPU in float32.
+
+        Raises:
+            EncoderMissingError: the model came without a text encoder.
+        """
+        if self._encoder is None:
+            raise EncoderMissingError(
+                f"model {self.model} was loaded without the text encoder it was trained with "
+                f"({self.config.text_encoder})",
+                mend="Pass encoder= to hymotion.load(), or give each Request a conditioning",
+            )
+        return self._encoder.encode(prompts)
+
+    def velocity(self, x: Tensor, t: Tensor, text: TextBatch, frames: Tensor) -> Tensor:
+        """One call of the velocity field: see `VelocityField.forward`; float32 on the CPU.
+
+        Args:
+            x: (B, L, 201) noisy motion.
+            t: (B,) flow time.
+            text: of B samples.
+            frames: (B,) valid frames.
+        """
+        with torch.inference_mode():
+            velocity: Tensor = self._flow.motion_transformer(
+                x.to(self.device),
+                t.to(self.device),
+                text.to(self.device, self.dtype),
+                frames.to(self.device),
+            )
+            return velocity.float().cpu()
+
+    def denoise(
+        self,
+        requests: Sequence[Request],
+        conditionings: Sequence[TextConditioning],
+        *,
+        on_step: OnStep | None = None,
+        trim: bool = True,
+    ) -> list[Tensor]:
+        """Sample a pack of normalised latents.
+
+        Args:
+            requests: B requests with the same number of steps.
+            conditionings: the B encoded prompts.
+            on_step: called with (step, total) after each step; what it raises passes through.
+            trim: compute only the longest request's frames and the longest prompt's tokens.
+                False computes the full padding of training, which is slower and gives the same.
+
+        Returns:
+            B latents (frames, 201), float32 on the CPU.
+
+        Raises:
+            RequestError: a request does not suit this model or the rest of the pack.
+            NumericsError: a latent is not finite; carries the step and the requests.
+        """
+        self._check_pack(requests, conditionings)
+        if not requests:
+            return []
+        # Weights never need a gradient; inference mode also spares autograd's book-keeping.
+        with torch.inference_mode():
+            guidance, noise = self._prepare(requests, conditionings, trim=trim)
+            solver = EulerSolver(steps=requests[0].steps)
+            state = solver.solve(guidance, noise, on_step=on_step).cpu()
+        return [
+            latent[: request.frames].clone()
+            for latent, request in zip(state, requests, strict=True)
+        ]
+
+    def decode(self, latents: Sequence[Tensor]) -> list[Motion]:
+        """Motions of normalised latents (L, 201), each on the ground."""
+        return [self.decoder.decode(latent.detach().cpu()) for latent in latents]
+
+    def sample(self, requests: Sequence[Request], *, on_step: OnStep | None = None) -> list[Motion]:
+        """Encode, denoise and decode a pack; see `denoise` for what can go wrong."""
+        prompts = [request.prompt for request in requests if request.prompt is not None]
+        encoded = iter(self.encode(prompts) if prompts else [])
+        conditionings = [
+            request.conditioning if request.conditioning is not None else next(encoded)
+            for request in requests
+        ]
+        return self.decode(self.denoise(requests, conditionings, on_step=on_step))
+
+    def _prepare(
+        self, requests: Sequence[Request], conditionings: Sequence[TextConditioning], *, trim: bool
+    ) -> tuple[Guidance, Tensor]:
+        network = self.config.network
+        longest = max(request.frames for request in requests)
+        padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
+        text = TextBatch.of(conditionings, tokens=None if trim else padded)
+        text = text.to(self.device, self.dtype)
+        guidance = Guidance.of(
+            self._flow.motion_transformer,
+            text=text,
+            null=self._flow.unconditional(text),
+            frames=torch.tensor([request.frames for request in requests], device=self.device),
+            scales=torch.tensor([request.guidance for request in requests], device=self.device),
+        )
+        noise = draw_pack(
+            [request.seed for request in requests],
+            frames=longest if trim else network.train_frames,
+            train_frames=network.train_frames,
+            width=network.input_dim,
+        )
+        return guidance, noise.to(self.device)
+
+    def _check_pack(
+        self, requests: Sequence[Request], conditionings: Sequence[TextConditioning]
+    ) -> None:
+        if len(requests) != len(conditionings):
+            raise RequestError(
+                f"{len(requests)} requests came with {len(conditionings)} conditionings",
+                mend="Give one conditioning a request, in the same order",
+                field="conditionings",
+                value=len(conditionings),
+            )
+        if len({request.steps for request in requests}) > 1:
+            raise RequestError(
+                "the requests of a pack have different numbers of steps",
+                mend="Sample requests with equal steps together",
+                field="steps",
+                value=sorted({request.steps for request in requests}),
+            )
+        for request, text in zip(requests, conditionings, strict=True):
+            self._check_one(request, text)
+
+    def _check_one(self, request: Request, text: TextConditioning) -> None:
+        if request.frames > self.train_frames:
+            raise RequestError(
+                f"{request.frames} frames are more than model {self.model} was made for",
+                mend=f"Choose at most {self.train_frames} frames",
+                field="frames",
+                value=request.frames,
+            )
+        network = self.config.network
+        wanted = (network.vtxt_input_dim, network.ctxt_input_dim)
+        if text.widths != wanted:
+            raise RequestError(
+                f"the conditioning has {text.widths} features, model {self.model} takes {wanted}",
+                mend="Encode the prompt with this model's own text encoder",
+                field="conditioning",
+                value=text.widths,
+            )
