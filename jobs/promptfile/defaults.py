@@ -1,0 +1,25 @@
+"""What a row that says nothing gets: the command line's defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.models import DEFAULT_MODEL
+from jobs.spec import DEFAULT_FORMATS, DEFAULT_FRAMES, DEFAULT_GUIDANCE, DEFAULT_STEPS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """Already checked values for the columns that a row leaves empty; see `JobSpec`.
+
+    `seeds` is how many jobs a row makes, with seeds counted up from the row's own (default 0).
+    """
+
+    mode: str = "auto"
+    frames: int = DEFAULT_FRAMES
+    seeds: int = 1
+    steps: int = DEFAULT_STEPS
+    guidance: float = DEFAULT_GUIDANCE
+    priority: int = 0
+    formats: tuple[str, ...] = DEFAULT_FORMATS
+    model: str = DEFAULT_MODEL

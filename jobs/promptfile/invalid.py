@@ -1,0 +1,98 @@
+"""The rows left out by `--skip-invalid`, written beside the input with the reasons."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from jobs.promptfile.problem import Problem, PromptFileError
+from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
+from jobs.promptfile.row import BadRow
+from jobs.promptfile.source import Source
+
+#: The column that a JSON line keeps in which could not be read as an object.
+_TEXT_COLUMN = "invalid_text"
+
+
+class InvalidRows:
+    """Writes bad rows to a file that can be mended and submitted in its turn.
+
+    A row without id gets its number as one, so that it stays the same row of the batch.
+    """
+
+    def __init__(self, source: Source, stream: TextIO) -> None:
+        self._source = source
+        self._stream = stream
+        self._columns: tuple[str, ...] | None = None
+        self.count = 0
+
+    def write(self, row: BadRow) -> None:
+        """Append one row."""
+        self.count += 1
+        reason = " | ".join(problem.reason for problem in row.problems)
+        values = {name: value for name, value in row.raw.values.items() if name not in _ADDED}
+        if values.get("id") in (None, ""):
+            values["id"] = str(row.raw.number)
+        if self._source.format == "jsonl":
+            self._write_json(values, row, reason)
+        else:
+            self._write_csv(values, row, reason)
+
+    def _write_json(self, values: dict[str, object], row: BadRow, reason: str) -> None:
+        if row.raw.extra:
+            values[_TEXT_COLUMN] = row.raw.extra[0]
+        values |= {LINE_COLUMN: row.raw.line, REASON_COLUMN: reason}
+        self._stream.write(json.dumps(values) + "\n")
+
+    def _write_csv(self, values: dict[str, object], row: BadRow, reason: str) -> None:
+        writer = csv.writer(self._stream, lineterminator="\n")
+        if self._columns is None:
+            self._columns = self._header(values)
+            writer.writerow([*self._columns, LINE_COLUMN, REASON_COLUMN])
+        cells = [values.get(column, "") for column in self._columns]
+        writer.writerow([*cells, row.raw.line, reason, *row.raw.extra])
+
+    def _header(self, values: dict[str, object]) -> tuple[str, ...]:
+        if self._source.format == "csv":
+            return tuple(values)
+        return ("id", "prompt", "frames", *(name for name in values if name not in COLUMNS))
+
+
+_ADDED = frozenset({LINE_COLUMN, REASON_COLUMN, _TEXT_COLUMN})
+
+
+def invalid_path(source: Source) -> Path:
+    """Where the bad rows of a source go: `<name>.invalid.csv`, or `.jsonl` for JSON Lines."""
+    suffix = "jsonl" if source.format == "jsonl" else "csv"
+    return source.folder / f"{source.stem}.invalid.{suffix}"
+
+
+@contextmanager
+def invalid_rows(source: Source) -> Iterator[InvalidRows]:
+    """A writer whose file appears under its name only when all went well and a row was written.
+
+    Raises:
+        PromptFileError: the folder cannot be written.
+    """
+    path = invalid_path(source)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        # What was not UTF-8 in the input is written back as the bytes that it was.
+        out = temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+    except OSError as error:
+        message = f"cannot write {path}: {error.strerror}"
+        mend = "make the folder writable, or mend the rows instead of skipping them"
+        raise PromptFileError(source.name, [Problem(None, None, message, mend)]) from error
+    try:
+        with out:
+            rows = InvalidRows(source, out)
+            yield rows
+        if rows.count:
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,224 @@
+"""One raw row into the job specs it asks for, or into everything that is wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from jobs.models import CATALOG
+from jobs.promptfile.defaults import Defaults
+from jobs.promptfile.identity import RULE, fault
+from jobs.promptfile.metadata import read_metadata
+from jobs.promptfile.number import decimal, whole
+from jobs.promptfile.problem import Problem, shown
+from jobs.promptfile.raw import RawRow
+from jobs.promptfile.text import text_fault
+from jobs.spec import (
+    FORMATS,
+    FPS,
+    MAX_FRAMES,
+    MAX_GUIDANCE,
+    MAX_PRIORITY,
+    MAX_PROMPT,
+    MAX_SEED,
+    MAX_SEEDS,
+    MAX_STEPS,
+    MIN_FRAMES,
+    REQUESTABLE_MODES,
+    JobSpec,
+)
+
+_SEPARATORS = re.compile(r"[;,\s]+")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A good row: `seeds` jobs like `spec`, with seeds counted up from `spec.seed`."""
+
+    number: int
+    line: int
+    spec: JobSpec
+    seeds: int
+
+    def specs(self) -> Iterator[JobSpec]:
+        """The jobs that the row asks for."""
+        yield self.spec
+        for step in range(1, self.seeds):
+            yield replace(self.spec, seed=self.spec.seed + step)
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that asks for nothing that can be done, and why."""
+
+    raw: RawRow
+    problems: tuple[Problem, ...]
+
+
+def read_row(raw: RawRow, defaults: Defaults) -> Row | BadRow:
+    """Check every value of a row; all its problems are found, not only the first."""
+    cells = _Cells(raw)
+    custom_id = cells.custom_id()
+    prompt = cells.prompt()
+    frames = cells.frames(defaults.frames)
+    seed = cells.whole("seed", 0, 0, MAX_SEED)
+    seeds = cells.whole("seeds", defaults.seeds, 1, MAX_SEEDS)
+    if seed + seeds - 1 > MAX_SEED:
+        cells.wrong("seeds", f"{seeds} seeds from {seed} go beyond {MAX_SEED}", "lower the seed")
+    spec = JobSpec(
+        custom_id=custom_id,
+        prompt=prompt,
+        frames=frames,
+        seed=seed,
+        mode=cells.choice("mode", defaults.mode, REQUESTABLE_MODES),
+        steps=cells.whole("steps", defaults.steps, 1, MAX_STEPS),
+        guidance=cells.decimal("guidance", defaults.guidance, 0.0, MAX_GUIDANCE),
+        priority=cells.whole("priority", defaults.priority, -MAX_PRIORITY, MAX_PRIORITY),
+        formats=cells.formats(defaults.formats),
+        model=cells.choice("model", defaults.model, tuple(CATALOG)),
+        metadata=cells.metadata(),
+    )
+    if cells.problems:
+        return BadRow(raw, tuple(cells.problems))
+    return Row(number=raw.number, line=raw.line, spec=spec, seeds=seeds)
+
+
+class _Cells:
+    """The cells of one row, and the problems found in them so far.
+
+    Every reader gives back a value of the right type even where it records a problem, so that the
+    rest of the row is still looked at.
+    """
+
+    def __init__(self, raw: RawRow) -> None:
+        self._raw = raw
+        self._values: Mapping[str, object] = raw.values
+        self._typed = raw.typed
+        self.problems = list(raw.problems)
+
+    def wrong(self, column: str | None, message: str, mend: str) -> None:
+        """Record a problem."""
+        self.problems.append(Problem(self._raw.line, column, message, mend))
+
+    def given(self, column: str) -> object | None:
+        """The cell's value; None where the row says nothing (no column, empty cell, null)."""
+        value = self._values.get(column)
+        if isinstance(value, str) and not self._typed and not value.strip(" \t"):
+            return None
+        return value
+
+    def custom_id(self) -> str:
+        value = self.given("id")
+        if value is None:
+            return str(self._raw.number)
+        if self._typed and isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str):
+            self.wrong("id", f"{shown(value)} is not text", "write it in quotes")
+        elif found := fault(value):
+            self.wrong("id", f"{shown(value)} {found}", RULE)
+        else:
+            return value
+        return ""
+
+    def prompt(self) -> str:
+        value = self.given("prompt")
+        if value is None:
+            if not self.problems:  # A row that could not be read at all has no prompt either.
+                self.wrong("prompt", "is missing", "say what the motion should show")
+            return ""
+        if not isinstance(value, str):
+            self.wrong("prompt", f"{shown(value)} is not text", "write it in quotes")
+            return ""
+        prompt = value.strip()
+        if not prompt:
+            self.wrong("prompt", "is empty", "say what the motion should show")
+        elif len(prompt) > MAX_PROMPT:
+            length = f"has {len(prompt)} characters"
+            self.wrong("prompt", length, f"use at most {MAX_PROMPT}")
+        elif found := text_fault(prompt):
+            self.wrong("prompt", *found)
+        return prompt
+
+    def frames(self, default: int) -> int:
+        seconds = self.given("seconds")
+        if seconds is None:
+            return self.whole("frames", default, MIN_FRAMES, MAX_FRAMES)
+        if self.given("frames") is not None:
+            self.wrong("seconds", "frames and seconds are both given", "leave one of them empty")
+            return default
+        low, high = MIN_FRAMES / FPS, MAX_FRAMES / FPS
+        number = decimal(seconds, typed=self._typed)
+        frames = None if number is None else round(number * FPS)
+        if frames is None or not MIN_FRAMES <= frames <= MAX_FRAMES:
+            fault = "is not a number" if number is None else "is out of range"
+            mend = f"use {low:.2f} to {high:g} seconds ({MIN_FRAMES} to {MAX_FRAMES} frames)"
+            self.wrong("seconds", f"{shown(seconds)} {fault}", mend)
+            return default
+        return frames
+
+    def whole(self, column: str, default: int, low: int, high: int) -> int:
+        value = self.given(column)
+        if value is None:
+            return default
+        number = whole(value, typed=self._typed)
+        if number is not None and low <= number <= high:
+            return number
+        self._bad_number(column, value, "whole number", number is None, f"{low} to {high}")
+        return default
+
+    def decimal(self, column: str, default: float, low: float, high: float) -> float:
+        value = self.given(column)
+        if value is None:
+            return default
+        number = decimal(value, typed=self._typed)
+        if number is not None and low <= number <= high:
+            return number + 0.0  # -0.0 would be another content than 0.0
+        self._bad_number(column, value, "number", number is None, f"{low:g} to {high:g}")
+        return default
+
+    def _bad_number(
+        self, column: str, value: object, kind: str, unread: bool, between: str
+    ) -> None:
+        if not unread:
+            self.wrong(column, f"{shown(value)} is out of range", f"use {between}")
+        elif self._typed and isinstance(value, str):
+            self.wrong(column, f"{shown(value)} is text", f"write a {kind} without quotes")
+        else:
+            mend = f"use {between}, in the digits 0-9"
+            self.wrong(column, f"{shown(value)} is not a {kind}", mend)
+
+    def choice(self, column: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.given(column)
+        if value is None:
+            return default
+        word = value.strip(" \t").lower() if isinstance(value, str) else None
+        if word in allowed:
+            return word
+        self.wrong(column, f"{shown(value)} is unknown", f"use {', '.join(allowed)}")
+        return default
+
+    def formats(self, default: tuple[str, ...]) -> tuple[str, ...]:
+        value = self.given("formats")
+        if value is None:
+            return default
+        listed = _SEPARATORS.split(value) if isinstance(value, str) else value
+        mend = f"use {', '.join(FORMATS)}, separated by ;"
+        if not isinstance(listed, list):
+            self.wrong("formats", f"{shown(value)} is not a list", mend)
+            return default
+        words = [word.strip().lower() if isinstance(word, str) else word for word in listed]
+        unknown = [word for word in words if word and word not in FORMATS]
+        wanted = {word for word in words if word in FORMATS}
+        if unknown or not wanted:
+            what = f"{shown(unknown[0])} is unknown" if unknown else "names no format"
+            self.wrong("formats", what, mend)
+            return default
+        return tuple(sorted(wanted))
+
+    def metadata(self) -> dict[str, str]:
+        metadata, faults = read_metadata(self._values)
+        for column, message, mend in faults:
+            self.wrong(column, message, mend)
+        return metadata

@@ -1,0 +1,137 @@
+"""The file being read: opened once, read twice, decoded in bounded memory."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from jobs.promptfile.problem import Problem, PromptFileError, UnreadableError, plain
+
+#: Format by file extension.
+EXTENSIONS = {
+    ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt", ".json": "json",
+}  # fmt: skip
+PROMPT_FORMATS: tuple[str, ...] = ("csv", "jsonl", "txt", "json")
+STDIN = "-"
+#: Characters of one line, and of one CSV row; beyond it a closing quote or a newline is missing.
+MAX_LINE = 16 * 2**20
+
+_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open prompt file.
+
+    Attributes:
+        name: as the user named it; `stdin` for standard input.
+        origin: what the batch remembers: the absolute path, or `stdin`.
+        stem: the name without folder and extension: the default batch name is made of it.
+        folder: where files beside the input go.
+        format: one of `PROMPT_FORMATS`.
+        binary: seekable; closed by `open_source`.
+    """
+
+    name: str
+    origin: str
+    stem: str
+    folder: Path
+    format: str
+    binary: BinaryIO
+
+    @contextmanager
+    def text(self) -> Iterator[TextIO]:
+        """The file's text from its beginning.
+
+        Newlines of every kind become `\\n`, a byte-order mark is dropped, and bytes that are not
+        UTF-8 become U+DC80 to U+DCFF, which no checked value may hold.
+        """
+        self.binary.seek(0)
+        if self.binary.read(4).startswith(_WIDE_MARKS):
+            message = "the file is UTF-16 or UTF-32 text"
+            raise UnreadableError(Problem(1, None, message, "save it as UTF-8"))
+        self.binary.seek(0)
+        text = io.TextIOWrapper(self.binary, "utf-8-sig", errors="surrogateescape", newline=None)
+        try:
+            yield text
+        finally:
+            text.detach()
+
+
+@contextmanager
+def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> Iterator[Source]:
+    """Open a prompt file by its command-line argument; `-` is standard input.
+
+    Standard input, pipes and devices are copied to a temporary file first, since the file is read
+    twice, and are taken for CSV unless `format_name` says otherwise.
+
+    Raises:
+        PromptFileError: if the file cannot be opened or its format is not known.
+    """
+    if argument == STDIN:
+        with _spooled(stdin) as binary:
+            yield Source("stdin", "stdin", "stdin", Path.cwd(), format_name or "csv", binary)
+        return
+    path = Path(argument)
+    try:
+        opened = path.open("rb")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name.
+        reason = getattr(error, "strerror", None) or str(error)
+        mend = "name a file that can be read, or - for standard input"
+        raise PromptFileError(plain(argument), [Problem(None, None, reason, mend)]) from error
+    with opened:
+        if stat.S_ISREG(path.stat().st_mode):
+            yield _source(path, format_name or _by_extension(path), opened)
+            return
+        with _spooled(opened) as binary:
+            yield _source(path, format_name or EXTENSIONS.get(path.suffix.lower(), "csv"), binary)
+
+
+def _source(path: Path, format_name: str, binary: BinaryIO) -> Source:
+    whole = path.absolute()
+    stem, folder = path.stem, whole.parent
+    return Source(plain(str(path)), plain(str(whole)), stem, folder, format_name, binary)
+
+
+def _by_extension(path: Path) -> str:
+    found = EXTENSIONS.get(path.suffix.lower())
+    if found is None:
+        message = f"the format of {path.suffix or 'a file without extension'} is not known"
+        mend = f"name it: --format {'|'.join(PROMPT_FORMATS)}"
+        raise PromptFileError(plain(str(path)), [Problem(None, None, message, mend)])
+    return found
+
+
+@contextmanager
+def _spooled(stream: BinaryIO) -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile(prefix="hymo-") as spool:
+        shutil.copyfileobj(stream, spool, 2**20)
+        yield spool
+
+
+def numbered_lines(text: TextIO) -> Iterator[tuple[int, str]]:
+    """Lines with their numbers from 1, without their newline.
+
+    Raises:
+        UnreadableError: at a line of more than `MAX_LINE` characters.
+    """
+    number = 0
+    while line := text.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE:
+            raise UnreadableError(too_long(number))
+        yield number, line.removesuffix("\n")
+
+
+def too_long(line: int) -> Problem:
+    """The problem of a row that never seems to end."""
+    message = f"the row is longer than {MAX_LINE // 2**20} Mi characters"
+    return Problem(line, None, message, "is a closing quote or a newline missing?")
