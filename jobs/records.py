@@ -191,3 +191,35 @@ class Expired:
     worker_name: str
     attempt: int
     state: State
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """What a request to cancel did.
+
+    Attributes:
+        stopped: queued jobs, cancelled at once.
+        asked: running jobs; their workers see the request within a step or a lease renewal.
+        finished: jobs that had ended before; left as they are.
+    """
+
+    stopped: int
+    asked: int
+    finished: int
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """A finished job as its batch's manifest tells it."""
+
+    id: int
+    custom_id: str
+    prompt: str
+    mode: str
+    frames: int
+    seed: int
+    state: State
+    failure: Failure | None
+    cached_from: int | None
+    metadata: Mapping[str, str]
+    artifacts: tuple[Artifact, ...]

@@ -75,6 +75,14 @@ workers = Table(
     Column("stopped_at", Double),
     CheckConstraint("state IN ('declared', 'live', 'draining', 'stopped')", name="state"),
     Index("ix_workers_state_seen_at", "state", "seen_at"),
+    # A machine is declared once; live workers may share a name with it.
+    Index(
+        "ix_workers_declared",
+        "name",
+        unique=True,
+        sqlite_where=text("state = 'declared'"),
+        postgresql_where=text("state = 'declared'"),
+    ),
 )
 
 jobs = Table(
@@ -135,14 +143,19 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 
-#: The claim's order: priority, then class, then id (biggest first, oldest first).
+#: The claim reads a lane (mode, model, class) at a time, in the claim's order within it: a worker
+#: never walks past jobs that it cannot take. The batch is in it so that a paused one is passed over
+#: without reading its rows.
 Index(
     "ix_jobs_claim",
+    jobs.c.mode,
+    jobs.c.model,
+    jobs.c.class_gib,
     jobs.c.priority.desc(),
-    jobs.c.class_gib.desc(),
     jobs.c.id,
-    sqlite_where=jobs.c.state == "queued",
-    postgresql_where=jobs.c.state == "queued",
+    jobs.c.batch_id,
+    sqlite_where=text("state = 'queued'"),
+    postgresql_where=text("state = 'queued'"),
 )
 Index(
     "ix_jobs_unpublished",
@@ -153,8 +166,8 @@ Index(
 Index(
     "ix_jobs_lease",
     jobs.c.lease_until,
-    sqlite_where=jobs.c.state == "running",
-    postgresql_where=jobs.c.state == "running",
+    sqlite_where=text("state = 'running'"),
+    postgresql_where=text("state = 'running'"),
 )
 Index("ix_jobs_batch_id_state", jobs.c.batch_id, jobs.c.state, jobs.c.id)
 Index("ix_jobs_batch_id_finished_at", jobs.c.batch_id, jobs.c.finished_at)

@@ -1,18 +1,32 @@
-"""What every part of the store shares: the engine, the clock, transactions."""
+"""What every part of the store shares: the engine, the clock, transactions, errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Double, Engine, cast, extract, func, literal
+from sqlalchemy import Connection, Double, Engine, cast, extract, func, literal, select
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
 from jobs.clock import Clock
+from jobs.errors import JobsError, SchemaError, UnreachableError
+from jobs.schema import HEAD, missing_table
+
+#: Execution option of a connection that will write: see `jobs.store.engine`.
+WRITES = "hymo_writes"
+
+#: Values in one IN list, rows in one page. SQLite allows 32 766 variables a statement.
+CHUNK = 1_000
 
 
 class Facet:
     """One part of the store, over a shared engine.
+
+    Every facet raises `UnreachableError` when the database does not answer, stays locked or drops
+    the connection, and `SchemaError` when its tables are not there. After either, nothing of the
+    transaction is kept, with one exception: when the connection breaks during the commit itself,
+    the commit may have happened. All writes are fenced, so repeating one is safe.
 
     Args:
         engine: made by `jobs.store.engine.connect`.
@@ -32,14 +46,56 @@ class Facet:
             return cast(extract("epoch", func.clock_timestamp()), Double)
         return (func.julianday("now", type_=Double) - 2440587.5) * 86400.0
 
+    def present(self, connection: Connection) -> float:
+        """The present in epoch seconds by the database's clock, read once for a transaction.
+
+        One reading gives every row of a transaction the same stamp, and lets comparisons use an
+        index (PostgreSQL evaluates `clock_timestamp()` anew for each row).
+        """
+        if self._clock is not None:
+            return self._clock()
+        return float(connection.execute(select(self.now())).scalar_one())
+
+    def time(self) -> float:
+        """The present by the store's clock, for callers that compare with stored times."""
+        with self.read() as connection:
+            return self.present(connection)
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that will write. On SQLite it takes the write lock at once."""
-        with self._engine.begin() as connection:
-            yield connection
+        with self._named(), self._engine.connect() as connection:
+            connection = connection.execution_options(**{WRITES: True})  # noqa: PLW2901
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads."""
-        with self._engine.connect() as connection:
+        """A transaction that only reads, and sees one state of the database (SQLite) or one a
+        statement (PostgreSQL)."""
+        with self._named(), self._engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            named = name_error(self._engine, error)
+            if named is None:
+                raise
+            raise named from error
+
+
+def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
+    """The error of ours that says what `error` means to a user; None for a fault of the program."""
+    if isinstance(error, DatabaseError) and missing_table(error):
+        return SchemaError(None, HEAD)
+    if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+        return UnreachableError(
+            "database",
+            engine.url.render_as_string(hide_password=True),
+            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer",
+            "check that it is up and reachable, then try again",
+        )
+    return None

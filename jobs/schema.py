@@ -1,0 +1,118 @@
+"""The database's schema: bringing it up to date, and refusing to work on another one.
+
+Alembic is imported only where it is used: checking the schema costs one short query.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DatabaseError
+
+from jobs.errors import SchemaError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+#: The newest revision under `migrations/versions` (a test compares the two).
+HEAD = "0001"
+
+#: Any number will do, as long as every program that migrates this database asks for the same.
+_ADVISORY_LOCK = 4_869_776_879
+
+
+def current(engine: Engine) -> str | None:
+    """The revision that the database is at; None for a database without our tables.
+
+    Raises:
+        UnreachableError: the database did not answer.
+    """
+    # Here, since the store's base names HEAD in its own errors.
+    from jobs.store.base import Facet  # noqa: PLC0415
+
+    with Facet(engine).read() as connection:
+        return _revision(connection)
+
+
+def require_current(engine: Engine) -> None:
+    """Raise `SchemaError` unless the database is at this program's revision."""
+    found = current(engine)
+    if found != HEAD:
+        raise SchemaError(found, HEAD)
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database at `url` to `revision`, all of it or nothing.
+
+    Several processes may do so at once: the first one does it, the others wait and find it done.
+
+    Raises:
+        UnreachableError: the database did not answer.
+        SchemaError: the database is at a revision that this program does not know.
+    """
+    _migrate(url, revision, up=True)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database at `url` back to `revision` (`base`: no tables at all). Loses data."""
+    _migrate(url, revision, up=False)
+
+
+def configuration() -> Config:
+    """Alembic's configuration, pointing at the `migrations` package without importing it."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    spec = importlib.util.find_spec("migrations")
+    if spec is None or not spec.submodule_search_locations:
+        raise SchemaError("unknown (the package `migrations` is not installed)", HEAD)
+    config = Config()
+    config.set_main_option("script_location", spec.submodule_search_locations[0].replace("%", "%%"))
+    return config
+
+
+def _migrate(url: str, revision: str, *, up: bool) -> None:
+    from alembic import command  # noqa: PLC0415
+    from alembic.util.exc import CommandError  # noqa: PLC0415
+
+    from jobs.store.base import Facet  # noqa: PLC0415
+    from jobs.store.engine import connect  # noqa: PLC0415
+
+    engine = connect(url)
+    config = configuration()
+    try:
+        with Facet(engine).write() as connection:
+            if engine.dialect.name == "postgresql":
+                # Building an index on a large table may take longer than any query should.
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            config.attributes["connection"] = connection
+            if up:
+                command.upgrade(config, revision)
+            else:
+                command.downgrade(config, revision)
+    except CommandError as error:
+        raise SchemaError(f"{current(engine)} ({error})", HEAD) from error
+    finally:
+        engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    try:
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    except DatabaseError as error:
+        if missing_table(error):
+            return None
+        raise
+    return None if found is None else str(found)
+
+
+def missing_table(error: DatabaseError) -> bool:
+    """Whether a statement failed because a table or column of ours is not there."""
+    # PostgreSQL: undefined_table, undefined_column. SQLite has nothing but the message.
+    if getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
+        return True
+    message = str(error.orig)
+    return message.startswith(("no such table", "no such column")) or "has no column" in message

@@ -1,0 +1,240 @@
+"""Batches: what one submit creates, and the jobs put into it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.errors import NotFoundError
+from jobs.memory import queue_name
+from jobs.records import Artifact, Batch, Inserted, NewJob
+from jobs.states import State
+from jobs.store.base import CHUNK
+from jobs.store.manifest import ManifestStore, files_of, to_batch
+from jobs.tables import artifacts, batches, jobs
+
+
+class BatchStore(ManifestStore):
+    """Making batches, inserting jobs, and what is known of a batch as a whole."""
+
+    def ensure(self, name: str, *, source: str, output: str) -> Batch:
+        """The batch `name`, made with this source and output folder unless it exists.
+
+        An existing batch keeps its own source and output: its files are there already.
+        """
+        with self.write() as connection:
+            connection.execute(
+                self._insert(batches)
+                .values(name=name, source=source, output=output, created_at=self.now())
+                .on_conflict_do_nothing(index_elements=["name"])
+            )
+            return to_batch(connection.execute(_by_name(name)).one())
+
+    def get(self, name: str) -> Batch:
+        """The batch `name`; raises `NotFoundError` naming those that are spelt alike."""
+        with self.read() as connection:
+            return to_batch(_found(connection, name))
+
+    def list(self, limit: int = 100) -> list[Batch]:
+        """The newest batches, newest first."""
+        query = select(batches).order_by(batches.c.id.desc()).limit(limit)
+        with self.read() as connection:
+            return [to_batch(row) for row in connection.execute(query)]
+
+    def pause(self, name: str) -> Batch:
+        """Let no further job of the batch be claimed; running ones finish."""
+        with self.write() as connection:
+            batch_id = _found(connection, name).id
+            connection.execute(_paused(batch_id, paused=True))
+            return to_batch(connection.execute(_by_name(name)).one())
+
+    def resume(self, name: str) -> Batch:
+        """Undo `pause`. Its queued jobs are published again: their messages were used up."""
+        with self.write() as connection:
+            batch_id = _found(connection, name).id
+            connection.execute(_paused(batch_id, paused=False))
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.batch_id == batch_id, jobs.c.state == State.QUEUED)
+                .where(jobs.c.published_at.is_not(None))
+                .values(published_at=None)
+            )
+            return to_batch(connection.execute(_by_name(name)).one())
+
+    def insert(self, batch: Batch, new: Sequence[NewJob], *, attempt_limit: int) -> Inserted:
+        """Add jobs to a batch in one transaction, leaving those that are there as they are.
+
+        Identity within a batch is (custom id, seed). Repeating a chunk adds nothing.
+
+        Args:
+            batch: where they go.
+            new: a chunk of jobs, best about a thousand.
+            attempt_limit: how often each may be tried.
+        """
+        wanted = {(job.spec.custom_id, job.spec.seed): job for job in new}
+        with self.write() as connection:
+            now = self.present(connection)
+            there = self._there(connection, batch.id, list(wanted))
+            rows = [
+                _row(batch.id, job, attempt_limit=attempt_limit, now=now)
+                for key, job in wanted.items()
+                if key not in there
+            ]
+            added = self._add(connection, rows)
+            lost = [key for key in wanted if key not in there and key not in added]
+            if lost:
+                # Another submit of the same batch added them between our look and our insert.
+                there |= self._there(connection, batch.id, lost)
+            kept = [wanted[key] for key in added if wanted[key].cached_from is not None]
+            _add_artifacts(connection, kept, added, now)
+        changed = [key for key, digest in there.items() if wanted[key].spec.row_hash() != digest]
+        return Inserted(
+            new=tuple(
+                (number, queue_name(wanted[key].mode, wanted[key].gib))
+                for key, number in added.items()
+                if wanted[key].cached_from is None
+            ),
+            cached=len(kept),
+            existing=len(there) - len(changed),
+            changed=tuple(changed),
+        )
+
+    def content(self, hashes: Sequence[str]) -> Mapping[str, tuple[int, tuple[Artifact, ...]]]:
+        """For each content hash that succeeded before: the newest such job and its files."""
+        found: dict[str, tuple[int, tuple[Artifact, ...]]] = {}
+        distinct = list(dict.fromkeys(hashes))
+        with self.read() as connection:
+            for start in range(0, len(distinct), CHUNK):
+                newest = {
+                    row.job_id: row.content_hash
+                    for row in connection.execute(_newest(distinct[start : start + CHUNK]))
+                }
+                files = files_of(connection, list(newest))
+                found |= {
+                    digest: (number, files.get(number, ())) for number, digest in newest.items()
+                }
+        return found
+
+    def counts(self, batch_id: int) -> dict[State, int]:
+        """How many jobs of the batch are in each state; states without any are left out."""
+        query = (
+            select(jobs.c.state, func.count().label("n"))
+            .where(jobs.c.batch_id == batch_id)
+            .group_by(jobs.c.state)
+        )
+        with self.read() as connection:
+            return {State(row.state): row.n for row in connection.execute(query)}
+
+    def _insert(self, table: Any) -> Any:
+        make = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        return make.insert(table)
+
+    def _there(
+        self, connection: Connection, batch_id: int, keys: Sequence[tuple[str, int]]
+    ) -> dict[tuple[str, int], str]:
+        there: dict[tuple[str, int], str] = {}
+        for start in range(0, len(keys), CHUNK):
+            query = select(jobs.c.custom_id, jobs.c.seed, jobs.c.row_hash).where(
+                jobs.c.batch_id == batch_id,
+                tuple_(jobs.c.custom_id, jobs.c.seed).in_(keys[start : start + CHUNK]),
+            )
+            there |= {(r.custom_id, r.seed): r.row_hash for r in connection.execute(query)}
+        return there
+
+    def _add(
+        self, connection: Connection, rows: Sequence[dict[str, Any]]
+    ) -> dict[tuple[str, int], int]:
+        if not rows:
+            return {}
+        statement = (
+            self._insert(jobs)
+            .on_conflict_do_nothing(index_elements=["batch_id", "custom_id", "seed"])
+            .returning(jobs.c.id, jobs.c.custom_id, jobs.c.seed)
+        )
+        return {(r.custom_id, r.seed): r.id for r in connection.execute(statement, list(rows))}
+
+
+def _by_name(name: str) -> Any:
+    return select(batches).where(batches.c.name == name)
+
+
+def _found(connection: Connection, name: str) -> Row[*tuple[Any, ...]]:
+    row = connection.execute(_by_name(name)).one_or_none()
+    if row is not None:
+        return row
+    names = connection.scalars(
+        select(batches.c.name).order_by(batches.c.id.desc()).limit(CHUNK)
+    ).all()
+    close = difflib.get_close_matches(name, names, n=3) or names[:3]
+    mend = f"there is {', '.join(close)}" if close else "nothing was submitted yet"
+    raise NotFoundError("batch", name, mend)
+
+
+def _paused(batch_id: int, *, paused: bool) -> Any:
+    return update(batches).where(batches.c.id == batch_id).values(paused=paused)
+
+
+def _newest(hashes: Sequence[str]) -> Any:
+    return (
+        select(jobs.c.content_hash, func.max(jobs.c.id).label("job_id"))
+        .where(jobs.c.state == State.SUCCEEDED, jobs.c.content_hash.in_(hashes))
+        .group_by(jobs.c.content_hash)
+    )
+
+
+def _row(batch_id: int, job: NewJob, *, attempt_limit: int, now: float) -> dict[str, Any]:
+    spec = job.spec
+    cached = job.cached_from is not None
+    zero = 0.0 if cached else None
+    return {
+        "batch_id": batch_id,
+        "custom_id": spec.custom_id,
+        "seed": spec.seed,
+        "prompt": spec.prompt,
+        "frames": spec.frames,
+        "requested_mode": spec.mode,
+        "mode": job.mode,
+        "steps": spec.steps,
+        "guidance": spec.guidance,
+        "priority": spec.priority,
+        "formats": list(spec.formats),
+        "model": spec.model,
+        "revision": job.revision,
+        "metadata": dict(spec.metadata),
+        "row_hash": spec.row_hash(),
+        "content_hash": spec.content_hash(job.mode, job.revision),
+        "class_gib": job.gib,
+        "state": State.SUCCEEDED if cached else State.QUEUED,
+        "attempt_limit": attempt_limit,
+        "created_at": now,
+        "queued_at": now,
+        "finished_at": now if cached else None,
+        "cached_from": job.cached_from,
+        **dict.fromkeys(("queue_s", "load_s", "encode_s", "sample_s", "decode_s", "save_s"), zero),
+    }
+
+
+def _add_artifacts(
+    connection: Connection,
+    kept: Sequence[NewJob],
+    numbers: Mapping[tuple[str, int], int],
+    now: float,
+) -> None:
+    rows = [
+        {
+            "job_id": numbers[job.spec.custom_id, job.spec.seed],
+            "format": file.format,
+            "path": file.path,
+            "size": file.size,
+            "sha256": file.sha256,
+            "created_at": now,
+        }
+        for job in kept
+        for file in job.artifacts
+    ]
+    if rows:
+        connection.execute(insert(artifacts), rows)

@@ -1,0 +1,75 @@
+"""Delivery: which queued rows have a message in the broker, and which want one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, select, update
+
+from jobs.memory import queue_name
+from jobs.states import State
+from jobs.store.base import CHUNK, Facet
+from jobs.store.lanes import ready
+from jobs.tables import jobs
+
+
+class DeliveryStore(Facet):
+    """Keeps the broker's messages in step with the rows, which are the truth."""
+
+    def unpublished(self, limit: int = CHUNK) -> list[tuple[int, str]]:
+        """(job id, queue) of jobs that could run now and have no message, oldest first."""
+        with self.read() as connection:
+            now = self.present(connection)
+            query = (
+                select(jobs.c.id, jobs.c.mode, jobs.c.class_gib)
+                .where(jobs.c.published_at.is_(None), *ready(now))
+                .order_by(jobs.c.id)
+                .limit(limit)
+            )
+            return [
+                (row.id, queue_name(row.mode, row.class_gib)) for row in connection.execute(query)
+            ]
+
+    def mark_published(self, job_ids: Sequence[int]) -> None:
+        """Note that a message for each of these jobs was put in the broker just now."""
+        ids = sorted(job_ids)
+        for start in range(0, len(ids), CHUNK):
+            with self.write() as connection:
+                some = select(jobs.c.id).where(
+                    jobs.c.id.in_(ids[start : start + CHUNK]), jobs.c.state == State.QUEUED
+                )
+                connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id.in_(some.order_by(jobs.c.id).with_for_update()))
+                    .values(published_at=self.present(connection))
+                )
+
+    def waiting(self) -> dict[str, int]:
+        """How many jobs could run now, a queue: what the broker's queues should hold at least."""
+        with self.read() as connection:
+            query = (
+                select(jobs.c.mode, jobs.c.class_gib, func.count().label("n"))
+                .where(*ready(self.present(connection)))
+                .group_by(jobs.c.mode, jobs.c.class_gib)
+            )
+            return {queue_name(row.mode, row.class_gib): row.n for row in connection.execute(query)}
+
+    def oldest(self, queue: str, n: int, *, older_than: float) -> list[int]:
+        """Jobs of `queue` that could run now and whose message is old: perhaps it was lost.
+
+        Args:
+            queue: as `jobs.memory.queue_name` makes it.
+            n: at most so many, the longest published first.
+            older_than: seconds since the message was put in the broker.
+        """
+        _, mode, gib = queue.split(".")
+        with self.read() as connection:
+            now = self.present(connection)
+            query = (
+                select(jobs.c.id)
+                .where(jobs.c.mode == mode, jobs.c.class_gib == int(gib), *ready(now))
+                .where(jobs.c.published_at < now - older_than)
+                .order_by(jobs.c.published_at, jobs.c.id)
+                .limit(n)
+            )
+            return list(connection.scalars(query))

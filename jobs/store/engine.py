@@ -1,0 +1,137 @@
+"""Opening the database: SQLite in WAL mode, or PostgreSQL through psycopg 3."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+
+from jobs.errors import SettingsError, UnreachableError
+from jobs.store.base import WRITES, name_error
+
+#: Seconds after which PostgreSQL gives up on one statement. The longest of ours is the deletion or
+#: update of a whole batch, seconds for 100 000 jobs.
+STATEMENT_TIMEOUT = 60.0
+
+
+def connect(url: str, *, timeout: float = 20.0) -> Engine:
+    """An engine for `url`, after one connection was made to it.
+
+    Args:
+        url: `sqlite:///file` or `postgresql://user:password@host/name`.
+        timeout: seconds to wait for a lock, and (PostgreSQL) for the server to accept us.
+
+    Raises:
+        SettingsError: the URL names a database that HyMo does not work with.
+        UnreachableError: the driver is missing, or the database does not answer.
+    """
+    target = _target(url)
+    if target.get_backend_name() == "sqlite":
+        engine = _sqlite(target, timeout)
+    else:
+        engine = _postgresql(target, timeout)
+    try:
+        with engine.connect():
+            pass
+    except DBAPIError as error:
+        engine.dispose()
+        named = name_error(engine, error)
+        if named is None:
+            raise
+        raise named from error
+    return engine
+
+
+def _target(url: str) -> URL:
+    try:
+        target = make_url(url)
+        if target.drivername in {"postgres", "postgresql"}:
+            target = target.set(drivername="postgresql+psycopg")
+        backend = target.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        # The value may hold a password, so it is not repeated.
+        raise SettingsError("HYMO_DATABASE_URL", "…", "is not a database URL") from None
+    if backend not in {"sqlite", "postgresql"}:
+        raise SettingsError(
+            "HYMO_DATABASE_URL", f"{backend}://…", "must begin with sqlite:/// or postgresql://"
+        )
+    return target
+
+
+def _sqlite(url: URL, timeout: float) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise SettingsError(
+            "HYMO_DATABASE_URL",
+            url.render_as_string(),
+            "must name a file (workers are other processes and cannot see this one's memory)",
+        )
+    try:
+        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _away(
+            url, f"its folder cannot be made ({error.strerror})", "check HYMO_HOME"
+        ) from error
+    engine = create_engine(url, connect_args={"timeout": timeout})
+
+    @event.listens_for(engine, "connect")
+    def _open(connection: Any, _record: object) -> None:
+        # The driver's own transaction control begins deferred transactions behind our back:
+        # two of them that read and then write would fail with "database is locked" at once,
+        # whatever the timeout. So it is switched off, and `_begin` says which kind is wanted.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout = {round(timeout * 1000)}",
+            "journal_mode = WAL",
+            # In WAL mode a commit is in the operating system's hands when it returns: it survives
+            # kill -9 of every process. A power cut may take the last commits, never the database's
+            # consistency, and the jobs of a lost commit are claimed and made again. FULL would
+            # sync on every claim and renewal (ten times slower on a disk).
+            "synchronous = NORMAL",
+            "foreign_keys = ON",
+            "cache_size = -16000",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, timeout: float) -> Engine:
+    options = (
+        f"-c lock_timeout={round(timeout * 1000)}"
+        f" -c statement_timeout={round(STATEMENT_TIMEOUT * 1000)}"
+        # A process stopped in the middle of a transaction must not hold its rows for ever.
+        f" -c idle_in_transaction_session_timeout={round(STATEMENT_TIMEOUT * 1000)}"
+    )
+    seconds = max(2, math.ceil(timeout))
+    try:
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            connect_args={
+                "application_name": "hymo",
+                "connect_timeout": seconds,
+                "options": options,
+                # A server whose machine went away is noticed within this, not after hours.
+                "keepalives_idle": seconds,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "tcp_user_timeout": round(timeout * 1000),
+            },
+        )
+    except ModuleNotFoundError as error:
+        raise _away(
+            url, f"no driver ({error.name} is not installed)", "pip install 'hymo[postgres]'"
+        ) from error
+
+
+def _away(url: URL, reason: str, mend: str) -> UnreachableError:
+    return UnreachableError("database", url.render_as_string(hide_password=True), reason, mend)

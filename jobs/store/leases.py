@@ -1,0 +1,81 @@
+"""Leases: kept alive by the worker that works, taken away from one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, literal_column, select, update
+
+from jobs.records import Claim, Expired, Renewal
+from jobs.states import Failure, State
+from jobs.store.base import CHUNK, Facet
+from jobs.store.endings import HELD, failed, fenced, write_endings
+from jobs.tables import jobs
+
+
+class LeaseStore(Facet):
+    """Renewing leases and ending those that ran out, by the database's clock."""
+
+    def renew(self, worker_id: int, claims: Sequence[Claim], *, lease: float) -> Renewal:
+        """Extend the leases of a worker's claims to `lease` seconds from now.
+
+        A lease that ran out but that nobody took yet is still ours, and lives on.
+        """
+        with self.write() as connection:
+            held = fenced(connection, [c for c in claims if c.worker_id == worker_id])
+            if held:
+                until = self.present(connection) + lease
+                connection.execute(
+                    update(jobs).where(jobs.c.id.in_(list(held))).values(lease_until=until)
+                )
+        return Renewal(
+            lost=frozenset(claim.job_id for claim in claims).difference(held),
+            cancelled=frozenset(row.id for row in held.values() if row.cancel_requested),
+        )
+
+    def expire(self, *, backoff: Callable[[int], float]) -> list[Expired]:
+        """End the attempts whose lease ran out: their worker was killed, hangs, or is cut off.
+
+        Each is handled once however many reconcilers look at the same moment. The attempt counts,
+        so a job that kills its workers ends as failed.
+
+        Args:
+            backoff: seconds to wait after the attempt of this number.
+        """
+        with self.write() as connection:
+            now = self.present(connection)
+            query = (
+                select(*HELD, jobs.c.worker_name, jobs.c.card, jobs.c.lease_until)
+                .where(
+                    # A literal, so that the planner sees that the partial index applies.
+                    jobs.c.state == literal_column(f"'{State.RUNNING}'"),
+                    jobs.c.lease_until < now,
+                )
+                .order_by(jobs.c.id)
+                .limit(CHUNK)
+                .with_for_update(skip_locked=True)
+            )
+            rows = {row.id: row for row in connection.execute(query)}
+            endings = [
+                failed(row, Failure.LOST, _story(row, now), backoff=backoff)
+                for row in rows.values()
+            ]
+            write_endings(connection, endings, now)
+        return [
+            Expired(
+                job_id=ending.held.id,
+                worker_name=rows[ending.held.id].worker_name,
+                attempt=ending.held.attempt,
+                state=ending.state,
+            )
+            for ending in endings
+        ]
+
+
+def _story(row: Row[*tuple[Any, ...]], now: float) -> str:
+    return (
+        f"worker {row.worker_name} ({row.card}) stopped renewing its lease, which ran out "
+        f"{now - row.lease_until:.1f} s before this was noticed: "
+        "it was killed, hung, or cut off from the database"
+    )

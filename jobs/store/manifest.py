@@ -1,0 +1,118 @@
+"""What a batch's `manifest.jsonl` is written from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+
+from jobs.records import Artifact, Batch, ManifestRow
+from jobs.states import FINAL, Failure, State
+from jobs.store.base import CHUNK, Facet
+from jobs.tables import artifacts, batches, jobs
+
+#: Seconds by which a commit may become visible after a later reading of the clock (see `dirty`).
+COMMIT_LAG = 10.0
+
+
+class ManifestStore(Facet):
+    """Which manifests are behind the database, and the rows to write them from."""
+
+    def dirty(self) -> list[Batch]:
+        """Batches with finished jobs that their manifest may lack.
+
+        A job's `finished_at` is read before its transaction commits, so a manifest written at t
+        may lack a job that finished a little before t. Hence the margin: for `COMMIT_LAG` seconds
+        after its last job a batch stays dirty, and its manifest is written once more.
+        """
+        last = (
+            select(func.max(jobs.c.finished_at))
+            .where(jobs.c.batch_id == batches.c.id)
+            .scalar_subquery()
+        )
+        query = (
+            select(batches)
+            .where(
+                last.is_not(None),
+                or_(batches.c.manifest_at.is_(None), last > batches.c.manifest_at - COMMIT_LAG),
+            )
+            .order_by(batches.c.id)
+        )
+        with self.read() as connection:
+            return [to_batch(row) for row in connection.execute(query)]
+
+    def manifest_rows(self, batch_id: int) -> Iterator[ManifestRow]:
+        """The batch's finished jobs by id, read a page at a time: memory stays bounded.
+
+        Each page is a transaction of its own, so a long walk blocks nobody. Jobs that finish
+        meanwhile may be missing; `dirty` names the batch again then.
+        """
+        after = 0
+        while page := self._page(batch_id, after):
+            yield from page
+            after = page[-1].id
+
+    def mark_manifest(self, batch_id: int, at: float) -> None:
+        """Note that the batch's manifest holds what was committed at `at`.
+
+        `at` is the store's `time()` read before the first row was.
+        """
+        with self.write() as connection:
+            connection.execute(
+                update(batches).where(batches.c.id == batch_id).values(manifest_at=at)
+            )
+
+    def _page(self, batch_id: int, after: int) -> list[ManifestRow]:
+        query = (
+            select(
+                jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.mode, jobs.c.frames,
+                jobs.c.seed, jobs.c.state, jobs.c.failure, jobs.c.cached_from, jobs.c.metadata,
+            )
+            .where(jobs.c.batch_id == batch_id, jobs.c.id > after, jobs.c.state.in_(FINAL))
+            .order_by(jobs.c.id)
+            .limit(CHUNK)
+        )  # fmt: skip
+        with self.read() as connection:
+            rows = connection.execute(query).all()
+            files = files_of(connection, [row.id for row in rows])
+        return [_manifest_row(row, files.get(row.id, ())) for row in rows]
+
+
+def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
+    """The files of each of these jobs (at most `CHUNK` of them), by format."""
+    found: dict[int, tuple[Artifact, ...]] = {}
+    query = select(artifacts).where(artifacts.c.job_id.in_(job_ids)).order_by(artifacts.c.format)
+    for row in connection.execute(query) if job_ids else ():
+        file = Artifact(format=row.format, path=row.path, size=row.size, sha256=row.sha256)
+        found[row.job_id] = (*found.get(row.job_id, ()), file)
+    return found
+
+
+def to_batch(row: Row[*tuple[Any, ...]]) -> Batch:
+    """A row of the batches table as a record."""
+    return Batch(
+        id=row.id,
+        name=row.name,
+        source=row.source,
+        output=row.output,
+        paused=bool(row.paused),
+        created_at=row.created_at,
+        manifest_at=row.manifest_at,
+    )
+
+
+def _manifest_row(row: Row[*tuple[Any, ...]], files: tuple[Artifact, ...]) -> ManifestRow:
+    return ManifestRow(
+        id=row.id,
+        custom_id=row.custom_id,
+        prompt=row.prompt,
+        mode=row.mode,
+        frames=row.frames,
+        seed=row.seed,
+        state=State(row.state),
+        failure=None if row.failure is None else Failure(row.failure),
+        cached_from=row.cached_from,
+        metadata=row.metadata,
+        artifacts=files,
+    )

@@ -1,0 +1,144 @@
+"""Requests: what a person asks of jobs, to cancel them or to try them again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+
+from jobs.records import Cancelled
+from jobs.states import FINAL, Failure, State, check, sources
+from jobs.store.base import CHUNK, Facet
+from jobs.tables import artifacts, jobs
+
+#: What `retry` takes unless told otherwise.
+UNFINISHED: frozenset[State] = frozenset({State.FAILED, State.CANCELLED})
+
+
+class RequestStore(Facet):
+    """Cancelling and retrying, by job ids or by batch. Ids that do not exist are passed over."""
+
+    def cancel(
+        self, job_ids: Sequence[int] | None = None, *, batch_id: int | None = None
+    ) -> Cancelled:
+        """Cancel queued jobs at once and ask the workers of running ones to stop.
+
+        A request that comes while a worker claims the job is seen by that worker: there is no
+        moment in which it is lost.
+        """
+        stopped = asked = finished = 0
+        with self.write() as connection:
+            now = self.present(connection)
+            for chosen in _chosen(job_ids, batch_id):
+                # Locked in order, so that this waits for a claim or an ending and sees its result.
+                rows = connection.execute(_locked(chosen, {State.QUEUED, State.RUNNING})).all()
+                queued = [row.id for row in rows if row.state == State.QUEUED]
+                running = [row.id for row in rows if row.state == State.RUNNING]
+                _cancel_queued(connection, queued, now)
+                _ask_running(connection, running)
+                stopped, asked = stopped + len(queued), asked + len(running)
+                there = select(func.count()).select_from(jobs).where(chosen)
+                finished += connection.execute(there).scalar_one() - len(rows)
+        return Cancelled(stopped=stopped, asked=asked, finished=finished)
+
+    def retry(
+        self,
+        job_ids: Sequence[int] | None = None,
+        *,
+        batch_id: int | None = None,
+        states: Collection[State] = UNFINISHED,
+        failure: Failure | None = None,
+        max_attempts: int,
+        force: bool = False,
+    ) -> int:
+        """Put ended jobs back into the queue with `max_attempts` fresh attempts.
+
+        Args:
+            job_ids: which jobs; or
+            batch_id: all jobs of a batch.
+            states: which of them.
+            failure: of the failed ones, only those that failed so.
+            max_attempts: how often each may be tried from now on.
+            force: take succeeded jobs too if `states` names them; their files' rows are removed,
+                and the files replaced when the job succeeds again.
+
+        Returns:
+            How many jobs were put back.
+        """
+        wanted = set(states) & FINAL
+        if not force:
+            wanted -= {State.SUCCEEDED}
+        for state in wanted:
+            check(state, State.QUEUED)
+        count = 0
+        with self.write() as connection:
+            now = self.present(connection)
+            for chosen in _chosen(job_ids, batch_id):
+                query = _locked(chosen, wanted)
+                if failure is not None:
+                    query = query.where(jobs.c.failure == failure)
+                ids = [row.id for row in connection.execute(query)] if wanted else []
+                for start in range(0, len(ids), CHUNK):
+                    _queue_again(connection, ids[start : start + CHUNK], now, max_attempts)
+                count += len(ids)
+        return count
+
+
+def _chosen(job_ids: Sequence[int] | None, batch_id: int | None) -> list[ColumnElement[bool]]:
+    """Conditions that together name the jobs meant, each of a size that a database takes."""
+    ids = sorted(set(job_ids or ()))
+    chosen: list[ColumnElement[bool]] = [
+        jobs.c.id.in_(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)
+    ]
+    if batch_id is not None:
+        chosen.append(jobs.c.batch_id == batch_id)
+    return chosen
+
+
+def _locked(chosen: ColumnElement[bool], states: Collection[State]) -> Any:
+    return (
+        select(jobs.c.id, jobs.c.state)
+        .where(chosen, jobs.c.state.in_(states))
+        .order_by(jobs.c.id)
+        .with_for_update()
+    )
+
+
+def _cancel_queued(connection: Connection, ids: Sequence[int], now: float) -> None:
+    for start in range(0, len(ids), CHUNK):
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(ids[start : start + CHUNK]), jobs.c.state == State.QUEUED)
+            .values(state=State.CANCELLED, finished_at=now, failure=None, error=None)
+        )
+
+
+def _ask_running(connection: Connection, ids: Sequence[int]) -> None:
+    for start in range(0, len(ids), CHUNK):
+        connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(ids[start : start + CHUNK]), jobs.c.state == State.RUNNING)
+            .values(cancel_requested=True)
+        )
+
+
+def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_attempts: int) -> None:
+    connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(ids)))
+    connection.execute(
+        update(jobs)
+        .where(and_(jobs.c.id.in_(ids), jobs.c.state.in_(FINAL & set(sources(State.QUEUED)))))
+        .values(
+            state=State.QUEUED,
+            attempt_limit=jobs.c.attempt + max_attempts,
+            cancel_requested=False,
+            published_at=None,
+            queued_at=now,
+            not_before=0.0,
+            finished_at=None,
+            worker_id=None,
+            cached_from=None,
+            failure=None,
+            error=None,
+        )
+    )

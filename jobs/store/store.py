@@ -1,0 +1,60 @@
+"""The store: every facet over one engine."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine
+
+from jobs.clock import Clock
+from jobs.store.batches import BatchStore
+from jobs.store.delivery import DeliveryStore
+from jobs.store.engine import connect
+from jobs.store.queue import QueueStore
+from jobs.store.workers import WorkerStore
+
+
+class Store:
+    """All that is read from or written to the database goes through here.
+
+    Safe to use from several threads: each operation takes its own connection from the pool.
+
+    Args:
+        engine: made by `jobs.store.engine.connect`; closed with the store.
+        clock: None for the database's own clock; tests inject one.
+    """
+
+    def __init__(self, engine: Engine, *, clock: Clock | None = None) -> None:
+        self.engine = engine
+        self.batches = BatchStore(engine, clock=clock)
+        self.queue = QueueStore(engine, clock=clock)
+        self.delivery = DeliveryStore(engine, clock=clock)
+        self.workers = WorkerStore(engine, clock=clock)
+
+    @classmethod
+    def open(cls, url: str, *, clock: Clock | None = None, timeout: float = 20.0) -> Self:
+        """The store at `url`; see `jobs.store.engine.connect` for the errors.
+
+        The schema is not looked at: see `jobs.schema.require_current`.
+        """
+        return cls(connect(url, timeout=timeout), clock=clock)
+
+    def time(self) -> float:
+        """The present by the clock that every stored time comes from (the database's)."""
+        return self.batches.time()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

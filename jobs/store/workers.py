@@ -1,0 +1,179 @@
+"""Workers: who is there, what each can do, and when it was last seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, func, literal_column, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.errors import NotFoundError
+from jobs.records import WorkerCard, WorkerRow
+from jobs.routing import Offer
+from jobs.states import State
+from jobs.store.base import Facet
+from jobs.tables import jobs, workers
+
+DECLARED = "declared"
+LIVE = "live"
+DRAINING = "draining"
+STOPPED = "stopped"
+
+
+class WorkerStore(Facet):
+    """Workers' registrations. One row a process's life: a restarted worker registers anew."""
+
+    def register(self, card: WorkerCard) -> int:
+        """A live worker's id, under which it claims."""
+        with self.write() as connection:
+            now = self.present(connection)
+            values = _values(card) | {"state": LIVE, "started_at": now, "seen_at": now}
+            statement = workers.insert().values(**values).returning(workers.c.id)
+            return int(connection.execute(statement).scalar_one())
+
+    def heartbeat(self, worker_id: int, *, state: str = LIVE) -> bool:
+        """Note that the worker lives, and whether it drains.
+
+        Returns:
+            False if the worker is not registered or was stopped: nothing is written then.
+        """
+        with self.write() as connection:
+            seen = connection.execute(
+                update(workers)
+                .where(workers.c.id == worker_id, workers.c.state.in_((LIVE, DRAINING)))
+                .values(state=state, seen_at=self.present(connection))
+            )
+            return seen.rowcount == 1
+
+    def stop(self, worker_id: int) -> None:
+        """Note that the worker ended by itself."""
+        with self.write() as connection:
+            now = self.present(connection)
+            connection.execute(
+                update(workers)
+                .where(workers.c.id == worker_id, workers.c.state != STOPPED)
+                .values(state=STOPPED, seen_at=now, stopped_at=now)
+            )
+
+    def declare(self, card: WorkerCard) -> int:
+        """Plan for a worker that is not up yet; declaring its name again replaces the card."""
+        make = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        with self.write() as connection:
+            now = self.present(connection)
+            values = _values(card) | {"state": DECLARED, "started_at": now, "seen_at": now}
+            statement: Any = make.insert(workers).values(**values)
+            statement = statement.on_conflict_do_update(
+                index_elements=["name"],
+                index_where=workers.c.state == literal_column(f"'{DECLARED}'"),
+                set_=values,
+            ).returning(workers.c.id)
+            return int(connection.execute(statement).scalar_one())
+
+    def undeclare(self, name: str) -> None:
+        """Take a declaration back; raises `NotFoundError` naming those there are."""
+        with self.write() as connection:
+            now = self.present(connection)
+            gone = connection.execute(
+                update(workers)
+                .where(workers.c.name == name, workers.c.state == DECLARED)
+                .values(state=STOPPED, stopped_at=now)
+            )
+            if gone.rowcount == 0:
+                names = connection.scalars(
+                    select(workers.c.name).where(workers.c.state == DECLARED).order_by("name")
+                ).all()
+                mend = f"declared are {', '.join(names)}" if names else "none is declared"
+                raise NotFoundError("declared worker", name, mend)
+
+    def rows(self, *, alive: float, all: bool = False) -> list[WorkerRow]:  # noqa: A002
+        """Workers by name.
+
+        Args:
+            alive: seconds within which a live worker must have been seen.
+            all: also those that stopped or were not seen for long.
+        """
+        running = (
+            select(func.count())
+            .select_from(jobs)
+            .where(
+                jobs.c.state == literal_column(f"'{State.RUNNING}'"),
+                jobs.c.worker_id == workers.c.id,
+            )
+            .scalar_subquery()
+        )
+        with self.read() as connection:
+            since = self.present(connection) - alive
+            query = select(workers, running.label("running")).order_by(workers.c.name, workers.c.id)
+            if not all:
+                query = query.where(or_(workers.c.state == DECLARED, _seen(since)))
+            return [_worker_row(row, since) for row in connection.execute(query)]
+
+    def offers(self, *, alive: float) -> list[Offer]:
+        """What live and declared workers can do.
+
+        A draining worker takes no more jobs and offers nothing.
+        """
+        with self.read() as connection:
+            since = self.present(connection) - alive
+            query = (
+                select(workers)
+                .where(workers.c.state.in_((LIVE, DECLARED)))
+                .where(or_(workers.c.state == DECLARED, _seen(since)))
+                .order_by(workers.c.id)
+            )
+            return [_offer(row) for row in connection.execute(query)]
+
+
+def _seen(since: float) -> Any:
+    return workers.c.state.in_((LIVE, DRAINING)) & (workers.c.seen_at >= since)
+
+
+def _values(card: WorkerCard) -> dict[str, Any]:
+    return {
+        "name": card.offer.name,
+        "host": card.host,
+        "pid": card.pid,
+        "device": card.device,
+        "card": card.card,
+        "modes": list(card.offer.modes),
+        "models": list(card.offer.models),
+        "memory_bytes": card.offer.memory_bytes,
+        "max_frames": dict(card.offer.max_frames),
+        "dtype": card.dtype,
+        "nvlink": card.nvlink,
+        "queues": list(card.queues),
+        "tags": dict(card.tags),
+    }
+
+
+def _offer(row: Row[*tuple[Any, ...]]) -> Offer:
+    return Offer(
+        name=row.name,
+        modes=tuple(row.modes),
+        models=tuple(row.models),
+        memory_bytes=row.memory_bytes,
+        max_frames=row.max_frames,
+    )
+
+
+def _worker_row(row: Row[*tuple[Any, ...]], since: float) -> WorkerRow:
+    return WorkerRow(
+        id=row.id,
+        state=row.state,
+        alive=row.state in {LIVE, DRAINING} and row.seen_at >= since,
+        registration=WorkerCard(
+            offer=_offer(row),
+            host=row.host,
+            pid=row.pid,
+            device=row.device,
+            card=row.card,
+            dtype=row.dtype,
+            nvlink=bool(row.nvlink),
+            queues=tuple(row.queues),
+            tags=row.tags,
+        ),
+        started_at=row.started_at,
+        seen_at=row.seen_at,
+        stopped_at=row.stopped_at,
+        running=row.running,
+    )
