@@ -58,6 +58,8 @@ class PromptFileError(JobsError):
         self.problems = tuple(problems[:LISTED])
         self.total = len(problems) if total is None else total
         lines = [problem.located(name) for problem in self.problems]
+        if self.total > 1:
+            lines.insert(0, f"{self.total} problems in {name}, nothing was submitted:")
         if self.total > len(self.problems):
             lines.append(f"… and {self.total - len(self.problems)} more")
         super().__init__("\n".join(lines))

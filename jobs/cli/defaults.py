@@ -1,0 +1,118 @@
+"""The options that fill what a row of a prompt file lacks, shared by `submit` and `run`."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from jobs.models import CATALOG, DEFAULT_MODEL
+from jobs.promptfile.defaults import Defaults
+from jobs.spec import (
+    DEFAULT_FRAMES,
+    DEFAULT_GUIDANCE,
+    DEFAULT_STEPS,
+    FORMATS,
+    MAX_FRAMES,
+    MAX_GUIDANCE,
+    MAX_PRIORITY,
+    MAX_SEEDS,
+    MAX_STEPS,
+    MIN_FRAMES,
+    REQUESTABLE_MODES,
+)
+
+
+def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"use 0 to {MAX_GUIDANCE:g}", ctx=ctx, param=param)
+    return value
+
+
+def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    words = value.replace(";", " ").replace(",", " ").split()
+    unknown = [word for word in words if word.lower() not in FORMATS]
+    if unknown or not words:
+        message = f"{unknown[0] if unknown else value!r} is unknown; use {', '.join(FORMATS)}"
+        raise click.BadParameter(message, ctx=ctx, param=param)
+    return tuple(sorted({word.lower() for word in words}))
+
+
+_OPTIONS = (
+    click.option(
+        "--mode",
+        type=click.Choice(REQUESTABLE_MODES, case_sensitive=False),
+        default="auto",
+        show_default=True,
+        help="Model size. auto: full where a live or declared worker fits it, else lite.",
+    ),
+    click.option(
+        "--frames",
+        type=click.IntRange(MIN_FRAMES, MAX_FRAMES),
+        default=DEFAULT_FRAMES,
+        show_default=True,
+        help="Length of the motion, at 30 frames a second.",
+    ),
+    click.option(
+        "--seeds",
+        type=click.IntRange(1, MAX_SEEDS),
+        default=1,
+        show_default=True,
+        help="Jobs a row, with seeds counted up from the row's seed (0 if it has none).",
+    ),
+    click.option(
+        "--steps",
+        type=click.IntRange(1, MAX_STEPS),
+        default=DEFAULT_STEPS,
+        show_default=True,
+        help="Sampling steps.",
+    ),
+    click.option(
+        "--guidance",
+        type=click.FloatRange(0, MAX_GUIDANCE),
+        callback=_finite,
+        default=DEFAULT_GUIDANCE,
+        show_default=True,
+        help="Classifier-free guidance scale; at most 1 switches it off.",
+    ),
+    click.option(
+        "--priority",
+        type=click.IntRange(-MAX_PRIORITY, MAX_PRIORITY),
+        default=0,
+        show_default=True,
+        help="Higher is taken first.",
+    ),
+    click.option(
+        "--formats",
+        callback=_formats,
+        default="npz",
+        show_default=True,
+        metavar="LIST",
+        help=f"Files wanted, out of {', '.join(FORMATS)}, separated by commas.",
+    ),
+    click.option(
+        "--model",
+        type=click.Choice(tuple(CATALOG)),
+        default=DEFAULT_MODEL,
+        show_default=True,
+        help="Model to use.",
+    ),
+)
+
+_NAMES = ("mode", "frames", "seeds", "steps", "guidance", "priority", "formats", "model")
+
+
+def default_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to a command, which receives them checked as one `defaults: Defaults`."""
+
+    @functools.wraps(command)
+    def gathered(*args: Any, **values: Any) -> Any:
+        defaults = Defaults(**{name: values.pop(name) for name in _NAMES})
+        return command(*args, defaults=defaults, **values)
+
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return gathered

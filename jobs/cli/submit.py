@@ -1,0 +1,93 @@
+"""`hymo submit`: prompt files into the queue."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.cli.defaults import default_options
+
+if TYPE_CHECKING:
+    from jobs.promptfile.defaults import Defaults
+
+
+@click.command()
+@click.argument("file", metavar="FILE|-")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(("csv", "jsonl", "txt", "json")),
+    help="Format of the file. [default: by its extension; csv for standard input]",
+)
+@click.option("--batch", metavar="NAME", help="Name of the batch. [default: the file's name]")
+@default_options
+@click.option(
+    "--output",
+    metavar="DIR",
+    help="Folder that motion files go under. [env HYMO_OUTPUT; default <home>/output]",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be made; commit nothing.")
+@click.option(
+    "--skip-invalid",
+    is_flag=True,
+    help="Submit the good rows; write the others to <name>.invalid.csv or .jsonl.",
+)
+@click.option("--no-cache", is_flag=True, help="Make motions again that were made before.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_app
+def submit(
+    app: App,
+    *,
+    file: str,
+    defaults: Defaults,
+    format_name: str | None,
+    batch: str | None,
+    output: str | None,
+    dry_run: bool,
+    skip_invalid: bool,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Queue the motions that a file of prompts asks for.
+
+    FILE is CSV or JSON Lines with a prompt column, or a .txt or .json list of
+    prompt#frames#id lines; - reads standard input. The options fill what a row lacks.
+
+    One submit makes a batch. Submitting the same file again adds nothing: a row is known by its
+    id (or number) and seed.
+    """
+    from contextlib import closing
+
+    from jobs.cli.submitted import print_plan, print_result, progress_line
+    from jobs.promptfile.source import open_source
+    from jobs.publish import Publisher
+    from jobs.submit import Submitter
+
+    settings = app.settings(output=output)
+    stdin = sys.stdin.buffer
+    with (
+        open_source(file, format_name=format_name, stdin=stdin) as source,
+        app.store(settings) as store,
+        closing(Publisher(settings)) as publisher,
+    ):
+        submitter = Submitter(store=store, publisher=publisher, settings=settings)
+        if dry_run:
+            with progress_line() as progress:
+                plan = submitter.plan(
+                    source, defaults, batch=batch, skip_invalid=skip_invalid, progress=progress
+                )
+            print_plan(plan, source, as_json=as_json)
+            return
+        with progress_line() as progress:
+            result = submitter.submit(
+                source,
+                defaults,
+                batch=batch,
+                skip_invalid=skip_invalid,
+                cache=not no_cache,
+                progress=progress,
+            )
+        print_result(result, source, settings, as_json=as_json)

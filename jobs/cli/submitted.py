@@ -1,0 +1,212 @@
+"""What a submit did or would do, for people and for programs; shared by `submit` and `run`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.cli.output import Column, note, print_json, print_table
+from jobs.cli.text import clean, plural
+from jobs.promptfile.identity import safe_name
+
+if TYPE_CHECKING:
+    from jobs.plan import Plan, PlannedClass
+    from jobs.promptfile.problem import Problem
+    from jobs.promptfile.source import Source
+    from jobs.settings import Settings
+    from jobs.submit import Progress, SubmitResult
+
+#: Seconds between two lines of progress on a terminal.
+EVERY = 0.2
+#: Problems of left-out rows that are repeated on stderr; the file beside the input has them all.
+REPEATED = 5
+#: Metadata columns that are named before `and N more`.
+NAMED = 8
+
+
+def result_document(result: SubmitResult) -> dict[str, object]:
+    """The JSON of a submit, schema `hymo.submit/1`."""
+    return {
+        "schema": "hymo.submit/1",
+        "batch": result.batch.name,
+        "new": result.new,
+        "existing": result.existing,
+        "changed": result.changed,
+        "cached": result.cached,
+        "invalid": result.invalid,
+    }
+
+
+def plan_document(plan: Plan) -> dict[str, object]:
+    """The JSON of a dry run, schema `hymo.plan/1`."""
+    return {
+        "schema": "hymo.plan/1",
+        "batch": plan.batch,
+        "rows": plan.rows,
+        "jobs": plan.jobs,
+        "invalid": plan.invalid,
+        "auto": plan.auto,
+        "classes": [
+            {
+                "queue": each.queue,
+                "model": each.model,
+                "jobs": each.jobs,
+                "frames": list(each.frames),
+                "workers": list(each.workers),
+                "misfits": each.misfits,
+            }
+            for each in plan.classes
+        ],
+    }
+
+
+def print_result(
+    result: SubmitResult, source: Source, settings: Settings, *, as_json: bool
+) -> None:
+    """The counts on stdout, what a person should know beside them on stderr."""
+    if as_json:
+        print_json(result_document(result))
+    else:
+        counts = (
+            f"{result.new} new, {result.existing} existing, {result.changed} changed, "
+            f"{result.cached} cached"
+        )
+        invalid = f", {plural(result.invalid, 'invalid row')}" if result.invalid else ""
+        click.echo(f"batch {result.batch.name}: {counts}{invalid}")
+        if result.auto:
+            click.echo(f"auto chose {_auto(result.auto)}")
+        click.echo(f"files go to {clean(str(Path(result.batch.output) / result.batch.name))}")
+    note_invalid(result.invalid, result.problems, source)
+    if result.invalid_file is not None:
+        path = clean(str(result.invalid_file))
+        note(f"note: they are in {path}; mend them there and add them to the batch with")
+        note(f"      hymo submit {shlex.quote(path)} --batch {result.batch.name}")
+    note_file(result.metadata, result.untrained)
+    _note_batch(result, source, settings)
+    note_misfits(result.misfits)
+    _note_delivery(result, settings)
+
+
+def print_plan(plan: Plan, source: Source, *, as_json: bool) -> None:
+    """The classes on stdout, what a person should know beside them on stderr."""
+    if as_json:
+        print_json(plan_document(plan))
+    else:
+        rows = plural(plan.rows, "row")
+        click.echo(f"batch {plan.batch} would be {plural(plan.jobs, 'job')} of {rows}")
+        columns = (
+            Column("QUEUE"),
+            Column("MODEL"),
+            Column("JOBS", align="right"),
+            Column("FRAMES", align="right"),
+            Column("WORKERS", flexible=True),
+        )
+        print_table(columns, [_plan_row(each) for each in plan.classes])
+        if plan.auto:
+            click.echo(f"auto would choose {_auto(plan.auto)}")
+    note_invalid(plan.invalid, plan.problems, source)
+    note_file(plan.metadata, plan.untrained)
+    for each in plan.classes:
+        note_misfits(each.misfits)
+
+
+def note_invalid(invalid: int, problems: Sequence[Problem], source: Source) -> None:
+    """Say which rows were left out and why: the first few."""
+    if not invalid:
+        return
+    note(f"warning: {plural(invalid, 'row')} left out:")
+    for problem in problems[:REPEATED]:
+        note(f"  {problem.located(source.name)}")
+    if invalid > REPEATED:
+        note("  …")
+
+
+def note_file(metadata: Sequence[str], untrained: Sequence[str]) -> None:
+    """Say which columns mean nothing to the queue, so that a misspelt one is seen."""
+    if metadata:
+        named = ", ".join(clean(name) for name in metadata[:NAMED])
+        more = f" and {len(metadata) - NAMED} more" if len(metadata) > NAMED else ""
+        note(f"note: kept as metadata: {named}{more}")
+    for model in untrained:
+        note(f"note: model {model} has untrained weights: its motions mean nothing")
+
+
+def note_misfits(misfits: Mapping[str, int]) -> None:
+    """Warn of jobs that stay queued until another worker comes."""
+    for reason, count in sorted(misfits.items(), key=lambda item: -item[1]):
+        note(f"warning: {plural(count, 'job')}: {reason}")
+
+
+def _note_batch(result: SubmitResult, source: Source, settings: Settings) -> None:
+    batch = result.batch
+    if result.changed:
+        named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
+        more = ", …" if result.changed > len(result.changed_rows) else ""
+        note(
+            f"warning: {plural(result.changed, 'job')} of batch {batch.name} asked for something "
+            f"else before and stay as they were ({named}{more}); "
+            "to make the new ones, submit under another --batch name or give the rows other ids"
+        )
+    if batch.source != source.origin and batch.name == safe_name(source.stem):
+        note(
+            f"note: batch {batch.name} was first made from {clean(batch.source)}; "
+            "to keep files apart, give each its own --batch name"
+        )
+    if batch.output != str(settings.output):
+        note(
+            f"warning: batch {batch.name} keeps its output folder {clean(batch.output)}; "
+            "for another one, submit under another --batch name"
+        )
+
+
+def _note_delivery(result: SubmitResult, settings: Settings) -> None:
+    if result.undelivered is None:
+        return
+    if settings.embedded:
+        note("note: the embedded broker is not running; the jobs wait for `hymo up`")
+    else:
+        note(
+            f"warning: {result.undelivered.service} {result.undelivered.url} is unreachable "
+            f"({result.undelivered.reason}); the jobs are stored, "
+            "and delivery follows when `hymo up` or a worker runs"
+        )
+
+
+def _auto(chosen: Mapping[str, int]) -> str:
+    return ", ".join(f"{mode} for {plural(n, 'job')}" for mode, n in sorted(chosen.items()))
+
+
+def _plan_row(each: PlannedClass) -> tuple[str, ...]:
+    low, high = each.frames
+    frames = str(low) if low == high else f"{low}–{high}"
+    workers = ", ".join(each.workers) or "none fits"
+    return each.queue, each.model, str(each.jobs), frames, workers
+
+
+@contextmanager
+def progress_line() -> Iterator[Progress | None]:
+    """A line of progress on stderr that replaces itself; nothing off a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    due = time.monotonic() + EVERY
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal due
+        now = time.monotonic()
+        if now >= due:
+            due = now + EVERY
+            of = f" of {total} jobs" if total else " rows"
+            click.echo(f"\r\x1b[K{stage}: {done}{of}", nl=False, err=True)
+
+    try:
+        yield show
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)

@@ -1,0 +1,182 @@
+"""What a submit decides for a job before it is stored: mode, class, and who could take it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from jobs.models import model_entry
+from jobs.promptfile.problem import Problem
+from jobs.promptfile.survey import Asked, Survey
+from jobs.records import Artifact, NewJob
+from jobs.routing import Demand, Offer, choose_mode, demand, fits, misfit
+from jobs.spec import JobSpec
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where jobs that ask for the same go.
+
+    Attributes:
+        demand: model, mode (`auto` resolved), class and length.
+        queue: of the class.
+        revision: of the model's weights in that mode.
+        misfit: why no live worker takes them; None when one does.
+    """
+
+    demand: Demand
+    queue: str
+    revision: str
+    misfit: str | None
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A job with its route; `content` is the identity of its motion."""
+
+    spec: JobSpec
+    route: Route
+    content: str
+
+    def job(self, cached_from: int | None = None, files: tuple[Artifact, ...] = ()) -> NewJob:
+        """The job as the store takes it, done already if there are files to point at."""
+        return NewJob(
+            spec=self.spec,
+            mode=self.route.demand.mode,
+            revision=self.route.revision,
+            gib=self.route.demand.gib,
+            cached_from=cached_from,
+            artifacts=files,
+        )
+
+
+class Router:
+    """Routes jobs by what the live and declared workers offered when the submit began.
+
+    One look for the whole file: rows that ask for the same go the same way.
+    """
+
+    def __init__(self, offers: Iterable[Offer]) -> None:
+        self.offers = tuple(offers)
+        self._routes: dict[Asked, Route] = {}
+
+    def route(self, spec: JobSpec) -> Routed:
+        """Decide one job."""
+        route = self.of(Asked(spec.model, spec.mode, spec.frames))
+        content = spec.content_hash(route.demand.mode, route.revision)
+        return Routed(spec, route, content)
+
+    def of(self, asked: Asked) -> Route:
+        """The route of all jobs that ask for this."""
+        route = self._routes.get(asked)
+        if route is None:
+            route = self._routes[asked] = self._decide(asked)
+        return route
+
+    def _decide(self, asked: Asked) -> Route:
+        mode = asked.mode
+        if mode == "auto":
+            mode = choose_mode(asked.model, asked.frames, self.offers)
+        wanted = demand(asked.model, mode, asked.frames)
+        revision = model_entry(asked.model).revisions[mode]
+        return Route(wanted, wanted.queue, revision, misfit(wanted, self.offers))
+
+
+@dataclass(frozen=True)
+class PlannedClass:
+    """Jobs of one queue and model.
+
+    Attributes:
+        jobs: how many.
+        frames: shortest and longest.
+        workers: names of the live or declared workers that take at least one of them.
+        misfits: why no worker takes a job → how many jobs.
+    """
+
+    queue: str
+    model: str
+    jobs: int
+    frames: tuple[int, int]
+    workers: tuple[str, ...]
+    misfits: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a submit would make of a file, without looking at what the batch already has.
+
+    Attributes:
+        batch: its name.
+        rows, invalid: good and bad rows of the file.
+        jobs: jobs that the good rows make.
+        classes: these jobs by queue and model.
+        auto: mode → how many jobs that asked for `auto` would get it.
+        metadata: the columns kept as metadata.
+        untrained: models asked for whose weights are no more than seeded noise.
+        problems: the first problems of the bad rows.
+    """
+
+    batch: str
+    rows: int
+    jobs: int
+    invalid: int
+    classes: tuple[PlannedClass, ...]
+    auto: dict[str, int]
+    metadata: tuple[str, ...]
+    untrained: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+
+def planned(batch: str, found: Survey, offers: Sequence[Offer]) -> Plan:
+    """The plan of a file that was surveyed."""
+    router = Router(offers)
+    groups: dict[tuple[str, str], list[Asked]] = defaultdict(list)
+    auto: Counter[str] = Counter()
+    for asked, count in found.asked.items():
+        route = router.of(asked)
+        groups[route.queue, asked.model].append(asked)
+        if asked.mode == "auto":
+            auto[route.demand.mode] += count
+    return Plan(
+        batch=batch,
+        rows=found.rows,
+        jobs=found.jobs,
+        invalid=found.invalid,
+        classes=tuple(
+            _planned_class(queue, model, group, found, router)
+            for (queue, model), group in sorted(groups.items())
+        ),
+        auto=dict(auto),
+        metadata=found.metadata,
+        untrained=untrained(found),
+        problems=found.problems,
+    )
+
+
+def untrained(found: Survey) -> tuple[str, ...]:
+    """The models that a file asks for whose weights were never trained."""
+    models = sorted({asked.model for asked in found.asked})
+    return tuple(model for model in models if not model_entry(model).trained)
+
+
+def _planned_class(
+    queue: str, model: str, group: Sequence[Asked], found: Survey, router: Router
+) -> PlannedClass:
+    misfits: Counter[str] = Counter()
+    for asked in group:
+        if reason := router.of(asked).misfit:
+            misfits[reason] += found.asked[asked]
+    lengths = [asked.frames for asked in group]
+    return PlannedClass(
+        queue=queue,
+        model=model,
+        jobs=sum(found.asked[asked] for asked in group),
+        frames=(min(lengths), max(lengths)),
+        workers=tuple(
+            offer.name
+            for offer in router.offers
+            if any(fits(router.of(asked).demand, offer) for asked in group)
+        ),
+        misfits=dict(misfits),
+    )
