@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Double,
+    Integer,
+    Row,
+    bindparam,
+    case,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from jobs.errors import NotFoundError
 from jobs.memory import GIB
@@ -13,8 +25,11 @@ from jobs.records import Claim
 from jobs.routing import Demand, Offer
 from jobs.states import Outcome, State, sources
 from jobs.store.base import Facet
-from jobs.store.lanes import ORDER, classes, heads, ready, suits
+from jobs.store.lanes import ORDER, READY, Lane, best, classes, lane, suits
 from jobs.tables import attempts, batches, jobs, workers
+
+#: A row of a statement of ours, whose columns are read by name.
+Found = Row[*tuple[Any, ...]]
 
 #: Candidates looked at for each job wanted. Where workers claim at the same moment, those that
 #: another one is just taking are passed over (PostgreSQL's SKIP LOCKED) and the next ones taken.
@@ -22,7 +37,65 @@ _WIDTH = 4
 #: With still more workers at once every candidate may be taken; then look again, further.
 _ROUNDS = 4
 
-_TIMINGS = ("load_s", "encode_s", "sample_s", "decode_s", "save_s", "peak_memory_bytes")
+_WORKER = select(workers.c.id, workers.c.name, workers.c.card).where(
+    workers.c.id == bindparam("id", type_=BigInteger)
+)
+_HEAD = select(
+    jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
+    jobs.c.frames,
+).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
+_LOCKED = (
+    select(
+        jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
+        jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
+        jobs.c.class_gib, batches.c.name.label("batch"), batches.c.output,
+    )
+    .join(batches, batches.c.id == jobs.c.batch_id)
+    .where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY)
+    .order_by(case((jobs.c.id == bindparam("head", type_=BigInteger), 0), else_=1), *ORDER)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True, of=jobs)
+)  # fmt: skip
+_AT = bindparam("at", type_=Double)
+_SINCE = case((jobs.c.not_before > jobs.c.queued_at, jobs.c.not_before), else_=jobs.c.queued_at)
+_TAKE = (
+    update(jobs)
+    .where(
+        jobs.c.id.in_(bindparam("ids", expanding=True)),
+        jobs.c.state.in_(sources(State.RUNNING)),
+    )
+    .values(
+        state=State.RUNNING,
+        attempt=jobs.c.attempt + 1,
+        worker_id=bindparam("by"),
+        worker_name=bindparam("by_name"),
+        card=bindparam("by_card"),
+        lease_until=bindparam("until"),
+        started_at=_AT,
+        failure=None,
+        error=None,
+        # A clock that was set back must not make a wait negative.
+        queue_s=case((_SINCE < _AT, _AT - _SINCE), else_=0.0),
+        load_s=None,
+        encode_s=None,
+        sample_s=None,
+        decode_s=None,
+        save_s=None,
+        peak_memory_bytes=None,
+    )
+    .returning(jobs.c.id, jobs.c.attempt, jobs.c.queue_s)
+)
+_BEGIN = insert(attempts).from_select(
+    [
+        "job_id", "number", "worker_id", "worker_name", "card", "mode", "pack_size", "outcome",
+        "started_at", "queue_s",
+    ],
+    select(
+        jobs.c.id, jobs.c.attempt, jobs.c.worker_id, jobs.c.worker_name, jobs.c.card, jobs.c.mode,
+        bindparam("size", type_=Integer), literal(Outcome.RUNNING.value), jobs.c.started_at,
+        jobs.c.queue_s,
+    ).where(jobs.c.id.in_(bindparam("ids", expanding=True))),
+)  # fmt: skip
 
 
 class ClaimStore(Facet):
@@ -77,125 +150,74 @@ class ClaimStore(Facet):
         return self._engine.dialect.name == "sqlite"
 
 
-def _worker(connection: Connection, worker_id: int) -> Row[*tuple[Any, ...]]:
-    query = select(workers.c.id, workers.c.name, workers.c.card).where(workers.c.id == worker_id)
-    row = connection.execute(query).one_or_none()
+def _worker(connection: Connection, worker_id: int) -> Found:
+    row = connection.execute(_WORKER, {"id": worker_id}).one_or_none()
     if row is None:
         raise NotFoundError("worker", str(worker_id), "register it before it claims")
     return row
 
 
-def _head(
-    connection: Connection, offer: Offer, now: float, job_id: int | None
-) -> Row[*tuple[Any, ...]] | None:
+def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) -> Found | None:
     """The job that decides what the pack is made of. One named by a message is locked here."""
-    query = select(
-        jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
-        jobs.c.frames,
-    )  # fmt: skip
     if job_id is not None:
-        named = query.where(jobs.c.id == job_id, suits(offer), *ready(now))
-        return connection.execute(named.with_for_update(skip_locked=True)).one_or_none()
+        named = _HEAD.where(suits(offer), *READY).with_for_update(skip_locked=True)
+        return connection.execute(named, {"head": job_id, "now": now}).one_or_none()
     lanes = [
-        (model, mode, gib)
+        wanted
         for model in offer.models
         for mode in offer.modes
-        for gib in connection.scalars(classes(model, mode, offer.memory_bytes // GIB))
+        for wanted in _lanes(connection, model, mode, offer.memory_bytes // GIB, offer)
     ]
     if not lanes:
         return None
-    best = heads(lanes, 1, offer, *ready(now)).scalar_subquery()
-    return connection.execute(query.where(jobs.c.id == best)).one_or_none()
+    first = connection.scalars(*best(lanes, 1, now=now)).one_or_none()
+    return connection.execute(_HEAD, {"head": first}).one_or_none()
 
 
-def _demand(head: Row[*tuple[Any, ...]]) -> Demand:
+def _lanes(connection: Connection, model: str, mode: str, most: int, offer: Offer) -> list[Lane]:
+    found = connection.scalars(classes(), {"model": model, "mode": mode, "most": most})
+    return [lane(model, mode, gib, offer) for gib in found]
+
+
+def _demand(head: Found) -> Demand:
     return Demand(model=head.model, mode=head.mode, gib=head.class_gib, frames=head.frames)
 
 
 def _pack(
-    connection: Connection,
-    offer: Offer,
-    now: float,
-    head: Row[*tuple[Any, ...]],
-    *,
-    most: int,
-    width: int,
-) -> Sequence[Row[*tuple[Any, ...]]]:
+    connection: Connection, offer: Offer, now: float, head: Found, *, most: int, width: int
+) -> Sequence[Found]:
     """The jobs to take, locked: the head if it is still there, and its company."""
-    if most == 1 and width == 1:
-        among: Any = literal(head.id)
-        candidates = jobs.c.id == among
-    else:
-        found = connection.scalars(classes(head.model, head.mode, head.class_gib))
-        lanes = [(head.model, head.mode, gib) for gib in found]
-        alike = (jobs.c.steps == head.steps, jobs.c.revision == head.revision)
-        among = heads(lanes, max(most, width), offer, *alike, *ready(now))
-        candidates = jobs.c.id.in_(among) | (jobs.c.id == head.id)
-    query = (
-        select(
-            jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
-            jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
-            jobs.c.class_gib, batches.c.name.label("batch"), batches.c.output,
-        )
-        .join(batches, batches.c.id == jobs.c.batch_id)
-        .where(candidates, *ready(now))
-        .order_by(case((jobs.c.id == head.id, 0), else_=1), *ORDER)
-        .limit(most)
-        .with_for_update(skip_locked=True, of=jobs)
-    )  # fmt: skip
-    return connection.execute(query).all()
+    among = [head.id]
+    if max(most, width) > 1:
+        lanes = _lanes(connection, head.model, head.mode, head.class_gib, offer)
+        found = best(lanes, max(most, width), now=now, steps=head.steps, revision=head.revision)
+        among += [number for number in connection.scalars(*found) if number != head.id]
+    values = {"among": among, "head": head.id, "now": now, "most": most}
+    return connection.execute(_LOCKED, values).all()
 
 
 def _take(
-    connection: Connection,
-    worker: Row[*tuple[Any, ...]],
-    pack: Sequence[Row[*tuple[Any, ...]]],
-    *,
-    now: float,
-    lease: float,
+    connection: Connection, worker: Found, pack: Sequence[Found], *, now: float, lease: float
 ) -> list[Claim]:
     if not pack:
         return []
-    ids = [row.id for row in pack]
-    since = case((jobs.c.not_before > jobs.c.queued_at, jobs.c.not_before), else_=jobs.c.queued_at)
     taken = connection.execute(
-        update(jobs)
-        .where(jobs.c.id.in_(ids), jobs.c.state.in_(sources(State.RUNNING)))
-        .values(
-            state=State.RUNNING,
-            attempt=jobs.c.attempt + 1,
-            worker_id=worker.id,
-            worker_name=worker.name,
-            card=worker.card,
-            lease_until=now + lease,
-            started_at=now,
-            failure=None,
-            error=None,
-            queue_s=case((since < now, now - since), else_=0.0),
-            **dict.fromkeys(_TIMINGS),
-        )
-        .returning(jobs.c.id, jobs.c.attempt, jobs.c.queue_s)
+        _TAKE,
+        {
+            "ids": [row.id for row in pack],
+            "at": now,
+            "until": now + lease,
+            "by": worker.id,
+            "by_name": worker.name,
+            "by_card": worker.card,
+        },
     )
     held = {row.id: row for row in taken}
-    _begin_attempts(connection, list(held))
+    connection.execute(_BEGIN, {"ids": list(held), "size": len(held)})
     return [_claim(row, worker.id, held) for row in pack if row.id in held]
 
 
-def _begin_attempts(connection: Connection, ids: Sequence[int]) -> None:
-    begun = select(
-        jobs.c.id, jobs.c.attempt, jobs.c.worker_id, jobs.c.worker_name, jobs.c.card, jobs.c.mode,
-        literal(len(ids)), literal(Outcome.RUNNING.value), jobs.c.started_at, jobs.c.queue_s,
-    ).where(jobs.c.id.in_(ids))  # fmt: skip
-    columns = (
-        "job_id", "number", "worker_id", "worker_name", "card", "mode", "pack_size", "outcome",
-        "started_at", "queue_s",
-    )  # fmt: skip
-    connection.execute(insert(attempts).from_select(columns, begun))
-
-
-def _claim(
-    row: Row[*tuple[Any, ...]], worker_id: int, held: Mapping[int, Row[*tuple[Any, ...]]]
-) -> Claim:
+def _claim(row: Found, worker_id: int, held: Mapping[int, Found]) -> Claim:
     return Claim(
         job_id=row.id,
         attempt=held[row.id].attempt,

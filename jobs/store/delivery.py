@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 from jobs.memory import queue_name
 from jobs.states import State
 from jobs.store.base import CHUNK, Facet
-from jobs.store.lanes import ready
+from jobs.store.lanes import READY
 from jobs.tables import jobs
 
 
@@ -22,12 +22,13 @@ class DeliveryStore(Facet):
             now = self.present(connection)
             query = (
                 select(jobs.c.id, jobs.c.mode, jobs.c.class_gib)
-                .where(jobs.c.published_at.is_(None), *ready(now))
+                .where(jobs.c.published_at.is_(None), *READY)
                 .order_by(jobs.c.id)
                 .limit(limit)
             )
             return [
-                (row.id, queue_name(row.mode, row.class_gib)) for row in connection.execute(query)
+                (row.id, queue_name(row.mode, row.class_gib))
+                for row in connection.execute(query, {"now": now})
             ]
 
     def mark_published(self, job_ids: Sequence[int]) -> None:
@@ -49,10 +50,11 @@ class DeliveryStore(Facet):
         with self.read() as connection:
             query = (
                 select(jobs.c.mode, jobs.c.class_gib, func.count().label("n"))
-                .where(*ready(self.present(connection)))
+                .where(*READY)
                 .group_by(jobs.c.mode, jobs.c.class_gib)
             )
-            return {queue_name(row.mode, row.class_gib): row.n for row in connection.execute(query)}
+            found = connection.execute(query, {"now": self.present(connection)})
+            return {queue_name(row.mode, row.class_gib): row.n for row in found}
 
     def oldest(self, queue: str, n: int, *, older_than: float) -> list[int]:
         """Jobs of `queue` that could run now and whose message is old: perhaps it was lost.
@@ -67,9 +69,9 @@ class DeliveryStore(Facet):
             now = self.present(connection)
             query = (
                 select(jobs.c.id)
-                .where(jobs.c.mode == mode, jobs.c.class_gib == int(gib), *ready(now))
+                .where(jobs.c.mode == mode, jobs.c.class_gib == int(gib), *READY)
                 .where(jobs.c.published_at < now - older_than)
                 .order_by(jobs.c.published_at, jobs.c.id)
                 .limit(n)
             )
-            return list(connection.scalars(query))
+            return list(connection.scalars(query, {"now": now}))

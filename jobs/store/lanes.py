@@ -3,17 +3,26 @@
 The partial index `ix_jobs_claim` holds every lane in its order. The best job of all is found by
 looking at the head of each lane that a worker may use: a few index seeks, however deep the queue
 is and whatever stands in it that the worker cannot take.
+
+Statements are made once and take their values as parameters: building one with SQLAlchemy costs
+more than SQLite needs to run it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Double,
+    Integer,
     Select,
+    String,
     and_,
+    bindparam,
     false,
     func,
     literal_column,
@@ -34,19 +43,33 @@ ORDER: tuple[ColumnElement[Any], ...] = (
     jobs.c.id,
 )
 
-#: Written as in the partial indexes: a planner must see that they apply, so this is no parameter.
+#: Written as in the partial indexes and not as parameters: the planner must see that they apply.
 QUEUED: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.QUEUED}'")
+RUNNING: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.RUNNING}'")
+
+#: Conditions for a job to be taken by anybody at the time `now`, a parameter.
+READY: tuple[ColumnElement[bool], ...] = (
+    QUEUED,
+    jobs.c.not_before <= bindparam("now", type_=Double),
+    jobs.c.attempt < jobs.c.attempt_limit,
+    jobs.c.cancel_requested.is_(False),
+    jobs.c.batch_id.not_in(select(batches.c.id).where(batches.c.paused.is_(True))),
+)
 
 
-def ready(now: float) -> tuple[Any, ...]:
-    """Conditions for a job to be taken by anybody at `now`."""
-    return (
-        QUEUED,
-        jobs.c.not_before <= now,
-        jobs.c.attempt < jobs.c.attempt_limit,
-        jobs.c.cancel_requested.is_(False),
-        jobs.c.batch_id.not_in(select(batches.c.id).where(batches.c.paused.is_(True))),
-    )
+@dataclass(frozen=True)
+class Lane:
+    """Queued jobs of one model, mode and class; `frames` is the longest motion wanted of it."""
+
+    model: str
+    mode: str
+    gib: int
+    frames: int | None
+
+
+def lane(model: str, mode: str, gib: int, offer: Offer) -> Lane:
+    """The part of a lane that this offer can take."""
+    return Lane(model=model, mode=mode, gib=gib, frames=offer.max_frames.get(mode))
 
 
 def suits(offer: Offer) -> ColumnElement[bool]:
@@ -54,55 +77,91 @@ def suits(offer: Offer) -> ColumnElement[bool]:
     return and_(
         jobs.c.model.in_(offer.models),
         jobs.c.class_gib <= offer.memory_bytes // GIB,
-        or_(false(), *(and_(jobs.c.mode == mode, *short(offer, mode)) for mode in offer.modes)),
+        or_(
+            false(),
+            *(
+                and_(
+                    jobs.c.mode == mode,
+                    *(
+                        [jobs.c.frames <= offer.max_frames[mode]]
+                        if mode in offer.max_frames
+                        else []
+                    ),
+                )
+                for mode in offer.modes
+            ),
+        ),
     )
 
 
-def short(offer: Offer, mode: str) -> list[ColumnElement[bool]]:
-    """Condition that a motion is no longer than the offer allows in `mode`; none without limit."""
-    limit = offer.max_frames.get(mode)
-    return [] if limit is None else [jobs.c.frames <= limit]
-
-
-def classes(model: str, mode: str, most: int) -> Select[int]:
-    """The classes (GiB, at most `most`) in which jobs of a model and mode are queued.
+@lru_cache(maxsize=1)
+def classes() -> Select[int]:
+    """The classes (GiB, at most `most`) in which jobs of `model` and `mode` are queued.
 
     A loose index scan: one seek a class, not one step a job.
     """
-    lane = and_(QUEUED, jobs.c.model == model, jobs.c.mode == mode)
-    first = select(func.max(jobs.c.class_gib).label("gib")).where(lane, jobs.c.class_gib <= most)
-    found = first.cte("classes", recursive=True)
-    smaller = (
-        select(func.max(jobs.c.class_gib))
-        .where(lane, jobs.c.class_gib < found.c.gib)
-        .scalar_subquery()
+    queued = and_(
+        QUEUED,
+        jobs.c.model == bindparam("model", type_=String),
+        jobs.c.mode == bindparam("mode", type_=String),
     )
+    biggest = func.max(jobs.c.class_gib)
+    below = jobs.c.class_gib <= bindparam("most", type_=Integer)
+    found = select(biggest.label("gib")).where(queued, below).cte("classes", recursive=True)
+    smaller = select(biggest).where(queued, jobs.c.class_gib < found.c.gib).scalar_subquery()
     found = found.union_all(select(smaller).where(found.c.gib.is_not(None)))
     return select(found.c.gib).where(found.c.gib.is_not(None))
 
 
-def heads(
-    lanes: Sequence[tuple[str, str, int]], n: int, offer: Offer, *conditions: Any
-) -> Select[int]:
-    """Ids of the best `n` jobs over these (model, mode, class) lanes, best first."""
-    parts = [
-        select(jobs.c.id, jobs.c.priority, jobs.c.class_gib)
-        .where(
-            jobs.c.model == model,
-            jobs.c.mode == mode,
-            jobs.c.class_gib == gib,
-            *short(offer, mode),
-            *conditions,
-        )
-        .order_by(jobs.c.priority.desc(), jobs.c.id)
-        .limit(n)
-        for model, mode, gib in lanes
-    ]
-    # SQLite takes no ORDER BY inside the parts of a compound, only inside a subquery.
-    wrapped = [select(part.subquery(f"lane_{i}")) for i, part in enumerate(parts)]
-    best = union_all(*wrapped).subquery("best")
-    return (
-        select(best.c.id)
-        .order_by(best.c.priority.desc(), best.c.class_gib.desc(), best.c.id)
-        .limit(n)
+def best(
+    lanes: Sequence[Lane], n: int, *, now: float, steps: int | None = None, revision: str = ""
+) -> tuple[Select[int], Mapping[str, Any]]:
+    """A statement and its parameters: ids of the best `n` ready jobs in these lanes, best first.
+
+    Args:
+        lanes: at least one.
+        n: the most ids.
+        now: epoch seconds.
+        steps, revision: if steps are given, jobs of these alone.
+    """
+    values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": revision}
+    for number, wanted in enumerate(lanes):
+        values |= {
+            f"model_{number}": wanted.model,
+            f"mode_{number}": wanted.mode,
+            f"gib_{number}": wanted.gib,
+            f"frames_{number}": wanted.frames,
+        }
+    limits = tuple(wanted.frames is not None for wanted in lanes)
+    statement = _best(limits, steps is not None)
+    return statement, {name: value for name, value in values.items() if value is not None}
+
+
+@lru_cache(maxsize=256)
+def _best(limits: tuple[bool, ...], alike: bool) -> Select[int]:
+    parts = [_part(number, limited, alike) for number, limited in enumerate(limits)]
+    if len(parts) == 1:
+        only = parts[0].subquery("best")
+    else:
+        # SQLite takes no ORDER BY in the parts of a compound, only inside a subquery.
+        wrapped = [select(part.subquery(f"lane_{i}")) for i, part in enumerate(parts)]
+        only = union_all(*wrapped).subquery("best")
+    order = (only.c.priority.desc(), only.c.class_gib.desc(), only.c.id)
+    return select(only.c.id).order_by(*order).limit(bindparam("n", type_=Integer))
+
+
+def _part(number: int, limited: bool, alike: bool) -> Select[Any]:
+    query = select(jobs.c.id, jobs.c.priority, jobs.c.class_gib).where(
+        jobs.c.model == bindparam(f"model_{number}", type_=String),
+        jobs.c.mode == bindparam(f"mode_{number}", type_=String),
+        jobs.c.class_gib == bindparam(f"gib_{number}", type_=Integer),
+        *READY,
     )
+    if limited:
+        query = query.where(jobs.c.frames <= bindparam(f"frames_{number}", type_=Integer))
+    if alike:
+        query = query.where(
+            jobs.c.steps == bindparam("steps", type_=Integer),
+            jobs.c.revision == bindparam("revision", type_=String),
+        )
+    return query.order_by(jobs.c.priority.desc(), jobs.c.id).limit(bindparam("n", type_=Integer))

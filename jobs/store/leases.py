@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Row, literal_column, select, update
+from sqlalchemy import Row, select, update
 
 from jobs.records import Claim, Expired, Renewal
-from jobs.states import Failure, State
+from jobs.states import Failure
 from jobs.store.base import CHUNK, Facet
 from jobs.store.endings import HELD, failed, fenced, write_endings
+from jobs.store.lanes import RUNNING
 from jobs.tables import jobs
 
 
@@ -47,11 +48,7 @@ class LeaseStore(Facet):
             now = self.present(connection)
             query = (
                 select(*HELD, jobs.c.worker_name, jobs.c.card, jobs.c.lease_until)
-                .where(
-                    # A literal, so that the planner sees that the partial index applies.
-                    jobs.c.state == literal_column(f"'{State.RUNNING}'"),
-                    jobs.c.lease_until < now,
-                )
+                .where(RUNNING, jobs.c.lease_until < now)
                 .order_by(jobs.c.id)
                 .limit(CHUNK)
                 .with_for_update(skip_locked=True)

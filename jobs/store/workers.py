@@ -10,8 +10,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jobs.errors import NotFoundError
 from jobs.records import WorkerCard, WorkerRow
 from jobs.routing import Offer
-from jobs.states import State
 from jobs.store.base import Facet
+from jobs.store.lanes import RUNNING
 from jobs.tables import jobs, workers
 
 DECLARED = "declared"
@@ -95,10 +95,7 @@ class WorkerStore(Facet):
         running = (
             select(func.count())
             .select_from(jobs)
-            .where(
-                jobs.c.state == literal_column(f"'{State.RUNNING}'"),
-                jobs.c.worker_id == workers.c.id,
-            )
+            .where(RUNNING, jobs.c.worker_id == workers.c.id)
             .scalar_subquery()
         )
         with self.read() as connection:
