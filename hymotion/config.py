@@ -230,7 +230,7 @@ def _network(args: _Section, train_frames: int) -> NetworkConfig:
     if network.num_layers % 3:
         raise args.error("network_module_args.num_layers", "is not a multiple of 3")
     if network.feat_dim % (2 * network.num_heads):
-        raise args.error("network_module_args.feat_dim", "does not give heads of an even width")
+        raise args.error("network_module_args.num_heads", "does not cut feat_dim into even heads")
     return network
 
 
