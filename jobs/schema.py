@@ -30,7 +30,7 @@ def current(engine: Engine) -> str | None:
         UnreachableError: the database did not answer.
     """
     # Here, since the store's base names HEAD in its own errors.
-    from jobs.store.base import Facet  # noqa: PLC0415
+    from jobs.store.base import Facet
 
     with Facet(engine).read() as connection:
         return _revision(connection)
@@ -62,7 +62,7 @@ def downgrade(url: str, revision: str) -> None:
 
 def configuration() -> Config:
     """Alembic's configuration, pointing at the `migrations` package without importing it."""
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config
 
     spec = importlib.util.find_spec("migrations")
     if spec is None or not spec.submodule_search_locations:
@@ -73,11 +73,11 @@ def configuration() -> Config:
 
 
 def _migrate(url: str, revision: str, *, up: bool) -> None:
-    from alembic import command  # noqa: PLC0415
-    from alembic.util.exc import CommandError  # noqa: PLC0415
+    from alembic import command
+    from alembic.util.exc import CommandError
 
-    from jobs.store.base import Facet  # noqa: PLC0415
-    from jobs.store.engine import connect  # noqa: PLC0415
+    from jobs.store.base import Facet
+    from jobs.store.engine import connect
 
     engine = connect(url)
     config = configuration()

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Double, Engine, cast, extract, func, literal, select
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    Connection,
+    Double,
+    Engine,
+    Row,
+    Table,
+    any_,
+    cast,
+    extract,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -18,6 +34,21 @@ WRITES = "hymo_writes"
 
 #: Values in one IN list, rows in one page. SQLite allows 32 766 variables a statement.
 CHUNK = 1_000
+
+
+#: A row of a statement of ours, whose columns are read by name.
+Found: TypeAlias = "Row[*tuple[Any, ...]]"
+
+
+def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Any:
+    """The condition `column IN values`, at most `CHUNK` of them.
+
+    One array on PostgreSQL: psycopg spends longer on a thousand placeholders than the server on
+    the query.
+    """
+    if connection.dialect.name == "postgresql":
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    return column.in_(values)
 
 
 class Facet:
@@ -37,11 +68,19 @@ class Facet:
         self._engine = engine
         self._clock = clock
 
+    @property
+    def _is_postgresql(self) -> bool:
+        return self._engine.dialect.name == "postgresql"
+
+    def _upsert(self, table: Table) -> Any:
+        """An insert into `table` that may say what to do on a conflict."""
+        return postgresql.insert(table) if self._is_postgresql else sqlite.insert(table)
+
     def now(self) -> ColumnElement[float]:
         """The present in epoch seconds as an SQL expression: the database's clock decides."""
         if self._clock is not None:
             return literal(self._clock(), Double)
-        if self._engine.dialect.name == "postgresql":
+        if self._is_postgresql:
             # clock_timestamp, not now(): a transaction that waited for a lock must see the time.
             return cast(extract("epoch", func.clock_timestamp()), Double)
         return (func.julianday("now", type_=Double) - 2440587.5) * 86400.0

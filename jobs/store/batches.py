@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+import builtins
 import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    column,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.errors import NotFoundError
 from jobs.memory import queue_name
 from jobs.records import Artifact, Batch, Inserted, NewJob
 from jobs.states import State
-from jobs.store.base import CHUNK
+from jobs.store.base import CHUNK, Found, among
 from jobs.store.manifest import ManifestStore, files_of, to_batch
 from jobs.tables import artifacts, batches, jobs
 
@@ -28,7 +45,7 @@ class BatchStore(ManifestStore):
         """
         with self.write() as connection:
             connection.execute(
-                self._insert(batches)
+                self._upsert(batches)
                 .values(name=name, source=source, output=output, created_at=self.now())
                 .on_conflict_do_nothing(index_elements=["name"])
             )
@@ -111,7 +128,9 @@ class BatchStore(ManifestStore):
             for start in range(0, len(distinct), CHUNK):
                 newest = {
                     row.job_id: row.content_hash
-                    for row in connection.execute(_newest(distinct[start : start + CHUNK]))
+                    for row in connection.execute(
+                        _newest(connection, distinct[start : start + CHUNK])
+                    )
                 }
                 files = files_of(connection, list(newest))
                 found |= {
@@ -129,40 +148,61 @@ class BatchStore(ManifestStore):
         with self.read() as connection:
             return {State(row.state): row.n for row in connection.execute(query)}
 
-    def _insert(self, table: Any) -> Any:
-        make = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        return make.insert(table)
-
     def _there(
         self, connection: Connection, batch_id: int, keys: Sequence[tuple[str, int]]
     ) -> dict[tuple[str, int], str]:
+        """Row hashes of those identities that the batch has already."""
         there: dict[tuple[str, int], str] = {}
         for start in range(0, len(keys), CHUNK):
+            some = keys[start : start + CHUNK]
             query = select(jobs.c.custom_id, jobs.c.seed, jobs.c.row_hash).where(
                 jobs.c.batch_id == batch_id,
-                tuple_(jobs.c.custom_id, jobs.c.seed).in_(keys[start : start + CHUNK]),
+                tuple_(jobs.c.custom_id, jobs.c.seed).in_(
+                    _unnested(some) if self._is_postgresql else some
+                ),
             )
             there |= {(r.custom_id, r.seed): r.row_hash for r in connection.execute(query)}
         return there
 
     def _add(
-        self, connection: Connection, rows: Sequence[dict[str, Any]]
+        self, connection: Connection, rows: builtins.list[dict[str, Any]]
     ) -> dict[tuple[str, int], int]:
+        """Ids of the rows that were added; rows that are there already are left out."""
         if not rows:
             return {}
-        statement = (
-            self._insert(jobs)
-            .on_conflict_do_nothing(index_elements=["batch_id", "custom_id", "seed"])
-            .returning(jobs.c.id, jobs.c.custom_id, jobs.c.seed)
-        )
-        return {(r.custom_id, r.seed): r.id for r in connection.execute(statement, list(rows))}
+        statement: Any
+        values: Any = rows
+        if self._is_postgresql:
+            statement, values = _from_json([*rows[0]]), {"rows": rows}
+        else:
+            statement = sqlite.insert(jobs)
+        added = statement.on_conflict_do_nothing(
+            index_elements=["batch_id", "custom_id", "seed"]
+        ).returning(jobs.c.id, jobs.c.custom_id, jobs.c.seed)
+        return {(r.custom_id, r.seed): r.id for r in connection.execute(added, values)}
+
+
+def _unnested(keys: Sequence[tuple[str, int]]) -> Select[str, int]:
+    return select(
+        func.unnest(literal([name for name, _ in keys], ARRAY(String))),
+        func.unnest(literal([seed for _, seed in keys], ARRAY(BigInteger))),
+    )
+
+
+def _from_json(names: list[str]) -> Any:
+    """An insert of rows that travel as one JSON value: PostgreSQL reads 25 000 placeholders (a
+    thousand rows) ten times slower than the rows themselves."""
+    rows = func.json_populate_recordset(
+        literal_column("NULL::jobs"), bindparam("rows", type_=JSON)
+    ).table_valued(*(column(name) for name in names))
+    return postgresql.insert(jobs).from_select(names, select(*rows.c))
 
 
 def _by_name(name: str) -> Any:
     return select(batches).where(batches.c.name == name)
 
 
-def _found(connection: Connection, name: str) -> Row[*tuple[Any, ...]]:
+def _found(connection: Connection, name: str) -> Found:
     row = connection.execute(_by_name(name)).one_or_none()
     if row is not None:
         return row
@@ -178,10 +218,10 @@ def _paused(batch_id: int, *, paused: bool) -> Any:
     return update(batches).where(batches.c.id == batch_id).values(paused=paused)
 
 
-def _newest(hashes: Sequence[str]) -> Any:
+def _newest(connection: Connection, hashes: Sequence[str]) -> Any:
     return (
         select(jobs.c.content_hash, func.max(jobs.c.id).label("job_id"))
-        .where(jobs.c.state == State.SUCCEEDED, jobs.c.content_hash.in_(hashes))
+        .where(jobs.c.state == State.SUCCEEDED, among(connection, jobs.c.content_hash, hashes))
         .group_by(jobs.c.content_hash)
     )
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
     Integer,
-    Row,
     bindparam,
     case,
     insert,
@@ -24,12 +22,9 @@ from jobs.memory import GIB
 from jobs.records import Claim
 from jobs.routing import Demand, Offer
 from jobs.states import Outcome, State, sources
-from jobs.store.base import Facet
+from jobs.store.base import Facet, Found
 from jobs.store.lanes import ORDER, READY, Lane, best, classes, lane, suits
 from jobs.tables import attempts, batches, jobs, workers
-
-#: A row of a statement of ours, whose columns are read by name.
-Found = Row[*tuple[Any, ...]]
 
 #: Candidates looked at for each job wanted. Where workers claim at the same moment, those that
 #: another one is just taking are passed over (PostgreSQL's SKIP LOCKED) and the next ones taken.
@@ -138,16 +133,11 @@ class ClaimStore(Facet):
                 if head is None:
                     return []
                 most = limit if isinstance(limit, int) else limit(_demand(head))
-                width = 1 if self._serial else most * _WIDTH ** (turn + 1)
+                width = most * _WIDTH ** (turn + 1) if self._is_postgresql else 1
                 pack = _pack(connection, offer, now, head, most=max(1, most), width=width)
                 if pack or job_id is not None:
                     break
             return _take(connection, worker, pack, now=now, lease=lease)
-
-    @property
-    def _serial(self) -> bool:
-        """Whether writers exclude each other (SQLite)."""
-        return self._engine.dialect.name == "sqlite"
 
 
 def _worker(connection: Connection, worker_id: int) -> Found:

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from jobs.memory import queue_name
 from jobs.states import State
-from jobs.store.base import CHUNK, Facet
+from jobs.store.base import CHUNK, Facet, among
 from jobs.store.lanes import READY
 from jobs.tables import jobs
 
@@ -37,7 +37,8 @@ class DeliveryStore(Facet):
         for start in range(0, len(ids), CHUNK):
             with self.write() as connection:
                 some = select(jobs.c.id).where(
-                    jobs.c.id.in_(ids[start : start + CHUNK]), jobs.c.state == State.QUEUED
+                    among(connection, jobs.c.id, ids[start : start + CHUNK]),
+                    jobs.c.state == State.QUEUED,
                 )
                 connection.execute(
                     update(jobs)

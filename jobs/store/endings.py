@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple_, update
 
 from jobs.records import Claim, Timings
 from jobs.states import FINAL, HOPELESS, Failure, Outcome, State, check
+from jobs.store.base import Found
 from jobs.tables import attempts, jobs
 
 #: What is read of a running job before its end is decided.
@@ -33,7 +34,7 @@ class Ending:
         extra: further attempts granted, where the ended one shall not count.
     """
 
-    held: Row[*tuple[Any, ...]]
+    held: Found
     state: State
     outcome: Outcome
     failure: Failure | None = None
@@ -45,27 +46,27 @@ class Ending:
     extra: int = 0
 
 
-def fenced(connection: Connection, claims: Iterable[Claim]) -> dict[int, Row[*tuple[Any, ...]]]:
+def holds(claims: Iterable[Claim]) -> ColumnElement[bool]:
+    """The condition that a claim still holds: its job runs, in the same attempt, by its worker."""
+    fences = [(claim.job_id, claim.attempt, claim.worker_id) for claim in claims]
+    return and_(
+        tuple_(jobs.c.id, jobs.c.attempt, jobs.c.worker_id).in_(fences),
+        jobs.c.state == State.RUNNING,
+    )
+
+
+def fenced(connection: Connection, claims: Sequence[Claim]) -> dict[int, Found]:
     """The rows of those claims that still hold, locked until the transaction ends.
 
-    A claim holds while the job is running in the same attempt by the same worker. A worker that
-    was away too long finds its jobs taken from it here, and nothing it brings is written.
+    A worker that was away too long finds its jobs taken from it here, and nothing that it brings
+    is written.
     """
-    fences = [(claim.job_id, claim.attempt, claim.worker_id) for claim in claims]
-    query = (
-        select(*HELD)
-        .where(
-            tuple_(jobs.c.id, jobs.c.attempt, jobs.c.worker_id).in_(fences),
-            jobs.c.state == State.RUNNING,
-        )
-        .order_by(jobs.c.id)
-        .with_for_update()
-    )
-    return {row.id: row for row in connection.execute(query)} if fences else {}
+    query = select(*HELD).where(holds(claims)).order_by(jobs.c.id).with_for_update()
+    return {row.id: row for row in connection.execute(query)} if claims else {}
 
 
 def failed(
-    held: Row[*tuple[Any, ...]],
+    held: Found,
     failure: Failure,
     error: str,
     *,

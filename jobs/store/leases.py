@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
 from jobs.records import Claim, Expired, Renewal
 from jobs.states import Failure
-from jobs.store.base import CHUNK, Facet
-from jobs.store.endings import HELD, failed, fenced, write_endings
+from jobs.store.base import CHUNK, Facet, Found
+from jobs.store.endings import HELD, failed, fenced, holds, write_endings
 from jobs.store.lanes import RUNNING
 from jobs.tables import jobs
 
@@ -30,10 +30,15 @@ class LeaseStore(Facet):
                 connection.execute(
                     update(jobs).where(jobs.c.id.in_(list(held))).values(lease_until=until)
                 )
-        return Renewal(
-            lost=frozenset(claim.job_id for claim in claims).difference(held),
-            cancelled=frozenset(row.id for row in held.values() if row.cancel_requested),
-        )
+        return _renewal(claims, held)
+
+    def look(self, worker_id: int, claims: Sequence[Claim]) -> Renewal:
+        """What `renew` would find, without renewing and without a lock."""
+        mine = [claim for claim in claims if claim.worker_id == worker_id]
+        query = select(jobs.c.id, jobs.c.cancel_requested).where(holds(mine))
+        with self.read() as connection:
+            held = {row.id: row for row in connection.execute(query)} if mine else {}
+        return _renewal(claims, held)
 
     def expire(self, *, backoff: Callable[[int], float]) -> list[Expired]:
         """End the attempts whose lease ran out: their worker was killed, hangs, or is cut off.
@@ -70,7 +75,14 @@ class LeaseStore(Facet):
         ]
 
 
-def _story(row: Row[*tuple[Any, ...]], now: float) -> str:
+def _renewal(claims: Sequence[Claim], held: Mapping[int, Any]) -> Renewal:
+    return Renewal(
+        lost=frozenset(claim.job_id for claim in claims).difference(held),
+        cancelled=frozenset(row.id for row in held.values() if row.cancel_requested),
+    )
+
+
+def _story(row: Found, now: float) -> str:
     return (
         f"worker {row.worker_name} ({row.card}) stopped renewing its lease, which ran out "
         f"{now - row.lease_until:.1f} s before this was noticed: "

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from jobs.records import Artifact, Batch, ManifestRow
 from jobs.states import FINAL, Failure, State
-from jobs.store.base import CHUNK, Facet
+from jobs.store.base import CHUNK, Facet, Found, among
 from jobs.tables import artifacts, batches, jobs
 
 #: Seconds by which a commit may become visible after a later reading of the clock (see `dirty`).
@@ -82,14 +81,18 @@ class ManifestStore(Facet):
 def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
     """The files of each of these jobs (at most `CHUNK` of them), by format."""
     found: dict[int, tuple[Artifact, ...]] = {}
-    query = select(artifacts).where(artifacts.c.job_id.in_(job_ids)).order_by(artifacts.c.format)
+    query = (
+        select(artifacts)
+        .where(among(connection, artifacts.c.job_id, job_ids))
+        .order_by(artifacts.c.format)
+    )
     for row in connection.execute(query) if job_ids else ():
         file = Artifact(format=row.format, path=row.path, size=row.size, sha256=row.sha256)
         found[row.job_id] = (*found.get(row.job_id, ()), file)
     return found
 
 
-def to_batch(row: Row[*tuple[Any, ...]]) -> Batch:
+def to_batch(row: Found) -> Batch:
     """A row of the batches table as a record."""
     return Batch(
         id=row.id,
@@ -102,7 +105,7 @@ def to_batch(row: Row[*tuple[Any, ...]]) -> Batch:
     )
 
 
-def _manifest_row(row: Row[*tuple[Any, ...]], files: tuple[Artifact, ...]) -> ManifestRow:
+def _manifest_row(row: Found, files: tuple[Artifact, ...]) -> ManifestRow:
     return ManifestRow(
         id=row.id,
         custom_id=row.custom_id,

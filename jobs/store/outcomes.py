@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, delete, insert
 
 from jobs.records import Claim, Failed, Success
 from jobs.states import Outcome, State
-from jobs.store.base import Facet
+from jobs.store.base import Facet, Found, among
 from jobs.store.endings import Ending, failed, fenced, write_endings
 from jobs.tables import artifacts
 
@@ -122,7 +121,7 @@ class OutcomeStore(Facet):
         return frozenset(claim.job_id for claim in claims).difference(held)
 
 
-def _succeeded(held: Any, result: Success) -> Ending:
+def _succeeded(held: Found, result: Success) -> Ending:
     return Ending(
         held=held,
         state=State.SUCCEEDED,
@@ -132,7 +131,7 @@ def _succeeded(held: Any, result: Success) -> Ending:
     )
 
 
-def _released(held: Any) -> Ending:
+def _released(held: Found) -> Ending:
     if held.cancel_requested:
         return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
     return Ending(held=held, state=State.QUEUED, outcome=Outcome.RELEASED, extra=1)
@@ -142,7 +141,7 @@ def _replace_artifacts(connection: Connection, done: Sequence[Success], now: flo
     if not done:
         return
     ids = [result.claim.job_id for result in done]
-    connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(ids)))
+    connection.execute(delete(artifacts).where(among(connection, artifacts.c.job_id, ids)))
     rows = [
         {
             "job_id": result.claim.job_id,

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 
 from jobs.records import Cancelled
 from jobs.states import FINAL, Failure, State, check, sources
-from jobs.store.base import CHUNK, Facet
+from jobs.store.base import CHUNK, Facet, among
 from jobs.tables import artifacts, jobs
 
 #: What `retry` takes unless told otherwise.
@@ -30,7 +30,7 @@ class RequestStore(Facet):
         stopped = asked = finished = 0
         with self.write() as connection:
             now = self.present(connection)
-            for chosen in _chosen(job_ids, batch_id):
+            for chosen in _chosen(connection, job_ids, batch_id):
                 # Locked in order, so that this waits for a claim or an ending and sees its result.
                 rows = connection.execute(_locked(chosen, {State.QUEUED, State.RUNNING})).all()
                 queued = [row.id for row in rows if row.state == State.QUEUED]
@@ -74,7 +74,7 @@ class RequestStore(Facet):
         count = 0
         with self.write() as connection:
             now = self.present(connection)
-            for chosen in _chosen(job_ids, batch_id):
+            for chosen in _chosen(connection, job_ids, batch_id):
                 query = _locked(chosen, wanted)
                 if failure is not None:
                     query = query.where(jobs.c.failure == failure)
@@ -85,11 +85,14 @@ class RequestStore(Facet):
         return count
 
 
-def _chosen(job_ids: Sequence[int] | None, batch_id: int | None) -> list[ColumnElement[bool]]:
+def _chosen(
+    connection: Connection, job_ids: Sequence[int] | None, batch_id: int | None
+) -> list[ColumnElement[bool]]:
     """Conditions that together name the jobs meant, each of a size that a database takes."""
     ids = sorted(set(job_ids or ()))
     chosen: list[ColumnElement[bool]] = [
-        jobs.c.id.in_(ids[start : start + CHUNK]) for start in range(0, len(ids), CHUNK)
+        among(connection, jobs.c.id, ids[start : start + CHUNK])
+        for start in range(0, len(ids), CHUNK)
     ]
     if batch_id is not None:
         chosen.append(jobs.c.batch_id == batch_id)
@@ -109,7 +112,10 @@ def _cancel_queued(connection: Connection, ids: Sequence[int], now: float) -> No
     for start in range(0, len(ids), CHUNK):
         connection.execute(
             update(jobs)
-            .where(jobs.c.id.in_(ids[start : start + CHUNK]), jobs.c.state == State.QUEUED)
+            .where(
+                among(connection, jobs.c.id, ids[start : start + CHUNK]),
+                jobs.c.state == State.QUEUED,
+            )
             .values(state=State.CANCELLED, finished_at=now, failure=None, error=None)
         )
 
@@ -118,16 +124,24 @@ def _ask_running(connection: Connection, ids: Sequence[int]) -> None:
     for start in range(0, len(ids), CHUNK):
         connection.execute(
             update(jobs)
-            .where(jobs.c.id.in_(ids[start : start + CHUNK]), jobs.c.state == State.RUNNING)
+            .where(
+                among(connection, jobs.c.id, ids[start : start + CHUNK]),
+                jobs.c.state == State.RUNNING,
+            )
             .values(cancel_requested=True)
         )
 
 
 def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_attempts: int) -> None:
-    connection.execute(delete(artifacts).where(artifacts.c.job_id.in_(ids)))
+    connection.execute(delete(artifacts).where(among(connection, artifacts.c.job_id, ids)))
     connection.execute(
         update(jobs)
-        .where(and_(jobs.c.id.in_(ids), jobs.c.state.in_(FINAL & set(sources(State.QUEUED)))))
+        .where(
+            and_(
+                among(connection, jobs.c.id, ids),
+                jobs.c.state.in_(FINAL & set(sources(State.QUEUED))),
+            )
+        )
         .values(
             state=State.QUEUED,
             attempt_limit=jobs.c.attempt + max_attempts,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Row, func, literal_column, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, literal_column, or_, select, update
 
 from jobs.errors import NotFoundError
 from jobs.records import WorkerCard, WorkerRow
 from jobs.routing import Offer
-from jobs.store.base import Facet
+from jobs.store.base import Facet, Found
 from jobs.store.lanes import RUNNING
 from jobs.tables import jobs, workers
 
@@ -57,11 +56,10 @@ class WorkerStore(Facet):
 
     def declare(self, card: WorkerCard) -> int:
         """Plan for a worker that is not up yet; declaring its name again replaces the card."""
-        make = postgresql if self._engine.dialect.name == "postgresql" else sqlite
         with self.write() as connection:
             now = self.present(connection)
             values = _values(card) | {"state": DECLARED, "started_at": now, "seen_at": now}
-            statement: Any = make.insert(workers).values(**values)
+            statement: Any = self._upsert(workers).values(**values)
             statement = statement.on_conflict_do_update(
                 index_elements=["name"],
                 index_where=workers.c.state == literal_column(f"'{DECLARED}'"),
@@ -143,7 +141,7 @@ def _values(card: WorkerCard) -> dict[str, Any]:
     }
 
 
-def _offer(row: Row[*tuple[Any, ...]]) -> Offer:
+def _offer(row: Found) -> Offer:
     return Offer(
         name=row.name,
         modes=tuple(row.modes),
@@ -153,7 +151,7 @@ def _offer(row: Row[*tuple[Any, ...]]) -> Offer:
     )
 
 
-def _worker_row(row: Row[*tuple[Any, ...]], since: float) -> WorkerRow:
+def _worker_row(row: Found, since: float) -> WorkerRow:
     return WorkerRow(
         id=row.id,
         state=row.state,
