@@ -57,7 +57,12 @@ class BadRow:
 
 
 def read_row(raw: RawRow, defaults: Defaults) -> Row | BadRow:
-    """Check every value of a row; all its problems are found, not only the first."""
+    """Check every value of a row; all its problems are found, not only the first.
+
+    A row that the reader found wrong as a whole is not looked into: its cells may be shifted.
+    """
+    if any(problem.column is None for problem in raw.problems):
+        return BadRow(raw, raw.problems)
     cells = _Cells(raw)
     custom_id = cells.custom_id()
     prompt = cells.prompt()
@@ -125,8 +130,7 @@ class _Cells:
     def prompt(self) -> str:
         value = self.given("prompt")
         if value is None:
-            if not self.problems:  # A row that could not be read at all has no prompt either.
-                self.wrong("prompt", "is missing", "say what the motion should show")
+            self.wrong("prompt", "is missing", "say what the motion should show")
             return ""
         if not isinstance(value, str):
             self.wrong("prompt", f"{shown(value)} is not text", "write it in quotes")
