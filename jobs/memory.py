@@ -43,10 +43,15 @@ class MemoryProfile:
         """Bytes that a pack of `pack` motions of `frames` frames needs in all."""
         return self.weights + self.loader + pack * self.motion(frames)
 
-    def pack_limit(self, frames: int, budget: int) -> int:
-        """The most motions of `frames` frames that fit `budget` bytes together; 0 if none does."""
-        spare = budget - self.weights - self.loader
-        return max(0, spare // max(1, self.motion(frames)))
+    def pack_limit(self, gib: int, budget: int) -> int:
+        """The most motions of a class that fit `budget` bytes together.
+
+        Each is taken to be as long as its class of `gib` GiB holds; a pack of one always goes,
+        since its class was admitted.
+        """
+        fixed = self.weights + self.loader
+        longest = max(1, gib * GIB - fixed)
+        return max(1, (budget - fixed) // longest)
 
 
 def class_gib(need: int) -> int:

@@ -93,12 +93,21 @@ class Submitter:
         store: where they are kept.
         publisher: tells the workers.
         settings: output folder, attempts, and how long a silent worker counts as live.
+        offers: workers that are about to start, to be planned for like live ones.
     """
 
-    def __init__(self, *, store: Store, publisher: Publishing, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        publisher: Publishing,
+        settings: Settings,
+        offers: Sequence[Offer] = (),
+    ) -> None:
         self._store = store
         self._publisher = publisher
         self._settings = settings
+        self._coming = tuple(offers)
 
     def plan(
         self,
@@ -176,7 +185,7 @@ class Submitter:
         return found
 
     def _offers(self) -> Sequence[Offer]:
-        return tuple(self._store.workers.offers(alive=self._settings.alive))
+        return (*self._store.workers.offers(alive=self._settings.alive), *self._coming)
 
     def _with_cache(self, chunk: Sequence[Routed]) -> list[NewJob]:
         known = self._store.batches.content([routed.content for routed in chunk])

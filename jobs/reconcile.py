@@ -1,0 +1,117 @@
+"""The reconciler: makes delivery follow the rows, whatever happened to workers or the broker.
+
+Any number may run at once: expiry is decided in SQL, and a message too many does no harm.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from jobs.backoff import exponential
+from jobs.errors import UnreachableError
+from jobs.manifest import write_manifest
+from jobs.publish import Publisher
+from jobs.records import Expired
+from jobs.settings import Settings
+from jobs.store.store import Store
+
+log = logging.getLogger(__name__)
+
+#: Rows published in one go before the next look.
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round did.
+
+    Attributes:
+        expired: leases that had run out.
+        published: rows that had no message.
+        republished: rows whose message was presumed lost.
+        manifests: batches whose manifest was written.
+        broker: why the broker could not be reached; None when it could.
+    """
+
+    expired: tuple[Expired, ...] = ()
+    published: int = 0
+    republished: int = 0
+    manifests: int = 0
+    broker: str | None = None
+
+
+class Reconciler:
+    """One look at a time at expired leases, missing messages and stale manifests.
+
+    Args:
+        store: the database.
+        publisher: the broker.
+        settings: backoff and the age at which a message is presumed lost.
+    """
+
+    def __init__(self, *, store: Store, publisher: Publisher, settings: Settings) -> None:
+        self._store = store
+        self._publisher = publisher
+        self._settings = settings
+        self._backoff = exponential(settings.backoff)
+
+    def round(self) -> Round:
+        """Look once. A broker that is away is reported, not raised: the rows are safe.
+
+        Raises:
+            UnreachableError: the database is away.
+        """
+        expired = tuple(self._store.queue.expire(backoff=self._backoff))
+        for lease in expired:
+            log.warning(
+                "job %d: lease of %s (attempt %d) ran out; now %s",
+                lease.job_id, lease.worker_name, lease.attempt, lease.state,
+            )  # fmt: skip
+        published = republished = 0
+        away = None
+        try:
+            published = self._publish_missing()
+            republished = self._publish_lost()
+        except UnreachableError as error:
+            if error.service != "broker":
+                raise
+            away = str(error)
+        return Round(expired, published, republished, self.write_manifests(), away)
+
+    def write_manifests(self) -> int:
+        """Write every manifest that is behind the database; how many there were."""
+        written = 0
+        for batch in self._store.batches.dirty():
+            try:
+                write_manifest(self._store, batch)
+                written += 1
+            except OSError as error:
+                # The disk may be another machine's, or full: the batch stays dirty.
+                log.warning("batch %s: its manifest cannot be written: %s", batch.name, error)
+        return written
+
+    def _publish_missing(self) -> int:
+        total = 0
+        while pairs := self._store.delivery.unpublished(PAGE):
+            total += self._send(pairs)
+        return total
+
+    def _publish_lost(self) -> int:
+        """Queues that hold fewer messages than rows wait for: the difference was lost."""
+        waiting = self._store.delivery.waiting()
+        depth = self._publisher.depth(list(waiting)) if waiting else {}
+        total = 0
+        for queue, rows in waiting.items():
+            missing = rows - depth[queue]
+            if missing <= 0:
+                continue
+            ids = self._store.delivery.oldest(queue, missing, older_than=self._settings.republish)
+            for start in range(0, len(ids), PAGE):
+                total += self._send([(number, queue) for number in ids[start : start + PAGE]])
+        return total
+
+    def _send(self, pairs: list[tuple[int, str]]) -> int:
+        self._publisher.publish(pairs)
+        self._store.delivery.mark_published([number for number, _ in pairs])
+        return len(pairs)

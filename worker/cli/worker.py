@@ -1,0 +1,53 @@
+"""`hymo worker`: one worker process on one device."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.cli.context import App, pass_app
+
+
+@click.command()
+@click.option("--device", default="auto", show_default=True, metavar="NAME",
+              help="cpu, cuda:N or N; auto is the first GPU, else the CPU.")  # fmt: skip
+@click.option("--name", metavar="NAME", help="Worker name. [default: host-device]")
+@click.option("--memory", type=float, metavar="GIB",
+              help="Memory budget in GiB. [default: what the device has]")  # fmt: skip
+@click.option("--modes", default="full,lite", show_default=True, metavar="LIST",
+              help="Modes to serve: full, lite or both.")  # fmt: skip
+@click.option("--models", default="tiny", show_default=True, metavar="LIST",
+              help="Models to load and serve.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(min=1), metavar="N",
+              help="CPU threads. [default: the cores near the device]")  # fmt: skip
+@click.option("--parent", type=int, hidden=True, help="Drain when this process is gone.")
+@pass_app
+def worker(
+    app: App,
+    device: str,
+    name: str | None,
+    memory: float | None,
+    modes: str,
+    models: str,
+    threads: int | None,
+    parent: int | None,
+) -> int:
+    """Run one worker on one device until SIGTERM, which lets the pack in hand finish.
+
+    The worker takes every job class within its memory budget, biggest first. `hymo up` starts one
+    for each device of the machine and restarts those that die.
+    """
+    from worker import options
+    from worker.life import live
+    from worker.log import log_to_stderr
+
+    log_to_stderr()
+    given = options.WorkerOptions(
+        device=device,
+        name=name,
+        memory_gib=memory,
+        modes=options.modes(modes),
+        models=options.models(models),
+        threads=threads,
+        parent=parent,
+    )
+    return live(given, app.settings())

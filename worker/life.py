@@ -1,0 +1,207 @@
+"""The worker's life, in order: pin, budget, load, warm up, register, consume, drain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from jobs import schema
+from jobs.broker import kombu_url
+from jobs.errors import UnreachableError
+from jobs.publish import Publisher
+from jobs.reconcile import Reconciler
+from jobs.records import Claim, Failed
+from jobs.settings import Settings
+from jobs.states import Failure
+from jobs.store.store import Store
+from worker.budget import reserve
+from worker.launch import pin
+from worker.options import WorkerOptions
+from worker.outage import Outage
+from worker.plan import Plan, plan
+from worker.stamp import Stamp
+
+log = logging.getLogger(__name__)
+
+#: Exit code of a process that hung: whoever supervises it starts it again.
+HUNG = 75
+
+
+def live(options: WorkerOptions, settings: Settings) -> int:
+    """Be one worker on one device until drained; the exit code.
+
+    Raises:
+        DeviceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
+    """
+    planned = plan(options)
+    threads = pin(
+        planned.device, planned.profile, threads=options.threads, cache=settings.home / "cache"
+    )
+    with Store.open(settings.database_url) as store:
+        schema.require_current(store.engine)
+        worker = Worker(planned, settings, store=store, threads=threads, parent=options.parent)
+        worker.load()
+        worker.register()
+        try:
+            return worker.consume()
+        finally:
+            worker.leave()
+
+
+class Worker:
+    """The pieces of one worker process. Made after pinning: from `load` on, torch is imported.
+
+    Args:
+        planned: device, budget, queues.
+        settings: of the process.
+        store: the database.
+        threads: CPU threads for torch.
+        parent: drain when this process is gone.
+    """
+
+    def __init__(
+        self, planned: Plan, settings: Settings, *, store: Store, threads: int, parent: int | None
+    ) -> None:
+        self._plan = planned
+        self._settings = settings
+        self._store = store
+        self._threads = threads
+        self._parent = parent
+        self._draining = threading.Event()
+        self._over = threading.Event()
+        self._stamp = Stamp(time.monotonic)
+        self._publisher = Publisher(settings)
+        self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
+        self._worker_id = 0
+
+    def load(self) -> None:
+        """Reserve memory, load the models and run each once, so that the first job is no slower
+        than the others and a device that cannot compute fails here."""
+        from worker.garage import load_garage
+        from worker.warm import warm_up
+
+        device = self._plan.device
+        _bound_threads(self._threads)
+        reserve(device, self._plan.offer.memory_bytes)
+        where = "cpu" if device.kind == "cpu" else "cuda:0"
+        self._garage = load_garage(
+            self._plan.offer.models,
+            self._plan.offer.modes,
+            device=where,
+            null_step=self._settings.null_step,
+        )
+        warm_up(self._garage)
+
+    def register(self) -> None:
+        """Tell the database who we are."""
+        self._worker_id = self._store.workers.register(self._plan.card())
+        log.info(
+            "worker %s (%s, %.3g GiB, %s) is ready",
+            self._plan.offer.name,
+            self._plan.device.card,
+            self._plan.offer.memory_bytes / 2**30,
+            "+".join(self._plan.offer.modes),
+        )
+
+    def consume(self) -> int:
+        """Take messages until drained."""
+        from worker.consumer import Consumer
+        from worker.keeper import LeaseKeeper
+        from worker.shift import CPU_PACK, CUDA_PACK, Shift
+
+        keeper = LeaseKeeper(
+            store=self._store,
+            worker_id=self._worker_id,
+            settings=self._settings,
+            stamp=self._stamp,
+            expire=self._die,
+            heartbeat=self._heartbeat,
+        )
+        shift = Shift(
+            store=self._store,
+            worker_id=self._worker_id,
+            offer=self._plan.offer,
+            garage=self._garage,
+            keeper=keeper,
+            stamp=self._stamp,
+            settings=self._settings,
+            outage=Outage(longest=self._settings.outage),
+            draining=self._draining,
+            device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
+        )
+        keeper.start()
+        self._thread("reconciler", self._settings.reconcile, self._reconcile)
+        if self._parent is not None:
+            self._thread("parent", 1.0, self._look_after_parent)
+        try:
+            return Consumer(
+                url=kombu_url(self._settings),
+                name=self._plan.offer.name,
+                host=socket.gethostname(),
+                queues=self._plan.queues,
+                work=shift.work,
+                draining=self._draining,
+            ).consume()
+        finally:
+            self._over.set()
+            keeper.stop()
+
+    def leave(self) -> None:
+        """Sign off and write the manifests of what was done."""
+        try:
+            self._store.workers.stop(self._worker_id)
+            self._reconciler.write_manifests()
+        except UnreachableError as error:
+            log.warning("not signed off: %s", error)
+        self._publisher.close()
+        log.info("worker %s has ended", self._plan.offer.name)
+
+    def _heartbeat(self) -> None:
+        state = "draining" if self._draining.is_set() else "live"
+        self._store.workers.heartbeat(self._worker_id, state=state)
+
+    def _reconcile(self) -> None:
+        try:
+            found = self._reconciler.round()
+        except UnreachableError as error:
+            log.warning("not reconciled: %s", error)
+            return
+        if found.broker is not None:
+            log.warning("%s", found.broker)
+
+    def _look_after_parent(self) -> None:
+        if os.getppid() != self._parent and not self._draining.is_set():
+            log.warning("the process that started this worker is gone: draining")
+            self._draining.set()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _die(self, claims: Sequence[Claim]) -> None:
+        """Nothing moved for the whole deadline: say so and end the process, which cannot be
+        saved from inside (a hung driver call does not return)."""
+        text = f"no progress for {self._settings.deadline:g} s: the worker process was ended"
+        log.error("%s", text)
+        failed = [Failed(claim=claim, failure=Failure.TIMEOUT, error=text) for claim in claims]
+        try:
+            self._store.queue.fail(failed, backoff=lambda _: self._settings.backoff)
+            self._store.workers.stop(self._worker_id)
+        except UnreachableError as error:
+            log.warning("not recorded, the leases will run out instead: %s", error)
+        os._exit(HUNG)
+
+    def _thread(self, name: str, every: float, call: Callable[[], None]) -> None:
+        def run() -> None:
+            while not self._over.wait(every):
+                call()
+
+        threading.Thread(target=run, name=name, daemon=True).start()
+
+
+def _bound_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)

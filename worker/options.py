@@ -1,0 +1,80 @@
+"""What one worker process is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobs.errors import SettingsError
+from jobs.models import CATALOG, DEFAULT_MODEL, MODES
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """The flags of `hymo worker`.
+
+    Attributes:
+        device: "auto", "cpu", "cuda:N" or "N".
+        name: None: made from host and device.
+        memory_gib: budget; None: what the device suggests.
+        modes, models: to serve.
+        threads: CPU threads; None: the cores near the device.
+        parent: process to drain with, when it is gone; None: nobody's child.
+    """
+
+    device: str = "auto"
+    name: str | None = None
+    memory_gib: float | None = None
+    modes: tuple[str, ...] = MODES
+    models: tuple[str, ...] = (DEFAULT_MODEL,)
+    threads: int | None = None
+    parent: int | None = None
+
+
+def names(flag: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """A comma-separated flag's values, each one of `known`, in the order of `known`.
+
+    Raises:
+        SettingsError: naming the flag and what may be given.
+    """
+    given = [part.strip() for part in text.split(",") if part.strip()]
+    for name in given:
+        if name not in known:
+            raise SettingsError(flag, name, f"must be out of {', '.join(known)}")
+    if not given:
+        raise SettingsError(flag, text, f"give at least one of {', '.join(known)}")
+    return tuple(name for name in known if name in given)
+
+
+def modes(text: str) -> tuple[str, ...]:
+    """`--modes`."""
+    return names("--modes", text, MODES)
+
+
+def models(text: str) -> tuple[str, ...]:
+    """`--models`."""
+    return names("--models", text, tuple(CATALOG))
+
+
+def crew_options(
+    asked: str,
+    present: tuple[str, ...],
+    *,
+    memory_gib: float | None,
+    served: tuple[str, ...],
+    loaded: tuple[str, ...],
+) -> tuple[WorkerOptions, ...]:
+    """One worker a device.
+
+    Args:
+        asked: `--devices`: "auto" for every GPU, or the CPU where there is none; else a list.
+        present: names of this machine's devices, the CPU last.
+        memory_gib, served, loaded: of each worker.
+    """
+    if asked == "auto":
+        chosen = present[:-1] or present
+    else:
+        chosen = tuple(part.strip() for part in asked.split(",") if part.strip())
+    return tuple(
+        WorkerOptions(device=device, memory_gib=memory_gib, modes=served, models=loaded)
+        for device in dict.fromkeys(chosen)
+    )

@@ -1,0 +1,90 @@
+"""Saving: files are written under a temporary name, and renamed once the result is accepted."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jobs.records import Artifact, Claim, Success
+from worker.errors import WorkerError
+
+#: Writes one format of a motion to a path; False when there is nothing to write.
+Write = Callable[[Claim, Any, str, Path], bool]
+
+
+class SaveError(WorkerError):
+    """A file of a job cannot be written."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        mend = {
+            errno.ENOSPC: "free space on that disk, then `hymo retry` the job",
+            errno.EDQUOT: "the user's quota is used up: free space, then `hymo retry` the job",
+            errno.EACCES: "give the worker's user the right to write there",
+            errno.EROFS: "the file system is read-only: choose another --output",
+        }.get(error.errno or 0, "see that the folder exists on this machine and can be written")
+        super().__init__(f"{path}: {error.strerror or error}; {mend}")
+        self.path = path
+
+
+def final_path(claim: Claim, format_: str) -> Path:
+    """`<output>/<batch>/<id>_s<seed>.<format>`."""
+    return Path(claim.output) / claim.batch / f"{claim.custom_id}_s{claim.seed}.{format_}"
+
+
+def part_path(final: Path, attempt: int) -> Path:
+    """The temporary name of an attempt: beside the final one, since only that rename is atomic."""
+    return final.with_name(f".{final.name}.{attempt}.part")
+
+
+def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
+    """Write every format of a motion under temporary names, synced to disk.
+
+    Returns:
+        The artifacts as they will be once `publish` renamed them.
+
+    Raises:
+        SaveError: naming the file and the mend.
+    """
+    artifacts = []
+    for format_ in claim.formats:
+        final = final_path(claim, format_)
+        part = part_path(final, claim.attempt)
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            if not write(claim, motion, format_, part):
+                continue
+            size, digest = _seal(part)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise SaveError(final, error) from error
+        artifacts.append(Artifact(format=format_, path=str(final), size=size, sha256=digest))
+    return tuple(artifacts)
+
+
+def publish(result: Success) -> None:
+    """Rename a job's files into place and clear what earlier attempts left half-done.
+
+    Runs inside the transaction that accepts the result (see `QueueStore.succeed`).
+    """
+    for artifact in result.artifacts:
+        final = Path(artifact.path)
+        part_path(final, result.claim.attempt).replace(final)
+        for earlier in range(1, result.claim.attempt):
+            part_path(final, earlier).unlink(missing_ok=True)
+
+
+def discard(claim: Claim) -> None:
+    """Remove what an attempt wrote and nobody will accept."""
+    for format_ in claim.formats:
+        part_path(final_path(claim, format_), claim.attempt).unlink(missing_ok=True)
+
+
+def _seal(path: Path) -> tuple[int, str]:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return os.fstat(file.fileno()).st_size, digest

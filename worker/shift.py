@@ -1,0 +1,172 @@
+"""A shift: what one message sets off. Packs are claimed and run until none is left."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from jobs.backoff import exponential
+from jobs.models import model_entry
+from jobs.records import Claim, Failed, Success
+from jobs.routing import Demand, Offer
+from jobs.settings import Settings
+from jobs.states import Failure
+from jobs.store.store import Store
+from worker.errors import PackStoppedError
+from worker.garage import Garage
+from worker.keeper import LeaseKeeper
+from worker.outage import Outage
+from worker.pack import PackRunner, Results
+from worker.save import discard, publish
+from worker.stamp import Stamp
+
+log = logging.getLogger(__name__)
+
+#: Most motions of a pack where neither the settings nor memory say less: beyond this a CPU gains
+#: nothing, and a pack's first motion waits for its last.
+CPU_PACK = 8
+CUDA_PACK = 32
+
+
+class Shift:
+    """Claims and runs packs for one worker.
+
+    Args:
+        store: the database.
+        worker_id, offer: who claims and what it can do.
+        garage: the loaded engines.
+        keeper, stamp: leases and the sign of progress.
+        settings: lease, claim, pack, backoff.
+        outage: repeats what the database did not answer.
+        draining: set when no further pack may be claimed.
+        device_pack: the device's most motions a pack.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        worker_id: int,
+        offer: Offer,
+        garage: Garage,
+        keeper: LeaseKeeper,
+        stamp: Stamp,
+        settings: Settings,
+        outage: Outage,
+        draining: threading.Event,
+        device_pack: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._worker_id = worker_id
+        self._offer = offer
+        self._garage = garage
+        self._keeper = keeper
+        self._stamp = stamp
+        self._settings = settings
+        self._outage = outage
+        self._draining = draining
+        self._most = settings.pack or device_pack
+        self._clock = clock
+        self._backoff = exponential(settings.backoff)
+        self._runner = PackRunner(on_step=self._on_step, on_phase=stamp.touch)
+        self._held: dict[int, Claim] = {}
+        self._stopped: set[int] = set()
+
+    def work(self, job_id: int) -> int:
+        """Take the job that a message names, its company, and what else there is.
+
+        Returns:
+            How many jobs were run. 0 for a message whose job is taken or done.
+        """
+        begun = self._clock()
+        done = 0
+        claims = self._claim(job_id)
+        while claims:
+            self._run(claims)
+            done += len(claims)
+            if self._draining.is_set() or self._clock() - begun > self._settings.claim:
+                break
+            claims = self._claim(None)
+        return done
+
+    def _claim(self, job_id: int | None) -> Sequence[Claim]:
+        if self._draining.is_set():
+            return ()
+        return self._outage.ride(
+            lambda: self._store.queue.claim(
+                self._worker_id,
+                self._offer,
+                job_id=job_id,
+                limit=self._limit,
+                lease=self._settings.lease,
+            )
+        )
+
+    def _limit(self, head: Demand) -> int:
+        profile = model_entry(head.model).profiles[head.mode]
+        return min(self._most, profile.pack_limit(head.gib, self._offer.memory_bytes))
+
+    def _run(self, claims: Sequence[Claim]) -> None:
+        head = claims[0]
+        self._held = {claim.job_id: claim for claim in claims}
+        self._stopped = set()
+        self._keeper.hold(claims)
+        try:
+            engine = self._garage.engine(head.model, head.mode)
+            load = self._garage.owed(head.model, head.mode)
+            results = self._runner.run(engine, claims, load=load)
+            self._settle(results)
+        finally:
+            self._keeper.hold(())
+
+    def _settle(self, results: Results) -> None:
+        """Write how the pack ended. Cancelled and lost jobs were settled when that was seen."""
+        wins = [win for win in results.successes if win.claim.job_id not in self._stopped]
+        fails = [fail for fail in results.failures if fail.claim.job_id not in self._stopped]
+        for win in results.successes:
+            if win.claim.job_id in self._stopped:
+                discard(win.claim)
+        refused = self._outage.ride(lambda: self._store.queue.succeed(wins, publish=publish))
+        by_id = {win.claim.job_id: win for win in wins}
+        for job_id, error in refused.items():
+            win = by_id[job_id]
+            discard(win.claim)
+            if error is None:
+                log.warning("job %d: the lease was lost; its result is refused", job_id)
+            else:
+                fails.append(_unpublished(win, error))
+        if fails:
+            self._outage.ride(lambda: self._store.queue.fail(fails, backoff=self._backoff))
+        for fail in fails:
+            log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
+
+    def _on_step(self, step: int, total: int) -> None:  # noqa: ARG002
+        self._stamp.touch()
+        gone = self._keeper.gone()
+        new = (gone.lost | gone.cancelled) - self._stopped
+        if not new:
+            return
+        self._stopped |= new
+        cancelled = [self._held[job_id] for job_id in new & gone.cancelled - gone.lost]
+        if cancelled:
+            self._outage.ride(lambda: self._store.queue.cancelled(cancelled))
+        if self._stopped >= self._held.keys():
+            raise PackStoppedError
+
+
+def _unpublished(win: Success, error: OSError) -> Failed:
+    return Failed(
+        claim=win.claim,
+        failure=Failure.ERROR,
+        error=f"the files could not be put in place: {error}",
+        timings=win.timings,
+        peak_memory_bytes=win.peak_memory_bytes,
+    )
+
+
+def _first(text: str) -> str:
+    return text.partition("\n")[0]
