@@ -40,7 +40,7 @@ class Garage:
 
 
 def load_garage(
-    models: Sequence[str], modes: Sequence[str], *, device: str, null_step: float
+    models: Sequence[str], modes: Sequence[str], *, device: str, threads: int, null_step: float
 ) -> Garage:
     """Load every model in every mode.
 
@@ -55,7 +55,14 @@ def load_garage(
             engines[model, mode] = (
                 NullEngine(mode=mode, step_seconds=null_step)
                 if model == NullEngine.model
-                else MotionEngine(model=model, mode=mode, device=device)
+                else _motion(model, mode, device=device, threads=threads)
             )
             seconds[model, mode] = time.perf_counter() - start
     return Garage(engines=engines, seconds=seconds)
+
+
+def _motion(model: str, mode: str, *, device: str, threads: int) -> Engine:
+    import torch
+
+    torch.set_num_threads(threads)
+    return MotionEngine(model=model, mode=mode, device=device)

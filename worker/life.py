@@ -86,13 +86,13 @@ class Worker:
         from worker.warm import warm_up
 
         device = self._plan.device
-        _bound_threads(self._threads)
         reserve(device, self._plan.offer.memory_bytes)
         where = "cpu" if device.kind == "cpu" else "cuda:0"
         self._garage = load_garage(
             self._plan.offer.models,
             self._plan.offer.modes,
             device=where,
+            threads=self._threads,
             null_step=self._settings.null_step,
         )
         warm_up(self._garage)
@@ -199,9 +199,3 @@ class Worker:
                 call()
 
         threading.Thread(target=run, name=name, daemon=True).start()
-
-
-def _bound_threads(count: int) -> None:
-    import torch
-
-    torch.set_num_threads(count)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import hymotion.errors
-from jobs.memory import next_class
 from jobs.records import Claim, Failed, Success, Timings
-from jobs.states import Failure
 from worker.engine import Engine, OnStep
-from worker.errors import PackStoppedError
+from worker.errors import OutageError, PackStoppedError
+from worker.problem import Problem, problem
 from worker.save import SaveError, save
 
 log = logging.getLogger(__name__)
-
-#: Characters of a traceback kept with a job.
-TAIL = 4000
 
 
 @dataclass(frozen=True)
@@ -31,32 +25,6 @@ class Results:
 
     def __add__(self, other: Results) -> Results:
         return Results(self.successes + other.successes, self.failures + other.failures)
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a pack failed.
-
-    Attributes:
-        failure, error: kind and text.
-        places: positions in the pack of the jobs to blame, where that is known.
-    """
-
-    failure: Failure
-    error: str
-    places: frozenset[int] = frozenset()
-
-    def failed(self, claim: Claim, timings: Timings = Timings()) -> Failed:  # noqa: B008  # frozen
-        """The failure of one job."""
-        grows = self.failure is Failure.OUT_OF_MEMORY
-        return Failed(
-            claim=claim,
-            failure=self.failure,
-            error=self.error,
-            timings=timings,
-            retry=self.failure is not Failure.INVALID,
-            gib=next_class(claim.gib) if grows else None,
-        )
 
 
 class PackRunner:
@@ -91,16 +59,21 @@ class PackRunner:
         if isinstance(outcome, Results):
             return outcome
         # The exception and its frames are gone by now, and with them the failed pack's tensors.
-        bad = [claim for place, claim in enumerate(claims) if place in outcome.places]
-        rest = [claim for place, claim in enumerate(claims) if place not in outcome.places]
-        if len(claims) == 1 or bad:
-            bad = bad or list(claims)
-            results = Results(failures=tuple(outcome.failed(claim) for claim in bad))
-            return results + self.run(engine, rest, load=0.0) if bad != claims and rest else results
+        if len(claims) == 1:
+            return Results(failures=(outcome.failed(claims[0]),))
+        if outcome.places:
+            return self._without(engine, claims, outcome)
         log.warning("a pack of %d failed; running it in halves: %s", len(claims), outcome.error)
         middle = len(claims) // 2
         first = self.run(engine, claims[:middle], load=load)
         return first + self.run(engine, claims[middle:], load=0.0)
+
+    def _without(self, engine: Engine, claims: Sequence[Claim], outcome: Problem) -> Results:
+        """Fail the jobs that are to blame, and run the others again."""
+        bad = [claim for place, claim in enumerate(claims) if place in outcome.places]
+        rest = [claim for place, claim in enumerate(claims) if place not in outcome.places]
+        results = Results(failures=tuple(outcome.failed(claim) for claim in bad))
+        return results + self.run(engine, rest, load=0.0) if rest else results
 
     def _guarded(
         self, engine: Engine, claims: Sequence[Claim], *, load: float
@@ -109,6 +82,8 @@ class PackRunner:
             return self._once(engine, claims, load=load)
         except PackStoppedError:
             return Results()
+        except OutageError:
+            raise  # no fault of the jobs: the worker itself cannot go on
         except Exception as error:  # noqa: BLE001  # the one fault boundary of the worker
             return problem(error)
 
@@ -144,34 +119,3 @@ class PackRunner:
     def _mark(self) -> float:
         self._on_phase()
         return self._clock()
-
-
-def problem(error: Exception) -> Problem:
-    """What is kept of an exception."""
-    places = error.indices if isinstance(error, hymotion.errors.NumericsError) else ()
-    return Problem(classify(error), describe(error), frozenset(places))
-
-
-def classify(error: Exception) -> Failure:
-    """The failure kind of an exception."""
-    import torch
-
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return Failure.OUT_OF_MEMORY
-    if isinstance(error, hymotion.errors.NumericsError):
-        return Failure.NUMERICS
-    if isinstance(error, hymotion.errors.RequestError):
-        return Failure.INVALID
-    return Failure.ERROR
-
-
-def describe(error: Exception) -> str:
-    """The message, and for what nobody foresaw the tail of the traceback.
-
-    No NUL: SQL text cannot hold one.
-    """
-    text = f"{type(error).__name__}: {error}"
-    if not isinstance(error, (SaveError, hymotion.errors.HymotionError)):
-        trace = "".join(traceback.format_exception(error))
-        text = f"{text}\n\n{trace[-TAIL:]}"
-    return text.replace("\0", "\\0")

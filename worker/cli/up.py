@@ -17,8 +17,12 @@ EVERY = 0.5
 
 @click.command()
 @machine_options
-@click.option("--grace", type=click.FloatRange(min=0), metavar="SECONDS",
-              help="End workers that have not drained after this long. [default: wait]")  # fmt: skip
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="End workers that have not drained after this long. [default: wait]",
+)
 @pass_app
 def up(
     app: App, devices: str, memory: float | None, modes: str, models: str, grace: float | None

@@ -1,0 +1,77 @@
+"""What is kept of an exception that ended a pack: its failure kind, text, and whom to blame."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from dataclasses import dataclass
+
+from jobs.memory import next_class
+from jobs.records import Claim, Failed, Timings
+from jobs.states import Failure
+from worker.errors import WorkerError
+
+#: Characters of a traceback kept with a job.
+TAIL = 4000
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a pack failed.
+
+    Attributes:
+        failure, error: kind and text.
+        places: positions in the pack of the jobs to blame, where that is known.
+    """
+
+    failure: Failure
+    error: str
+    places: frozenset[int] = frozenset()
+
+    def failed(self, claim: Claim, timings: Timings = Timings()) -> Failed:  # noqa: B008  # frozen
+        """The failure of one job."""
+        grows = self.failure is Failure.OUT_OF_MEMORY
+        return Failed(
+            claim=claim,
+            failure=self.failure,
+            error=self.error,
+            timings=timings,
+            retry=self.failure is not Failure.INVALID,
+            gib=next_class(claim.gib) if grows else None,
+        )
+
+
+def problem(error: Exception) -> Problem:
+    """What is kept of an exception."""
+    places = error.indices if _is(error, "hymotion.errors", "NumericsError") else ()  # type: ignore[attr-defined]  # known by _is
+    return Problem(classify(error), describe(error), frozenset(places))
+
+
+def classify(error: Exception) -> Failure:
+    """The failure kind of an exception."""
+    if isinstance(error, MemoryError) or _is(error, "torch", "OutOfMemoryError"):
+        return Failure.OUT_OF_MEMORY
+    if _is(error, "hymotion.errors", "NumericsError"):
+        return Failure.NUMERICS
+    if _is(error, "hymotion.errors", "RequestError"):
+        return Failure.INVALID
+    return Failure.ERROR
+
+
+def describe(error: Exception) -> str:
+    """The message, and for what nobody foresaw the tail of the traceback.
+
+    No NUL: SQL text cannot hold one.
+    """
+    text = f"{type(error).__name__}: {error}"
+    if not isinstance(error, WorkerError) and not _is(error, "hymotion.errors", "HymotionError"):
+        trace = "".join(traceback.format_exception(error))
+        text = f"{text}\n\n{trace[-TAIL:]}"
+    return text.replace("\0", "\\0")
+
+
+def _is(error: Exception, module: str, name: str) -> bool:
+    """Whether `error` is of a class that is looked up, not imported: a worker that serves only
+    the null model never loads torch."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(error, getattr(loaded, name))
