@@ -105,8 +105,10 @@ def test_a_ten_megabyte_cell_spoils_only_its_row(read, quoted: bool) -> None:
 def test_a_row_without_end_stops_the_reading_before_memory_is_full(refused) -> None:
     error = refused('prompt,id\nwalks,a\n"' + "x" * (17 * 2**20))
     assert (error.total, error.problems[0].line) == (1, 3)
+    assert "longer than 16 Mi" in str(error)
     error = refused('prompt,id\nwalks,a\n"' + "xxxxxxxxx\n" * 2**21)
     assert (error.total, error.problems[0].line) == (1, 3)
+    assert "longer than 16 Mi" in str(error)
 
 
 def test_the_last_problem_is_listed_even_after_fifty_others(refused) -> None:

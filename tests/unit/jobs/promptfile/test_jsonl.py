@@ -56,6 +56,12 @@ def test_a_bad_line_spoils_only_itself(read, line: str, what: str) -> None:
     assert bad.problems[0].located("f").isprintable()
 
 
+def test_hostile_keys_are_escaped_in_messages(read) -> None:
+    (bad,) = read('{"prompt": "x", "\\u001b[2J": 1, "\\u001b[2J": 2}', "jsonl")
+    assert "twice" in bad.problems[0].message
+    assert all(problem.located("f").isprintable() for problem in bad.problems)
+
+
 def test_nesting_is_kept_up_to_a_depth(read) -> None:
     (row,) = read('{"prompt": "walks", "x": ' + "[" * 31 + "]" * 31 + "}", "jsonl")
     assert row.spec.metadata == {"x": "[" * 31 + "]" * 31}

@@ -172,7 +172,10 @@ def test_an_empty_prompt_is_refused(prompt: str | None) -> None:
     assert wrong(json_row(prompt=prompt)) == [(8, "prompt")]
 
 
-@pytest.mark.parametrize("mark", ["\x00", "\x07", "\x1b[31m", "\x7f", "\x85", "\ud800", chr(0xDC80)])
+BYTE_80 = chr(0xDC80)  # what the byte 0x80 is read as
+
+
+@pytest.mark.parametrize("mark", ["\0", "\x07", "\x1b[31m", "\x7f", "\x85", "\ud800", BYTE_80])
 def test_characters_that_no_store_or_terminal_takes_are_refused(mark: str) -> None:
     assert wrong(text_row(prompt=f"walks{mark} on")) == [(8, "prompt")]
     assert wrong(text_row(scene=f"a{mark}b")) == [(8, "scene")]

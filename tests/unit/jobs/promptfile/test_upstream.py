@@ -60,7 +60,9 @@ def test_documents_of_another_form_are_refused(refused, content: str, line: int)
     assert "--format" in str(error) or "category" in str(error)
 
 
-@pytest.mark.parametrize("entry", ["3", "null", '{"prompt": "x"}', '["x"]', "true"])
+@pytest.mark.parametrize(
+    "entry", ["3", "null", '{"prompt": "x"}', '["x"]', "true", "[" * 900 + "]" * 900]
+)
 def test_entries_that_are_not_text_spoil_only_themselves(read, entry: str) -> None:
     rows = read('{"a": ["one",' + entry + ', "three"]}', "json")
     assert [type(row) for row in rows] == [Row, BadRow, Row]
