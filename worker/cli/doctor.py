@@ -1,0 +1,33 @@
+"""`hymo doctor`: what would keep this machine from working, and the mend."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.cli.context import App, pass_app
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_app
+def doctor(app: App, as_json: bool) -> int:
+    """Check this machine: folders, database, broker, devices, torch, workers.
+
+    Exits with 1 when something is bad. Nothing is changed.
+    """
+    from jobs.cli.output import print_json
+    from worker.checkup import Health, examine
+
+    findings = list(examine(app.settings()))
+    if as_json:
+        document = [
+            {"check": f.check, "health": f.health, "found": f.found, "mend": f.mend}
+            for f in findings
+        ]
+        print_json({"schema": "hymo.doctor/1", "findings": document})
+    else:
+        for finding in findings:
+            click.echo(f"{finding.health:<8} {finding.check:<9} {finding.found}")
+            if finding.mend:
+                click.echo(f"{'':<18} → {finding.mend}")
+    return int(any(finding.health is Health.BAD for finding in findings))
