@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from jobs import schema
 from jobs.broker import kombu_url
@@ -20,11 +21,15 @@ from jobs.settings import Settings
 from jobs.states import Failure
 from jobs.store.store import Store
 from worker.budget import reserve
+from worker.errors import OutageError
 from worker.launch import pin
 from worker.options import WorkerOptions
 from worker.outage import Outage
 from worker.plan import Plan, plan
 from worker.stamp import Stamp
+
+if TYPE_CHECKING:
+    from worker.shift import Shift
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +141,7 @@ class Worker:
         )
         keeper.start()
         self._thread("reconciler", self._settings.reconcile, self._reconcile)
+        looking = self._thread("look-around", self._settings.reconcile, lambda: self._look(shift))
         if self._parent is not None:
             self._thread("parent", 1.0, self._look_after_parent)
         try:
@@ -149,6 +155,7 @@ class Worker:
             ).consume()
         finally:
             self._over.set()
+            looking.join()  # it may have a pack in hand
             keeper.stop()
 
     def leave(self) -> None:
@@ -174,11 +181,22 @@ class Worker:
         if found.broker is not None:
             log.warning("%s", found.broker)
 
+    def _look(self, shift: Shift) -> None:
+        try:
+            shift.look_around()
+        except OutageError as error:
+            log.error("%s", error)  # noqa: TRY400  # the message says it all
+            self._drain()
+
+    def _drain(self) -> None:
+        # Celery's own warm shutdown, as from outside: there is no second way to drain.
+        self._draining.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
     def _look_after_parent(self) -> None:
         if os.getppid() != self._parent and not self._draining.is_set():
             log.warning("the process that started this worker is gone: draining")
-            self._draining.set()
-            os.kill(os.getpid(), signal.SIGTERM)
+            self._drain()
 
     def _die(self, claims: Sequence[Claim]) -> None:
         """Nothing moved for the whole deadline: say so and end the process, which cannot be
@@ -193,9 +211,11 @@ class Worker:
             log.warning("not recorded, the leases will run out instead: %s", error)
         os._exit(HUNG)
 
-    def _thread(self, name: str, every: float, call: Callable[[], None]) -> None:
+    def _thread(self, name: str, every: float, call: Callable[[], object]) -> threading.Thread:
         def run() -> None:
             while not self._over.wait(every):
                 call()
 
-        threading.Thread(target=run, name=name, daemon=True).start()
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread

@@ -75,6 +75,7 @@ class Shift:
         self._runner = PackRunner(on_step=self._on_step, on_phase=stamp.touch)
         self._held: dict[int, Claim] = {}
         self._stopped: set[int] = set()
+        self._one = threading.Lock()  # one device, one shift
 
     def work(self, job_id: int) -> int:
         """Take the job that a message names, its company, and what else there is.
@@ -82,6 +83,23 @@ class Shift:
         Returns:
             How many jobs were run. 0 for a message whose job is taken or done.
         """
+        with self._one:
+            return self._until_none_is_left(job_id)
+
+    def look_around(self) -> int:
+        """Take what the database holds for this worker, message or not; 0 while a shift is on.
+
+        Messages are delivery, the rows are the truth: with the broker away, or when a worker that
+        could not take a job used its message up, an idle worker finds the job here.
+        """
+        if not self._one.acquire(blocking=False):
+            return 0
+        try:
+            return self._until_none_is_left(None)
+        finally:
+            self._one.release()
+
+    def _until_none_is_left(self, job_id: int | None) -> int:
         begun = self._clock()
         done = 0
         claims = self._claim(job_id)
