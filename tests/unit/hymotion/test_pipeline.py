@@ -51,6 +51,27 @@ def test_full_padding_gives_the_same(lite: Pipeline, wanted: list[Request]) -> N
     assert all(difference(trimmed, padded) < 1e-4 for trimmed, padded in pairs)
 
 
+@pytest.mark.parametrize(("trim", "frames", "tokens"), [(True, 30, 3), (False, 360, 64)])
+def test_only_what_is_wanted_is_computed(
+    lite: Pipeline, trim: bool, frames: int, tokens: int
+) -> None:
+    sizes: list[tuple[int, ...]] = []
+    field = lite._flow.motion_transformer
+    hook = field.register_forward_pre_hook(
+        lambda _, given: sizes.append((*given[0].shape[:2], given[2].ctxt.shape[1]))
+    )
+    wanted = [
+        Request(frames=20, seed=1, prompt="walk", steps=1, guidance=1.0),
+        Request(frames=30, seed=1, prompt="jump up", steps=1, guidance=2.0),
+    ]
+    try:
+        denoise(lite, wanted, trim=trim)
+    finally:
+        hook.remove()
+    # Two conditional rows and one null row.
+    assert sizes == [(3, frames, tokens)]
+
+
 def test_the_same_request_gives_the_same_bits(full: Pipeline) -> None:
     request = Request(frames=30, seed=5, prompt="walk", steps=STEPS)
     first, second = (full.sample([request])[0] for _ in range(2))
