@@ -1,0 +1,118 @@
+"""How a page of jobs is fetched in milliseconds from a million.
+
+Where one of the conditions holds for few jobs, those are fetched by its index and sorted. Else the
+order's index is walked, and what the other conditions refuse is dropped on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
+
+from jobs.store.jobfilter import INDEXED, JobFilter
+from jobs.store.jobrow import select_jobs
+from jobs.store.order import Cursor, Order
+from jobs.tables import jobs
+
+#: A condition that holds for at most so many jobs is a good place to begin …
+FEW = 50_000
+#: … in the orders of submission, whose indexes are walked cheaply, only if it holds for so many.
+FEW_IN_ORDER = 10_000
+
+
+def fetch(
+    connection: Connection,
+    wanted: JobFilter,
+    order: Order,
+    cursor: Cursor | None,
+    limit: int,
+) -> list[Row[*tuple[Any, ...]]]:
+    """The first `limit` rows (of `select_jobs`) after the cursor."""
+    enough = FEW_IN_ORDER if order.key in {"id", "created"} else FEW
+    begin = _rarest(connection, wanted, enough)
+    if begin is not None:
+        return list(connection.execute(_sorted(begin, wanted, order, cursor, limit)))
+    rows: list[Row[*tuple[Any, ...]]] = []
+    conditions = _walkable(connection.dialect.name, wanted, order)
+    for part in _walks(conditions, wanted, order, cursor):
+        if len(rows) < limit:
+            rows += connection.execute(part.limit(limit - len(rows)))
+    return rows
+
+
+def _rarest(connection: Connection, wanted: JobFilter, enough: int) -> str | None:
+    """The condition that, by its index alone, holds for the fewest jobs; None if for too many."""
+    counts: dict[str, int] = {}
+    for name, condition in wanted.conditions().items():
+        if name in INDEXED:
+            some = select(jobs.c.id).where(condition).limit(enough + 1)
+            count = select(func.count()).select_from(some.subquery())
+            counts[name] = connection.execute(count).scalar_one()
+            enough = min(enough, counts[name])
+    rarest = min(counts, key=counts.__getitem__, default=None)
+    return rarest if rarest is not None and counts[rarest] <= enough else None
+
+
+def _sorted(
+    begin: str, wanted: JobFilter, order: Order, cursor: Cursor | None, limit: int
+) -> Select[*tuple[Any, ...]]:
+    """All that is wanted, fetched by the index of condition `begin`, then sorted."""
+    conditions = {**wanted.opaque(), begin: wanted.conditions()[begin]}
+    # Materialised: merged into the query, the planner might walk the order's index after all, and
+    # drop nearly everything that it gives.
+    few = (
+        select(jobs.c.id, order.expression.label("key"))
+        .where(*conditions.values())
+        .cte("few")
+        .prefix_with("MATERIALIZED")
+    )
+    first = select(few).order_by(*order.nulls_last(few.c.key, few.c.id)).limit(limit)
+    if cursor is not None:
+        first = first.where(cursor.after(order, few.c.key, few.c.id))
+    page = first.subquery("page")
+    query = select_jobs(page.c.key).join(page, page.c.id == jobs.c.id)
+    return query.order_by(*order.nulls_last(page.c.key, page.c.id))
+
+
+def _walkable(dialect: str, wanted: JobFilter, order: Order) -> list[ColumnElement[bool]]:
+    """The conditions, hidden from the planner where their index would spoil the walk.
+
+    PostgreSQL has statistics and needs no help. SQLite has none, prefers an index of any condition,
+    and sorts all that it gives.
+    """
+    plain = wanted.conditions()
+    if dialect != "sqlite":
+        return list(plain.values())
+    opaque = wanted.opaque()
+    return [plain[name] if _keeps_order(name, wanted, order) else opaque[name] for name in plain]
+
+
+def _keeps_order(name: str, wanted: JobFilter, order: Order) -> bool:
+    if order.key == "id":
+        return wanted.single(name)
+    return (order.key, name) in {("finished", "batch"), ("created", "created")}
+
+
+def _walks(
+    conditions: Sequence[ColumnElement[bool]],
+    wanted: JobFilter,
+    order: Order,
+    cursor: Cursor | None,
+) -> Iterator[Select[*tuple[Any, ...]]]:
+    """Queries that give, one after the other, the wanted jobs in order."""
+    key, number = order.expression, jobs.c.id
+    query = select_jobs(key).where(*conditions)
+    lacking = cursor is not None and cursor.value is None and order.nullable
+    if not lacking and not (order.nullable and wanted.waiting_only):
+        there = query if cursor is None else query.where(cursor.within(order, key, number))
+        if order.nullable:
+            there = there.where(key.is_not(None))
+        yield there.order_by(*order.directed(key, number))
+    if order.nullable:
+        # Jobs that lack the key come last, by id.
+        absent = query.where(key.is_(None))
+        if cursor is not None and lacking:
+            absent = absent.where(cursor.later(order, number))
+        yield absent.order_by(*order.directed(number, number))
