@@ -75,12 +75,6 @@ def load_bundled(
     where, kind = find_device(device), find_dtype(dtype)
     config, path = _bundled_config(name, mode)
     flow = seeded(config)
-    identity = Identity(
-        model=config.model or name,
-        mode=config.mode or mode,
-        revision=config.revision or "unnamed",
-        trained=bool(config.trained),
-    )
     if weights_sha256(flow) != config.weights_sha256:
         raise ConfigError(
             "the weights drawn from the seed are not the recorded ones",
@@ -89,7 +83,9 @@ def load_bundled(
             key="weights_sha256",
         )
     return Pipeline(
-        identity=identity,
+        identity=Identity(
+            model=name, mode=mode, revision=_stated_revision(config, path), trained=False
+        ),
         config=config,
         flow=flow,
         encoder=_own_encoder(config),
@@ -133,6 +129,17 @@ def _bundled_config(name: str, mode: str) -> tuple[ModelConfig, Path]:
     entry = root / name / f"{mode}.yml"
     path = Path(str(entry))
     return ModelConfig.parse(entry.read_text(encoding="utf-8"), path=path), path
+
+
+def _stated_revision(config: ModelConfig, path: Path) -> str:
+    if config.revision is None:
+        raise ConfigError(
+            "revision is missing",
+            mend="Name the seeded weights with a revision of their own",
+            path=path,
+            key="revision",
+        )
+    return config.revision
 
 
 def _own_encoder(config: ModelConfig) -> TextEncoder | None:
