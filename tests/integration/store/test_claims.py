@@ -1,0 +1,161 @@
+"""Claims: who gets which job, in which order, and how many at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.errors import NotFoundError
+from jobs.memory import GIB
+
+
+def test_head_is_by_priority_then_class_then_age(farm, make_job):
+    farm.insert(
+        make_job("small", gib=4),
+        make_job("big", gib=16),
+        make_job("big-later", gib=16),
+        make_job("urgent", gib=2, priority=5),
+        make_job("later", gib=24, priority=-5),
+    )
+    worker = farm.worker()
+    taken = [farm.claim(worker)[0].custom_id for _ in range(5)]
+    assert taken == ["urgent", "big", "big-later", "small", "later"]
+    assert farm.claim(worker) == []
+
+
+def test_a_claim_carries_all_that_the_work_needs(farm, clock, make_job):
+    new = make_job("x", gib=8, prompt="jumps ☃", frames=42, seed=7, steps=9, guidance=2.5,
+                   formats=("bvh", "npz"))  # fmt: skip
+    ((number, queue),) = farm.insert(new).new
+    clock.tick(12.5)
+    (claim,) = farm.claim(farm.worker())
+    assert queue == "hymo.full.8"
+    assert claim.job_id == number
+    assert (claim.batch, claim.output, claim.custom_id) == ("night", "/out", "x")
+    assert (claim.prompt, claim.frames, claim.seed) == ("jumps ☃", 42, 7)
+    assert (claim.mode, claim.steps, claim.guidance) == ("full", 9, 2.5)
+    assert (claim.formats, claim.model, claim.revision) == (("bvh", "npz"), "tiny", "r1")
+    assert (claim.gib, claim.attempt, claim.queue_s) == (8, 1, 12.5)
+    row = farm.job(number)
+    assert (row.state, row.lease_until, row.started_at) == ("running", clock() + 60, clock())
+    assert (row.worker_name, row.card, row.queue_s) == ("w", "A10", 12.5)
+    (attempt,) = farm.tries(number)
+    assert (attempt.number, attempt.outcome, attempt.pack_size) == (1, "running", 1)
+    assert (attempt.worker_name, attempt.card, attempt.queue_s) == ("w", "A10", 12.5)
+
+
+def test_a_pack_is_alike_and_no_bigger_than_its_head(farm, make_job):
+    farm.insert(
+        make_job("head", gib=8, priority=1),
+        make_job("bigger", gib=16),
+        make_job("same", gib=8),
+        make_job("smaller", gib=4),
+        make_job("urgent", gib=2, priority=1),
+        make_job("other-mode", gib=8, mode="lite"),
+        make_job("other-model", gib=8, model="null"),
+        make_job("other-steps", gib=8, steps=10),
+        make_job("other-revision", gib=8, revision="r2"),
+        make_job("other-guidance", gib=8, guidance=1.0),
+    )
+    pack = farm.claim(farm.worker(), limit=10)
+    names = [claim.custom_id for claim in pack]
+    assert names == ["head", "urgent", "same", "other-guidance", "smaller"]
+    assert {row.pack_size for row in farm.rows("SELECT pack_size FROM attempts")} == {5}
+
+
+def test_the_limit_may_depend_on_the_head(farm):
+    farm.jobs(5, gib=8, frames=90)
+    asked = []
+
+    def limit(demand):
+        asked.append(demand)
+        return 3
+
+    assert len(farm.claim(farm.worker(), limit=limit)) == 3
+    assert [(d.model, d.mode, d.gib, d.frames) for d in asked] == [("tiny", "full", 8, 90)]
+
+
+def test_the_head_of_a_message_comes_first_whatever_its_place(farm):
+    first, second, third = farm.jobs(3)
+    pack = farm.claim(farm.worker(), job_id=third, limit=2)
+    assert [claim.job_id for claim in pack] == [third, first]
+    assert [claim.job_id for claim in farm.claim(farm.worker(), limit=5)] == [second]
+
+
+def test_a_message_for_a_job_already_taken_claims_nothing(farm):
+    first, _ = farm.jobs(2)
+    worker = farm.worker()
+    farm.claim(worker, job_id=first)
+    assert farm.claim(worker, job_id=first, limit=5) == []
+    assert farm.claim(worker, job_id=10_000) == []
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        {"gib": 7},
+        {"memory_bytes": 8 * GIB - 1},
+        {"modes": ("lite",)},
+        {"modes": ()},
+        {"models": ("null",)},
+        {"models": ()},
+        {"max_frames": {"full": 99}},
+    ],
+    ids=str,
+)
+def test_a_worker_takes_only_what_fits(farm, offer):
+    (number,) = farm.jobs(1, gib=8, frames=100)
+    unfit = farm.worker(**offer)
+    assert farm.claim(unfit) == []
+    assert farm.claim(unfit, job_id=number) == []
+    assert farm.job(number).state == "queued"
+    fit = farm.worker(gib=8, max_frames={"full": 100, "lite": 10})
+    assert farm.claim(fit, job_id=number)
+
+
+def test_what_does_not_fit_never_hides_what_does(farm, make_job):
+    farm.insert(
+        make_job("too-big", gib=32, priority=9),
+        make_job("wrong-mode", gib=2, mode="full", priority=9),
+        make_job("too-long", gib=2, mode="lite", frames=300, priority=9),
+        make_job("mine", gib=2, mode="lite", frames=50),
+    )
+    small = farm.worker(modes=("lite",), gib=4, max_frames={"lite": 100})
+    assert [claim.custom_id for claim in farm.claim(small, limit=9)] == ["mine"]
+
+
+def test_not_before_is_kept_and_queue_time_counts_from_it(farm, clock):
+    (number,) = farm.jobs(1)
+    worker = farm.worker()
+    (claim,) = farm.claim(worker)
+    farm.store.queue.release([claim])
+    with farm.store.engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE jobs SET not_before = {clock() + 10}")
+    clock.tick(9.5)
+    assert farm.claim(worker) == []
+    assert farm.claim(worker, job_id=number) == []
+    clock.tick(2.5)
+    assert farm.claim(worker)[0].queue_s == 2.0
+
+
+def test_a_paused_batch_is_left_alone(farm):
+    (held,) = farm.jobs(1, batch="held", priority=5)
+    (free,) = farm.jobs(1, batch="free")
+    farm.store.batches.pause("held")
+    worker = farm.worker()
+    assert farm.claim(worker, job_id=held) == []
+    assert [claim.job_id for claim in farm.claim(worker, limit=5)] == [free]
+    farm.store.batches.resume("held")
+    assert [claim.job_id for claim in farm.claim(worker, limit=5)] == [held]
+
+
+def test_a_worker_must_be_registered(farm):
+    farm.jobs(1)
+    with pytest.raises(NotFoundError, match="register"):
+        farm.store.queue.claim(99, farm.offer(), lease=60)
+
+
+def test_a_clock_set_back_makes_no_negative_wait(farm, clock):
+    farm.jobs(1)
+    clock.tick(-100)
+    # not_before is 0, so the job is claimable, however far in the future it was queued.
+    assert farm.claim(farm.worker())[0].queue_s == 0.0

@@ -1,0 +1,92 @@
+"""Leases: renewed by the worker that works, taken from the one that does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from jobs.records import Expired
+from jobs.states import State
+
+
+def at_once(_number):
+    return 0.0
+
+
+def test_renewing_extends_from_now(farm, clock):
+    numbers = farm.jobs(2)
+    worker = farm.worker()
+    claims = farm.claim(worker, limit=2, lease=60)
+    clock.tick(50)
+    found = farm.store.queue.renew(worker.id, claims, lease=60)
+    assert (found.lost, found.cancelled) == (frozenset(), frozenset())
+    assert {farm.job(n).lease_until for n in numbers} == {clock() + 60}
+    clock.tick(59)
+    assert farm.store.queue.expire(backoff=at_once) == []
+
+
+def test_renewal_tells_what_was_lost_and_what_shall_stop(farm):
+    kept, lost, unwanted = farm.jobs(3)
+    worker = farm.worker()
+    claims = farm.claim(worker, limit=3)
+    stale = [replace(c, attempt=c.attempt + 1) if c.job_id == lost else c for c in claims]
+    farm.store.queue.cancel([unwanted])
+    for found in (
+        farm.store.queue.look(worker.id, stale),
+        farm.store.queue.renew(worker.id, stale, lease=60),
+    ):
+        assert found.lost == {lost}
+        assert found.cancelled == {unwanted}
+    assert farm.store.queue.renew(worker.id + 1, claims, lease=60).lost == {kept, lost, unwanted}
+    assert farm.store.queue.renew(worker.id, [], lease=60).lost == frozenset()
+    assert farm.store.queue.look(worker.id, []).lost == frozenset()
+
+
+def test_looking_renews_nothing(farm, clock):
+    (number,) = farm.jobs(1)
+    worker = farm.worker()
+    claims = farm.claim(worker, lease=60)
+    clock.tick(50)
+    farm.store.queue.look(worker.id, claims)
+    assert farm.job(number).lease_until == clock() + 10
+
+
+def test_a_lease_that_ran_out_but_was_not_taken_lives_on(farm, clock):
+    (number,) = farm.jobs(1)
+    worker = farm.worker()
+    claims = farm.claim(worker, lease=10)
+    clock.tick(11)
+    assert farm.store.queue.renew(worker.id, claims, lease=10).lost == frozenset()
+    assert farm.store.queue.expire(backoff=at_once) == []
+    assert farm.job(number).state == "running"
+
+
+def test_an_expired_lease_tells_its_story(farm, clock):
+    (number,) = farm.jobs(1)
+    farm.claim(farm.worker("rack1:cuda:0"), lease=10)
+    clock.tick(10)
+    assert farm.store.queue.expire(backoff=at_once) == []
+    clock.tick(2.5)
+    found = farm.store.queue.expire(backoff=lambda n: 7.0 * n)
+    assert found == [Expired(number, "rack1:cuda:0", 1, State.QUEUED)]
+    row, (attempt,) = farm.job(number), farm.tries(number)
+    assert (row.state, row.not_before, row.published_at) == ("queued", clock() + 7, None)
+    assert (row.worker_id, row.lease_until) == (None, None)
+    assert (attempt.outcome, attempt.failure) == ("failed", "lost")
+    assert attempt.finished_at == clock()
+    assert "rack1:cuda:0 (A10)" in attempt.error
+    assert "2.5 s" in attempt.error
+    assert farm.store.queue.expire(backoff=at_once) == []
+
+
+def test_a_job_that_kills_its_workers_ends_as_failed(farm, clock):
+    (number,) = farm.jobs(1, limit=3)
+    states = []
+    for turn in range(3):
+        assert farm.claim(farm.worker(f"w{turn}"), lease=10)
+        clock.tick(11)
+        states += [e.state for e in farm.store.queue.expire(backoff=at_once)]
+    assert states == [State.QUEUED, State.QUEUED, State.FAILED]
+    row = farm.job(number)
+    assert (row.state, row.failure) == ("failed", "lost")
+    assert [t.worker_name for t in farm.tries(number)] == ["w0", "w1", "w2"]
+    assert farm.claim(farm.worker()) == []

@@ -1,0 +1,63 @@
+"""Which manifests are behind, and what goes into them."""
+
+from __future__ import annotations
+
+from jobs.records import Artifact, Failed
+from jobs.states import Failure, State
+from jobs.store.manifest import COMMIT_LAG
+
+
+def test_a_batch_is_dirty_from_its_first_finished_job_on(farm, clock):
+    farm.jobs(2)
+    farm.jobs(1, batch="untouched")
+    manifests = farm.store.batches
+    assert manifests.dirty() == []
+    farm.succeed(farm.claim(farm.worker()))
+    assert manifests.dirty() == [manifests.get("night")]
+
+
+def test_a_manifest_is_written_until_no_commit_can_be_missing(farm, clock):
+    farm.jobs(2)
+    worker = farm.worker()
+    farm.succeed(farm.claim(worker))
+    number, manifests = farm.batch().id, farm.store.batches
+    # Another transaction may have read the same clock and not have committed yet.
+    manifests.mark_manifest(number, clock())
+    assert [b.id for b in manifests.dirty()] == [number]
+    clock.tick(COMMIT_LAG)
+    manifests.mark_manifest(number, clock())
+    assert manifests.dirty() == []
+    clock.tick(100)
+    farm.succeed(farm.claim(worker))
+    assert [b.id for b in manifests.dirty()] == [number]
+    assert manifests.get("night").manifest_at == clock() - 100
+
+
+def test_rows_are_the_finished_jobs_by_id(farm, make_job):
+    farm.insert(make_job("a", seed=4), make_job("b"), make_job("c"), make_job("d"))
+    farm.jobs(1, batch="other")
+    worker = farm.worker()
+    first, second, third, _ = farm.claim(worker, limit=4)
+    farm.succeed([second])
+    failed = Failed(first, Failure.INVALID, "no")
+    farm.store.queue.fail([failed], backoff=lambda _: 0.0)
+    farm.store.queue.cancelled([third])
+    rows = list(farm.store.batches.manifest_rows(farm.batch().id))
+    assert [(r.custom_id, r.seed, r.state, r.failure) for r in rows] == [
+        ("a", 4, State.FAILED, Failure.INVALID),
+        ("b", 0, State.SUCCEEDED, None),
+        ("c", 0, State.CANCELLED, None),
+    ]
+    assert (rows[1].prompt, rows[1].mode, rows[1].frames) == ("a person waves b", "full", 100)
+    assert rows[1].artifacts == (Artifact("npz", f"/out/{rows[1].id}.npz", 10, "ab" * 32),)
+    assert rows[0].artifacts == ()
+
+
+def test_rows_of_more_than_a_page(farm, make_job):
+    new = [make_job(f"c{i}", cached_from=None) for i in range(2500)]
+    farm.insert(*new)
+    farm.store.queue.cancel(batch_id=farm.batch().id)
+    numbers = [row.id for row in farm.store.batches.manifest_rows(farm.batch().id)]
+    assert len(numbers) == len(set(numbers)) == 2500
+    assert numbers == sorted(numbers)
+    assert list(farm.store.batches.manifest_rows(999)) == []
