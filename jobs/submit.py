@@ -7,27 +7,25 @@ was committed but not published is published by the reconciler.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, nullcontext
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from jobs.cache import reusable
 from jobs.errors import SettingsError, UnreachableError
-from jobs.plan import Plan, Routed, Router, planned, untrained
+from jobs.plan import Plan, Routed, Router, planned
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault, safe_name
 from jobs.promptfile.invalid import invalid_path, invalid_rows
-from jobs.promptfile.problem import Problem, PromptFileError
+from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import Source
 from jobs.promptfile.survey import Survey, read_rows, survey
 from jobs.records import Batch, Inserted, NewJob
 from jobs.routing import Offer
 from jobs.spec import JobSpec
+from jobs.tally import SubmitResult, Tally
 
 if TYPE_CHECKING:
     from jobs.settings import Settings
@@ -35,9 +33,6 @@ if TYPE_CHECKING:
 
 #: Jobs committed and published at a time.
 CHUNK = 1000
-#: How many changed rows a result names.
-NAMED = 5
-
 #: Gets the stage (`checking`, counted in rows, or `submitting`, in jobs), how many are done, and
 #: how many there are (0: not known yet).
 Progress = Callable[[str, int, int], None]
@@ -47,43 +42,6 @@ class Publishing(Protocol):
     """Puts (job id, queue) messages in their queues; raises `UnreachableError`."""
 
     def publish(self, messages: Sequence[tuple[int, str]]) -> object: ...
-
-
-@dataclass(frozen=True)
-class SubmitResult:
-    """What a submit did.
-
-    Attributes:
-        batch: the batch as stored.
-        new: jobs queued.
-        existing: jobs that were there already, asking for the same.
-        changed: jobs that are there asking for something else; left as they are.
-        cached: jobs that succeeded at once, pointing at files of an earlier job.
-        invalid: rows left out.
-        changed_rows: (id, seed) of the first few changed ones.
-        problems: the first problems of the rows left out.
-        invalid_file: where these rows were written, if there are any.
-        metadata: the columns kept as metadata.
-        untrained: models that the file asks for whose weights are no more than seeded noise.
-        auto: mode → how many of the new jobs that asked for `auto` got it.
-        misfits: why no live worker takes a new job → how many there are.
-        undelivered: why the broker could not be told; delivery follows by the reconciler.
-    """
-
-    batch: Batch
-    new: int
-    existing: int
-    changed: int
-    cached: int
-    invalid: int
-    changed_rows: tuple[tuple[str, int], ...]
-    problems: tuple[Problem, ...]
-    invalid_file: Path | None
-    metadata: tuple[str, ...]
-    untrained: tuple[str, ...]
-    auto: dict[str, int]
-    misfits: dict[str, int]
-    undelivered: UnreachableError | None
 
 
 class Submitter:
@@ -157,18 +115,19 @@ class Submitter:
         made = self._store.batches.ensure(
             name, source=source.origin, output=str(self._settings.output)
         )
-        tally = _Tally()
-        specs = _specs(source, defaults, skip_invalid=skip_invalid)
-        while chunk := [router.route(spec) for spec in islice(specs, CHUNK)]:
-            new = self._with_cache(chunk) if cache else [routed.job() for routed in chunk]
-            inserted = self._store.batches.insert(
-                made, new, attempt_limit=self._settings.max_attempts
-            )
-            tally.add(chunk, new, inserted)
-            self._deliver(inserted, tally)
-            if progress is not None:
-                progress("submitting", tally.done, found.jobs)
+        tally = Tally()
+        with closing(_specs(source, defaults, skip_invalid=skip_invalid)) as specs:
+            while chunk := [router.route(spec) for spec in islice(specs, CHUNK)]:
+                self._commit(made, chunk, tally, cache=cache)
+                if progress is not None:
+                    progress("submitting", tally.done, found.jobs)
         return tally.result(made, found, invalid_path(source) if found.invalid else None)
+
+    def _commit(self, batch: Batch, chunk: Sequence[Routed], tally: Tally, *, cache: bool) -> None:
+        new = self._with_cache(chunk) if cache else [routed.job() for routed in chunk]
+        inserted = self._store.batches.insert(batch, new, attempt_limit=self._settings.max_attempts)
+        tally.add(chunk, new, inserted)
+        self._deliver(inserted, tally)
 
     def _checked(
         self, source: Source, defaults: Defaults, *, skip_invalid: bool, progress: Progress | None
@@ -196,7 +155,7 @@ class Submitter:
             jobs.append(routed.job() if files is None else routed.job(job_id, files))
         return jobs
 
-    def _deliver(self, inserted: Inserted, tally: _Tally) -> None:
+    def _deliver(self, inserted: Inserted, tally: Tally) -> None:
         # One failure is enough: the rest of the batch is left to the reconciler as well.
         if not inserted.new or tally.undelivered is not None:
             return
@@ -206,59 +165,6 @@ class Submitter:
             tally.undelivered = error
             return
         self._store.delivery.mark_published([job_id for job_id, _ in inserted.new])
-
-
-class _Tally:
-    """What a submit has done so far."""
-
-    def __init__(self) -> None:
-        self.done = 0
-        self.undelivered: UnreachableError | None = None
-        self._new = self._existing = self._changed = self._cached = 0
-        self._changed_rows: list[tuple[str, int]] = []
-        self._auto: Counter[str] = Counter()
-        self._misfits: Counter[str] = Counter()
-
-    def add(self, chunk: Sequence[Routed], new: Sequence[NewJob], inserted: Inserted) -> None:
-        """Count a chunk.
-
-        The store says how many jobs of a queue were new, not which: in a chunk that was partly
-        there already, the first ones of each queue stand for them.
-        """
-        self.done += len(chunk)
-        self._new += len(inserted.new)
-        self._existing += inserted.existing
-        self._changed += len(inserted.changed)
-        self._cached += inserted.cached
-        self._changed_rows += inserted.changed[: NAMED - len(self._changed_rows)]
-        left = Counter(queue for _, queue in inserted.new)
-        for routed, job in zip(chunk, new, strict=True):
-            if job.cached_from is not None or not left[routed.route.queue]:
-                continue
-            left[routed.route.queue] -= 1
-            if routed.spec.mode == "auto":
-                self._auto[job.mode] += 1
-            if routed.route.misfit is not None:
-                self._misfits[routed.route.misfit] += 1
-
-    def result(self, batch: Batch, found: Survey, invalid_file: Path | None) -> SubmitResult:
-        """Everything together."""
-        return SubmitResult(
-            batch=batch,
-            new=self._new,
-            existing=self._existing,
-            changed=self._changed,
-            cached=self._cached,
-            invalid=found.invalid,
-            changed_rows=tuple(self._changed_rows),
-            problems=found.problems,
-            invalid_file=invalid_file,
-            metadata=found.metadata,
-            untrained=untrained(found),
-            auto=dict(self._auto),
-            misfits=dict(self._misfits),
-            undelivered=self.undelivered,
-        )
 
 
 def batch_name(given: str | None, source: Source) -> str:
@@ -280,14 +186,17 @@ def _require_rows(source: Source, found: Survey, *, skip_invalid: bool) -> None:
         raise PromptFileError(source.name, found.problems, found.total)
 
 
-def _specs(source: Source, defaults: Defaults, *, skip_invalid: bool) -> Iterator[JobSpec]:
+def _specs(
+    source: Source, defaults: Defaults, *, skip_invalid: bool
+) -> Generator[JobSpec, None, None]:
     """The jobs of the good rows, on the second pass."""
-    for row in read_rows(source, defaults):
-        if isinstance(row, Row):
-            yield from row.specs()
-        elif not skip_invalid:
-            # The first pass found it good, so somebody is writing to the file.
-            raise PromptFileError(source.name, row.problems)
+    with closing(read_rows(source, defaults)) as rows:
+        for row in rows:
+            if isinstance(row, Row):
+                yield from row.specs()
+            elif not skip_invalid:
+                # The first pass found it good, so somebody is writing to the file.
+                raise PromptFileError(source.name, row.problems)
 
 
 def _checking(progress: Progress | None) -> Callable[[int], None] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +14,9 @@ from jobs.cli.defaults import default_options
 
 if TYPE_CHECKING:
     from jobs.promptfile.defaults import Defaults
+    from jobs.promptfile.source import Source
+    from jobs.settings import Settings
+    from jobs.submit import Submitter
 
 
 @click.command()
@@ -59,21 +64,10 @@ def submit(
     One submit makes a batch. Submitting the same file again adds nothing: a row is known by its
     id (or number) and seed.
     """
-    from contextlib import closing
-
     from jobs.cli.submitted import print_plan, print_result, progress_line
-    from jobs.promptfile.source import open_source
-    from jobs.publish import Publisher
-    from jobs.submit import Submitter
 
     settings = app.settings(output=output)
-    stdin = sys.stdin.buffer
-    with (
-        open_source(file, format_name=format_name, stdin=stdin) as source,
-        app.store(settings) as store,
-        closing(Publisher(settings)) as publisher,
-    ):
-        submitter = Submitter(store=store, publisher=publisher, settings=settings)
+    with _desk(app, settings, file, format_name) as (source, submitter):
         if dry_run:
             with progress_line() as progress:
                 plan = submitter.plan(
@@ -81,13 +75,25 @@ def submit(
                 )
             print_plan(plan, source, as_json=as_json)
             return
+        choice = {"skip_invalid": skip_invalid, "cache": not no_cache}
         with progress_line() as progress:
-            result = submitter.submit(
-                source,
-                defaults,
-                batch=batch,
-                skip_invalid=skip_invalid,
-                cache=not no_cache,
-                progress=progress,
-            )
+            result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
         print_result(result, source, settings, as_json=as_json)
+
+
+@contextmanager
+def _desk(
+    app: App, settings: Settings, file: str, format_name: str | None
+) -> Iterator[tuple[Source, Submitter]]:
+    """The open file, and who submits it."""
+    from jobs.promptfile.source import open_source
+    from jobs.publish import Publisher
+    from jobs.submit import Submitter
+
+    stdin = sys.stdin.buffer
+    with (
+        open_source(file, format_name=format_name, stdin=stdin) as source,
+        app.store(settings) as store,
+        closing(Publisher(settings)) as publisher,
+    ):
+        yield source, Submitter(store=store, publisher=publisher, settings=settings)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from jobs.promptfile.problem import Problem
     from jobs.promptfile.source import Source
     from jobs.settings import Settings
-    from jobs.submit import Progress, SubmitResult
+    from jobs.submit import Progress
+    from jobs.tally import SubmitResult
 
 #: Seconds between two lines of progress on a terminal.
 EVERY = 0.2

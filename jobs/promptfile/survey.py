@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -17,6 +18,9 @@ from jobs.promptfile.problem import LISTED, Problem, PromptFileError, Unreadable
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
 from jobs.promptfile.source import Source
+
+#: Metadata columns that a survey names; JSON rows may each have others.
+MOST_NAMES = 1000
 
 _READERS: Mapping[str, Callable[[TextIO], Iterator[RawRow]]] = {
     "csv": read_csv,
@@ -58,8 +62,10 @@ class Survey:
     invalid: int
 
 
-def read_rows(source: Source, defaults: Defaults) -> Iterator[Row | BadRow]:
+def read_rows(source: Source, defaults: Defaults) -> Generator[Row | BadRow, None, None]:
     """Every row of the file in order, checked alone and against the rows before it.
+
+    Close it (`contextlib.closing`) when it is not read to its end, before the source is closed.
 
     Raises:
         UnreadableError: at the point past which reading makes no sense.
@@ -87,33 +93,59 @@ def survey(
     Raises:
         PromptFileError: the file cannot be read to its end, or has no row at all.
     """
-    rows = jobs = invalid = total = 0
-    asked: Counter[Asked] = Counter()
-    metadata: dict[str, None] = {}
-    problems: list[Problem] = []
+    count = _Count(rejected)
     try:
-        for row in read_rows(source, defaults):
-            if isinstance(row, BadRow):
-                invalid += 1
-                total += len(row.problems)
-                problems += row.problems[: LISTED - len(problems)]
-                if rejected is not None:
-                    rejected(row)
-            else:
-                rows += 1
-                jobs += row.seeds
-                asked[Asked(row.spec.model, row.spec.mode, row.spec.frames)] += row.seeds
-                metadata |= dict.fromkeys(row.spec.metadata)
-            if progress is not None:
-                progress(rows + invalid)
+        with closing(read_rows(source, defaults)) as rows:
+            for number, row in enumerate(rows, 1):
+                count.add(row)
+                if progress is not None:
+                    progress(number)
     except UnreadableError as error:
-        raise PromptFileError(
-            source.name, [*problems[: LISTED - 1], error.problem], total + 1
-        ) from error
-    if not rows + invalid:
+        # It is always listed, since it is the one that hides others.
+        problems = [*count.problems[: LISTED - 1], error.problem]
+        raise PromptFileError(source.name, problems, count.total + 1) from error
+    found = count.survey()
+    if not found.rows + found.invalid:
         problem = Problem(None, None, "the file has a header and no row", "add a line a motion")
         raise PromptFileError(source.name, [problem])
-    return Survey(rows, jobs, asked, tuple(metadata), tuple(problems), total, invalid)
+    return found
+
+
+class _Count:
+    """Adds up what a first pass sees; the memory for it does not grow with the file."""
+
+    def __init__(self, rejected: Callable[[BadRow], None] | None) -> None:
+        self._rejected = rejected
+        self._rows = self._jobs = self._invalid = 0
+        self._asked: Counter[Asked] = Counter()
+        self._metadata: dict[str, None] = {}
+        self.problems: list[Problem] = []
+        self.total = 0
+
+    def add(self, row: Row | BadRow) -> None:
+        if isinstance(row, BadRow):
+            self._invalid += 1
+            self.total += len(row.problems)
+            self.problems += row.problems[: LISTED - len(self.problems)]
+            if self._rejected is not None:
+                self._rejected(row)
+            return
+        self._rows += 1
+        self._jobs += row.seeds
+        self._asked[Asked(row.spec.model, row.spec.mode, row.spec.frames)] += row.seeds
+        if len(self._metadata) < MOST_NAMES:
+            self._metadata |= dict.fromkeys(row.spec.metadata)
+
+    def survey(self) -> Survey:
+        return Survey(
+            rows=self._rows,
+            jobs=self._jobs,
+            asked=self._asked,
+            metadata=tuple(self._metadata),
+            problems=tuple(self.problems),
+            total=self.total,
+            invalid=self._invalid,
+        )
 
 
 def _claimed(identities: Identities, raw: RawRow, row: Row) -> Row | BadRow:

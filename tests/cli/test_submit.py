@@ -1,0 +1,177 @@
+"""`hymo submit` as a person and a program meet it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jobs.cli.main import hymo
+
+Submit = Callable[..., Result]
+
+
+@pytest.fixture
+def submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
+    """Runs `hymo submit` in a folder of its own, with the embedded database and no broker."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HYMO_DATABASE_URL", "HYMO_BROKER_URL", "HYMO_OUTPUT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HYMO_HOME", str(tmp_path / "home"))
+
+    def make(*args: str, stdin: str | bytes | None = None) -> Result:
+        return CliRunner().invoke(_Whole(), ["submit", *args], input=stdin)
+
+    return make
+
+
+class _Whole:
+    """The root group in standalone mode, as the console script runs it."""
+
+    name = "hymo"
+
+    def main(self, args: list[str], prog_name: str, **extra: object) -> None:
+        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]
+
+
+def write(content: str | bytes, name: str = "prompts.csv") -> str:
+    Path(name).write_bytes(content.encode() if isinstance(content, str) else content)
+    return name
+
+
+def test_the_summary_is_on_stdout_and_the_notes_on_stderr(submit: Submit) -> None:
+    done = submit(write("prompt,id,scene\nwalks,a,x\njumps,b,y\n"))
+    assert done.exit_code == 0
+    output = Path("home/output/prompts").absolute()
+    assert done.stdout.splitlines() == [
+        "batch prompts: 2 new, 0 existing, 0 changed, 0 cached",
+        "auto chose lite for 2 jobs",
+        f"files go to {output}",
+    ]
+    assert "kept as metadata: scene" in done.stderr
+    assert "2 jobs: no worker fits: needs 1 GiB lite; no worker is live" in done.stderr
+    assert "the jobs wait for `hymo up`" in done.stderr
+    assert "untrained weights" in done.stderr
+    again = submit("prompts.csv")
+    assert again.stdout.splitlines()[0] == "batch prompts: 0 new, 2 existing, 0 changed, 0 cached"
+    assert "no worker" not in again.stderr
+
+
+def test_json_is_exactly_its_schema(submit: Submit) -> None:
+    write("prompt,frames\nwalks,60\njumps,1\n")
+    done = submit("prompts.csv", "--json", "--skip-invalid", "--batch", "night")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == {
+        "schema": "hymo.submit/1", "batch": "night", "new": 1, "existing": 0, "changed": 0,
+        "cached": 0, "invalid": 1,
+    }  # fmt: skip
+    assert done.stdout.count("\n") == 1
+
+
+def test_problems_are_listed_with_file_line_column_and_mend(submit: Submit) -> None:
+    done = submit(write("prompt,frames,mode\nwalks,999,full\n,60,huge\n"))
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        "hymo: 3 problems in prompts.csv, nothing was submitted:",
+        "prompts.csv:2: frames: '999' is out of range; use 20 to 360",
+        "prompts.csv:3: prompt: is missing; say what the motion should show",
+        "prompts.csv:3: mode: 'huge' is unknown; use full, lite, auto",
+    ]
+    assert "0 new" not in done.output
+
+
+def test_the_defaults_fill_what_rows_lack(submit: Submit) -> None:
+    write("prompt,frames\nwalks,\njumps,50\n")
+    options = ["--mode", "FULL", "--frames", "40", "--seeds", "2", "--steps", "7", "--guidance",
+               "2.5", "--priority", "-3", "--formats", "bvh,npz", "--model", "null"]  # fmt: skip
+    done = submit("prompts.csv", "--dry-run", "--json", *options)
+    assert done.exit_code == 0
+    plan = json.loads(done.stdout)
+    assert (plan["schema"], plan["rows"], plan["jobs"]) == ("hymo.plan/1", 2, 4)
+    (each,) = plan["classes"]
+    assert (each["model"], each["jobs"], each["frames"]) == ("null", 4, [40, 50])
+    assert (each["queue"].split(".")[1], each["workers"]) == ("full", [])
+    assert submit("prompts.csv", *options).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--mode", "huge"), ("--frames", "10"), ("--frames", "1e2"), ("--seeds", "0"),
+     ("--guidance", "nan"), ("--guidance", "-1"), ("--priority", "5000"), ("--formats", "gif"),
+     ("--formats", ""), ("--model", "none"), ("--format", "xlsx"), ("--batch", "../x")],
+)  # fmt: skip
+def test_options_out_of_range_are_usage_errors(submit: Submit, option: tuple[str, str]) -> None:
+    done = submit(write("prompt\nwalks\n"), *option)
+    assert done.exit_code == 2
+    assert option[0] in done.stderr
+
+
+def test_a_dry_run_shows_classes_and_leaves_nothing(submit: Submit) -> None:
+    write("prompt,mode,model\nwalks,full,null\njumps,,tiny\nhops,,tiny\n")
+    done = submit("prompts.csv", "--dry-run")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[0] == "batch prompts would be 3 jobs of 3 rows"
+    assert lines[1].split() == ["QUEUE", "MODEL", "JOBS", "FRAMES", "WORKERS"]
+    assert any(line.split()[:3] == ["hymo.full.24", "null", "1"] for line in lines)
+    assert any(line.split()[:3] == ["hymo.lite.1", "tiny", "2"] for line in lines)
+    assert lines[-1] == "auto would choose lite for 2 jobs"
+    assert submit("prompts.csv").stdout.startswith("batch prompts: 3 new,")
+
+
+def test_standard_input(submit: Submit) -> None:
+    done = submit("-", stdin="prompt\nwalks\n")
+    assert done.stdout.startswith("batch stdin: 1 new,")
+    done = submit("-", "--format", "jsonl", "--batch", "piped", stdin='{"prompt": "walks"}\n{}\n')
+    assert done.exit_code == 2
+    assert "stdin:2: prompt: is missing" in done.stderr
+    done = submit("-", "--format", "txt", "--skip-invalid", stdin="walks#60#a\njumps#1\n")
+    assert done.exit_code == 0
+    assert Path("stdin.invalid.csv").exists()
+
+
+def test_skipped_rows_are_shown_with_the_command_that_adds_them(submit: Submit) -> None:
+    Path("my files").mkdir()
+    name = write("prompt,frames\nwalks,60\njumps,1\n", "my files/prompts.csv")
+    done = submit(name, "--skip-invalid")
+    assert done.stdout.startswith(
+        "batch prompts: 1 new, 0 existing, 0 changed, 0 cached, 1 invalid row"
+    )
+    command = next(line for line in done.stderr.splitlines() if "hymo submit" in line)
+    path = Path("my files/prompts.invalid.csv").absolute()
+    assert command.strip() == f"hymo submit '{path}' --batch prompts"
+
+
+def test_changed_rows_and_shared_names_come_with_the_mend(submit: Submit) -> None:
+    submit(write("prompt,id\nwalks,a\n"))
+    Path("other").mkdir()
+    done = submit(write("prompt,id\njumps,a\n", "other/prompts.csv"))
+    assert done.exit_code == 0
+    assert "1 changed" in done.stdout
+    assert "(a seed 0)" in done.stderr
+    assert "another --batch name" in done.stderr
+    assert f"was first made from {Path('prompts.csv').absolute()}" in done.stderr
+
+
+def test_output_is_the_batchs_own_folder_for_good(submit: Submit) -> None:
+    write("prompt\nwalks\n")
+    done = submit("prompts.csv", "--output", "motions")
+    assert f"files go to {Path('motions/prompts').absolute()}" in done.stdout
+    done = submit("prompts.csv")
+    assert "keeps its output folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "what"),
+    [(["none.csv"], "No such file"), (["."], "none"), (["prompts.xlsx"], "--format")],
+)
+def test_files_that_cannot_be_read(submit: Submit, args: list[str], what: str) -> None:
+    write("x", "prompts.xlsx")
+    done = submit(*args)
+    assert done.exit_code == 2
+    assert what == "none" or what in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,85 @@
+"""Submitting to a real store."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.errors import UnreachableError
+from jobs.memory import GIB
+from jobs.promptfile.defaults import Defaults
+from jobs.promptfile.source import open_source
+from jobs.records import WorkerCard
+from jobs.routing import Offer
+from jobs.settings import Settings
+from jobs.store.store import Store
+from jobs.submit import SubmitResult, Submitter
+
+
+@dataclass
+class Outbox:
+    """Keeps what is published; `down` makes it unreachable after that many chunks."""
+
+    down: int | None = None
+    chunks: list[list[tuple[int, str]]] = field(default_factory=list)
+    tries: int = 0
+
+    def publish(self, messages: Sequence[tuple[int, str]]) -> None:
+        self.tries += 1
+        if self.down is not None and self.tries > self.down:
+            raise UnreachableError("broker", "redis://host", "refused", "start it")
+        self.chunks.append(list(messages))
+
+    @property
+    def messages(self) -> list[tuple[int, str]]:
+        return [message for chunk in self.chunks for message in chunk]
+
+
+@dataclass
+class Desk:
+    """Submits files of a folder to a store."""
+
+    store: Store
+    settings: Settings
+    folder: Path
+    outbox: Outbox = field(default_factory=Outbox)
+
+    def write(self, content: str, name: str = "prompts.csv") -> Path:
+        path = self.folder / name
+        path.write_text(content)
+        return path
+
+    def submit(self, path: Path, defaults: Defaults | None = None, **options: Any) -> SubmitResult:
+        with open_source(str(path), format_name=None, stdin=io.BytesIO()) as source:
+            return self.submitter().submit(source, defaults or Defaults(), **options)
+
+    def submitter(self) -> Submitter:
+        return Submitter(store=self.store, publisher=self.outbox, settings=self.settings)
+
+
+Register = Callable[..., int]
+
+
+@pytest.fixture
+def desk(store: Store, tmp_path: Path) -> Desk:
+    settings = replace(Settings.read({}, home=str(tmp_path / "home")), output=tmp_path / "motions")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    return Desk(store, settings, folder)
+
+
+@pytest.fixture
+def register(store: Store) -> Register:
+    """Registers a live worker; gives its id."""
+
+    def make(name: str = "w", gib: int = 80, modes: tuple[str, ...] = ("full", "lite")) -> int:
+        offer = Offer(name, modes, ("tiny", "null"), gib * GIB)
+        card = WorkerCard(offer, "host", 1, "cpu", "cpu", "float32", nvlink=False, queues=())
+        return store.workers.register(card)
+
+    return make

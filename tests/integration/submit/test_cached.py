@@ -1,0 +1,100 @@
+"""A job whose motion exists already succeeds at once and points at the files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from jobs.memory import GIB
+from jobs.records import Artifact, Claim, Success, Timings
+from jobs.routing import Offer
+from jobs.states import State
+from jobs.tables import artifacts, jobs
+
+OFFER = Offer("w", ("full", "lite"), ("tiny", "null"), 80 * GIB)
+
+
+@pytest.fixture
+def finish(store, register, tmp_path: Path):
+    """Claims every queued job and ends it with a file a format."""
+    worker = register()
+
+    def write(claim: Claim, name: str) -> Artifact:
+        path = tmp_path / f"{claim.job_id}.{name}"
+        path.write_bytes(f"{claim.job_id}{name}".encode())
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Artifact(name, str(path), path.stat().st_size, digest)
+
+    def make() -> None:
+        while claims := store.queue.claim(worker, OFFER, limit=50, lease=60):
+            done = [
+                Success(claim, Timings(), None, tuple(write(claim, name) for name in claim.formats))
+                for claim in claims
+            ]
+            assert store.queue.succeed(done, publish=lambda result: None) == {}
+
+    return make
+
+
+def stored(store, batch_id: int) -> list:
+    query = select(jobs).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id)
+    with store.engine.connect() as connection:
+        return list(connection.execute(query))
+
+
+def files(store, job_id: int) -> list[tuple[str, str]]:
+    query = select(artifacts).where(artifacts.c.job_id == job_id).order_by(artifacts.c.format)
+    with store.engine.connect() as connection:
+        return [(row.format, row.path) for row in connection.execute(query)]
+
+
+def test_the_same_content_in_another_batch_is_cached(desk, finish) -> None:
+    first = desk.submit(desk.write("prompt,formats\nwalks,npz;bvh\njumps,npz\n"))
+    finish()
+    old = stored(desk.store, first.batch.id)
+    path = desk.write("prompt,id,priority,scene\nwalks,w,3,x\njumps,j,,\nhops,h,,\n", "b.csv")
+    result = desk.submit(path)
+    assert (result.new, result.cached, result.existing) == (1, 2, 0)
+    walks, jumps, hops = stored(desk.store, result.batch.id)
+    assert (walks.state, walks.cached_from) == (State.SUCCEEDED, old[0].id)
+    assert files(desk.store, walks.id) == [("npz", files(desk.store, old[0].id)[1][1])]
+    assert (jumps.state, jumps.cached_from) == (State.SUCCEEDED, old[1].id)
+    assert (hops.state, hops.cached_from) == (State.QUEUED, None)
+    # Only what is left to do was published, and asked for a worker.
+    assert [job_id for job_id, _ in desk.outbox.messages[2:]] == [hops.id]
+    again = desk.submit(path)
+    assert (again.new, again.cached, again.existing) == (0, 0, 3)
+
+
+@pytest.mark.parametrize(
+    "row",
+    ["runs,60,1,50,5,npz", "walks,61,1,50,5,npz", "walks,60,2,50,5,npz", "walks,60,1,49,5,npz",
+     "walks,60,1,50,4,npz", "walks,60,1,50,5,npz;bvh"],
+)  # fmt: skip
+def test_other_content_or_further_formats_are_made(desk, finish, row: str) -> None:
+    header = "prompt,frames,seed,steps,guidance,formats\n"
+    desk.submit(desk.write(header + "walks,60,1,50,5,npz\n"))
+    finish()
+    result = desk.submit(desk.write(header + row + "\n", "b.csv"))
+    assert (result.new, result.cached) == (1, 0)
+
+
+def test_a_damaged_file_and_no_cache_make_it_again(desk, finish) -> None:
+    first = desk.submit(desk.write("prompt\nwalks\n"))
+    finish()
+    path = desk.write("prompt\nwalks\n", "b.csv")
+    assert desk.submit(path, batch="fresh", cache=False).new == 1
+    (job,) = stored(desk.store, first.batch.id)
+    ((_, file),) = files(desk.store, job.id)
+    assert desk.submit(path, batch="kept").cached == 1
+    Path(file).write_bytes(b"damaged")
+    result = desk.submit(path, batch="again")
+    assert (result.new, result.cached) == (1, 0)
+
+
+def test_content_that_has_not_succeeded_is_not_cached(desk) -> None:
+    desk.submit(desk.write("prompt\nwalks\n"))
+    assert desk.submit(desk.write("prompt\nwalks\n", "b.csv")).cached == 0

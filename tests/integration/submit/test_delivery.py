@@ -1,0 +1,112 @@
+"""Submit with the real publisher, a real Redis-protocol server, and real kills."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, func, select
+
+from jobs.publish import Publisher
+from jobs.settings import Settings
+from jobs.submit import Submitter
+from jobs.tables import jobs
+
+pytestmark = pytest.mark.redis
+
+
+def hymo(*args: str, **environ: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", "from jobs.cli.main import main; main()", *args],
+        env=os.environ | environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def message_ids(server) -> list[int]:
+    with contextlib.closing(server.client()) as client:
+        found = [text for key in client.keys("hymo.*") for text in client.lrange(key, 0, -1)]
+    return [json.loads(base64.b64decode(json.loads(text)["body"]))[0][0] for text in found]
+
+
+def test_every_new_job_has_one_message_in_the_queue_of_its_class(desk, redis_server) -> None:
+    settings = Settings.read({"HYMO_BROKER_URL": redis_server.url}, home=str(desk.folder))
+    with contextlib.closing(Publisher(settings)) as publisher:
+        desk.outbox = publisher
+        desk.settings = settings
+        assert isinstance(desk.submitter(), Submitter)
+        result = desk.submit(desk.write("prompt,mode,seeds\nwalks,full,1200\njumps,lite,3\n"))
+    assert (result.new, result.undelivered) == (1203, None)
+    assert sorted(message_ids(redis_server)) == list(range(1, 1204))
+    with contextlib.closing(redis_server.client()) as client:
+        assert {key: client.llen(key) for key in client.keys("hymo.*")} == {
+            "hymo.full.1": 1200, "hymo.lite.1": 3,
+        }  # fmt: skip
+
+
+def test_a_broker_that_is_away_is_a_note_and_exit_zero(sqlite_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\nwalks\n")
+    submit = hymo(
+        "submit", str(path), HYMO_HOME=str(tmp_path), HYMO_DATABASE_URL=sqlite_url,
+        HYMO_BROKER_URL="redis://:secret@127.0.0.1:1/0",
+    )  # fmt: skip
+    out, err = submit.communicate(timeout=60)
+    assert submit.returncode == 0
+    assert "1 new" in out
+    assert "is unreachable" in err
+    assert "secret" not in out + err
+
+
+@pytest.mark.slow
+def test_a_submit_killed_half_way_and_repeated_ends_with_one_job_a_row(
+    sqlite_url: str, redis_server, tmp_path: Path
+) -> None:
+    path = tmp_path / "prompts.csv"
+    with path.open("w") as stream:
+        stream.write("prompt,id\n")
+        stream.writelines(f"walks {number},row{number}\n" for number in range(20_000))
+    environ = {
+        "HYMO_HOME": str(tmp_path), "HYMO_DATABASE_URL": sqlite_url,
+        "HYMO_BROKER_URL": redis_server.url,
+    }  # fmt: skip
+    engine = create_engine(sqlite_url)
+
+    def count() -> int:
+        with engine.connect() as connection:
+            return connection.execute(select(func.count()).select_from(jobs)).scalar_one()
+
+    submit = hymo("submit", str(path), **environ)
+    deadline = time.monotonic() + 60
+    while count() < 3000:
+        assert time.monotonic() < deadline
+        assert submit.poll() is None, submit.communicate()
+        time.sleep(0.01)
+    submit.send_signal(signal.SIGKILL)
+    submit.communicate()
+    partly = count()
+    assert partly < 20_000
+
+    again = hymo("submit", str(path), "--json", **environ)
+    out, err = again.communicate(timeout=90)
+    assert again.returncode == 0, err
+    assert json.loads(out) == {
+        "schema": "hymo.submit/1", "batch": "prompts", "new": 20_000 - partly, "existing": partly,
+        "changed": 0, "cached": 0, "invalid": 0,
+    }  # fmt: skip
+    with engine.connect() as connection:
+        found = connection.execute(select(jobs.c.id, jobs.c.custom_id, jobs.c.published_at)).all()
+    engine.dispose()
+    assert sorted(row.custom_id for row in found) == sorted(f"row{n}" for n in range(20_000))
+    # What has no message yet is known to the reconciler; what is marked has one.
+    assert {row.id for row in found if row.published_at} <= set(message_ids(redis_server))
