@@ -130,7 +130,9 @@ def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
     """The error of ours that says what `error` means to a user; None for a fault of the program."""
     if isinstance(error, DatabaseError) and missing_table(error):
         return SchemaError(None, HEAD)
-    if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+    # SQLite raises the bare DatabaseError for a file that is damaged or no database at all.
+    away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
+    if away or error.connection_invalidated:
         return UnreachableError(
             "database",
             engine.url.render_as_string(hide_password=True),

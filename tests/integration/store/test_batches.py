@@ -42,7 +42,7 @@ def test_ensure_by_several_at_once_makes_one(database_url):
 def test_an_unknown_batch_names_those_spelt_alike(farm):
     for name in ("night-1", "night-2", "walks"):
         farm.batch(name)
-    with pytest.raises(NotFoundError, match="night-[12]") as caught:
+    with pytest.raises(NotFoundError, match=r"night-[12]") as caught:
         farm.store.batches.get("nihgt-1")
     assert "walks" not in str(caught.value)
     assert caught.value.exit_code == 3

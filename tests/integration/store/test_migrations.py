@@ -1,0 +1,121 @@
+"""Migrations: up, down and up again; the same schema as the tables say; one at a time."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from jobs import schema
+from jobs.errors import SchemaError
+from jobs.store.engine import connect
+from jobs.tables import metadata
+
+TABLES = {"batches", "jobs", "attempts", "artifacts", "workers"}
+
+
+@pytest.fixture
+def engine(empty_database_url):
+    """An engine on a database without tables."""
+    made = connect(empty_database_url)
+    yield made
+    made.dispose()
+
+
+def names(engine):
+    return set(inspect(engine).get_table_names()) - {"sqlite_sequence"}
+
+
+def described(engine):
+    """The whole schema in the database's own words, apart from Alembic's table."""
+    if engine.dialect.name == "sqlite":
+        queries = ["SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"]
+    else:
+        queries = [
+            "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+            "SELECT table_name, column_name, data_type, character_maximum_length, is_nullable,"
+            " column_default FROM information_schema.columns WHERE table_schema = 'public'",
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
+            " FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
+        ]
+    with engine.connect() as connection:
+        rows = [
+            tuple(map(str, row)) for query in queries for row in connection.execute(text(query))
+        ]
+    # Constraints may come in any order; everything else is compared to the letter.
+    return sorted(
+        tuple(sorted(re.split(r", (?=CONSTRAINT)| \)$", " ".join(part.split()))) for part in row)
+        for row in rows
+        if not any("alembic_version" in part for part in row)
+    )
+
+
+def test_up_down_and_up_again(engine, empty_database_url):
+    assert schema.current(engine) is None
+    schema.upgrade(empty_database_url)
+    assert names(engine) == TABLES | {"alembic_version"}
+    assert schema.current(engine) == schema.HEAD
+    first = described(engine)
+    schema.downgrade(empty_database_url, "base")
+    assert names(engine) == {"alembic_version"}
+    assert schema.current(engine) is None
+    schema.upgrade(empty_database_url)
+    assert described(engine) == first
+    schema.upgrade(empty_database_url)
+    assert described(engine) == first
+
+
+def test_migrations_make_exactly_the_tables(engine, empty_database_url):
+    metadata.create_all(engine)
+    wanted = described(engine)
+    metadata.drop_all(engine)
+    schema.upgrade(empty_database_url)
+    assert described(engine) == wanted
+
+
+def test_autogenerate_finds_nothing_to_do(engine, empty_database_url):
+    schema.upgrade(empty_database_url)
+    with engine.connect() as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_head_is_what_the_program_asks_for():
+    scripts = ScriptDirectory.from_config(schema.configuration())
+    assert scripts.get_heads() == [schema.HEAD]
+
+
+def test_another_schema_is_refused(engine, empty_database_url):
+    with pytest.raises(SchemaError, match="at nothing.*hymo db upgrade"):
+        schema.require_current(engine)
+    schema.upgrade(empty_database_url)
+    schema.require_current(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaError, match="9999"):
+        schema.require_current(engine)
+    with pytest.raises(SchemaError, match="9999"):
+        schema.upgrade(empty_database_url)
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(engine, empty_database_url):
+    with engine.begin() as connection:
+        # The last table that the first migration makes.
+        connection.execute(text("CREATE TABLE artifacts (x integer)"))
+    with pytest.raises(Exception, match="already exists"):
+        schema.upgrade(empty_database_url)
+    assert names(engine) == {"artifacts"}
+
+
+def test_several_processes_may_upgrade_at_once(engine, empty_database_url):
+    program = f"from jobs.schema import upgrade; upgrade({empty_database_url!r})"
+    running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(4)]
+    assert [process.wait() for process in running] == [0, 0, 0, 0]
+    assert schema.current(engine) == schema.HEAD
