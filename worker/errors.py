@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jobs.errors import JobsError
 
 
@@ -66,3 +68,11 @@ class AlreadyUpError(WorkerError):
             f"{home} is in use by process {pid}: stop that `hymo up` first, "
             "or give this one another --home"
         )
+
+
+class CrewFallenError(WorkerError):
+    """No worker could be started; the log says why."""
+
+    def __init__(self, log: Path) -> None:
+        super().__init__(f"no worker could be started: read {log}, mend it, run the file again")
+        self.log = log

@@ -11,6 +11,7 @@ from jobs.clock import Clock
 from jobs.store.batches import BatchStore
 from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect
+from jobs.store.history import HistoryStore
 from jobs.store.queue import QueueStore
 from jobs.store.workers import WorkerStore
 
@@ -31,6 +32,7 @@ class Store:
         self.queue = QueueStore(engine, clock=clock)
         self.delivery = DeliveryStore(engine, clock=clock)
         self.workers = WorkerStore(engine, clock=clock)
+        self.history = HistoryStore(engine, clock=clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, timeout: float = 20.0) -> Self:

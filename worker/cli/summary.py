@@ -1,0 +1,64 @@
+"""What a run came to: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.states import State
+
+if TYPE_CHECKING:
+    from jobs.progress import Snapshot
+    from jobs.records import Batch
+    from jobs.store.store import Store
+
+#: Failed jobs named in a summary; history has them all.
+NAMED = 5
+
+
+def run_document(batch: Batch, snapshot: Snapshot, seconds: float) -> dict[str, object]:
+    """The JSON of a run, schema `hymo.run/1`."""
+    return {
+        "schema": "hymo.run/1",
+        "batch": batch.name,
+        "counts": {state.value: snapshot.counts.get(state, 0) for state in State},
+        "seconds": round(seconds, 3),
+    }
+
+
+def print_summary(
+    store: Store, batch: Batch, snapshot: Snapshot, seconds: float, untrained: Sequence[str]
+) -> None:
+    """The table of phases by card and mode, failures, and where the files are."""
+    folder = Path(batch.output) / batch.name
+    states = ", ".join(f"{number} {state}" for state, number in snapshot.counts.items())
+    click.echo(f"batch {batch.name}: {states} in {seconds:.1f} s")
+    _phases(store, batch)
+    if snapshot.failed:
+        _failures(store, batch)
+    click.echo(f"files     {folder}")
+    click.echo(f"manifest  {folder / 'manifest.jsonl'}")
+    for model in untrained:
+        click.echo(f"model     {model}: untrained weights, the motions mean nothing yet")
+
+
+def _failures(store: Store, batch: Batch) -> None:
+    from jobs.store.jobfilter import JobFilter
+
+    wanted = JobFilter(batch_id=batch.id, states=(State.FAILED,))
+    page = store.history.page(wanted, limit=NAMED)
+    for row in page.rows:
+        attempts = store.history.attempts(row.id)
+        first = (attempts[-1].error or "").partition("\n")[0] if attempts else ""
+        click.echo(f"failed    job {row.id} ({row.custom_id}): {row.failure}: {first}")
+    if page.next is not None:
+        click.echo("          …")
+    click.echo(f"          hymo history --batch {batch.name} --state failed shows all;")
+    click.echo(f"          hymo retry --batch {batch.name} tries them again")
+
+
+def _phases(store: Store, batch: Batch) -> None:
+    """Filled in by `history stats`' table."""
