@@ -14,6 +14,8 @@ from jobs.store.base import Facet
 from jobs.store.engine import connect
 from jobs.store.store import Store
 
+TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hymo'"
+
 
 @pytest.mark.parametrize(
     "url",
@@ -139,21 +141,22 @@ def test_a_missing_driver_is_named_with_the_mend(monkeypatch):
 def test_a_dropped_connection_is_replaced(postgres_url, postgres_server):
     with Store.open(postgres_url) as store:
         store.batches.ensure("a", source="s", output="/o")
-        postgres_server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hymo'"
-        )
+        postgres_server.execute(TERMINATE)
         assert store.batches.get("a").name == "a"
 
 
 @pytest.mark.postgres
 def test_a_connection_dropped_in_a_transaction_is_named(postgres_url, postgres_server):
     engine = connect(postgres_url)
-    with pytest.raises(UnreachableError), Facet(engine).write() as connection:
-        connection.execute(text("SELECT 1"))
-        postgres_server.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hymo'"
-        )
-        connection.execute(text("SELECT 1"))
+
+    def cut_off():
+        with Facet(engine).write() as connection:
+            connection.execute(text("SELECT 1"))
+            postgres_server.execute(TERMINATE)
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(UnreachableError, match="terminating connection"):
+        cut_off()
     with Facet(engine).read() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     engine.dispose()
