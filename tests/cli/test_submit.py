@@ -155,6 +155,10 @@ def test_changed_rows_and_shared_names_come_with_the_mend(submit: Submit) -> Non
     assert "(a seed 0)" in done.stderr
     assert "another --batch name" in done.stderr
     assert f"was first made from {Path('prompts.csv').absolute()}" in done.stderr
+    # Whoever names the batch means to add to it.
+    done = submit(write("prompt,id\nhops,b\n", "more.csv"), "--batch", "prompts")
+    assert done.stdout.startswith("batch prompts: 1 new")
+    assert "was first made from" not in done.stderr
 
 
 def test_output_is_the_batchs_own_folder_for_good(submit: Submit) -> None:

@@ -95,6 +95,13 @@ def test_a_damaged_file_and_no_cache_make_it_again(desk, finish) -> None:
     assert (result.new, result.cached) == (1, 0)
 
 
+def test_only_what_is_left_to_do_is_counted_for_auto(desk, finish) -> None:
+    desk.submit(desk.write("prompt,mode\nwalks,full\n"))
+    finish()
+    result = desk.submit(desk.write("prompt,mode\nwalks,full\njumps,auto\n", "b.csv"))
+    assert (result.cached, result.new, result.auto) == (1, 1, {"full": 1})
+
+
 def test_content_that_has_not_succeeded_is_not_cached(desk) -> None:
     desk.submit(desk.write("prompt\nwalks\n"))
     assert desk.submit(desk.write("prompt\nwalks\n", "b.csv")).cached == 0

@@ -133,6 +133,13 @@ def test_auto_is_resolved_once_and_kept(desk, register) -> None:
     assert desk.submit(path, batch="other").auto == {"full": 1}
 
 
+def test_only_new_jobs_are_counted_for_auto_and_misfits(desk) -> None:
+    desk.submit(desk.write("prompt,seeds\nwalks,2\n"))
+    result = desk.submit(desk.write("prompt,seeds\nwalks,3\n"))
+    assert (result.new, result.existing, result.auto) == (1, 2, {"lite": 1})
+    assert list(result.misfits.values()) == [1]
+
+
 def test_declared_workers_count(desk, store) -> None:
     from jobs.memory import GIB
     from jobs.records import WorkerCard

@@ -63,6 +63,11 @@ def test_a_file_that_is_not_what_it_was_is_not_reused(
     assert reusable(made, ("npz",)) == (npz,)
 
 
+def test_a_device_is_no_file_however_well_it_matches() -> None:
+    empty = hashlib.sha256().hexdigest()
+    assert reusable([Artifact("npz", os.devnull, 0, empty)], ("npz",)) is None
+
+
 def test_a_path_that_no_file_system_takes_is_not_reused() -> None:
     assert reusable([Artifact("npz", "a\x00b", 1, "x")], ("npz",)) is None
     assert reusable([Artifact("npz", "x" * 5000, 1, "x")], ("npz",)) is None

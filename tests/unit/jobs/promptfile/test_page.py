@@ -1,0 +1,54 @@
+"""The page on prompt files tells of every column and every limit as they are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs import spec
+from jobs.promptfile.metadata import MAX_COLUMNS, MAX_METADATA
+from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
+from jobs.promptfile.source import EXTENSIONS, PROMPT_FORMATS
+
+PAGE = (Path(__file__).parents[4] / "docs" / "prompt-files.md").read_text("utf-8")
+# `| name | default | takes |`
+ROWS = {
+    name: (default.strip(), takes.strip())
+    for name, default, takes in re.findall(r"^\| `(\w+)` \|([^|]*)\|([^|]*)\|$", PAGE, re.MULTILINE)
+}
+
+
+def test_every_column_and_format_has_a_row() -> None:
+    assert set(COLUMNS) <= set(ROWS)
+    assert set(PROMPT_FORMATS) <= set(ROWS)
+    assert set(ROWS) == set(COLUMNS) | set(PROMPT_FORMATS)
+    for extension in EXTENSIONS:
+        assert f"`{extension}`" in PAGE
+    assert LINE_COLUMN in PAGE
+    assert REASON_COLUMN in PAGE
+
+
+@pytest.mark.parametrize(
+    ("column", "default", "limits"),
+    [
+        ("frames", spec.DEFAULT_FRAMES, f"{spec.MIN_FRAMES}–{spec.MAX_FRAMES}"),
+        ("seed", 0, f"0 … {spec.MAX_SEED}"),
+        ("seeds", 1, f"1–{spec.MAX_SEEDS:_}"),
+        ("steps", spec.DEFAULT_STEPS, f"1–{spec.MAX_STEPS}"),
+        ("guidance", spec.DEFAULT_GUIDANCE, f"0–{spec.MAX_GUIDANCE:g}"),
+        ("priority", 0, f"−{spec.MAX_PRIORITY}"),
+        ("formats", "`npz`", " and ".join(f"`{name}`" for name in spec.FORMATS)),
+        ("prompt", "", f"{spec.MAX_PROMPT:_} characters"),
+    ],
+)
+def test_defaults_and_limits(column: str, default: object, limits: str) -> None:
+    stated_default, takes = ROWS[column]
+    assert stated_default.split(", ")[-1] == str(default)
+    assert limits.replace("_", " ") in takes
+
+
+def test_limits_of_metadata() -> None:
+    assert f"{MAX_COLUMNS} columns" in PAGE
+    assert f"{MAX_METADATA:_} characters".replace("_", " ") in PAGE.replace("\n", " ")
