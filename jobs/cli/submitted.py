@@ -171,7 +171,7 @@ def _note_delivery(result: SubmitResult, settings: Settings) -> None:
     if result.undelivered is None:
         return
     if settings.embedded:
-        note("note: the embedded broker is not running; the jobs wait for `hymo up`")
+        note("note: the embedded broker is not running; the jobs wait for `hymo up` or a worker")
     else:
         note(
             f"warning: {result.undelivered.service} {result.undelivered.url} is unreachable "
