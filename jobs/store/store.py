@@ -13,6 +13,7 @@ from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect
 from jobs.store.history import HistoryStore
 from jobs.store.queue import QueueStore
+from jobs.store.stats import StatsStore
 from jobs.store.workers import WorkerStore
 
 
@@ -33,6 +34,7 @@ class Store:
         self.delivery = DeliveryStore(engine, clock=clock)
         self.workers = WorkerStore(engine, clock=clock)
         self.history = HistoryStore(engine, clock=clock)
+        self.stats = StatsStore(engine, clock=clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, timeout: float = 20.0) -> Self:

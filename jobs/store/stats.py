@@ -1,0 +1,221 @@
+"""Statistics over attempts: success, phases and memory by card and mode, computed by the database.
+
+A percentile is the nearest rank: the smallest value that at least that share of the values does
+not exceed. Both databases give the same, and it is a value that was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Select,
+    case,
+    cast,
+    func,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, array
+
+from jobs.states import Outcome
+from jobs.store.base import CHUNK, Facet
+from jobs.store.jobrow import PHASES
+from jobs.tables import attempts, jobs
+
+_GROUP = (attempts.c.card, attempts.c.mode)
+_SUCCEEDED = attempts.c.outcome == Outcome.SUCCEEDED
+
+#: What is measured of a successful attempt. `total`: its phases but the wait in the queue.
+MEASURES: Mapping[str, ColumnElement[Any]] = {
+    **{phase: attempts.c[f"{phase}_s"] for phase in PHASES},
+    "total": sum(
+        (func.coalesce(attempts.c[f"{phase}_s"], 0.0) for phase in PHASES[2:]),
+        func.coalesce(attempts.c.load_s, 0.0),
+    ),
+    "peak_memory": cast(attempts.c.peak_memory_bytes, Double),
+}
+
+
+@dataclass(frozen=True)
+class AttemptFilter:
+    """Attempts that meet every condition given.
+
+    Attributes:
+        batch_id: at jobs of one batch.
+        modes, cards, workers: as the attempt had them.
+        since, until: begun at or after, and before: epoch seconds.
+    """
+
+    batch_id: int | None = None
+    modes: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+    workers: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """The conditions on the attempts table."""
+        found: list[ColumnElement[bool]] = []
+        if self.batch_id is not None:
+            own = select(jobs.c.id).where(jobs.c.batch_id == self.batch_id)
+            found.append(attempts.c.job_id.in_(own))
+        for column, values in (
+            (attempts.c.mode, self.modes),
+            (attempts.c.card, self.cards),
+            (attempts.c.worker_name, self.workers),
+        ):
+            if values:
+                found.append(column.in_(values))
+        if self.since is not None:
+            found.append(attempts.c.started_at >= self.since)
+        if self.until is not None:
+            found.append(attempts.c.started_at < self.until)
+        return found
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, median and 95th percentile: seconds, or bytes for memory."""
+
+    mean: float
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """The attempts of one card and mode.
+
+    Attributes:
+        count: those that ended by themselves, as a success or as a failure. Attempts that a
+            person cancelled or a worker gave back say nothing of the card.
+        measures: by name of `MEASURES`, over the successes that have it.
+    """
+
+    card: str
+    mode: str
+    count: int
+    succeeded: int
+    measures: Mapping[str, Spread]
+
+    @property
+    def success(self) -> float:
+        """Share of the attempts that succeeded, 0–1."""
+        return self.succeeded / self.count
+
+
+class StatsStore(Facet):
+    """Reading what attempts cost. Nothing here writes.
+
+    Every attempt is read and sorted once for each measure: a million take seconds (docs/cli.md).
+    """
+
+    def groups(
+        self, wanted: AttemptFilter | None = None, *, measures: Sequence[str] = tuple(MEASURES)
+    ) -> tuple[Group, ...]:
+        """Every card and mode with attempts that ended, by name, with these measures."""
+        conditions = (wanted or AttemptFilter()).conditions()
+        ranks = _ranked if self._engine.dialect.name == "sqlite" else _ordered_sets
+        with self.read() as connection:
+            rows = connection.execute(_summary(conditions, measures)).all()
+            found = {
+                (row.card, row.mode, name): Spread(getattr(row, f"{name}_mean"), 0.0, 0.0)
+                for row in rows
+                for name in measures
+                if getattr(row, f"{name}_n")
+            }
+            for name in measures:
+                sizes = {(row.card, row.mode): getattr(row, f"{name}_n") for row in rows}
+                for group, p50, p95 in ranks(connection, name, conditions, sizes):
+                    found[*group, name] = replace(found[*group, name], p50=p50, p95=p95)
+        return tuple(
+            Group(
+                card=row.card,
+                mode=row.mode,
+                count=row.count_,
+                succeeded=row.succeeded,
+                measures={
+                    name: found[row.card, row.mode, name]
+                    for name in measures
+                    if (row.card, row.mode, name) in found
+                },
+            )
+            for row in rows
+        )
+
+
+def _summary(
+    conditions: Sequence[ColumnElement[bool]], measures: Sequence[str]
+) -> Select[*tuple[Any, ...]]:
+    """Counts and means, a row a group."""
+    columns: list[ColumnElement[Any]] = [
+        *_GROUP,
+        func.count().label("count_"),
+        func.sum(case((_SUCCEEDED, 1), else_=0)).label("succeeded"),
+    ]
+    for name in measures:
+        counted = case((_SUCCEEDED, MEASURES[name]))
+        columns += [
+            func.count(counted).label(f"{name}_n"),
+            cast(func.avg(counted), Double).label(f"{name}_mean"),
+        ]
+    return (
+        select(*columns)
+        .where(attempts.c.outcome.in_((Outcome.SUCCEEDED, Outcome.FAILED)), *conditions)
+        .group_by(*_GROUP)
+        .order_by(*_GROUP)
+    )
+
+
+def _ordered_sets(
+    connection: Connection,
+    name: str,
+    conditions: Sequence[ColumnElement[bool]],
+    sizes: Mapping[tuple[str, str], int],
+) -> Iterator[tuple[tuple[str, str], float, float]]:
+    """PostgreSQL's own percentiles, both from one sort."""
+    shares = cast(array([0.5, 0.95]), ARRAY(Double))
+    both = func.percentile_disc(shares).within_group(MEASURES[name])
+    query = (
+        select(*_GROUP, both.label("both"))
+        .where(_SUCCEEDED, MEASURES[name].is_not(None), *conditions)
+        .group_by(*_GROUP)
+    )
+    for row in connection.execute(query):
+        if sizes.get((row.card, row.mode)):
+            yield (row.card, row.mode), float(row.both[0]), float(row.both[1])
+
+
+def _ranked(
+    connection: Connection,
+    name: str,
+    conditions: Sequence[ColumnElement[bool]],
+    sizes: Mapping[tuple[str, str], int],
+) -> Iterator[tuple[tuple[str, str], float, float]]:
+    """SQLite has no percentiles: number the values of each group, and take two of them."""
+    ranks = {
+        group: tuple(-(-size * percent // 100) for percent in (50, 95))
+        for group, size in sizes.items()
+        if size
+    }
+    value = MEASURES[name]
+    rank = func.row_number().over(partition_by=_GROUP, order_by=value)
+    numbered = (
+        select(*_GROUP, value.label("value"), rank.label("rank"))
+        .where(_SUCCEEDED, value.is_not(None), *conditions)
+        .subquery()
+    )
+    wanted = [(*group, rank) for group, pair in ranks.items() for rank in pair]
+    key = tuple_(numbered.c.card, numbered.c.mode, numbered.c.rank)
+    found: dict[tuple[str, str, int], float] = {}
+    for start in range(0, len(wanted), CHUNK):
+        query = select(numbered).where(key.in_(wanted[start : start + CHUNK]))
+        found |= {(r.card, r.mode, r.rank): float(r.value) for r in connection.execute(query)}
+    for group, (p50, p95) in ranks.items():
+        yield group, found[*group, p50], found[*group, p95]
