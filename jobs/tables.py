@@ -160,8 +160,11 @@ Index(
     sqlite_where=text("state = 'queued'"),
     postgresql_where=text("state = 'queued'"),
 )
+#: The state leads although it is always the same: SQLite, which has no statistics, would take
+#: ix_jobs_state_id instead and walk the whole queue.
 Index(
     "ix_jobs_unpublished",
+    jobs.c.state,
     jobs.c.id,
     sqlite_where=text("state = 'queued' AND published_at IS NULL"),
     postgresql_where=text("state = 'queued' AND published_at IS NULL"),

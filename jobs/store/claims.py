@@ -178,9 +178,11 @@ def _pack(
 ) -> Sequence[Found]:
     """The jobs to take, locked: the head if it is still there, and its company."""
     among = [head.id]
-    if max(most, width) > 1:
-        lanes = _lanes(connection, head.model, head.mode, head.class_gib, offer)
-        found = best(lanes, max(most, width), now=now, steps=head.steps, revision=head.revision)
+    wanted = max(most, width)
+    lanes = _lanes(connection, head.model, head.mode, head.class_gib, offer) if wanted > 1 else []
+    # On PostgreSQL the head may be gone by now, and its lane with it.
+    if lanes:
+        found = best(lanes, wanted, now=now, steps=head.steps, revision=head.revision)
         among += [number for number in connection.scalars(*found) if number != head.id]
     values = {"among": among, "head": head.id, "now": now, "most": most}
     return connection.execute(_LOCKED, values).all()

@@ -193,7 +193,7 @@ def _job_indexes() -> None:
     op.create_index(
         "ix_jobs_unpublished",
         "jobs",
-        ["id"],
+        ["state", "id"],
         unique=False,
         sqlite_where=sa.text("state = 'queued' AND published_at IS NULL"),
         postgresql_where=sa.text("state = 'queued' AND published_at IS NULL"),

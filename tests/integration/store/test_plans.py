@@ -1,0 +1,121 @@
+"""How much the database reads: the hot statements go by index, however deep the queue is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event, text
+
+DEEP = 100_000
+#: What SQLite may do for one claim of a pack of 16, in steps of its virtual machine. Walking the
+#: queue once takes some millions; what is needed is about 6 000.
+STEPS = 20_000
+
+FILL = """
+INSERT INTO jobs (batch_id, custom_id, seed, prompt, frames, requested_mode, mode, steps, guidance,
+    priority, formats, model, revision, metadata, row_hash, content_hash, class_gib, state,
+    attempt_limit, not_before, created_at, queued_at, published_at)
+SELECT 1, 'd' || n, 0, 'a person walks', 100, 'full', 'full', 50, 5.0,
+    n % 3, '["npz"]', 'tiny', 'r1', '{{}}', 'h', 'h' || n, 8 + 8 * (n % 4), 'queued',
+    3, 0, 0, 0, CASE WHEN n % 50 = 0 THEN NULL ELSE 1.0 END
+FROM {numbers}
+"""
+
+
+NUMBERS = {
+    "sqlite": f"""(WITH RECURSIVE numbers(n) AS (
+        SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {DEEP}) SELECT n FROM numbers)""",
+    "postgresql": f"generate_series(1, {DEEP}) AS n",
+}
+
+
+@pytest.fixture
+def deep(farm):
+    """A farm with a deep queue of jobs of 8, 16, 24 and 32 GiB and three priorities."""
+    farm.batch()
+    with farm.store.engine.begin() as connection:
+        connection.execute(text(FILL.format(numbers=NUMBERS[connection.dialect.name])))
+    return farm
+
+
+@contextmanager
+def recorded(engine):
+    """The statements that run on `engine` meanwhile, with their parameters."""
+    found = []
+
+    def record(_connection, _cursor, statement, parameters, _context, many):
+        found.append((statement, parameters[0] if many else parameters))
+
+    event.listen(engine, "before_cursor_execute", record)
+    yield found
+    event.remove(engine, "before_cursor_execute", record)
+
+
+def explained(farm, found):
+    """The plan of each statement that touches jobs, line by line."""
+    sqlite = farm.store.engine.dialect.name == "sqlite"
+    explain = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
+    lines = []
+    with farm.store.engine.connect() as connection:
+        for statement, parameters in found:
+            if "jobs" in statement:
+                rows = connection.exec_driver_sql(explain + statement, parameters)
+                lines += [row[-1].strip() for row in rows]
+    return lines
+
+
+def walks(lines):
+    """Lines of a plan that read all of jobs, or all of an index of it."""
+    return [
+        line
+        for line in lines
+        if line.startswith(("SCAN jobs", "Seq Scan on jobs", "->  Seq Scan on jobs"))
+        or ("USING INDEX ix_jobs_claim" in line and "(" not in line)
+    ]
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_claims_read_lanes_and_rows_by_key(deep, statistics):
+    if statistics:
+        with deep.store.engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    worker = deep.worker(gib=24)
+    with recorded(deep.store.engine) as found:
+        claims = deep.claim(worker, limit=16)
+        assert deep.claim(worker, job_id=40, limit=16)[0].job_id == 40
+    assert [claim.gib for claim in claims] == [24] * 16
+    lines = explained(deep, found)
+    assert walks(lines) == []
+    assert any("ix_jobs_claim" in line for line in lines)
+
+
+def test_what_reconcilers_ask_goes_by_index(deep):
+    deep.claim(deep.worker(), limit=16, lease=-1)
+    with recorded(deep.store.engine) as found:
+        assert len(deep.store.queue.expire(backoff=lambda _: 0.0)) == 16
+        assert deep.store.delivery.unpublished(10)
+    lines = explained(deep, found)
+    assert walks(lines) == []
+    # Either reads the running jobs alone; SQLite prefers the one that comes in order.
+    assert any("ix_jobs_lease" in line or "ix_jobs_state_id" in line for line in lines), lines
+    assert any("ix_jobs_unpublished" in line for line in lines)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_claim_costs_little_whatever_stands_in_front(deep):
+    steps = 0
+
+    def count():
+        nonlocal steps
+        steps += 100
+
+    for offer in ({}, {"gib": 8}, {"modes": ("lite",)}, {"gib": 4}):
+        worker = deep.worker(**offer)
+        with deep.store.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+        steps = 0
+        driver.set_progress_handler(count, 100)
+        deep.claim(worker, limit=16)
+        driver.set_progress_handler(None, 0)
+        assert 0 < steps < STEPS, offer
