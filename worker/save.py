@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from jobs.records import Artifact, Claim, Success
 from worker.errors import WorkerError
+
+log = logging.getLogger(__name__)
 
 #: Writes one format of a motion to a path; False when there is nothing to write.
 Write = Callable[[Claim, Any, str, Path], bool]
@@ -47,9 +50,17 @@ def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
         The artifacts as they will be once `publish` renamed them.
 
     Raises:
-        SaveError: naming the file and the mend.
+        SaveError: naming the file and the mend. After this or any other error nothing is left of
+            the attempt's files.
     """
-    artifacts = []
+    try:
+        return tuple(_written(claim, motion, write))
+    except BaseException:
+        discard(claim)
+        raise
+
+
+def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
     for format_ in claim.formats:
         final = final_path(claim, format_)
         part = part_path(final, claim.attempt)
@@ -59,10 +70,8 @@ def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
                 continue
             size, digest = _seal(part)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise SaveError(final, error) from error
-        artifacts.append(Artifact(format=format_, path=str(final), size=size, sha256=digest))
-    return tuple(artifacts)
+        yield Artifact(format=format_, path=str(final), size=size, sha256=digest)
 
 
 def publish(result: Success) -> None:
@@ -78,9 +87,14 @@ def publish(result: Success) -> None:
 
 
 def discard(claim: Claim) -> None:
-    """Remove what an attempt wrote and nobody will accept."""
+    """Remove what an attempt wrote and nobody will accept. What cannot be removed stays: a disk
+    in trouble is the job's failure to tell of, and no reason to end the worker."""
     for format_ in claim.formats:
-        part_path(final_path(claim, format_), claim.attempt).unlink(missing_ok=True)
+        part = part_path(final_path(claim, format_), claim.attempt)
+        try:
+            part.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("%s is left over: %s", part, error.strerror or error)
 
 
 def _seal(path: Path) -> tuple[int, str]:
