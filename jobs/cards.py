@@ -191,7 +191,7 @@ A10 = CardProfile(
     "more than one motion a pack may run out of memory",
     advice="on a tight budget: single card, Lite, 48 frames, NVMe",
     memory=MemoryUse(24, 12.1, 5.3, 3.8, 1.2, 22.4),
-    max_frames={"full": 60, "lite": 48},
+    max_frames={"full": 60},
     seeds_per_job=1,
     light=LightRecipe(
         mode="lite", max_frames=48, max_words=25, compound_verbs=False, gradient_checkpointing=False

@@ -6,8 +6,10 @@ from jobs.memory import GIB, classes_within
 from worker.device import CPU_SHARE, Device
 from worker.errors import BudgetError
 
-#: Left on a card for the driver's context and fragmentation when no budget is given.
-CUDA_HEADROOM = GIB // 2
+#: Left on a card when no budget is given: the driver's context, and the share of the memory that
+#: the driver counts in the total and gives to nobody.
+CUDA_CONTEXT = GIB
+CUDA_RESERVED = 0.01
 
 
 def plan_budget(device: Device, asked_gib: float | None) -> int:
@@ -19,7 +21,7 @@ def plan_budget(device: Device, asked_gib: float | None) -> int:
     if asked_gib is None:
         if device.kind == "cpu":
             return int(device.memory_bytes * CPU_SHARE)
-        return device.memory_bytes - CUDA_HEADROOM
+        return int(device.memory_bytes * (1 - CUDA_RESERVED)) - CUDA_CONTEXT
     budget = int(asked_gib * GIB)
     if device.kind != "cpu" and budget > device.memory_bytes:
         raise BudgetError(

@@ -22,7 +22,10 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 STEADY = 60.0
-#: Exit codes that a restart cannot mend: wrong flags, or a schema of another version.
+#: A worker that falls so often in a row before it is steady is given up: something is wrong that
+#: a restart does not mend, and whoever waits must be told.
+PATIENCE = 6
+#: The exit code of wrong flags, which no restart mends.
 USAGE = 2
 
 
@@ -37,6 +40,7 @@ class Member:
     started: float = 0.0
     restarts: int = 0
     pause: float = FIRST_PAUSE
+    falls: int = 0
     due: float = 0.0
     given_up: bool = False
 
@@ -142,9 +146,11 @@ class Crew:
         self._close(member)
         if time.monotonic() - member.started > STEADY:
             member.pause = FIRST_PAUSE
+            member.falls = 0
+        member.falls += 1
         member.due = time.monotonic() + member.pause
         member.pause = min(member.pause * 2, LAST_PAUSE)
-        member.given_up = code == USAGE
+        member.given_up = code == USAGE or member.falls >= PATIENCE
         name = member.options.name or member.options.device
         return Fallen(name=name, code=code, log=member.log, final=member.given_up)
 
