@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 STEADY = 60.0
-#: A worker that falls so often in a row before it is steady is given up: something is wrong that
-#: a restart does not mend, and whoever waits must be told.
+#: A worker that ends with an error so often in a row before it is steady is given up: a restart
+#: does not mend what is wrong, and whoever waits must be told. Being killed does not count.
 PATIENCE = 6
 #: The exit code of wrong flags, which no restart mends.
 USAGE = 2
@@ -147,7 +147,8 @@ class Crew:
         if time.monotonic() - member.started > STEADY:
             member.pause = FIRST_PAUSE
             member.falls = 0
-        member.falls += 1
+        if code > 0:
+            member.falls += 1
         member.due = time.monotonic() + member.pause
         member.pause = min(member.pause * 2, LAST_PAUSE)
         member.given_up = code == USAGE or member.falls >= PATIENCE
