@@ -12,10 +12,15 @@ from typing import Any
 
 from celery import Celery, signals
 from celery.exceptions import SecurityWarning
+from celery.platforms import EX_OK
+from celery.worker import state
 
 from jobs.delivery import TASK, celery_app
 
 log = logging.getLogger(__name__)
+
+#: Keys are 64-bit in SQL; a driver raises at what is larger.
+LARGEST_ID = 2**63 - 1
 
 
 class Consumer:
@@ -53,9 +58,11 @@ class Consumer:
 
         def take(job_id: int) -> None:
             # A message is not trusted: anything but an id asks for nothing.
-            if not isinstance(job_id, int) or isinstance(job_id, bool) or self._fault:
-                log.warning("message ignored: %r is no job id", job_id)
+            if not _is_id(job_id):
+                log.warning("message ignored: %.100r is no job id", job_id)
                 return
+            if self._fault is not None:
+                return  # on the way out: the row waits for another worker
             try:
                 self._work(job_id)
             except BaseException as error:
@@ -64,6 +71,10 @@ class Consumer:
                 self.drain()
                 raise
 
+        # Celery handles SIGTERM only once its worker starts; one that comes before must count too.
+        signal.signal(signal.SIGTERM, self._on_early_sigterm)
+        if self._draining.is_set():
+            return 0
         self._app.task(name=TASK, shared=False)(take)
         signals.worker_shutting_down.connect(self._on_shutdown, weak=False)
         # Celery warns root about pickle; this application accepts JSON alone.
@@ -93,5 +104,14 @@ class Consumer:
         # Celery's own warm shutdown, as from outside: there is no second way to drain.
         os.kill(os.getpid(), signal.SIGTERM)
 
+    def _on_early_sigterm(self, _number: int, _frame: object) -> None:
+        self._draining.set()
+        state.should_stop = EX_OK  # type: ignore[assignment]  # None until somebody stops it
+
     def _on_shutdown(self, **_: object) -> None:
         self._draining.set()
+
+
+def _is_id(value: object) -> bool:
+    """Whether `value` could be a row's key: a number that a database takes."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID

@@ -103,7 +103,8 @@ class Worker:
         warm_up(self._garage)
 
     def register(self) -> None:
-        """Tell the database who we are."""
+        """Tell the database who we are. From here on SIGTERM drains: there is a row to sign off."""
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
         self._worker_id = self._store.workers.register(self._plan.card())
         log.info(
             "worker %s (%s, %.3g GiB, %s) is ready",
