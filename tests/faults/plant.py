@@ -157,10 +157,10 @@ class Plant:
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    def prompts(self, n: int, name: str = "night") -> Path:
-        """A prompt file of `n` rows with ids j1, j2, …"""
+    def prompts(self, n: int, name: str) -> Path:
+        """A prompt file of `n` rows with ids <name>1, <name>2, …"""
         path = self.home / f"{name}.csv"
-        rows = [f"j{i},a person walks {i} steps" for i in range(1, n + 1)]
+        rows = [f"{name}{i},a person walks {i} steps" for i in range(1, n + 1)]
         path.write_text("\n".join(["id,prompt", *rows]) + "\n", "utf-8")
         return path
 
@@ -169,7 +169,7 @@ class Plant:
         flags = ["--model", model, "--mode", "full", "--steps", str(steps), "--frames", "20"]
         return ["submit", str(file), "--json", *flags]
 
-    def submit(self, n: int, *, steps: int = 5, model: str = "null", name: str = "night") -> Any:
+    def submit(self, n: int, *, steps: int = 5, model: str = "null", name: str = "j") -> Any:
         """Submit `n` jobs; what `hymo submit --json` printed."""
         words = self.submit_command(self.prompts(n, name), steps=steps, model=model)
         submit = self.start("submit", *words)
@@ -193,6 +193,10 @@ class Plant:
             "WHERE j.state = 'running'"
         )
         return {row.custom_id: row.pid for row in found if custom_id in {None, row.custom_id}}
+
+    def job(self, custom_id: str) -> Any:
+        """A job's row."""
+        return self.rows("SELECT * FROM jobs WHERE custom_id = :id", id=custom_id)[0]
 
     def tries(self, custom_id: str) -> Sequence[Any]:
         """A job's attempts in order, with the pid of each one's worker."""

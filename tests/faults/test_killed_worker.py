@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import time
 
 import pytest
@@ -38,3 +40,48 @@ def test_ten_kills_at_random_moments(either: Plant) -> None:
     assert lost, "no kill hit a worker that held jobs"
     assert {row.failure for row in lost} == {"lost"}
     assert {row.pid for row in lost} <= killed
+
+
+@pytest.mark.slow
+def test_kills_while_files_are_made(plant: Plant) -> None:
+    """Half-written files of killed attempts are nowhere, and the files are those of the rows."""
+    plant.environ |= {"HYMO_MAX_ATTEMPTS": "12"}
+    plant.submit(12, model="tiny", steps=10)
+    moments = random.Random(4)
+    for _ in range(2):
+        worker = plant.worker("a", model="tiny")
+        plant.until(plant.holders, "a job runs")
+        time.sleep(moments.uniform(0, 0.3))
+        worker.kill()
+    plant.worker("a", model="tiny")
+    plant.finish(12)
+    assert plant.counts() == {"succeeded": 12}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pack", [1, 4])
+def test_a_job_that_no_worker_survives(plant: Plant, pack: int) -> None:
+    """It ends as failed after its attempts; the jobs that shared a pack with it do not."""
+    plant.environ |= {"HYMO_PACK": str(pack), "HYMO_LEASE": "3", "HYMO_NULL_STEP": "0.1"}
+    plant.submit(1, name="killer", steps=8)
+    plant.submit(7, name="other", steps=8)
+    victims: list[int] = []
+
+    def strikes() -> bool:
+        """Kill whoever runs the killer; True once it is over."""
+        pid = plant.holders("killer1").get("killer1")
+        if pid is not None and pid not in victims:
+            os.kill(pid, signal.SIGKILL)
+            victims.append(pid)
+            plant.worker(f"w{len(victims)}", ready=False)
+        return plant.job("killer1").state in {"failed", "succeeded"}
+
+    plant.worker("w0", ready=False)
+    plant.until(strikes, "the killer is over")
+    plant.finish(8)
+
+    killer = plant.job("killer1")
+    assert (killer.state, killer.failure, killer.attempt) == ("failed", "lost", 3)
+    assert [one.pid for one in plant.tries("killer1")] == victims
+    assert {one.failure for one in plant.tries("killer1")} == {"lost"}
+    assert plant.counts() == {"failed": 1, "succeeded": 7}

@@ -1,0 +1,116 @@
+"""Ending on purpose: SIGTERM finishes the pack in hand, and an owner's death drains its workers."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jobs.broker import alive
+from tests.faults.plant import Plant, Running, opened
+
+UP = ("--devices", "cpu", "--models", "null", "--memory", "64", "--serve", "full")
+
+
+def states(plant: Plant) -> list[str]:
+    """Of the workers' rows, oldest first."""
+    return [row.state for row in plant.rows("SELECT state FROM workers ORDER BY id")]
+
+
+def only_first_attempts(plant: Plant, jobs: int) -> None:
+    assert plant.counts() == {"succeeded": jobs}
+    assert plant.rows("SELECT count(*) FROM attempts")[0][0] == jobs
+
+
+def test_sigterm_lets_the_pack_in_hand_finish(plant: Plant) -> None:
+    plant.submit(6, steps=20)
+    worker = plant.worker("a", HYMO_NULL_STEP="0.1")
+    plant.until(plant.holders, "a pack runs")
+    worker.send(signal.SIGTERM)
+    plant.until(lambda: states(plant) == ["draining"], "it says that it drains")
+    assert worker.ended() == 0
+    assert plant.counts() == {"queued": 4, "succeeded": 2}
+    assert states(plant) == ["stopped"]
+    # Whoever comes next gets the rest, without waiting for a lease or a visibility timeout.
+    plant.worker("b")
+    plant.finish(6)
+    only_first_attempts(plant, 6)
+
+
+def test_sigterm_while_a_worker_starts(plant: Plant) -> None:
+    """From its registration on it signs off, even before it consumes."""
+    moments = random.Random(7)
+    for number in range(1, 4):
+        worker = plant.worker(f"w{number}", ready=False)
+        plant.until(lambda number=number: len(states(plant)) == number, "it registered")
+        time.sleep(moments.uniform(0, 0.2))
+        worker.send(signal.SIGTERM)
+        assert worker.ended() == 0, worker.said
+    assert set(states(plant)) == {"stopped"}
+
+
+@pytest.fixture
+def station(home: Path, sqlite_url: str) -> Iterator[Plant]:
+    """A plant whose broker is the embedded server of `hymo up`."""
+    with opened(home, sqlite_url, None) as made:
+        yield made
+
+
+def up(plant: Plant) -> Running:
+    """A running `hymo up` with one worker."""
+    before = len(states(plant))
+    started = plant.start("up", "up", *UP)
+    plant.until(lambda: len(states(plant)) > before, "its worker has registered")
+    return started
+
+
+@pytest.mark.slow
+def test_up_killed_and_started_again(station: Plant) -> None:
+    """Its workers drain by themselves, and a new `hymo up` takes the home over."""
+    plant = station
+    plant.environ |= {"HYMO_NULL_STEP": "0.1"}
+    first = up(plant)
+    plant.submit(30, steps=10)
+    (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")
+    first.kill()
+    plant.until(lambda: states(plant) == ["stopped"], "the worker drained")
+    plant.until(lambda: not psutil.pid_exists(pid), "its process ended")
+    assert "queued" in plant.counts(), "the worker was done before it drained"
+    assert alive(plant.settings), "the broker outlives its owner"
+    up(plant)
+    plant.finish(30)
+    only_first_attempts(plant, 30)
+    assert not alive(plant.settings), "the new owner stopped the broker"
+
+
+@pytest.mark.slow
+def test_up_restarts_what_is_killed(station: Plant) -> None:
+    """The worker and the embedded server, both by kill -9."""
+    plant = station
+    plant.environ |= {"HYMO_NULL_STEP": "0.05"}
+    up(plant)
+    plant.submit(20, steps=10)
+    (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")
+    for process in psutil.process_iter():
+        if is_broker(process, plant.home):
+            process.kill()
+    psutil.Process(pid).kill()
+    plant.finish(20)
+    assert plant.counts() == {"succeeded": 20}
+    assert len(states(plant)) == 2
+    assert states(plant)[1] == "stopped"
+
+
+def is_broker(process: psutil.Process, home: Path) -> bool:
+    """Whether the process is the embedded server of this home."""
+    try:
+        return str(home / "broker.sock") in process.cmdline() or (
+            "unixsocket:" in process.name() and str(home) in process.cwd()
+        )
+    except psutil.Error:
+        return False
