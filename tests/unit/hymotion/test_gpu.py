@@ -34,5 +34,8 @@ def test_a_gpu_gives_what_the_cpu_gives(dtype: str, tolerance: float) -> None:
 
 
 def test_a_checkpoint_loads_onto_a_gpu(golden_folder: Path) -> None:
+    before = torch.cuda.memory_allocated()
     pipeline = hymotion.load(golden_folder, device="cuda:0", dtype="bfloat16")
-    assert pipeline.weight_bytes < torch.cuda.memory_allocated() < 4 * pipeline.weight_bytes
+    # Each tensor is rounded up to the allocator's 512 bytes.
+    grown = torch.cuda.memory_allocated() - before
+    assert pipeline.weight_bytes <= grown < 4 * pipeline.weight_bytes
