@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from jobs.errors import SettingsError
 from jobs.memory import GIB, classes_within
 from worker.device import CPU_SHARE, Device
 from worker.errors import BudgetError
@@ -16,12 +19,15 @@ def plan_budget(device: Device, asked_gib: float | None) -> int:
     """Bytes this worker admits jobs for: `--memory`, else what the device suggests.
 
     Raises:
+        SettingsError: what was asked for is no number.
         BudgetError: more than the device has, or less than the smallest class.
     """
     if asked_gib is None:
         if device.kind == "cpu":
             return int(device.memory_bytes * CPU_SHARE)
         return int(device.memory_bytes * (1 - CUDA_RESERVED)) - CUDA_CONTEXT
+    if not math.isfinite(asked_gib):
+        raise SettingsError("--memory", str(asked_gib), "must be a number of GiB")
     budget = int(asked_gib * GIB)
     if device.kind != "cpu" and budget > device.memory_bytes:
         raise BudgetError(

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jobs.records import Claim, Failed, Success, Timings
 from worker.engine import Engine, OnStep
@@ -31,8 +32,10 @@ class PackRunner:
     """Runs packs on engines. Nothing a job does gets past it: this is the worker's fault boundary.
 
     Args:
-        on_step: called after each solver step; may raise `PackStoppedError`.
+        on_step: called after each solver step.
         on_phase: called between phases: a sign of progress.
+        stopped: whether a job was cancelled or lost meanwhile. A pack of such jobs alone ends at
+            the step; none is begun with them.
         clock: monotonic seconds.
     """
 
@@ -41,10 +44,12 @@ class PackRunner:
         *,
         on_step: OnStep,
         on_phase: Callable[[], None],
+        stopped: Callable[[Claim], bool] = lambda _: False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._on_step = on_step
         self._on_phase = on_phase
+        self._stopped = stopped
         self._clock = clock
 
     def run(self, engine: Engine, claims: Sequence[Claim], *, load: float) -> Results:
@@ -55,6 +60,9 @@ class PackRunner:
             claims: of one model, mode and number of steps.
             load: seconds of loading to book on these jobs.
         """
+        claims = [claim for claim in claims if not self._stopped(claim)]
+        if not claims:
+            return Results()
         outcome = self._guarded(engine, claims, load=load)
         if isinstance(outcome, Results):
             return outcome
@@ -73,7 +81,7 @@ class PackRunner:
         bad = [claim for place, claim in enumerate(claims) if place in outcome.places]
         rest = [claim for place, claim in enumerate(claims) if place not in outcome.places]
         results = Results(failures=tuple(outcome.failed(claim) for claim in bad))
-        return results + self.run(engine, rest, load=0.0) if rest else results
+        return results + self.run(engine, rest, load=0.0)
 
     def _guarded(
         self, engine: Engine, claims: Sequence[Claim], *, load: float
@@ -92,7 +100,7 @@ class PackRunner:
         start = self._clock()
         texts = engine.encode(claims)
         encoded = self._mark()
-        latents = engine.sample(claims, texts, self._on_step)
+        latents = engine.sample(claims, texts, partial(self._step, claims))
         sampled = self._mark()
         motions = engine.decode(latents)
         decoded = self._mark()
@@ -115,6 +123,11 @@ class PackRunner:
             timed = replace(timings, save=self._mark() - begun)
             results += Results(successes=(Success(claim, timed, peak, artifacts),))
         return results
+
+    def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:
+        self._on_step(step, total)
+        if all(map(self._stopped, claims)):
+            raise PackStoppedError
 
     def _mark(self) -> float:
         self._on_phase()

@@ -14,7 +14,6 @@ from jobs.routing import Demand, Offer
 from jobs.settings import Settings
 from jobs.states import Failure
 from jobs.store.store import Store
-from worker.errors import PackStoppedError
 from worker.garage import Garage
 from worker.keeper import LeaseKeeper
 from worker.outage import Outage
@@ -72,7 +71,11 @@ class Shift:
         self._most = settings.pack or device_pack
         self._clock = clock
         self._backoff = exponential(settings.backoff)
-        self._runner = PackRunner(on_step=self._on_step, on_phase=stamp.touch)
+        self._runner = PackRunner(
+            on_step=self._on_step,
+            on_phase=stamp.touch,
+            stopped=lambda claim: claim.job_id in self._stopped,
+        )
         self._held: dict[int, Claim] = {}
         self._stopped: set[int] = set()
         self._one = threading.Lock()  # one device, one shift
@@ -172,8 +175,6 @@ class Shift:
         cancelled = [self._held[job_id] for job_id in new & gone.cancelled - gone.lost]
         if cancelled:
             self._outage.ride(lambda: self._store.queue.cancelled(cancelled))
-        if self._stopped >= self._held.keys():
-            raise PackStoppedError
 
 
 def _unpublished(win: Success, error: OSError) -> Failed:
