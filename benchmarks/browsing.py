@@ -1,0 +1,115 @@
+"""History on a million jobs: the first page of every filter and order, and whole processes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+
+from benchmarks.figure import Figure
+from benchmarks.ground import DATABASES, Ground
+from benchmarks.million import BEGIN, COMMON, RARE, SPAN, fill
+from benchmarks.process import measured
+from benchmarks.scale import Scale
+from jobs.states import Failure, State
+from jobs.store.engine import connect
+from jobs.store.history import HistoryStore
+from jobs.store.jobfilter import JobFilter
+from jobs.store.order import Order
+
+BENCH = "history"
+#: Milliseconds for a first page in the store; seconds for a process.
+PAGE_MS = 100
+PROCESS_S = 0.6
+#: Jobs a page, as `hymo history` asks by default.
+LIMIT = 50
+
+_LATE = BEGIN + SPAN * 0.97
+_FILTERS = {
+    "none": JobFilter(),
+    "batch": JobFilter(batch_id=1),
+    "state succeeded": JobFilter(states=(State.SUCCEEDED,)),
+    "state failed": JobFilter(states=(State.FAILED,)),
+    "state running": JobFilter(states=(State.RUNNING,)),
+    "state failed, cancelled": JobFilter(states=(State.FAILED, State.CANCELLED)),
+    "mode": JobFilter(modes=("lite",)),
+    "card": JobFilter(cards=("Tesla V100-SXM2-32GB",)),
+    "worker": JobFilter(workers=("gpu-3",)),
+    "failure": JobFilter(failures=(Failure.NUMERICS,)),
+    "since": JobFilter(since=_LATE),
+    "until": JobFilter(until=BEGIN + SPAN * 0.1),
+    "a common word": JobFilter(grep=COMMON),
+    "batch and state": JobFilter(batch_id=1, states=(State.FAILED,)),
+    "batch and a rare word": JobFilter(batch_id=1, grep=RARE),
+    "card, mode and state": JobFilter(
+        cards=("NVIDIA A10",), modes=("full",), states=(State.FAILED,)
+    ),
+    "worker and since": JobFilter(workers=("gpu-3",), since=BEGIN + SPAN * 0.85),
+    "no such card": JobFilter(cards=("NVIDIA H100",)),
+}
+_ORDERS = ("-id", "-created", "-finished", "-duration", "-queue", "-priority", "-peak", "duration")
+#: What no index can answer: given for information.
+_SCANS = {"a rare word": JobFilter(grep=RARE), "no such word": JobFilter(grep="xylophone")}
+
+
+def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
+    """The slowest page of each kind of database, each filter by itself, and the commands."""
+    for database in DATABASES:
+        url = ground.database(database)
+        start = time.perf_counter()
+        fill(url, scale.history)
+        yield Figure(
+            bench=BENCH, name=f"filling in {scale.history:_} jobs",
+            value=time.perf_counter() - start, unit="s", database=database,
+        )  # fmt: skip
+        yield from _pages(url, database, scale.repeats)
+        yield from _processes(ground, url, database, scale.repeats)
+
+
+def _pages(url: str, database: str, repeats: int) -> Iterator[Figure]:
+    engine = connect(url)
+    store = HistoryStore(engine)
+    slowest = ("", 0.0)
+    for order in _ORDERS:
+        worst = ("", 0.0)
+        for name, wanted in _FILTERS.items():
+            took = page_ms(store, wanted, Order.parse(order), repeats)
+            worst = max(worst, (name, took), key=lambda found: found[1])
+        slowest = max(slowest, (f"{worst[0]}, by {order}", worst[1]), key=lambda found: found[1])
+        yield Figure(
+            bench=BENCH, name=f"slowest page by {order}: {worst[0]}", value=worst[1], unit="ms",
+            database=database,
+        )  # fmt: skip
+    yield Figure(
+        bench=BENCH, name=f"slowest of all: {slowest[0]}", value=slowest[1], unit="ms",
+        database=database, at_most=PAGE_MS,
+    )  # fmt: skip
+    for name, wanted in _SCANS.items():
+        took = page_ms(store, wanted, Order(), min(repeats, 2))
+        yield Figure(bench=BENCH, name=f"scan: {name}", value=took, unit="ms", database=database)
+    engine.dispose()
+
+
+def page_ms(store: HistoryStore, wanted: JobFilter, order: Order, repeats: int) -> float:
+    """Median milliseconds of the first page."""
+    took = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        store.page(wanted, order, limit=LIMIT)
+        took.append(time.perf_counter() - start)
+    return statistics.median(took) * 1000
+
+
+def _processes(ground: Ground, url: str, database: str, repeats: int) -> Iterator[Figure]:
+    commands = {
+        "hymo history": ("history",),
+        "hymo history --batch --state --json": (
+            "history", "--batch", "night-1", "--state", "failed", "--json",
+        ),
+    }  # fmt: skip
+    for name, words in commands.items():
+        took = [measured(ground.hymo(*words), ground.environ(url)).seconds for _ in range(repeats)]
+        yield Figure(
+            bench=BENCH, name=name, value=statistics.median(took), unit="s", database=database,
+            at_most=PROCESS_S,
+        )  # fmt: skip

@@ -1,0 +1,141 @@
+"""The full life of a no-op job against a no-op Celery task with the same pool and settings."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+from benchmarks.figure import Figure
+from benchmarks.ground import DATABASES, Ground
+from benchmarks.process import ProcessError, measured
+from benchmarks.scale import Scale
+from benchmarks.submitting import MissingError, write_prompts
+from jobs.broker import kombu_url, redis_client
+from jobs.delivery import TASK, celery_app
+from jobs.store.engine import connect
+
+BENCH = "lifecycle"
+PACK = 64
+QUEUE = "bench.noop"
+#: Nothing here should take longer, seconds.
+PATIENCE = 600.0
+
+
+def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
+    """One worker each: jobs of the null model, claimed, run and committed with their timings."""
+    for database in DATABASES:
+        plain = noop_tasks(ground, scale.cycles)
+        life = noop_jobs(ground, database, scale.cycles, pack=PACK)
+        alone = noop_jobs(ground, database, scale.alone, pack=1)
+        yield Figure(
+            bench=BENCH, name="no-op Celery tasks", value=plain, unit="tasks/s", database=database
+        )
+        yield Figure(
+            bench=BENCH, name=f"no-op jobs, packs of {PACK}", value=life.rate, unit="jobs/s",
+            database=database,
+        )  # fmt: skip
+        yield Figure(
+            bench=BENCH, name="against Celery", value=life.rate / plain, unit="×",
+            database=database, at_least=1,
+        )  # fmt: skip
+        yield Figure(
+            bench=BENCH, name="with the messages taken too", value=life.rate_with_messages,
+            unit="jobs/s", database=database,
+        )  # fmt: skip
+        yield Figure(
+            bench=BENCH, name="no-op jobs, one a pack", value=alone.rate, unit="jobs/s",
+            database=database,
+        )  # fmt: skip
+
+
+def noop_tasks(ground: Ground, tasks: int) -> float:
+    """Tasks a second of a Celery worker that does nothing, from its first task to its last."""
+    ground.flush()
+    url = kombu_url(ground.settings("sqlite:///unused.db"))
+    app = celery_app(url)
+    task = app.task(name=TASK, shared=False)(_nothing)
+    for number in range(tasks):
+        task.apply_async((number,), queue=QUEUE)
+    app.close()
+    command = [sys.executable, "-m", "benchmarks.noop", url, QUEUE, str(tasks)]
+    seconds = float(measured(command, ground.environ("sqlite:///unused.db")).stdout.split()[-1])
+    return (tasks - 1) / seconds
+
+
+def _nothing(job_id: int) -> None:
+    """Run by `benchmarks.noop`, in another process."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """How fast jobs lived.
+
+    Attributes:
+        rate: jobs a second, from the first one's start to the last one's commit.
+        rate_with_messages: the same, until the broker's queues are empty as well: a message whose
+            job went with an earlier pack is still taken and put away.
+    """
+
+    rate: float
+    rate_with_messages: float
+
+
+def noop_jobs(ground: Ground, database: str, jobs: int, *, pack: int) -> Life:
+    """Queue jobs of the null model, then let one worker have them."""
+    ground.flush()
+    url = ground.database(database)
+    file = ground.folder / "noop.csv"
+    write_prompts(file, jobs)
+    words = ("submit", str(file), "--model", "null", "--mode", "full", "--steps", "1")
+    measured(ground.hymo(*words, "--frames", "100"), ground.environ(url))
+    environ = ground.environ(url, HYMO_PACK=str(pack))
+    flags = ("--device", "cpu", "--models", "null", "--memory", "1024")
+    log = ground.folder / "worker.log"
+    with log.open("ab") as stderr:
+        process = subprocess.Popen(
+            ground.hymo("worker", *flags), env=dict(environ), stdout=stderr, stderr=stderr
+        )
+    engine = connect(url)
+    try:
+        _wait(process, engine, ground, log)
+        emptied = time.time()
+    finally:
+        engine.dispose()
+        process.terminate()
+        process.wait()
+    return _life(url, jobs, emptied)
+
+
+def _wait(process: subprocess.Popen[bytes], engine: Engine, ground: Ground, log: Path) -> None:
+    """Until no job is left and no message either."""
+    give_up = time.monotonic() + PATIENCE
+    left = text("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')")
+    with redis_client(ground.settings("sqlite:///unused.db")) as client:
+        while time.monotonic() < give_up and process.poll() is None:
+            with engine.connect() as connection:
+                rows = connection.execute(left).scalar_one()
+            if not rows and not any(True for _ in client.scan_iter(match="hymo.*")):
+                return
+            time.sleep(0.1)
+    raise ProcessError(["hymo", "worker"], process.poll() or 0, log.read_text("utf-8"))
+
+
+def _life(url: str, jobs: int, emptied: float) -> Life:
+    engine = connect(url)
+    with engine.connect() as connection:
+        done, start, end = connection.execute(
+            text(
+                "SELECT count(*), min(started_at), max(finished_at) FROM attempts"
+                " WHERE outcome = 'succeeded' AND sample_s IS NOT NULL"
+            )
+        ).one()
+    engine.dispose()
+    if done != jobs:
+        raise MissingError("finished attempts", done, jobs)
+    return Life(rate=jobs / (end - start), rate_with_messages=jobs / (emptied - start))

@@ -1,0 +1,61 @@
+"""Running a process and measuring it from outside."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+#: Unit of `ru_maxrss`, bytes.
+_MAXRSS = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A process that ended well.
+
+    Attributes:
+        seconds: from its start to its end, interpreter and all.
+        peak_bytes: largest resident set. Never less than this process's own was at the start.
+        stdout: what it printed.
+    """
+
+    seconds: float
+    peak_bytes: int
+    stdout: str
+
+
+class ProcessError(Exception):
+    """A measured process failed, so that there is nothing to measure."""
+
+    def __init__(self, command: Sequence[str], code: int, stderr: str) -> None:
+        super().__init__(f"{' '.join(command)} exited with {code}:\n{stderr}")
+        self.code = code
+
+
+def measured(command: Sequence[str], environ: Mapping[str, str]) -> Ran:
+    """Run a command to its end. Raises `ProcessError` unless it exits with 0."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    stdout, stderr = process.stdout, process.stderr
+    if stdout is None or stderr is None:
+        raise ProcessError(command, -1, "no pipes")
+    # What these commands print fits a pipe's buffer many times over, so reading in turn is safe.
+    with stdout, stderr:
+        out, err = stdout.read(), stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise ProcessError(command, process.returncode, err)
+    return Ran(seconds, usage.ru_maxrss * _MAXRSS, out)

@@ -1,0 +1,31 @@
+"""How much is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """Counts of one run.
+
+    Attributes:
+        rows: of the prompt file that is submitted.
+        delays: messages of each `.delay()` loop it is compared with.
+        cycles: no-op jobs, and no-op Celery tasks, run by one worker.
+        alone: no-op jobs run one a pack.
+        history: jobs in the table that history pages through.
+        repeats: how often each query and each process is timed; the median counts.
+    """
+
+    rows: int = 100_000
+    delays: int = 20_000
+    cycles: int = 20_000
+    alone: int = 2_000
+    history: int = 1_000_000
+    repeats: int = 7
+
+
+FULL = Scale()
+#: Seconds instead of minutes: shows that everything works, not how fast it is.
+QUICK = Scale(rows=300, delays=200, cycles=200, alone=20, history=4_000, repeats=2)

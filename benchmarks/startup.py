@@ -1,0 +1,23 @@
+"""How soon the command line answers."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+
+from benchmarks.figure import Figure
+from benchmarks.ground import Ground
+from benchmarks.process import measured
+from benchmarks.scale import Scale
+
+BENCH = "startup"
+
+
+def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
+    """`hymo --help`, interpreter and all."""
+    environ = ground.environ("sqlite:///unused.db")
+    measured(ground.hymo("--help"), environ)  # compile what pip did not
+    took = [measured(ground.hymo("--help"), environ).seconds for _ in range(scale.repeats)]
+    yield Figure(
+        bench=BENCH, name="hymo --help", value=statistics.median(took), unit="s", at_most=0.3
+    )

@@ -1,0 +1,58 @@
+"""Engines, the garage and warming up; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jobs.records import Claim
+from tests.unit.worker.stub import StubEngine
+from worker.engine import NullEngine
+from worker.garage import Garage, load_garage
+from worker.meter import ResidentMeter
+from worker.warm import warm_up
+
+
+def test_the_null_model_counts_steps_and_makes_nothing(
+    claim: Callable[..., Claim], tmp_path: Path
+) -> None:
+    engine = NullEngine(mode="full", step_seconds=0)
+    steps: list[tuple[int, int]] = []
+    pack = [claim("a", steps=3), claim("b", steps=3)]
+    latents = engine.sample(pack, engine.encode(pack), lambda *step: steps.append(step))
+    assert steps == [(1, 3), (2, 3), (3, 3)]
+    assert engine.decode(latents) == [None, None]
+    assert not engine.write(pack[0], None, "npz", tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_garage_of_null_models_has_one_engine_a_mode() -> None:
+    garage = load_garage(["null"], ["full", "lite"], device="cpu", threads=1, null_step=0.0)
+    assert [(one.model, one.mode) for one in garage.engines] == [("null", "full"), ("null", "lite")]
+    assert garage.engine("null", "lite").mode == "lite"
+
+
+def test_loading_is_owed_once() -> None:
+    engine = StubEngine()
+    garage = Garage(engines={("null", "full"): engine}, seconds={("null", "full"): 4.0})
+    assert garage.owed("null", "full") == 4.0
+    assert garage.owed("null", "full") == 0.0
+
+
+def test_warming_up_runs_every_engine_once() -> None:
+    engines = {("null", mode): StubEngine(mode=mode) for mode in ("full", "lite")}
+    warm_up(Garage(engines=engines, seconds={}))
+    assert [engine.packs for engine in engines.values()] == [[["warm-up"]], [["warm-up"]]]
+
+
+def test_the_resident_set_is_a_peak_of_its_samples() -> None:
+    meter = ResidentMeter()
+    meter.reset()
+    before = meter.peak()
+    block = bytearray(64 * 2**20)
+    block[::4096] = b"x" * len(block[::4096])
+    meter.look()
+    del block
+    assert meter.peak() >= before + 48 * 2**20
+    meter.reset()
+    assert meter.peak() < before + 48 * 2**20

@@ -1,0 +1,57 @@
+"""What workers are told."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.errors import SettingsError
+from worker.options import crew_options, models, modes
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("full", ("full",)),
+        ("lite,full", ("full", "lite")),
+        (" lite , lite ", ("lite",)),
+        ("full,,lite,", ("full", "lite")),
+    ],
+)
+def test_lists_of_names(text: str, found: tuple[str, ...]) -> None:
+    assert modes(text) == found
+
+
+@pytest.mark.parametrize("text", ["", ",", " "])
+def test_a_list_of_nothing(text: str) -> None:
+    with pytest.raises(SettingsError, match="give at least one of full, lite"):
+        modes(text)
+
+
+@pytest.mark.parametrize("text", ["huge", "full;lite", "FULL", "auto"])
+def test_unknown_modes_name_the_known(text: str) -> None:
+    with pytest.raises(SettingsError, match="must be out of full, lite") as caught:
+        modes(text)
+    assert caught.value.exit_code == 2
+
+
+def test_unknown_models_name_the_known() -> None:
+    with pytest.raises(SettingsError, match=r"--models='x': must be out of tiny, null"):
+        models("x")
+
+
+@pytest.mark.parametrize(
+    ("asked", "present", "chosen"),
+    [
+        ("auto", ("cpu",), ["cpu"]),
+        ("auto", ("cuda:0", "cuda:1", "cpu"), ["cuda:0", "cuda:1"]),
+        ("cpu", ("cuda:0", "cpu"), ["cpu"]),
+        ("1, 0", ("cuda:0", "cuda:1", "cpu"), ["1", "0"]),
+        ("cpu,cpu", ("cpu",), ["cpu"]),
+    ],
+)
+def test_a_crew_is_one_worker_a_device(
+    asked: str, present: tuple[str, ...], chosen: list[str]
+) -> None:
+    crew = crew_options(asked, present, memory_gib=3, served=("lite",), loaded=("null",))
+    assert [one.device for one in crew] == chosen
+    assert {(one.memory_gib, one.modes, one.models) for one in crew} == {(3, ("lite",), ("null",))}

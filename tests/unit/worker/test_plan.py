@@ -1,0 +1,74 @@
+"""A worker's plan."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import pytest
+
+from jobs.memory import GIB
+from worker import plan as plans
+from worker.budget import plan_budget
+from worker.device import Device
+from worker.errors import BudgetError, DeviceError
+from worker.options import WorkerOptions
+from worker.plan import plan
+
+A10 = Device(
+    name="cuda:1", card="NVIDIA A10", memory_bytes=24 * GIB, uuid="GPU-1", capability=(8, 6),
+    pcie=4, numa=1,
+)  # fmt: skip
+
+
+@pytest.fixture
+def a10(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "find_device", lambda _asked: A10)
+
+
+def test_queues_are_every_class_within_the_budget_biggest_first() -> None:
+    found = plan(WorkerOptions(device="cpu", memory_gib=3.5))
+    assert found.queues == (
+        "hymo.full.3", "hymo.lite.3", "hymo.full.2", "hymo.lite.2", "hymo.full.1", "hymo.lite.1",
+    )  # fmt: skip
+
+
+def test_only_the_modes_served() -> None:
+    found = plan(WorkerOptions(device="cpu", memory_gib=2, modes=("lite",)))
+    assert found.queues == ("hymo.lite.2", "hymo.lite.1")
+    assert found.offer.modes == ("lite",)
+
+
+def test_names_tell_host_and_device() -> None:
+    assert plan(WorkerOptions(device="cpu")).offer.name == f"{socket.gethostname()}-cpu"
+    assert plan(WorkerOptions(device="cpu", name="left")).offer.name == "left"
+
+
+@pytest.mark.usefixtures("a10")
+def test_a_gpus_plan() -> None:
+    found = plan(WorkerOptions(device="auto"))
+    assert found.offer.name == f"{socket.gethostname()}-cuda1"
+    assert found.offer.memory_bytes == plan_budget(A10, None)
+    assert found.queues[:2] == ("hymo.full.20", "hymo.lite.20")
+    card = found.card()
+    assert (card.card, card.device, card.pid, card.nvlink) == (
+        "NVIDIA A10", "cuda:1", os.getpid(), False,
+    )  # fmt: skip
+    assert card.tags["pcie"] == 4
+    assert card.tags["numa"] == 1
+    assert card.tags["fastest_dtype"] == "bfloat16"
+    assert card.tags["memory_gib"] == 24.0
+
+
+@pytest.mark.usefixtures("a10")
+def test_the_cards_limits_hold_for_published_models_alone() -> None:
+    limited = plan(WorkerOptions(models=("hy-motion-1.0",)))
+    assert limited.offer.max_frames == dict(limited.profile.max_frames)
+    assert plan(WorkerOptions(models=("tiny", "null"))).offer.max_frames == {}
+
+
+def test_what_is_wrong_is_said_before_anything_is_loaded() -> None:
+    with pytest.raises(DeviceError):
+        plan(WorkerOptions(device="cuda:99"))
+    with pytest.raises(BudgetError):
+        plan(WorkerOptions(device="cpu", memory_gib=0.5))
