@@ -123,12 +123,18 @@ class Plant:
         return self.running[-1]
 
     def worker(
-        self, name: str, *, model: str = "null", ready: bool = True, **environ: str
+        self,
+        name: str,
+        *,
+        model: str = "null",
+        memory: int = 64,
+        ready: bool = True,
+        **environ: str,
     ) -> Running:
         """A CPU worker; by default of the null model, and waited for until it takes jobs."""
         # A parent that is gone drains it: nothing is left over even if pytest itself is killed.
         flags = ["--device", "cpu", "--name", name, "--models", model, "--modes", "full"]
-        flags += ["--memory", "64", "--threads", "1", "--parent", str(os.getpid())]
+        flags += ["--memory", str(memory), "--threads", "1", "--parent", str(os.getpid())]
         started = self.start(name, "worker", *flags, **environ)
         if ready:
             self.ready(started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import time
@@ -96,9 +97,8 @@ def test_up_restarts_what_is_killed(station: Plant) -> None:
     up(plant)
     plant.submit(20, steps=10)
     (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")
-    for process in psutil.process_iter():
-        if is_broker(process, plant.home):
-            process.kill()
+    (broker,) = brokers(plant.home)
+    broker.kill()
     psutil.Process(pid).kill()
     plant.finish(20)
     assert plant.counts() == {"succeeded": 20}
@@ -106,11 +106,11 @@ def test_up_restarts_what_is_killed(station: Plant) -> None:
     assert states(plant)[1] == "stopped"
 
 
-def is_broker(process: psutil.Process, home: Path) -> bool:
-    """Whether the process is the embedded server of this home."""
-    try:
-        return str(home / "broker.sock") in process.cmdline() or (
-            "unixsocket:" in process.name() and str(home) in process.cwd()
-        )
-    except psutil.Error:
-        return False
+def brokers(home: Path) -> list[psutil.Process]:
+    """The embedded server of this home: a process that listens on its socket."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if str(home / "broker.sock") in {c.laddr for c in process.net_connections("unix")}:
+                found.append(process)
+    return found

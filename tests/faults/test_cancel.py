@@ -1,0 +1,67 @@
+"""Cancelling while workers claim: each request meets the job before, during or after its run."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from tests.faults.plant import Plant
+
+JOBS = 120
+
+
+@pytest.mark.slow
+def test_cancel_racing_claim(either: Plant) -> None:
+    plant = either
+    plant.environ |= {"HYMO_NULL_STEP": "0.01", "HYMO_PACK": "3"}
+    plant.submit(JOBS, steps=4)
+    numbers = [row.id for row in plant.rows("SELECT id FROM jobs ORDER BY id")]
+    chosen = [number for number in numbers if random.Random(number).random() < 0.6]
+    plant.worker("a")
+    plant.worker("b")
+    plant.until(plant.holders, "a pack runs")
+    # Oldest first, as workers claim: the requests run just ahead of them, or just behind.
+    answers = {number: plant.store.queue.cancel([number]) for number in chosen}
+    plant.finish(JOBS)
+
+    jobs = {row.id: row for row in plant.rows("SELECT * FROM jobs")}
+    for number, answer in answers.items():
+        assert answer.stopped + answer.asked + answer.finished == 1
+        if answer.stopped:
+            assert jobs[number].state == "cancelled"
+            assert jobs[number].attempt == 0
+        elif answer.finished:
+            assert jobs[number].state == "succeeded"
+        else:
+            assert jobs[number].state in {"cancelled", "succeeded"}
+    assert {jobs[number].state for number in set(numbers) - set(chosen)} == {"succeeded"}
+    assert any(answer.stopped for answer in answers.values()), "no request met a queued job"
+
+
+@pytest.mark.slow
+def test_cancel_of_a_running_pack(plant: Plant) -> None:
+    """A worker stops a job that was cancelled at its next look, and goes on with its company."""
+    plant.submit(2, steps=40)
+    plant.worker("a", HYMO_NULL_STEP="0.1")
+    plant.until(lambda: len(plant.holders()) == 2, "the pack runs")
+    assert plant.store.queue.cancel([plant.job("j1").id]).asked == 1
+    plant.until(lambda: plant.job("j1").state == "cancelled", "the first is cancelled")
+    assert plant.job("j2").state == "running"
+    plant.finish(2)
+    assert [one.outcome for one in plant.tries("j1")] == ["cancelled"]
+    assert [one.outcome for one in plant.tries("j2")] == ["succeeded"]
+
+
+def test_cancel_of_a_job_whose_worker_is_dead(plant: Plant) -> None:
+    """The request outlives the worker: the job ends as cancelled when its lease runs out."""
+    plant.environ |= {"HYMO_LEASE": "3"}
+    plant.submit(1, steps=40)
+    worker = plant.worker("a", HYMO_NULL_STEP="1")
+    plant.until(plant.holders, "the job runs")
+    worker.kill()
+    assert plant.store.queue.cancel([plant.job("j1").id]).asked == 1
+    plant.worker("b")
+    plant.finish(1)
+    assert plant.counts() == {"cancelled": 1}
+    assert [(one.outcome, one.failure) for one in plant.tries("j1")] == [("failed", "lost")]
