@@ -34,9 +34,13 @@ _SUCCEEDED = attempts.c.outcome == Outcome.SUCCEEDED
 #: What is measured of a successful attempt. `total`: its phases but the wait in the queue.
 MEASURES: Mapping[str, ColumnElement[Any]] = {
     **{phase: attempts.c[f"{phase}_s"] for phase in PHASES},
-    "total": sum(
-        (func.coalesce(attempts.c[f"{phase}_s"], 0.0) for phase in PHASES[2:]),
-        func.coalesce(attempts.c.load_s, 0.0),
+    # Cast, since an ORDER BY takes a bare sum apart and sorts by its terms one after the other.
+    "total": cast(
+        sum(
+            (func.coalesce(attempts.c[f"{phase}_s"], 0.0) for phase in PHASES[2:]),
+            func.coalesce(attempts.c.load_s, 0.0),
+        ),
+        Double,
     ),
     "peak_memory": cast(attempts.c.peak_memory_bytes, Double),
 }
