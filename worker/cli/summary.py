@@ -32,7 +32,7 @@ def run_document(batch: Batch, snapshot: Snapshot, seconds: float) -> dict[str, 
 def print_summary(
     store: Store, batch: Batch, snapshot: Snapshot, seconds: float, untrained: Sequence[str]
 ) -> None:
-    """The table of phases by card and mode, failures, and where the files are."""
+    """Mean phases by card and mode, failures, and where the files are."""
     folder = Path(batch.output) / batch.name
     states = ", ".join(f"{number} {state}" for state, number in snapshot.counts.items())
     click.echo(f"batch {batch.name}: {states} in {seconds:.1f} s")
@@ -61,4 +61,23 @@ def _failures(store: Store, batch: Batch) -> None:
 
 
 def _phases(store: Store, batch: Batch) -> None:
-    """Filled in by `history stats`' table."""
+    """Means of what the attempts cost, a line a card and mode."""
+    from jobs.cli.output import Column, print_table
+    from jobs.cli.text import duration, gigabytes
+    from jobs.store.stats import AttemptFilter
+
+    groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
+    names = ("queue", "load", "encode", "sample", "decode", "save", "total")
+    columns = (
+        Column("CARD", flexible=True), Column("MODE"), Column("RUNS", "right"), *(Column(name.upper(), "right") for name in names),
+        Column("PEAK", "right"),
+    )  # fmt: skip
+    rows = []
+    for group in groups:
+        means = {name: spread.mean for name, spread in group.measures.items()}
+        phases = [duration(means[name]) if name in means else "" for name in names]
+        peak = gigabytes(means["peak_memory"]) if "peak_memory" in means else ""
+        head = (group.card, group.mode, str(group.count))
+        rows.append((*head, *phases, peak))
+    if rows:
+        print_table(columns, rows)
