@@ -89,6 +89,25 @@ def print_table(
         out.print(line, soft_wrap=True)
 
 
+def print_pairs(title: str, pairs: Mapping[str, str]) -> None:
+    """Print a heading and `name  value` lines; long values go on below themselves."""
+    from rich.text import Text
+
+    out = console()
+    out.print(Text(clean(title), style="bold"), soft_wrap=True)
+    shown = {clean(name): clean(value) for name, value in pairs.items() if value}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        room = max(SMALLEST, out.width - width - 2 * len(GAP))
+        lines = Text(value).wrap(out, room, overflow="fold") if out.width < UNLIMITED else [value]
+        for number, line in enumerate(lines):
+            head = name if number == 0 else ""
+            style = STYLES.get(value.partition(":")[0].partition(" ")[0]) if name == "state" else ""
+            text = Text(f"{GAP}{head:<{width}}{GAP}", style="dim").append(str(line), style)
+            text.rstrip()
+            out.print(text, soft_wrap=True)
+
+
 def fit(natural: Sequence[int], columns: Sequence[Column], width: int) -> list[int]:
     """Column widths that make a line fit `width`, as far as flexible columns can give way."""
     widths = list(natural)

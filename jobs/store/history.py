@@ -13,7 +13,7 @@ from jobs.store.jobfilter import JobFilter
 from jobs.store.jobrow import AttemptRow, JobRow, attempt_row, job_rows, select_jobs
 from jobs.store.order import Cursor, Order
 from jobs.store.paging import fetch
-from jobs.tables import attempts, batches, jobs
+from jobs.tables import attempts, batches, jobs, workers
 
 #: The most jobs in one page.
 PAGE = 1_000
@@ -95,6 +95,12 @@ class HistoryStore(Facet):
             query = query.where(jobs.c.seed == seed)
         with self.read() as connection:
             return job_rows(connection, connection.execute(query).all(), files=True)
+
+    def cards(self) -> tuple[str, ...]:
+        """The names of all cards that workers ever registered."""
+        query = select(workers.c.card).distinct().order_by(workers.c.card)
+        with self.read() as connection:
+            return tuple(connection.scalars(query))
 
     def attempts(self, number: int) -> tuple[AttemptRow, ...]:
         """The attempts at a job, first to last."""

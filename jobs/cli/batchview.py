@@ -1,0 +1,60 @@
+"""One batch in sum, as `hymo show` prints it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.cli.output import print_pairs
+from jobs.cli.stats import print_groups, stats_document
+from jobs.cli.text import local_time, plural
+from jobs.clock import iso
+from jobs.records import Batch
+from jobs.states import State
+from jobs.store.stats import AttemptFilter
+from jobs.store.store import Store
+
+
+def batch_document(store: Store, batch: Batch) -> dict[str, Any]:
+    """A batch of `hymo.show/1` (docs/json.md)."""
+    counts = store.batches.counts(batch.id)
+    groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
+    return {
+        "name": batch.name,
+        "source": batch.source,
+        "output": str(Path(batch.output) / batch.name),
+        "paused": batch.paused,
+        "created_at": iso(batch.created_at),
+        "counts": {state.value: counts.get(state, 0) for state in State},
+        "groups": [stats_document(each) for each in groups],
+    }
+
+
+def print_batch(store: Store, batch: Batch) -> None:
+    """The batch's jobs by state, and what its attempts cost."""
+    counts = store.batches.counts(batch.id)
+    states = ", ".join(f"{counts[state]} {state}" for state in State if counts.get(state))
+    folder = Path(batch.output) / batch.name
+    print_pairs(
+        f"batch {batch.name}",
+        {
+            "jobs": f"{sum(counts.values())}: {states}" if states else "none",
+            "paused": f"yes: `hymo resume {batch.name}` goes on" if batch.paused else "",
+            "submitted": local_time(batch.created_at),
+            "source": batch.source,
+            "files": str(folder),
+        },
+    )
+    groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
+    if groups:
+        click.echo()
+        print_groups(groups)
+    failed = counts.get(State.FAILED, 0)
+    if failed:
+        click.echo(
+            f"\n{plural(failed, 'job')} failed: "
+            f"`hymo history --batch {batch.name} --state failed` lists them, "
+            f"`hymo retry --batch {batch.name}` tries them again"
+        )

@@ -1,0 +1,54 @@
+"""`hymo db`: the database's schema."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.cli.context import App, pass_app
+
+
+@click.group()
+def db() -> None:
+    """Look at the database's schema, or bring it up to date."""
+
+
+@db.command()
+@pass_app
+def upgrade(app: App, /) -> None:
+    """Bring the schema up to date: all of it or nothing.
+
+    Safe to run again, and from several machines at once. Stop workers of an older version first.
+    """
+    from jobs import schema
+    from jobs.store.engine import connect
+
+    settings = app.settings()
+    engine = connect(settings.database_url)
+    try:
+        before = schema.current(engine)
+        if before != schema.HEAD:
+            schema.upgrade(settings.database_url)
+        after = schema.current(engine)
+    finally:
+        engine.dispose()
+    done = f"is at {after} already" if before == after else f"went from {before} to {after}"
+    click.echo(f"{settings.public_database_url()} {done}")
+
+
+@db.command()
+@pass_app
+def current(app: App, /) -> None:
+    """Show the schema's revision; exit 1 if it is not this program's."""
+    from jobs import schema
+    from jobs.errors import SchemaError
+    from jobs.store.engine import connect
+
+    settings = app.settings()
+    engine = connect(settings.database_url)
+    try:
+        found = schema.current(engine)
+    finally:
+        engine.dispose()
+    click.echo(f"{settings.public_database_url()} is at {found or 'nothing'}")
+    if found != schema.HEAD:
+        raise SchemaError(found, schema.HEAD)

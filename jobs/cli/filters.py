@@ -1,0 +1,128 @@
+"""Options that say which jobs are meant, shared by the commands that take them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from jobs.cli.when import Moment
+from jobs.errors import NotFoundError
+from jobs.states import Failure, State
+
+if TYPE_CHECKING:
+    from jobs.cli.context import App
+    from jobs.store.store import Store
+    from jobs.waiting import Waiting
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+MODES = ("full", "lite")
+STATES = tuple(state.value for state in State)
+FAILURES = tuple(failure.value for failure in Failure)
+
+
+class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
+    """Words separated by commas, each one of `choices` if there are any."""
+
+    name = "words"
+
+    def __init__(self, choices: Sequence[str] = ()) -> None:
+        self.choices = tuple(choices)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The words, in the order typed."""
+        if isinstance(value, tuple):
+            return value
+        words = tuple(word.strip() for word in str(value).split(",") if word.strip())
+        for word in words:
+            if self.choices and word not in self.choices:
+                self.fail(f"{word!r} is none of {', '.join(self.choices)}", param, ctx)
+        if not words:
+            self.fail("name at least one", param, ctx)
+        return words
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Complete the last of the words."""
+        begun, comma, last = incomplete.rpartition(",")
+        return [
+            click.shell_completion.CompletionItem(begun + comma + choice)
+            for choice in self.choices
+            if choice.startswith(last)
+        ]
+
+
+def machine_filters(command: F) -> F:
+    """`--batch --mode --card --worker --since --until`."""
+    for option in reversed(
+        (
+            click.option("--batch", metavar="NAME", help="Of this batch."),
+            click.option(
+                "--mode", "modes", type=Words(MODES), metavar="MODE,…", help="full, lite."
+            ),
+            click.option(
+                "--card",
+                "cards",
+                type=Words(),
+                metavar="CARD,…",
+                help="Last made on this card: a name or a word of one, such as A100.",
+            ),
+            click.option(
+                "--worker",
+                "workers",
+                type=Words(),
+                metavar="NAME,…",
+                help="Last made by this worker.",
+            ),
+            click.option(
+                "--since",
+                type=Moment(),
+                metavar="TIME",
+                help="From this time on: 2026-01-31, 2026-01-31T22:15, 2h (ago), 3d, yesterday.",
+            ),
+            click.option("--until", type=Moment(), metavar="TIME", help="Before this time."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def waiting_for(app: App, store: Store) -> Waiting:
+    """What gives the reasons of queued jobs, by the workers that are live now."""
+    from jobs.waiting import Waiting
+
+    return Waiting(offers=store.workers.offers(alive=app.settings().alive), now=store.time())
+
+
+def batch_id(store: Store, name: str | None) -> int | None:
+    """The id of a batch, if one is named; raises `NotFoundError`."""
+    return None if name is None else store.batches.get(name).id
+
+
+def card_names(store: Store, words: Sequence[str]) -> tuple[str, ...]:
+    """The registered cards that `words` mean: by full name, or by whole words of it.
+
+    Raises:
+        NotFoundError: a word means none.
+    """
+    if not words:
+        return ()
+    known = store.history.cards()
+    found: dict[str, None] = {}
+    for word in words:
+        pattern = re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", re.IGNORECASE)
+        meant = [name for name in known if pattern.search(name)]
+        if not meant:
+            mend = f"there were {', '.join(known)}" if known else "no worker was ever here"
+            raise NotFoundError("card", word, mend)
+        found |= dict.fromkeys(meant)
+    return tuple(found)

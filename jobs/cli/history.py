@@ -1,0 +1,133 @@
+"""`hymo history`: what was asked for and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.cli.context import App
+from jobs.cli.filters import (
+    FAILURES,
+    STATES,
+    Words,
+    batch_id,
+    card_names,
+    machine_filters,
+    waiting_for,
+)
+from jobs.cli.jobfields import parse_fields
+from jobs.cli.stats import stats
+
+if TYPE_CHECKING:
+    from jobs.store.jobfilter import JobFilter
+    from jobs.store.store import Store
+
+
+@click.group(invoke_without_command=True)
+@machine_filters
+@click.option(
+    "--state", "states", type=Words(STATES), metavar="STATE,…", help=f"{', '.join(STATES)}."
+)
+@click.option(
+    "--failure",
+    "failures",
+    type=Words(FAILURES),
+    metavar="KIND,…",
+    help=f"Last failed so: {', '.join(FAILURES)}.",
+)
+@click.option("--grep", metavar="TEXT", help="With this text in the prompt, whatever its case.")
+@click.option(
+    "--sort",
+    metavar="KEY",
+    help="id, created, finished, duration, queue, priority or peak; -KEY for descending. "
+    "[default: -id; -created with --since or --until]",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="At most so many jobs.",
+)
+@click.option("--after", metavar="CURSOR", help="Go on where a page ended: its `next`.")
+@click.option("--all", "everything", is_flag=True, help="All pages, with --json or --csv.")
+@click.option("--fields", metavar="FIELD,…", help="Only these, in this order (docs/cli.md).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@click.pass_context
+def history(
+    ctx: click.Context,
+    /,
+    *,
+    sort: str | None,
+    limit: int,
+    after: str | None,
+    everything: bool,
+    fields: str | None,
+    as_json: bool,
+    as_csv: bool,
+    **filters: Any,
+) -> None:
+    """List jobs, newest first: what was asked for and what became of it.
+
+    Every option narrows the list. `hymo history stats` sums it up by card and mode.
+    """
+    if ctx.invoked_subcommand is not None:
+        if any(ctx.get_parameter_source(name) is not _DEFAULT for name in ctx.params):
+            raise click.UsageError(f"write the options after `{ctx.invoked_subcommand}`")
+        return
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    if everything and not (as_json or as_csv):
+        raise click.UsageError("--all needs --json or --csv")
+    chosen = parse_fields(fields)
+    app = ctx.ensure_object(App)
+    with app.store() as store:
+        from jobs.cli.listing import Listing, show_csv, show_json, show_table
+        from jobs.store.order import Order
+
+        wanted = job_filter(store, **filters)
+        timed = wanted.since is not None or wanted.until is not None
+        order = Order.parse(sort or ("-created" if timed else "-id"))
+        listing = Listing(store, wanted, order, waiting_for(app, store))
+        if as_json:
+            show_json(listing, chosen, limit, after, everything=everything)
+        elif as_csv:
+            show_csv(listing, chosen, limit, after, everything=everything)
+        else:
+            show_table(listing, chosen, limit, after)
+
+
+history.add_command(stats)
+_DEFAULT = click.core.ParameterSource.DEFAULT
+
+
+def job_filter(
+    store: Store,
+    *,
+    batch: str | None,
+    modes: tuple[str, ...] | None,
+    cards: tuple[str, ...] | None,
+    workers: tuple[str, ...] | None,
+    since: float | None,
+    until: float | None,
+    states: tuple[str, ...] | None,
+    failures: tuple[str, ...] | None,
+    grep: str | None,
+) -> JobFilter:
+    """The filter that the options ask for; raises `NotFoundError` for a batch or card."""
+    from jobs.states import Failure, State
+    from jobs.store.jobfilter import JobFilter
+
+    return JobFilter(
+        batch_id=batch_id(store, batch),
+        states=tuple(map(State, states or ())),
+        modes=modes or (),
+        cards=card_names(store, cards or ()),
+        workers=workers or (),
+        failures=tuple(map(Failure, failures or ())),
+        since=since,
+        until=until,
+        grep=grep or None,
+    )

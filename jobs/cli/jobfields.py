@@ -1,0 +1,175 @@
+"""A job's fields: as JSON, as CSV cells and as cells of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.cli.output import Column
+from jobs.cli.text import duration, gigabytes, local_time
+from jobs.clock import iso
+
+if TYPE_CHECKING:
+    from jobs.records import Artifact
+    from jobs.store.jobrow import JobRow
+
+PHASES = ("queue", "load", "encode", "sample", "decode", "save")
+METADATA = "metadata."
+
+#: Field → its column. The order is that of a CSV with every field.
+COLUMNS: Mapping[str, Column] = {
+    "id": Column("ID", "right"),
+    "batch": Column("BATCH", flexible=True),
+    "custom_id": Column("ROW", flexible=True),
+    "prompt": Column("PROMPT", flexible=True),
+    "mode": Column("MODE"),
+    "requested_mode": Column("ASKED"),
+    "frames": Column("FRAMES", "right"),
+    "seed": Column("SEED", "right"),
+    "steps": Column("STEPS", "right"),
+    "guidance": Column("GUIDANCE", "right"),
+    "priority": Column("PRIORITY", "right"),
+    "model": Column("MODEL"),
+    "state": Column("STATE"),
+    "failure": Column("FAILURE"),
+    "reason": Column("REASON", flexible=True),
+    "worker": Column("WORKER", flexible=True),
+    "card": Column("CARD", flexible=True),
+    "attempts": Column("TRIES", "right"),
+    "created_at": Column("SUBMITTED"),
+    "started_at": Column("STARTED"),
+    "finished_at": Column("FINISHED"),
+    "duration": Column("TIME", "right"),
+    **{phase: Column(phase.upper(), "right") for phase in PHASES},
+    "peak_memory_bytes": Column("PEAK", "right"),
+    "cached_from": Column("CACHED FROM", "right"),
+    "artifacts": Column("FILES", flexible=True),
+    "metadata": Column("METADATA", flexible=True),
+}
+
+#: Other names that `--fields` takes.
+ALIASES = {
+    "created": "created_at",
+    "started": "started_at",
+    "finished": "finished_at",
+    "peak": "peak_memory_bytes",
+    "row": "custom_id",
+    "files": "artifacts",
+}
+
+_TEXT: Mapping[str, Callable[[Any], str]] = {
+    "duration": duration,
+    **dict.fromkeys(PHASES, duration),
+    "peak_memory_bytes": gigabytes,
+}
+
+
+def parse_fields(text: str | None) -> tuple[str, ...] | None:
+    """The fields of `--fields`; None if it was not given. Raises `click.BadParameter`."""
+    if text is None:
+        return None
+    fields = []
+    for word in filter(None, (part.strip() for part in text.split(","))):
+        field = ALIASES.get(word, word)
+        if field not in COLUMNS and not field.startswith(METADATA):
+            raise click.BadParameter(
+                f"{word!r} is no field: there are {', '.join(COLUMNS)} and metadata.NAME",
+                param_hint="--fields",
+            )
+        fields.append(field)
+    if not fields:
+        raise click.BadParameter("name at least one field", param_hint="--fields")
+    return tuple(fields)
+
+
+def document(job: JobRow, reason: str | None) -> dict[str, Any]:
+    """A job of `hymo.history/1` (docs/json.md)."""
+    return {
+        "id": job.id,
+        "batch": job.batch,
+        "custom_id": job.custom_id,
+        "prompt": job.prompt,
+        "mode": job.mode,
+        "requested_mode": job.requested_mode,
+        "frames": job.frames,
+        "seed": job.seed,
+        "steps": job.steps,
+        "guidance": job.guidance,
+        "priority": job.priority,
+        "model": job.model,
+        "state": job.state.value,
+        "failure": None if job.failure is None else job.failure.value,
+        "reason": reason,
+        "worker": job.worker,
+        "card": job.card,
+        "attempts": job.attempts,
+        "created_at": iso(job.created_at),
+        "started_at": iso(job.started_at),
+        "finished_at": iso(job.finished_at),
+        "duration": job.duration,
+        "timings": dict(job.phases),
+        "peak_memory_bytes": job.peak_memory_bytes,
+        "cached_from": job.cached_from,
+        "artifacts": [artifact(each) for each in job.artifacts],
+        "metadata": dict(job.metadata),
+    }
+
+
+def artifact(file: Artifact) -> dict[str, object]:
+    """A file of `hymo.history/1`."""
+    return {"format": file.format, "path": file.path, "size": file.size, "sha256": file.sha256}
+
+
+def narrowed(whole: Mapping[str, Any], fields: Sequence[str] | None) -> dict[str, Any]:
+    """A job's document with these fields alone, in its own shape."""
+    if fields is None:
+        return dict(whole)
+    kept: dict[str, Any] = {}
+    for field in fields:
+        if field in PHASES:
+            kept.setdefault("timings", {})[field] = whole["timings"][field]
+        elif field.startswith(METADATA):
+            key = field.removeprefix(METADATA)
+            kept.setdefault("metadata", {})[key] = whole["metadata"].get(key)
+        else:
+            kept[field] = whole[field]
+    return kept
+
+
+def column(field: str) -> Column:
+    """The table column of a field."""
+    if field.startswith(METADATA):
+        return Column(field.removeprefix(METADATA), flexible=True)
+    return COLUMNS[field]
+
+
+def csv_cell(whole: Mapping[str, Any], field: str) -> object:
+    """A field of a job's document as a CSV cell; lists of files by path, metadata as JSON."""
+    if field == "artifacts":
+        return ";".join(file["path"] for file in whole["artifacts"])
+    if field == "metadata":
+        return json.dumps(whole["metadata"], ensure_ascii=False) if whole["metadata"] else ""
+    return _value(whole, field)
+
+
+def table_cell(job: JobRow, whole: Mapping[str, Any], field: str) -> str:
+    """A field of a job as people read it."""
+    if field in {"created_at", "started_at", "finished_at"}:
+        return local_time(getattr(job, field))
+    if field == "artifacts":
+        return " ".join(file.path for file in job.artifacts)
+    if field == "metadata":
+        return ", ".join(f"{key}={value}" for key, value in job.metadata.items())
+    value = _value(whole, field)
+    return _TEXT.get(field, str)(value) if value is not None else ""
+
+
+def _value(whole: Mapping[str, Any], field: str) -> Any:
+    if field in PHASES:
+        return whole["timings"][field]
+    if field.startswith(METADATA):
+        return whole["metadata"].get(field.removeprefix(METADATA))
+    return whole[field]

@@ -1,0 +1,124 @@
+"""One job with its attempts, as `hymo show` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from jobs.cli.jobfields import PHASES, document
+from jobs.cli.output import Column, print_pairs, print_table
+from jobs.cli.text import clean, duration, file_size, gigabytes, local_time, plural
+from jobs.clock import iso
+from jobs.states import State
+from jobs.store.jobrow import AttemptRow, JobRow
+from jobs.store.store import Store
+from jobs.waiting import Waiting
+
+#: Lines shown of an error: the message and the innermost calls.
+TAIL = 12
+
+COLUMNS = (
+    Column("TRY", "right"),
+    Column("OUTCOME"),
+    Column("WORKER", flexible=True),
+    *(Column(phase.upper(), "right") for phase in PHASES),
+    Column("PEAK", "right"),
+)
+
+
+def job_document(store: Store, job: JobRow, waiting: Waiting) -> dict[str, Any]:
+    """A job of `hymo.show/1`: as in history, with its attempts (docs/json.md)."""
+    tries = [attempt_document(each) for each in store.history.attempts(job.id)]
+    return document(job, waiting.reason(job)) | {"tries": tries}
+
+
+def attempt_document(attempt: AttemptRow) -> dict[str, Any]:
+    """An attempt of `hymo.show/1`."""
+    return {
+        "number": attempt.number,
+        "worker": attempt.worker,
+        "card": attempt.card,
+        "mode": attempt.mode,
+        "pack_size": attempt.pack_size,
+        "outcome": attempt.outcome.value,
+        "failure": None if attempt.failure is None else attempt.failure.value,
+        "error": attempt.error,
+        "started_at": iso(attempt.started_at),
+        "finished_at": iso(attempt.finished_at),
+        "timings": dict(attempt.phases),
+        "peak_memory_bytes": attempt.peak_memory_bytes,
+    }
+
+
+def print_job(store: Store, job: JobRow, waiting: Waiting) -> None:
+    """The job, its files and its attempts, for people."""
+    print_pairs(f"job {job.id}", _pairs(job, waiting.reason(job)))
+    attempts = store.history.attempts(job.id)
+    if attempts:
+        click.echo()
+        print_table(COLUMNS, [_cells(each) for each in attempts])
+    for attempt in attempts:
+        if attempt.error:
+            _print_error(attempt)
+
+
+def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
+    asked = "" if job.requested_mode == job.mode else f" (asked for {job.requested_mode})"
+    state = job.state.value
+    if job.state is State.RUNNING:
+        state += f" on {job.worker or 'a worker'}"
+        state += ", asked to stop" if job.cancel_requested else ""
+    if job.failure is not None:
+        state += f": {job.failure}"
+    found = {
+        "batch": job.batch,
+        "row": f"{job.custom_id}, seed {job.seed}",
+        "prompt": job.prompt,
+        "state": state,
+        "waits": reason or "",
+        "wants": f"{job.mode}{asked}, {plural(job.frames, 'frame')}, {job.steps} steps, "
+        f"guidance {job.guidance:g}, priority {job.priority}",
+        "model": f"{job.model} {job.revision}, class {job.gib} GiB",
+        "attempts": f"{job.attempts} of {job.attempt_limit}",
+        "submitted": local_time(job.created_at),
+        "started": local_time(job.started_at),
+        "finished": _finished(job),
+        "cached": "" if job.cached_from is None else f"same motion as job {job.cached_from}",
+    }
+    found |= {f"{key} *": value for key, value in job.metadata.items()}
+    for file in job.artifacts:
+        found[file.format] = f"{file.path} ({file_size(file.size)})"
+    return {key: value for key, value in found.items() if value}
+
+
+def _finished(job: JobRow) -> str:
+    if job.finished_at is None:
+        return ""
+    took = "" if job.duration is None else f" after {duration(job.duration)}"
+    return local_time(job.finished_at) + took
+
+
+def _cells(attempt: AttemptRow) -> tuple[str, ...]:
+    outcome = attempt.outcome.value
+    if attempt.failure is not None:
+        outcome = attempt.failure.value.replace("_", " ")
+    return (
+        str(attempt.number),
+        outcome,
+        attempt.worker,
+        *(duration(attempt.phases[phase]) for phase in PHASES),
+        gigabytes(attempt.peak_memory_bytes),
+    )
+
+
+def _print_error(attempt: AttemptRow) -> None:
+    lines = (attempt.error or "").rstrip().splitlines()
+    click.echo(f"\nattempt {attempt.number} on {clean(attempt.worker)} ({clean(attempt.card)}):")
+    if len(lines) > TAIL:
+        click.echo(f"  {clean(lines[0])}")
+        click.echo(f"  … {plural(len(lines) - TAIL, 'line')} more with --json")
+        lines = lines[-(TAIL - 1) :]
+    for line in lines:
+        click.echo(f"  {clean(line)}")

@@ -1,0 +1,122 @@
+"""Pages of history, shown as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from jobs.cli.jobfields import COLUMNS, column, csv_cell, document, narrowed, table_cell
+from jobs.cli.output import console, note, print_csv, print_json, print_table, to_json
+from jobs.cli.text import plural
+from jobs.store.history import PAGE
+from jobs.store.jobfilter import JobFilter
+from jobs.store.jobrow import JobRow
+from jobs.store.order import Order
+from jobs.store.store import Store
+from jobs.waiting import Waiting
+
+#: Columns of a table, as far as they say anything; the wide ones from `WIDE` cells on.
+SHOWN = ("id", "batch", "custom_id", "mode", "state", "failure", "card", "duration", "prompt")
+SHOWN_WIDE = (
+    "id", "batch", "custom_id", "seed", "mode", "frames", "state", "failure", "attempts", "worker",
+    "card", "duration", "peak_memory_bytes", "finished_at", "prompt",
+)  # fmt: skip
+WIDE = 130
+#: Columns left out of a table in which they would be empty.
+SPARSE = frozenset({"failure", "card", "worker", "duration", "peak_memory_bytes", "finished_at"})
+
+
+class Listing:
+    """Pages of one filter and order, each job with its document."""
+
+    def __init__(self, store: Store, wanted: JobFilter, order: Order, waiting: Waiting) -> None:
+        self._history = store.history
+        self._wanted = wanted
+        self._order = order
+        self._waiting = waiting
+        #: The cursor of the page after the last one taken.
+        self.next: str | None = None
+
+    def page(
+        self, limit: int, after: str | None, *, files: bool
+    ) -> list[tuple[JobRow, dict[str, Any]]]:
+        """One page; `next` is its cursor."""
+        page = self._history.page(self._wanted, self._order, limit=limit, after=after, files=files)
+        self.next = page.next
+        return [(job, document(job, self._waiting.reason(job))) for job in page.rows]
+
+    def documents(
+        self, limit: int, after: str | None, *, everything: bool, files: bool
+    ) -> Iterator[dict[str, Any]]:
+        """The documents of one page, or of all from there on."""
+        while True:
+            for _, whole in self.page(PAGE if everything else limit, after, files=files):
+                yield whole
+            if not everything or self.next is None:
+                return
+            after = self.next
+
+
+def show_json(
+    listing: Listing,
+    fields: Sequence[str] | None,
+    limit: int,
+    after: str | None,
+    *,
+    everything: bool,
+) -> None:
+    """One `hymo.history/1` document; with `everything`, written as it is read."""
+    files = fields is None or "artifacts" in fields
+    found = listing.documents(limit, after, everything=everything, files=files)
+    jobs = (narrowed(whole, fields) for whole in found)
+    if not everything:
+        print_json({"schema": "hymo.history/1", "jobs": list(jobs), "next": listing.next})
+        return
+    # One job a line as it comes: an export of any size in bounded memory.
+    click.echo('{"schema": "hymo.history/1", "jobs": [', nl=False)
+    for number, job in enumerate(jobs):
+        click.echo((",\n" if number else "\n") + to_json(job), nl=False)
+    click.echo('\n], "next": null}')
+
+
+def show_csv(
+    listing: Listing,
+    fields: Sequence[str] | None,
+    limit: int,
+    after: str | None,
+    *,
+    everything: bool,
+) -> None:
+    """A line a job, every field unless told otherwise."""
+    shown = tuple(fields or COLUMNS)
+    found = listing.documents(limit, after, everything=everything, files="artifacts" in shown)
+    print_csv(shown, ([csv_cell(whole, field) for field in shown] for whole in found))
+    if listing.next is not None:
+        click.echo(f"more: --after {listing.next}", err=True)
+
+
+def show_table(
+    listing: Listing, fields: Sequence[str] | None, limit: int, after: str | None
+) -> None:
+    """A table for people; what they should know beside it goes to stderr."""
+    found = listing.page(limit, after, files=fields is not None and "artifacts" in fields)
+    if not found:
+        note("no jobs match")
+        return
+    wide = console().width >= WIDE and sys.stdout.isatty()
+    shown = fields or [
+        field
+        for field in (SHOWN_WIDE if wide else SHOWN)
+        if field not in SPARSE or any(table_cell(job, whole, field) for job, whole in found)
+    ]
+    rows = [[table_cell(job, whole, field) for field in shown] for job, whole in found]
+    print_table([column(field) for field in shown], rows)
+    reasons = Counter(whole["reason"] for _, whole in found if whole["reason"])
+    for reason, count in reasons.most_common():
+        note(f"{plural(count, 'queued job')}: {reason}")
+    if listing.next is not None:
+        note(f"more: --after {listing.next}")

@@ -1,0 +1,39 @@
+"""`hymo pause` and `hymo resume`: hold a batch back, and let it go on."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.states import State
+
+
+@click.command()
+@click.argument("batch", metavar="BATCH")
+@pass_app
+def pause(app: App, /, *, batch: str) -> None:
+    """Let no further job of a batch begin; running ones finish."""
+    with app.store() as store:
+        found = store.batches.pause(batch)
+        left = store.batches.counts(found.id)
+    click.echo(f"paused {found.name}: {_waiting(left)}; `hymo resume {found.name}` goes on")
+
+
+@click.command()
+@click.argument("batch", metavar="BATCH")
+@pass_app
+def resume(app: App, /, *, batch: str) -> None:
+    """Let a paused batch go on."""
+    from jobs.cli.deliver import deliver
+
+    settings = app.settings()
+    with app.store(settings) as store:
+        found = store.batches.resume(batch)
+        left = store.batches.counts(found.id)
+        deliver(store, settings)
+    click.echo(f"resumed {found.name}: {_waiting(left)}")
+
+
+def _waiting(counts: dict[State, int]) -> str:
+    queued, running = counts.get(State.QUEUED, 0), counts.get(State.RUNNING, 0)
+    return f"{queued} queued, {running} running"

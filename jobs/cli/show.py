@@ -1,0 +1,56 @@
+"""`hymo show`: everything about jobs, or a batch in sum."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.cli.filters import waiting_for
+from jobs.cli.names import find
+from jobs.cli.output import print_json
+
+if TYPE_CHECKING:
+    from jobs.records import Batch
+    from jobs.store.jobrow import JobRow
+
+
+@click.command()
+@click.argument("names", metavar="JOB|BATCH...", nargs=-1, required=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_app
+def show(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
+    """Show everything about jobs, or a batch in sum.
+
+    JOB is an id, batch/row as in `night/wave` (all its seeds) or batch/row_sSEED; anything else is
+    a batch. A job shows why it waits, its files, and each attempt with its phases and error.
+    """
+    from jobs.cli.batchview import batch_document, print_batch
+    from jobs.cli.jobview import job_document, print_job
+
+    jobs: list[JobRow] = []
+    batches: list[Batch] = []
+    with app.store() as store:
+        for name in names:
+            meant = find(store, name)
+            if isinstance(meant, tuple):
+                jobs += meant
+            else:
+                batches.append(meant)
+        waiting = waiting_for(app, store)
+        if as_json:
+            print_json(
+                {
+                    "schema": "hymo.show/1",
+                    "jobs": [job_document(store, job, waiting) for job in jobs],
+                    "batches": [batch_document(store, batch) for batch in batches],
+                }
+            )
+            return
+        for number, job in enumerate(jobs):
+            click.echo("\n" * bool(number), nl=False)
+            print_job(store, job, waiting)
+        for number, batch in enumerate(batches):
+            click.echo("\n" * bool(number or jobs), nl=False)
+            print_batch(store, batch)

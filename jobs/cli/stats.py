@@ -1,0 +1,128 @@
+"""`hymo history stats`: success, phases and memory by card and mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.cli.filters import batch_id, card_names, machine_filters
+from jobs.cli.output import Column, note, print_csv, print_json, print_table
+from jobs.cli.text import duration, gigabytes, percent
+
+if TYPE_CHECKING:
+    from jobs.store.stats import Group
+
+MEASURES = ("queue", "load", "encode", "sample", "decode", "save", "total", "peak_memory")
+COLUMNS = (
+    Column("CARD", flexible=True),
+    Column("MODE"),
+    Column("RUNS", "right"),
+    Column("SUCCESS", "right"),
+    Column("PHASE"),
+    Column("MEAN", "right"),
+    Column("P50", "right"),
+    Column("P95", "right"),
+)
+HEADER = ("card", "mode", "count", "success_rate", "measure", "unit", "mean", "p50", "p95")
+
+
+@click.command()
+@machine_filters
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@pass_app
+def stats(
+    app: App,
+    *,
+    batch: str | None,
+    modes: tuple[str, ...] | None,
+    cards: tuple[str, ...] | None,
+    workers: tuple[str, ...] | None,
+    since: float | None,
+    until: float | None,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Sum up attempts by card and mode: success, mean, median and 95th percentile of each phase.
+
+    Runs are attempts that succeeded or failed; phases and peak memory are those of successes.
+    --since and --until mean the time at which an attempt began.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    with app.store() as store:
+        from jobs.store.stats import AttemptFilter
+
+        wanted = AttemptFilter(
+            batch_id=batch_id(store, batch),
+            modes=modes or (),
+            cards=card_names(store, cards or ()),
+            workers=workers or (),
+            since=since,
+            until=until,
+        )
+        groups = store.stats.groups(wanted)
+    if as_json:
+        print_json({"schema": "hymo.stats/1", "groups": [stats_document(each) for each in groups]})
+    elif as_csv:
+        print_csv(HEADER, [row for group in groups for row in _csv_rows(group)])
+    elif groups:
+        print_groups(groups)
+    else:
+        note("no attempts match")
+
+
+def print_groups(groups: Sequence[Group]) -> None:
+    """The table of cards and modes, a line a phase."""
+    print_table(COLUMNS, [row for group in groups for row in _rows(group)])
+
+
+def stats_document(group: Group) -> dict[str, Any]:
+    """A group of `hymo.stats/1` (docs/json.md)."""
+    spreads = {
+        name: None if each is None else {"mean": each.mean, "p50": each.p50, "p95": each.p95}
+        for name, each in ((name, group.measures.get(name)) for name in MEASURES)
+    }
+    peak = spreads.pop("peak_memory")
+    return {
+        "card": group.card,
+        "mode": group.mode,
+        "count": group.count,
+        "succeeded": group.succeeded,
+        "success_rate": group.success,
+        "timings": spreads,
+        "peak_memory_bytes": peak,
+    }
+
+
+def _rows(group: Group) -> list[tuple[str, ...]]:
+    head = (group.card, group.mode, str(group.count), percent(group.success))
+    rows: list[tuple[str, ...]] = []
+    for name in MEASURES:
+        spread = group.measures.get(name)
+        if spread is not None:
+            text = gigabytes if name == "peak_memory" else duration
+            figures = (text(spread.mean), text(spread.p50), text(spread.p95))
+            rows.append((*head, name.replace("_", " "), *figures))
+            head = ("", "", "", "")
+    return rows or [(*head, "", "", "", "")]
+
+
+def _csv_rows(group: Group) -> list[tuple[object, ...]]:
+    return [
+        (
+            group.card,
+            group.mode,
+            group.count,
+            group.success,
+            name,
+            "bytes" if name == "peak_memory" else "s",
+            spread.mean,
+            spread.p50,
+            spread.p95,
+        )
+        for name, spread in group.measures.items()
+    ]

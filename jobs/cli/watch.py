@@ -1,0 +1,50 @@
+"""`hymo watch`: follow a batch to its end."""
+
+from __future__ import annotations
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.cli.faults import ExitCode
+from jobs.cli.output import print_json
+from jobs.states import State
+
+
+@click.command()
+@click.argument("batch", metavar="BATCH")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stop watching after so long, with exit code 6.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON at the end.")
+@pass_app
+def watch(app: App, /, *, batch: str, timeout: float | None, as_json: bool) -> int:
+    """Show a batch's progress until all its jobs have ended.
+
+    Watching changes nothing: Ctrl-C ends the watching, not the jobs. Exit codes: 0 nothing failed,
+    5 some jobs failed, 6 --timeout passed, 130 interrupted.
+    """
+    from jobs.cli.progress import follow
+    from jobs.progress import BatchProgress
+
+    with app.store() as store:
+        found = store.batches.get(batch)
+        snapshot = follow(BatchProgress(store=store, batch=found), timeout=timeout)
+    counts = {state.value: snapshot.counts.get(state, 0) for state in State}
+    if as_json:
+        print_json(
+            {
+                "schema": "hymo.watch/1",
+                "batch": found.name,
+                "finished": snapshot.finished,
+                "counts": counts,
+            }
+        )
+    else:
+        states = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+        click.echo(f"batch {found.name}: {states or 'no jobs'}")
+    if not snapshot.finished:
+        return ExitCode.TIMED_OUT
+    return ExitCode.JOBS_FAILED if snapshot.failed else ExitCode.OK

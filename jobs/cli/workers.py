@@ -1,0 +1,179 @@
+"""`hymo workers`: who is there and what each can do; declaring those that are to come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.cli.filters import MODES, Words
+from jobs.cli.output import Column, note, print_json, print_table
+from jobs.cli.text import duration, gibibytes
+from jobs.clock import iso
+
+if TYPE_CHECKING:
+    from jobs.records import WorkerCard, WorkerRow
+
+COLUMNS = (
+    Column("NAME", flexible=True),
+    Column("STATE"),
+    Column("CARD", flexible=True),
+    Column("MODES"),
+    Column("MEMORY", "right"),
+    Column("JOBS", "right"),
+    Column("SEEN", "right"),
+    Column("TAGS", flexible=True),
+)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--all", "everyone", is_flag=True, help="Also those that stopped or vanished.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
+    """List workers: what each can do, and the jobs it runs now.
+
+    `lost` is a worker that was not seen lately; its jobs go back into the queue.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    app = ctx.ensure_object(App)
+    with app.store() as store:
+        rows = store.workers.rows(alive=app.settings().alive, all=everyone)
+        now = store.time()
+    if as_json:
+        print_json({"schema": "hymo.workers/1", "workers": [worker_document(row) for row in rows]})
+    elif rows:
+        print_table(COLUMNS, [_cells(row, now) for row in rows])
+    else:
+        note("no workers: `hymo up` starts one a device, `hymo worker` a single one")
+
+
+@workers.command()
+@click.argument("name", metavar="NAME")
+@click.option("--card", required=True, metavar="CARD", help="Its card, such as A100.")
+@click.option(
+    "--modes", type=Words(MODES), default="full,lite", metavar="MODE,…", help="Modes it will serve."
+)
+@click.option(
+    "--models", type=Words(), metavar="MODEL,…", help="Models it will have. [default: all]"
+)
+@click.option(
+    "--memory",
+    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    required=True,
+    metavar="GIB",
+    help="Memory that jobs may use, GiB.",
+)
+@pass_app
+def declare(
+    app: App,
+    /,
+    *,
+    name: str,
+    card: str,
+    modes: tuple[str, ...],
+    models: tuple[str, ...] | None,
+    memory: float,
+) -> None:
+    """Plan for a worker that is not up yet, so that mode `auto` counts on it.
+
+    Declaring a name again replaces what was declared.
+    """
+    from jobs.models import CATALOG, model_entry
+
+    for model in models or ():
+        model_entry(model)
+    registration = _declared(name, card, modes, models or tuple(CATALOG), memory)
+    with app.store() as store:
+        store.workers.declare(registration)
+    size = gibibytes(registration.offer.memory_bytes)
+    click.echo(f"declared {name}: {card}, {', '.join(modes)}, {size}")
+
+
+@workers.command()
+@click.argument("name", metavar="NAME")
+@pass_app
+def undeclare(app: App, /, *, name: str) -> None:
+    """Take a declaration back."""
+    with app.store() as store:
+        store.workers.undeclare(name)
+    click.echo(f"{name} is no longer declared")
+
+
+def worker_document(row: WorkerRow) -> dict[str, Any]:
+    """A worker of `hymo.workers/1` (docs/json.md)."""
+    card, offer = row.registration, row.registration.offer
+    return {
+        "id": row.id,
+        "name": offer.name,
+        "state": row.state,
+        "alive": row.alive,
+        "host": card.host,
+        "pid": card.pid,
+        "device": card.device,
+        "card": card.card,
+        "modes": list(offer.modes),
+        "models": list(offer.models),
+        "memory_bytes": offer.memory_bytes,
+        "max_frames": dict(offer.max_frames),
+        "dtype": card.dtype,
+        "nvlink": card.nvlink,
+        "queues": list(card.queues),
+        "tags": dict(card.tags),
+        "started_at": iso(row.started_at),
+        "seen_at": iso(row.seen_at),
+        "stopped_at": iso(row.stopped_at),
+        "running": row.running,
+    }
+
+
+def _declared(
+    name: str, card: str, modes: tuple[str, ...], models: tuple[str, ...], gib: float
+) -> WorkerCard:
+    from jobs.cards import profile
+    from jobs.memory import GIB, classes_within, queue_name
+    from jobs.models import model_entry
+    from jobs.records import WorkerCard
+    from jobs.routing import Offer
+
+    known = profile(card)
+    memory = round(gib * GIB)
+    # As a worker does: the card's limits were measured with the published model.
+    published = any(model_entry(model).trained for model in models)
+    return WorkerCard(
+        offer=Offer(
+            name=name,
+            modes=modes,
+            models=models,
+            memory_bytes=memory,
+            max_frames=dict(known.max_frames) if published else {},
+        ),
+        host="",
+        pid=None,
+        device="",
+        card=card,
+        dtype="",
+        nvlink=known.nvlink,
+        queues=tuple(queue_name(mode, step) for step in classes_within(memory) for mode in modes),
+        tags={"bandwidth": known.bandwidth_class},
+    )
+
+
+def _cells(row: WorkerRow, now: float) -> tuple[str, ...]:
+    card, offer = row.registration, row.registration.offer
+    lost = row.state in {"live", "draining"} and not row.alive
+    seen = "" if row.state == "declared" else f"{duration(max(0.0, now - row.seen_at))} ago"
+    tags = {"dtype": card.dtype, "nvlink": "yes" if card.nvlink else "", **card.tags}
+    shown = (f"{key}={value}" for key, value in tags.items() if value not in {"", "unknown"})
+    return (
+        offer.name,
+        "lost" if lost else row.state,
+        card.card,
+        ",".join(offer.modes),
+        gibibytes(offer.memory_bytes),
+        str(row.running),
+        seen,
+        " ".join(shown),
+    )
