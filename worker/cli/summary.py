@@ -69,9 +69,12 @@ def _phases(store: Store, batch: Batch) -> None:
     groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
     names = ("queue", "load", "encode", "sample", "decode", "save", "total")
     columns = (
-        Column("CARD", flexible=True), Column("MODE"), Column("RUNS", "right"), *(Column(name.upper(), "right") for name in names),
+        Column("CARD", flexible=True),
+        Column("MODE"),
+        Column("RUNS", "right"),
+        *(Column(name.upper(), "right") for name in names),
         Column("PEAK", "right"),
-    )  # fmt: skip
+    )
     rows = []
     for group in groups:
         means = {name: spread.mean for name, spread in group.measures.items()}
