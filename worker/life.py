@@ -21,7 +21,6 @@ from jobs.settings import Settings
 from jobs.states import Failure
 from jobs.store.store import Store
 from worker.budget import reserve
-from worker.errors import OutageError
 from worker.launch import pin
 from worker.options import WorkerOptions
 from worker.outage import Outage
@@ -29,6 +28,7 @@ from worker.plan import Plan, plan
 from worker.stamp import Stamp
 
 if TYPE_CHECKING:
+    from worker.keeper import LeaseKeeper
     from worker.shift import Shift
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class Worker:
         self._publisher = Publisher(settings)
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         self._worker_id = 0
+        self._fault: BaseException | None = None
 
     def load(self) -> None:
         """Reserve memory, load the models and run each once, so that the first job is no slower
@@ -115,10 +116,9 @@ class Worker:
         )
 
     def consume(self) -> int:
-        """Take messages until drained."""
+        """Take messages until drained. Raises what made the worker give up."""
         from worker.consumer import Consumer
         from worker.keeper import LeaseKeeper
-        from worker.shift import CPU_PACK, CUDA_PACK, Shift
 
         keeper = LeaseKeeper(
             store=self._store,
@@ -128,25 +128,14 @@ class Worker:
             expire=self._die,
             heartbeat=self._heartbeat,
         )
-        shift = Shift(
-            store=self._store,
-            worker_id=self._worker_id,
-            offer=self._plan.offer,
-            garage=self._garage,
-            keeper=keeper,
-            stamp=self._stamp,
-            settings=self._settings,
-            outage=Outage(longest=self._settings.outage),
-            draining=self._draining,
-            device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
-        )
+        shift = self._shift(keeper)
         keeper.start()
         self._thread("reconciler", self._settings.reconcile, self._reconcile)
         looking = self._thread("look-around", self._settings.reconcile, lambda: self._look(shift))
         if self._parent is not None:
             self._thread("parent", 1.0, self._look_after_parent)
         try:
-            return Consumer(
+            code = Consumer(
                 url=kombu_url(self._settings),
                 name=self._plan.offer.name,
                 host=socket.gethostname(),
@@ -158,6 +147,25 @@ class Worker:
             self._over.set()
             looking.join()  # it may have a pack in hand
             keeper.stop()
+        if self._fault is not None:
+            raise self._fault
+        return code
+
+    def _shift(self, keeper: LeaseKeeper) -> Shift:
+        from worker.shift import CPU_PACK, CUDA_PACK, Shift
+
+        return Shift(
+            store=self._store,
+            worker_id=self._worker_id,
+            offer=self._plan.offer,
+            garage=self._garage,
+            keeper=keeper,
+            stamp=self._stamp,
+            settings=self._settings,
+            outage=Outage(longest=self._settings.outage),
+            draining=self._draining,
+            device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
+        )
 
     def leave(self) -> None:
         """Sign off and write the manifests of what was done."""
@@ -185,8 +193,9 @@ class Worker:
     def _look(self, shift: Shift) -> None:
         try:
             shift.look_around()
-        except OutageError as error:
-            log.error("%s", error)  # noqa: TRY400  # the message says it all
+        except BaseException as error:  # noqa: BLE001  # raised again by `consume`
+            # As in the consumer: not a job's fault, the worker itself cannot go on.
+            self._fault = error
             self._drain()
 
     def _drain(self) -> None:
