@@ -73,8 +73,17 @@ def power(postgres_server: PostgresServer) -> Iterator[Power]:
 
 
 @pytest.fixture
-def remote(home: Path, postgres_url: str, own_redis: RedisServer, power: Power) -> Iterator[Plant]:
+def remote(
+    home: Path,
+    postgres_url: str,
+    postgres_server: PostgresServer,
+    own_redis: RedisServer,
+    power: Power,
+) -> Iterator[Plant]:
     """A plant on PostgreSQL; the server is on again before its database is dropped."""
+    # The tests' server keeps what is committed in its own memory for a moment; here it must not.
+    name = make_url(postgres_url).database
+    postgres_server.execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
     with opened(home, postgres_url, own_redis.url) as made:
         yield made
         power.on()
