@@ -77,11 +77,16 @@ def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
 def publish(result: Success) -> None:
     """Rename a job's files into place and clear what earlier attempts left half-done.
 
-    Runs inside the transaction that accepts the result (see `QueueStore.succeed`).
+    Runs inside the transaction that accepts the result (see `QueueStore.succeed`), and again when
+    that one could not commit: files that are in place already are left there.
     """
     for artifact in result.artifacts:
         final = Path(artifact.path)
-        part_path(final, result.claim.attempt).replace(final)
+        try:
+            part_path(final, result.claim.attempt).replace(final)
+        except FileNotFoundError:
+            if not _same(final, artifact):
+                raise
         for earlier in range(1, result.claim.attempt):
             part_path(final, earlier).unlink(missing_ok=True)
 
@@ -95,6 +100,11 @@ def discard(claim: Claim) -> None:
             part.unlink(missing_ok=True)
         except OSError as error:
             log.warning("%s is left over: %s", part, error.strerror or error)
+
+
+def _same(path: Path, artifact: Artifact) -> bool:
+    """Whether the file is the one that was saved."""
+    return path.is_file() and _seal(path) == (artifact.size, artifact.sha256)
 
 
 def _seal(path: Path) -> tuple[int, str]:
