@@ -153,3 +153,23 @@ def test_away_for_longer_than_a_worker_may_wait(remote: Plant, power: Power, bus
     for number in range(jobs):
         told = [(one.worker_name, one.failure) for one in plant.tries(f"j{number + 1}")]
         assert told == [("a", "lost"), ("b", None)]
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_killed_between_the_files_and_the_commit(remote: Plant, power: Power) -> None:
+    """The files are in place, the rows are not: the worker writes them again, the same attempt."""
+    plant = remote
+    plant.environ |= {"HYMO_LEASE": "30"}
+    plant.submit(2, model="tiny", steps=5)
+    with contextlib.closing(psycopg.connect(plant.database_url)) as connection:
+        connection.execute("LOCK TABLE artifacts IN EXCLUSIVE MODE")
+        worker = plant.worker("a", model="tiny")
+        plant.until(lambda: len(list(plant.settings.output.rglob("*.npz"))) == 2, "files are there")
+        assert plant.counts() == {"running": 2}
+        power.off()
+    plant.until(lambda: RIDING in worker.said, "it noticed")
+    power.on()
+    plant.finish(2)
+    for name in ("j1", "j2"):
+        assert [one.outcome for one in plant.tries(name)] == ["succeeded"]
