@@ -33,6 +33,32 @@ def unavailable(what: str, error: Exception) -> NoReturn:
     pytest.skip(message)
 
 
+class NothingSkipped:
+    """Fails a CI run in which a test was skipped that should have run: all but those that need a
+    GPU, which CI has none of."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and "gpu" not in report.keywords and not hasattr(report, "wasxfail"):
+            self.skipped.append(report.nodeid)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for nodeid in self.skipped:
+            terminalreporter.write_line(f"skipped where nothing may be: {nodeid}", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """In CI, let no test get away with being skipped."""
+    if os.environ.get("CI"):
+        config.pluginmanager.register(NothingSkipped())
+
+
 @dataclass
 class Ticker:
     """A clock that stands until it is turned. Call it for the time in epoch seconds."""

@@ -1,0 +1,52 @@
+"""Running the command line as its user does: processes, with a home of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+
+@dataclass
+class Shell:
+    """A user with an empty home, who runs `hymo`."""
+
+    home: Path
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """What the processes see: nothing of ours but PATH."""
+        kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
+        settings = {"HYMO_HOME": str(self.home), "COLUMNS": "80", "HYMO_RECONCILE": "0.5"}
+        return {**kept, **settings, **self.environ}
+
+    def run(self, *words: str, timeout: float = 100) -> subprocess.CompletedProcess[str]:
+        """Run `hymo` to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "jobs", *words],
+            env=self.environment(), capture_output=True, text=True, timeout=timeout,
+            cwd=self.home.parent, check=False,
+        )  # fmt: skip
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `hymo` and go on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "jobs", *words],
+            env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=self.home.parent,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def shell() -> Iterator[Shell]:
+    """A shell whose home's path leaves room for a unix socket."""
+    folder = Path(tempfile.mkdtemp(prefix="hymo-cli-"))
+    yield Shell(folder / "home")
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""`hymo up` and `hymo doctor`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.redis
+
+
+def wait_for(shell: Any, text: str, *, log: str = "worker-cpu.log", seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    path = shell.home / "logs" / log
+    while time.monotonic() < deadline:
+        if path.exists() and text in path.read_text():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{text!r} not in {path}: {path.read_text() if path.exists() else 'absent'}")
+
+
+def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
+    shell.environ = {"HYMO_NULL_STEP": "0.01"}
+    up = shell.start("up", "--models", "null", "--memory", "64")
+    try:
+        wait_for(shell, "is ready")
+        second = shell.run("up", "--models", "null")
+        assert second.returncode == 1
+        assert "is in use by process" in second.stderr
+        path = shell.home.parent / "few.csv"
+        path.write_text("prompt\n" + "".join(f"p{number}\n" for number in range(12)))
+        done = shell.run("run", str(path), "--model", "null", "--mode", "full", "--steps", "3")
+        assert done.returncode == 0, done.stderr
+        assert "its workers do the work" in done.stderr
+        assert "12 succeeded" in done.stdout
+        workers = json.loads(shell.run("workers", "--json").stdout)
+        assert workers["schema"] == "hymo.workers/1"
+        assert [worker["modes"] for worker in workers["workers"]] == [["full", "lite"]]
+    finally:
+        up.send_signal(signal.SIGTERM)
+        _, errors = up.communicate(timeout=60)
+    assert up.returncode == 0, errors
+    assert not (shell.home / "broker.sock").exists()
+    assert "has ended" in (shell.home / "logs" / "worker-cpu.log").read_text()
+    assert json.loads(shell.run("workers", "--json").stdout)["workers"] == []
+
+
+def test_up_with_a_budget_below_the_smallest_class_says_so(shell: Any) -> None:
+    done = shell.run("up", "--memory", "0.5")
+    assert done.returncode == 1
+    assert "the smallest class is 1 GiB" in done.stderr
+    assert "--memory" in done.stderr
+
+
+def test_the_doctor_finds_a_healthy_machine(shell: Any) -> None:
+    done = shell.run("doctor", "--json")
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert report["schema"] == "hymo.doctor/1"
+    health = {finding["check"]: finding["health"] for finding in report["findings"]}
+    assert health["database"] == health["broker"] == health["cpu"] == "ok"
+    assert not shell.home.exists(), "the doctor changes nothing"
+
+
+def test_the_doctor_names_the_mend_and_no_password(shell: Any) -> None:
+    shell.environ = {
+        "HYMO_BROKER_URL": "redis://:secret@127.0.0.1:1/0",
+        "HYMO_DATABASE_URL": "postgresql://hymo:secret@127.0.0.1:1/hymo",
+    }
+    done = shell.run("doctor")
+    assert done.returncode == 1
+    assert "bad      broker" in done.stdout
+    assert "bad      database" in done.stdout
+    assert "secret" not in done.stdout + done.stderr
