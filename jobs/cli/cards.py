@@ -43,7 +43,7 @@ def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
     from jobs.cards import CARDS, profile
 
     with app.store() as store:
-        measured = store.stats.groups(measures=("total", "peak_memory"))
+        measured = store.stats.groups(measures=("total", "peak_memory"), percentiles=False)
     profiles = [profile(name) for name in names] if names else list(CARDS.values())
     if not names:
         known = {each.name for each in profiles}
@@ -95,7 +95,7 @@ def _mean(group: Group, measure: str) -> float | None:
 
 def _rows(card: CardProfile, measured: Sequence[Group]) -> list[tuple[str, ...]]:
     facts = (
-        " or ".join(map(str, card.memory_gb)) + " GB" if card.memory_gb else "",
+        "/".join(map(str, card.memory_gb)) + " GB" if card.memory_gb else "",
         "" if card.bandwidth_gbs is None else str(card.bandwidth_gbs),
         f"{card.nvlink_gbs} GB/s" if card.nvlink else "" if card.derived else "none",
     )
@@ -127,9 +127,10 @@ def _rows(card: CardProfile, measured: Sequence[Group]) -> list[tuple[str, ...]]
 def _pairs(card: CardProfile) -> dict[str, str]:
     memory, light = card.memory, card.light
     longest = ", ".join(f"{mode} {frames} frames" for mode, frames in card.max_frames.items())
+    sizes = " or ".join(f"{size} GB" for size in card.memory_gb)
     environment = " ".join(f"{key}={value}" for key, value in card.nccl_env.items())
     return {
-        "memory": " or ".join(f"{size} GB" for size in card.memory_gb) + f" {card.memory_kind}",
+        "memory": f"{sizes} {card.memory_kind}".strip(),
         "bandwidth": f"{card.bandwidth_gbs} GB/s" if card.bandwidth_gbs else "not published",
         "nvlink": f"{card.nvlink_count}×, {card.nvlink_gbs} GB/s" if card.nvlink else "none known",
         "pcie": card.pcie,

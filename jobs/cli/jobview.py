@@ -87,7 +87,7 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
         "finished": _finished(job),
         "cached": "" if job.cached_from is None else f"same motion as job {job.cached_from}",
     }
-    found |= {f"{key} *": value for key, value in job.metadata.items()}
+    found["metadata"] = ", ".join(f"{key}={value}" for key, value in job.metadata.items())
     for file in job.artifacts:
         found[file.format] = f"{file.path} ({file_size(file.size)})"
     return {key: value for key, value in found.items() if value}

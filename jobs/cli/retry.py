@@ -46,7 +46,8 @@ def retry(
 ) -> None:
     """Try failed and cancelled jobs again.
 
-    JOB is an id, or batch/row as in `night/wave`. Each gets as many attempts as a new job; the attempts made so far stay in history.
+    JOB is an id, or batch/row as in `night/wave`. Each gets as many attempts as a new job; those
+    made so far stay in history.
     """
     one_of(names, batch)
     wanted = {State(state) for state in states or ENDED[:2]}

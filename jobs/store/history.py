@@ -84,9 +84,10 @@ class HistoryStore(Facet):
 
     def find(self, batch: str, custom_id: str, *, seed: int | None = None) -> tuple[JobRow, ...]:
         """The jobs of one row of a batch, by seed, with their files; none: an empty tuple."""
+        of_name = select(batches.c.id).where(batches.c.name == batch).scalar_subquery()
         query = (
             select_jobs(jobs.c.id)
-            .where(jobs.c.batch_id == select(batches.c.id).where(batches.c.name == batch))
+            .where(jobs.c.batch_id == of_name)
             .where(jobs.c.custom_id == custom_id)
             .order_by(jobs.c.seed)
             .limit(PAGE)

@@ -85,11 +85,11 @@ class AttemptFilter:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean, median and 95th percentile: seconds, or bytes for memory."""
+    """Mean, median and 95th percentile: seconds, or bytes for memory. None: not asked for."""
 
     mean: float
-    p50: float
-    p95: float
+    p50: float | None = None
+    p95: float | None = None
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,16 @@ class Group:
 class StatsStore(Facet):
     """Reading what attempts cost. Nothing here writes.
 
-    Every attempt is read and sorted once for each measure: a million take seconds (docs/cli.md).
+    Means read every attempt once; percentiles sort them once for each measure: a million take
+    seconds (docs/cli.md).
     """
 
     def groups(
-        self, wanted: AttemptFilter | None = None, *, measures: Sequence[str] = tuple(MEASURES)
+        self,
+        wanted: AttemptFilter | None = None,
+        *,
+        measures: Sequence[str] = tuple(MEASURES),
+        percentiles: bool = True,
     ) -> tuple[Group, ...]:
         """Every card and mode with attempts that ended, by name, with these measures."""
         conditions = (wanted or AttemptFilter()).conditions()
@@ -129,12 +134,12 @@ class StatsStore(Facet):
         with self.read() as connection:
             rows = connection.execute(_summary(conditions, measures)).all()
             found = {
-                (row.card, row.mode, name): Spread(getattr(row, f"{name}_mean"), 0.0, 0.0)
+                (row.card, row.mode, name): Spread(getattr(row, f"{name}_mean"))
                 for row in rows
                 for name in measures
                 if getattr(row, f"{name}_n")
             }
-            for name in measures:
+            for name in measures if percentiles else ():
                 sizes = {(row.card, row.mode): getattr(row, f"{name}_n") for row in rows}
                 for group, p50, p95 in ranks(connection, name, conditions, sizes):
                     found[*group, name] = replace(found[*group, name], p50=p50, p95=p95)
