@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
-    insert,
     literal,
     literal_column,
     select,
@@ -31,8 +30,9 @@ from jobs.memory import queue_name
 from jobs.records import Artifact, Batch, Inserted, NewJob
 from jobs.states import State
 from jobs.store.base import CHUNK, Found, among
-from jobs.store.manifest import ManifestStore, files_of, to_batch
-from jobs.tables import artifacts, batches, jobs
+from jobs.store.files import add_files, files_of
+from jobs.store.manifest import ManifestStore, to_batch
+from jobs.tables import batches, jobs
 
 
 class BatchStore(ManifestStore):
@@ -106,14 +106,18 @@ class BatchStore(ManifestStore):
             if lost:
                 # Another submit of the same batch added them between our look and our insert.
                 there |= self._there(connection, batch.id, lost)
-            kept = [wanted[key] for key in added if wanted[key].cached_from is not None]
-            _add_artifacts(connection, kept, added, now)
+            kept = {
+                number: wanted[key].artifacts
+                for key, number in added.items()
+                if wanted[key].cached_from is not None
+            }
+            add_files(connection, kept, now)
         changed = [key for key, digest in there.items() if wanted[key].spec.row_hash() != digest]
         return Inserted(
             new=tuple(
                 (number, queue_name(wanted[key].mode, wanted[key].gib))
                 for key, number in added.items()
-                if wanted[key].cached_from is None
+                if number not in kept
             ),
             cached=len(kept),
             existing=len(there) - len(changed),
@@ -256,25 +260,3 @@ def _row(batch_id: int, job: NewJob, *, attempt_limit: int, now: float) -> dict[
         "cached_from": job.cached_from,
         **dict.fromkeys(("queue_s", "load_s", "encode_s", "sample_s", "decode_s", "save_s"), zero),
     }
-
-
-def _add_artifacts(
-    connection: Connection,
-    kept: Sequence[NewJob],
-    numbers: Mapping[tuple[str, int], int],
-    now: float,
-) -> None:
-    rows = [
-        {
-            "job_id": numbers[job.spec.custom_id, job.spec.seed],
-            "format": file.format,
-            "path": file.path,
-            "size": file.size,
-            "sha256": file.sha256,
-            "created_at": now,
-        }
-        for job in kept
-        for file in job.artifacts
-    ]
-    if rows:
-        connection.execute(insert(artifacts), rows)

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, select
 from jobs.records import Artifact
 from jobs.routing import Demand
 from jobs.states import Failure, Outcome, State
-from jobs.store.manifest import files_of
+from jobs.store.files import files_of
 from jobs.tables import batches, jobs
 
 PHASES: tuple[str, ...] = ("queue", "load", "encode", "sample", "decode", "save")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from sqlalchemy import Connection, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from jobs.records import Artifact, Batch, ManifestRow
 from jobs.states import FINAL, Failure, State
-from jobs.store.base import CHUNK, Facet, Found, among
-from jobs.tables import artifacts, batches, jobs
+from jobs.store.base import CHUNK, Facet, Found
+from jobs.store.files import files_of
+from jobs.tables import batches, jobs
 
 #: Seconds by which a commit may become visible after a later reading of the clock (see `dirty`).
 COMMIT_LAG = 10.0
@@ -76,20 +77,6 @@ class ManifestStore(Facet):
             rows = connection.execute(query).all()
             files = files_of(connection, [row.id for row in rows])
         return [_manifest_row(row, files.get(row.id, ())) for row in rows]
-
-
-def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
-    """The files of each of these jobs (at most `CHUNK` of them), by format."""
-    found: dict[int, tuple[Artifact, ...]] = {}
-    query = (
-        select(artifacts)
-        .where(among(connection, artifacts.c.job_id, job_ids))
-        .order_by(artifacts.c.format)
-    )
-    for row in connection.execute(query) if job_ids else ():
-        file = Artifact(format=row.format, path=row.path, size=row.size, sha256=row.sha256)
-        found[row.job_id] = (*found.get(row.job_id, ()), file)
-    return found
 
 
 def to_batch(row: Found) -> Batch:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, delete, insert
-
 from jobs.records import Claim, Failed, Success
 from jobs.states import Outcome, State
-from jobs.store.base import Facet, Found, among
+from jobs.store.base import Facet, Found
 from jobs.store.endings import Ending, failed, fenced, write_endings
-from jobs.tables import artifacts
+from jobs.store.files import add_files
 
 
 class OutcomeStore(Facet):
@@ -54,7 +52,7 @@ class OutcomeStore(Facet):
             now = self.present(connection)
             endings = [_succeeded(held[result.claim.job_id], result) for result in done]
             write_endings(connection, endings, now)
-            _replace_artifacts(connection, done, now)
+            add_files(connection, {each.claim.job_id: each.artifacts for each in done}, now)
         return refused
 
     def fail(
@@ -135,24 +133,3 @@ def _released(held: Found) -> Ending:
     if held.cancel_requested:
         return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
     return Ending(held=held, state=State.QUEUED, outcome=Outcome.RELEASED, extra=1)
-
-
-def _replace_artifacts(connection: Connection, done: Sequence[Success], now: float) -> None:
-    if not done:
-        return
-    ids = [result.claim.job_id for result in done]
-    connection.execute(delete(artifacts).where(among(connection, artifacts.c.job_id, ids)))
-    rows = [
-        {
-            "job_id": result.claim.job_id,
-            "format": file.format,
-            "path": file.path,
-            "size": file.size,
-            "sha256": file.sha256,
-            "created_at": now,
-        }
-        for result in done
-        for file in result.artifacts
-    ]
-    if rows:
-        connection.execute(insert(artifacts), rows)

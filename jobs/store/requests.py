@@ -145,7 +145,6 @@ def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_att
         .values(
             state=State.QUEUED,
             attempt_limit=jobs.c.attempt + max_attempts,
-            cancel_requested=False,
             published_at=None,
             queued_at=now,
             not_before=0.0,

@@ -22,6 +22,13 @@ def test_head_is_by_priority_then_class_then_age(farm, make_job):
     assert farm.claim(worker) == []
 
 
+def test_priority_counts_within_a_class_too(farm, make_job):
+    farm.insert(*[make_job(f"p{n}", priority=n) for n in (0, 2, -1, 1)])
+    worker = farm.worker()
+    assert [claim.custom_id for claim in farm.claim(worker, limit=2)] == ["p2", "p1"]
+    assert [claim.custom_id for claim in farm.claim(worker, limit=2)] == ["p0", "p-1"]
+
+
 def test_a_claim_carries_all_that_the_work_needs(farm, clock, make_job):
     new = make_job("x", gib=8, prompt="jumps ☃", frames=42, seed=7, steps=9, guidance=2.5,
                    formats=("bvh", "npz"))  # fmt: skip

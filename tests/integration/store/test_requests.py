@@ -91,6 +91,16 @@ def test_retry_never_touches_what_is_queued_or_running(farm, mixed):
     assert farm.job(mixed[State.QUEUED]).attempt_limit == 3
 
 
+def test_a_retry_waits_for_nothing(farm, clock):
+    (number,) = farm.jobs(1)
+    (claim,) = farm.claim(farm.worker())
+    failed = Failed(claim, Failure.ERROR, "x")
+    farm.store.queue.fail([failed], backoff=lambda _: 300.0)
+    farm.store.queue.cancel([number])
+    farm.store.queue.retry([number], max_attempts=1)
+    assert farm.claim(farm.worker())[0].job_id == number
+
+
 def test_a_retried_job_that_was_asked_to_cancel_runs(farm, mixed):
     number = mixed[State.CANCELLED]
     farm.store.queue.retry([number], max_attempts=1)
