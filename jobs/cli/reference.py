@@ -70,7 +70,7 @@ def _section(context: click.Context) -> str:
     command = context.command
     usage = " ".join((context.command_path, *command.collect_usage_pieces(context)))
     parts = [f"## `{context.command_path}`\n", f"    {usage}\n"]
-    parts.append(inspect.cleandoc(command.help or "").replace("<", r"\<") + "\n")
+    parts.append(_plain(inspect.cleandoc(command.help or "")) + "\n")
     options = [each for each in command.get_params(context) if isinstance(each, click.Option)]
     records = [
         record
@@ -84,7 +84,7 @@ def _section(context: click.Context) -> str:
 
 def _plain(text: str) -> str:
     """Text in which Markdown finds nothing to interpret."""
-    return re.sub(r"([<*_\[\]])", r"\\\1", text)
+    return re.sub(r"<(?=[A-Za-z/!])|\*", r"\\\g<0>", text)
 
 
 if __name__ == "__main__":
