@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from jobs.errors import NotFoundError
 from jobs.memory import GIB
+from jobs.routing import Demand, fits
 
 
 def test_head_is_by_priority_then_class_then_age(farm, make_job):
@@ -117,6 +120,46 @@ def test_a_worker_takes_only_what_fits(farm, offer):
     assert farm.job(number).state == "queued"
     fit = farm.worker(gib=8, max_frames={"full": 100, "lite": 10})
     assert farm.claim(fit, job_id=number)
+
+
+def start_over(farm):
+    """Make every job queued and untried again."""
+    with farm.store.engine.begin() as connection:
+        back = "UPDATE jobs SET state = 'queued', lease_until = NULL, attempt = 0"
+        connection.exec_driver_sql(back)
+        connection.exec_driver_sql("DELETE FROM attempts")
+
+
+def test_the_store_and_routing_agree_on_what_fits(farm, make_job):
+    offers = [
+        farm.worker(f"w{i}", modes=modes, models=models, gib=gib, max_frames=frames)
+        for i, (modes, models, gib, frames) in enumerate(
+            itertools.product(
+                [("full",), ("lite", "full"), ()],
+                [("tiny",), ("null", "tiny")],
+                [4, 8],
+                [{}, {"full": 60}, {"lite": 60}],
+            )
+        )
+    ]
+    kinds = itertools.product(["full", "lite"], ["tiny", "null"], [4, 6], [60, 61])
+    new = [
+        make_job(f"j{i}", mode=mode, model=model, gib=gib, frames=frames)
+        for i, (mode, model, gib, frames) in enumerate(kinds)
+    ]
+    numbers = [number for number, _ in farm.insert(*new).new]
+    for worker in offers:
+        taken = {c.job_id for n in numbers for c in farm.claim(worker, job_id=n)}
+        fit = {
+            n
+            for n, job in zip(numbers, new, strict=True)
+            if fits(Demand(job.spec.model, job.mode, job.gib, job.spec.frames), worker.offer)
+        }
+        assert taken == fit
+        start_over(farm)
+        best = [farm.claim(worker) for _ in numbers]
+        assert {c.job_id for claims in best for c in claims} == fit
+        start_over(farm)
 
 
 def test_what_does_not_fit_never_hides_what_does(farm, make_job):

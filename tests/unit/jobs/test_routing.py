@@ -1,0 +1,77 @@
+"""Which worker fits which job, and the reason when none does."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.errors import NotFoundError
+from jobs.memory import GIB, class_gib
+from jobs.models import CATALOG, MODES, model_entry
+from jobs.routing import Demand, Offer, choose_mode, demand, fits, misfit
+
+WANTED = Demand(model="tiny", mode="full", gib=24, frames=100)
+
+
+def offer(name="w", modes=MODES, models=("tiny",), gib=24.0, **max_frames):
+    return Offer(name, modes, models, int(gib * GIB), max_frames)
+
+
+def test_a_demand_comes_from_the_models_profile():
+    wanted = demand("hy-motion-1.0", "full", 100)
+    assert wanted.gib == class_gib(model_entry("hy-motion-1.0").profiles["full"].need(100))
+    assert wanted.queue == f"hymo.full.{wanted.gib}"
+    assert demand("hy-motion-1.0", "full", 360).gib > wanted.gib
+    assert demand("hy-motion-1.0", "lite", 100).gib <= wanted.gib
+
+
+def test_every_model_serves_every_mode():
+    for entry in CATALOG.values():
+        assert set(entry.revisions) == set(entry.profiles) == set(MODES)
+
+
+def test_an_unknown_model_names_the_known_ones():
+    with pytest.raises(NotFoundError, match="tiny"):
+        demand("huge", "full", 100)
+
+
+CASES = [
+    (offer(), None),
+    (offer(full=100), None),
+    (offer(lite=20), None),
+    (offer(gib=16), "needs 24 GiB full; largest live: 16 GiB"),
+    (offer(gib=23.99), "needs 24 GiB full; largest live: 24 GiB"),
+    (offer(modes=("lite",)), "needs 24 GiB full; no live worker serves full"),
+    (offer(models=("null",)), "needs 24 GiB full; no live worker has model tiny"),
+    (offer(full=99), "needs 24 GiB full, 100 frames; longest live: 99 frames"),
+]
+
+
+@pytest.mark.parametrize(("given", "reason"), CASES)
+def test_one_worker_fits_or_the_reason_says_why_not(given, reason):
+    assert fits(WANTED, given) == (reason is None)
+    assert misfit(WANTED, [given]) == (reason and f"no worker fits: {reason}")
+
+
+def test_no_worker_at_all():
+    assert misfit(WANTED, []) == "no worker fits: needs 24 GiB full; no worker is live"
+
+
+def test_one_that_fits_is_enough():
+    assert misfit(WANTED, [given for given, _ in CASES]) is None
+
+
+def test_the_reason_names_the_nearest_worker():
+    short = [offer("a", gib=8), offer("b", gib=16), offer("c", modes=("lite",), gib=80)]
+    assert misfit(WANTED, short) == "no worker fits: needs 24 GiB full; largest live: 16 GiB"
+    split = [offer("roomy", models=("null",)), offer("knowing", gib=16)]
+    assert misfit(WANTED, split).endswith("no live worker has model tiny")
+
+
+def test_auto_is_full_where_a_worker_fits_it_else_lite():
+    need = demand("hy-motion-1.0", "full", 100).gib
+    large, small = (offer(models=("hy-motion-1.0",), gib=gib) for gib in (need, need - 1))
+    assert choose_mode("hy-motion-1.0", 100, [small, large]) == "full"
+    assert choose_mode("hy-motion-1.0", 100, [small]) == "lite"
+    assert choose_mode("hy-motion-1.0", 100, []) == "lite"
+    # A longer motion needs more.
+    assert choose_mode("hy-motion-1.0", 360, [large]) == "lite"
