@@ -1,4 +1,4 @@
-"""The options that fill what a row of a prompt file lacks, shared by `submit` and `run`."""
+"""The options of a submit that `submit` and `run` share: the file, and what its rows lack."""
 
 from __future__ import annotations
 
@@ -103,6 +103,36 @@ _OPTIONS = (
 )
 
 _NAMES = ("mode", "frames", "seeds", "steps", "guidance", "priority", "formats", "model")
+
+
+_FILE = (
+    click.argument("file", metavar="FILE|-"),
+    click.option(
+        "--format",
+        "format_name",
+        type=click.Choice(("csv", "jsonl", "txt", "json")),
+        help="Format of the file. [default: by its extension; csv for standard input]",
+    ),
+    click.option("--batch", metavar="NAME", help="Name of the batch. [default: the file's name]"),
+    click.option(
+        "--output",
+        metavar="DIR",
+        help="Folder that motion files go under. [env HYMO_OUTPUT; default <home>/output]",
+    ),
+    click.option(
+        "--skip-invalid",
+        is_flag=True,
+        help="Submit the good rows; write the others to <name>.invalid.csv or .jsonl.",
+    ),
+    click.option("--no-cache", is_flag=True, help="Make motions again that were made before."),
+)
+
+
+def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the file and how it is read, batched and stored."""
+    for option in reversed(_FILE):
+        command = option(command)
+    return command
 
 
 def default_options(command: Callable[..., Any]) -> Callable[..., Any]:

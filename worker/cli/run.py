@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.defaults import default_options
+from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
 from worker.cli.machine import machine_crew, machine_options
 from worker.errors import CrewFallenError
@@ -28,22 +28,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", metavar="FILE|-")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(("csv", "jsonl", "txt", "json")),
-    help="Format of the file. [default: by its extension; csv for standard input]",
-)
-@click.option("--batch", metavar="NAME", help="Name of the batch. [default: the file's name]")
+@file_options
 @default_options
-@click.option(
-    "--output",
-    metavar="DIR",
-    help="Folder that motion files go under. [env HYMO_OUTPUT; default <home>/output]",
-)
-@click.option("--skip-invalid", is_flag=True, help="Submit the good rows, put the others aside.")
-@click.option("--no-cache", is_flag=True, help="Make motions again that were made before.")
 @machine_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
