@@ -1,0 +1,193 @@
+"""The reconciler against real databases and a real broker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.memory import GIB, queue_name
+from jobs.publish import Publisher
+from jobs.reconcile import Reconciler
+from jobs.records import Artifact, Batch, Claim, NewJob, Success, Timings, WorkerCard
+from jobs.routing import Offer
+from jobs.settings import Settings
+from jobs.spec import JobSpec
+from jobs.states import State
+from jobs.store.store import Store
+
+pytestmark = pytest.mark.redis
+OFFER = Offer(name="w", modes=("full",), models=("tiny",), memory_bytes=24 * GIB)
+QUEUE = queue_name("full", 8)
+
+
+@dataclass
+class Scene:
+    """A batch of jobs, a worker, a reconciler, and a clock in the test's hand."""
+
+    store: Store
+    publisher: Publisher
+    settings: Settings
+    reconciler: Reconciler
+    clock: Any
+    client: Any
+    batch: Batch
+    worker_id: int
+
+    def add(self, n: int) -> list[int]:
+        new = [
+            NewJob(JobSpec(custom_id=f"j{number}", prompt="walk", mode="full"), "full", "r", 8)
+            for number in range(n)
+        ]
+        made = self.store.batches.insert(self.batch, new, attempt_limit=2)
+        return [number for number, _ in made.new]
+
+    def claim(self, limit: int = 1) -> list[Claim]:
+        return self.store.queue.claim(self.worker_id, OFFER, limit=limit, lease=90)
+
+    def depth(self) -> int:
+        return int(self.client.llen(QUEUE))
+
+
+@pytest.fixture
+def scene(timed: Store, clock: Any, redis_server: Any, tmp_path: Path) -> Iterator[Scene]:
+    environ = {"HYMO_HOME": str(tmp_path), "HYMO_BROKER_URL": redis_server.url}
+    settings = Settings.read(environ)
+    publisher = Publisher(settings)
+    card = WorkerCard(
+        offer=OFFER, host="h", pid=1, device="cpu", card="CPU", dtype="float32", nvlink=False,
+        queues=(QUEUE,),
+    )  # fmt: skip
+    yield Scene(
+        store=timed,
+        publisher=publisher,
+        settings=settings,
+        reconciler=Reconciler(store=timed, publisher=publisher, settings=settings),
+        clock=clock,
+        client=redis_server.client(),
+        batch=timed.batches.ensure("night", source="f", output=str(tmp_path / "out")),
+        worker_id=timed.workers.register(card),
+    )
+    publisher.close()
+
+
+def test_rows_without_a_message_are_published_once(scene: Scene) -> None:
+    scene.add(2500)
+    assert scene.reconciler.round().published == 2500
+    assert scene.depth() == 2500
+    again = scene.reconciler.round()
+    assert (again.published, again.republished) == (0, 0)
+    assert scene.depth() == 2500
+
+
+def test_a_wiped_broker_is_filled_again_once_the_messages_are_old(scene: Scene) -> None:
+    scene.add(30)
+    scene.reconciler.round()
+    scene.client.flushall()
+    assert scene.reconciler.round().republished == 0, "a message may still be on its way"
+    scene.clock.tick(scene.settings.republish + 1)
+    assert scene.reconciler.round().republished == 30
+    assert scene.depth() == 30
+    scene.clock.tick(scene.settings.republish + 1)
+    assert scene.reconciler.round().republished == 0, "nothing is missing now"
+
+
+def test_only_the_missing_messages_are_published_again(scene: Scene) -> None:
+    scene.add(10)
+    scene.reconciler.round()
+    for _ in range(4):
+        scene.client.rpop(QUEUE)
+    scene.clock.tick(scene.settings.republish + 1)
+    assert scene.reconciler.round().republished == 4
+    assert scene.depth() == 10
+
+
+def test_a_long_queue_does_not_pile_up_messages_through_a_night(scene: Scene) -> None:
+    scene.add(50)
+    for _ in range(100):
+        scene.reconciler.round()
+        scene.clock.tick(600)
+    assert scene.depth() == 50
+
+
+def test_an_expired_lease_goes_back_to_the_queue_after_its_backoff(scene: Scene) -> None:
+    [job_id] = scene.add(1)
+    scene.reconciler.round()
+    scene.client.flushall()
+    [claim] = scene.claim()
+    scene.clock.tick(91)
+    found = scene.reconciler.round()
+    assert [(lease.job_id, lease.state) for lease in found.expired] == [(job_id, State.QUEUED)]
+    assert scene.depth() == 0, "not before its time"
+    scene.clock.tick(scene.settings.backoff + 0.1)
+    assert scene.reconciler.round().published == 1
+    [again] = scene.claim()
+    assert again.attempt == claim.attempt + 1
+
+
+def test_paused_batches_are_not_published(scene: Scene) -> None:
+    scene.add(5)
+    scene.store.batches.pause("night")
+    assert scene.reconciler.round().published == 0
+    scene.store.batches.resume("night")
+    assert scene.reconciler.round().published == 5
+
+
+def test_an_absent_broker_is_reported_and_the_leases_are_ended_all_the_same(scene: Scene) -> None:
+    scene.add(1)
+    scene.claim()
+    scene.clock.tick(91)
+    gone = replace(scene.settings, broker_url="redis://127.0.0.1:1/0")
+    reconciler = Reconciler(store=scene.store, publisher=Publisher(gone), settings=gone)
+    scene.add(2)
+    found = reconciler.round()
+    assert len(found.expired) == 1
+    assert found.broker is not None
+    assert "127.0.0.1:1" in found.broker
+    assert scene.reconciler.round().published >= 1, "and follows when a broker is there"
+
+
+def finish(scene: Scene, claim: Claim, folder: Path) -> None:
+    path = folder / f"{claim.custom_id}_s0.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"motion")
+    file = Artifact(format="npz", path=str(path), size=6, sha256="00")
+    won = Success(claim, Timings(sample=1.0), 1000, (file,))
+    assert scene.store.queue.succeed([won], publish=lambda _: None) == {}
+
+
+def test_the_manifest_follows_the_rows(scene: Scene) -> None:
+    scene.add(3)
+    folder = Path(scene.batch.output) / "night"
+    manifest = folder / "manifest.jsonl"
+    assert scene.reconciler.round().manifests == 0, "nothing finished yet"
+    [first] = scene.claim()
+    finish(scene, first, folder)
+    assert scene.reconciler.round().manifests == 1
+    [line] = [json.loads(line) for line in manifest.read_text().splitlines()]
+    assert line["id"] == "j0"
+    assert line["files"] == [{"format": "npz", "path": "j0_s0.npz", "size": 6, "sha256": "00"}]
+    scene.clock.tick(60)
+    scene.reconciler.round()
+    assert scene.reconciler.round().manifests == 0, "nothing new"
+    [second] = scene.claim()
+    finish(scene, second, folder)
+    assert scene.reconciler.round().manifests == 1
+    assert len(manifest.read_text().splitlines()) == 2
+    assert [path.name for path in folder.iterdir() if path.suffix == ".part"] == []
+
+
+def test_a_manifest_that_cannot_be_written_stops_nothing(scene: Scene) -> None:
+    scene.add(1)
+    [claim] = scene.claim()
+    (Path(scene.batch.output)).parent.mkdir(parents=True, exist_ok=True)
+    Path(scene.batch.output).write_text("a file where the folder should be")
+    won = Success(claim, Timings(), None, ())
+    scene.store.queue.succeed([won], publish=lambda _: None)
+    assert scene.reconciler.round().manifests == 0
+    Path(scene.batch.output).unlink()
+    assert scene.reconciler.round().manifests == 1, "the batch stayed dirty"
