@@ -115,7 +115,9 @@ def _walks(
     key, number = order.expression, jobs.c.id
     query = select_jobs(key).where(*conditions)
     lacking = cursor is not None and cursor.value is None and order.nullable
-    if not lacking and not (order.nullable and wanted.waiting_only):
+    # A job that has not ended cannot have these, and looking for one would walk through all others.
+    never = wanted.waiting_only and order.key in {"finished", "duration"}
+    if not lacking and not never:
         there = query if cursor is None else query.where(cursor.within(order, key, number))
         if order.nullable:
             there = there.where(key.is_not(None))

@@ -1,0 +1,79 @@
+"""Statistics against the same figures computed in plain Python, on both databases."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from jobs.store.stats import MEASURES, AttemptFilter, Spread
+
+from .conftest import CARDS, T0, World
+
+PHASES = ("load", "encode", "sample", "decode", "save")
+
+
+def measure(row: dict[str, Any], name: str) -> float | None:
+    if name == "total":
+        return sum(row[f"{phase}_s"] or 0.0 for phase in PHASES)
+    found = row["peak_memory_bytes"] if name == "peak_memory" else row[f"{name}_s"]
+    return None if found is None else float(found)
+
+
+def rank(values: list[float], percent: int) -> float:
+    return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
+
+
+def check(world: World, wanted: AttemptFilter, rows: list[dict[str, Any]]) -> int:
+    groups = defaultdict(list)
+    for row in rows:
+        if row["outcome"] in {"succeeded", "failed"}:
+            groups[row["card"], row["mode"]].append(row)
+    found = world.store.stats.groups(wanted)
+    assert [(each.card, each.mode) for each in found] == sorted(groups)
+    for group in found:
+        mine = groups[group.card, group.mode]
+        good = [row for row in mine if row["outcome"] == "succeeded"]
+        assert (group.count, group.succeeded) == (len(mine), len(good))
+        assert group.success == len(good) / len(mine)
+        for name in MEASURES:
+            values = [v for row in good if (v := measure(row, name)) is not None]
+            if not values:
+                assert name not in group.measures
+                continue
+            spread = group.measures[name]
+            assert spread.mean == pytest.approx(sum(values) / len(values))
+            assert spread.p50 == pytest.approx(rank(values, 50))
+            assert spread.p95 == pytest.approx(rank(values, 95))
+    return len(found)
+
+
+def test_all_attempts(world: World) -> None:
+    assert check(world, AttemptFilter(), world.attempts) == 6
+
+
+def test_every_filter(world: World) -> None:
+    of_batch = {job["id"] for job in world.jobs if job["batch_id"] == 2}
+    late = T0 + 150
+    for wanted, keep in (
+        (AttemptFilter(batch_id=2), lambda row: row["job_id"] in of_batch),
+        (AttemptFilter(modes=("full",)), lambda row: row["mode"] == "full"),
+        (AttemptFilter(cards=CARDS[:2]), lambda row: row["card"] in CARDS[:2]),
+        (AttemptFilter(workers=("w1",)), lambda row: row["worker_name"] == "w1"),
+        (AttemptFilter(since=late), lambda row: row["started_at"] >= late),
+        (AttemptFilter(until=late), lambda row: row["started_at"] < late),
+        (AttemptFilter(workers=("nobody",)), lambda row: False),
+    ):
+        rows = [row for row in world.attempts if keep(row)]
+        assert len(rows) < len(world.attempts)
+        check(world, wanted, rows)
+
+
+def test_means_alone(world: World) -> None:
+    whole = world.store.stats.groups()
+    means = world.store.stats.groups(measures=("total",), percentiles=False)
+    assert [each.measures for each in means] == [
+        {"total": Spread(each.measures["total"].mean)} for each in whole
+    ]
