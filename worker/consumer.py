@@ -16,6 +16,7 @@ from celery.platforms import EX_OK
 from celery.worker import state
 
 from jobs.delivery import TASK, celery_app
+from worker.gate import Gate
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class Consumer:
                 pool="threads",
                 concurrency=1,
                 queues=self._queues,
+                consumer_cls=Gate,
                 loglevel="WARNING",
                 without_gossip=True,
                 without_mingle=True,
