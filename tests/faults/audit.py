@@ -34,6 +34,7 @@ def audit(engine: Engine, settings: Settings, *, jobs: int) -> None:
         files: dict[int, list[Any]] = defaultdict(list)
         for row in connection.execute(text("SELECT * FROM artifacts ORDER BY job_id, format")):
             files[row.job_id].append(row)
+        batches = dict(connection.execute(text("SELECT id, name FROM batches")).all())  # type: ignore[arg-type]
         pids = dict(connection.execute(text("SELECT id, pid FROM workers")).all())  # type: ignore[arg-type]
     wrong = [] if len(found) == jobs else [f"{len(found)} jobs instead of {jobs}"]
     for job in found:
@@ -44,7 +45,7 @@ def audit(engine: Engine, settings: Settings, *, jobs: int) -> None:
         problems = _job(job, tries[job.id]) + _files(job, files[job.id])
         wrong += [f"{job.custom_id} ({job.state}, {told}): {problem}" for problem in problems]
     wrong += _folder(settings.output, files)
-    wrong += _manifests(settings.output, found)
+    wrong += _manifests(settings.output, batches, found)
     assert not wrong, "\n".join(wrong[:20])
 
 
@@ -103,8 +104,10 @@ def _times(tries: Sequence[Any]) -> list[str]:
 def _files(job: Any, files: Sequence[Any]) -> list[str]:
     """What is wrong with a job's files."""
     wrong = []
+    # Plain SQL gives text on SQLite, the list itself on PostgreSQL.
+    asked = json.loads(job.formats) if isinstance(job.formats, str) else job.formats
     # The null model writes none.
-    formats = [] if job.model == "null" or job.state != State.SUCCEEDED else ["npz"]
+    formats = [] if job.model == "null" or job.state != State.SUCCEEDED else sorted(asked)
     if [file.format for file in files] != formats:
         wrong.append(f"has files {[file.format for file in files]}, expected {formats}")
     for file in files:
@@ -121,21 +124,20 @@ def _files(job: Any, files: Sequence[Any]) -> list[str]:
 def _folder(output: Path, files: Mapping[int, Sequence[Any]]) -> list[str]:
     """Files that no row knows: half-written ones, or results that were refused."""
     known = {Path(file.path) for some in files.values() for file in some}
-    there = {path for path in output.rglob("*") if path.is_file() and path.name != NAME}
+    there = {path for path in output.rglob("*") if path.is_file() and NAME not in path.name}
     return [f"{path} belongs to nobody" for path in sorted(there - known)]
 
 
-def _manifests(output: Path, jobs: Sequence[Any]) -> list[str]:
-    """A manifest that was written must be whole, and tell no more than the rows."""
+def _manifests(output: Path, batches: Mapping[int, str], jobs: Sequence[Any]) -> list[str]:
+    """The last worker that ended has written every manifest, from the rows as they are now."""
     wrong = []
-    states = {job.id: job.state for job in jobs}
-    for path in output.rglob(NAME):
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        if len({line["job"] for line in lines}) != len(lines):
-            wrong.append(f"{path} names a job twice")
-        wrong += [
-            f"{path}: job {line['job']} is {line['state']}, its row {states.get(line['job'])}"
-            for line in lines
-            if states.get(line["job"]) != line["state"]
-        ]
+    wanted: dict[str, dict[int, str]] = defaultdict(dict)
+    for job in jobs:
+        wanted[batches[job.batch_id]][job.id] = job.state
+    for name, states in wanted.items():
+        path = output / name / NAME
+        lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+        told = [(line["job"], line["state"]) for line in map(json.loads, lines)]
+        if sorted(told) != sorted(states.items()):
+            wrong.append(f"{path} tells of {len(told)} jobs, and not what the rows say")
     return wrong
