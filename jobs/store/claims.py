@@ -116,7 +116,8 @@ class ClaimStore(Facet):
             offer: what it can do.
             job_id: the job that a message named; nothing is claimed if it cannot be taken (any
                 more): whoever has it finishes it.
-            limit: the most jobs in the pack, or a function of the head's demand.
+            limit: the most jobs in the pack (at least 1), or a function of the head's demand that
+                says so. It runs inside the transaction: compute, and nothing else.
             lease: seconds until the claim lapses unless renewed.
 
         Returns:

@@ -110,6 +110,9 @@ def _postgresql(url: URL, timeout: float) -> Engine:
         # A process stopped in the middle of a transaction must not hold its rows for ever.
         f" -c idle_in_transaction_session_timeout={round(STATEMENT_TIMEOUT * 1000)}"
     )
+    given = url.query.get("options")
+    if isinstance(given, str):
+        options = f"{options} {given}"  # the last one counts: the URL's owner decides
     seconds = max(2, math.ceil(timeout))
     try:
         return create_engine(

@@ -123,6 +123,15 @@ def test_postgresql_is_opened_as_documented(postgres_url):
     engine.dispose()
 
 
+@pytest.mark.postgres
+def test_options_in_the_url_count(postgres_url):
+    engine = connect(f"{postgres_url}&options=-c%20statement_timeout%3D5000")
+    with engine.connect() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "5s"
+        assert connection.execute(text("SHOW lock_timeout")).scalar() == "20s"
+    engine.dispose()
+
+
 def test_a_server_that_is_away_is_named_without_its_password(tmp_path):
     with pytest.raises(UnreachableError) as caught:
         connect(f"postgresql://me:secret@/d?host={tmp_path}", timeout=2)
