@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from tests.faults.lock import locked
 from tests.faults.plant import Plant, opened
 
 if TYPE_CHECKING:
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
 RIDING = "trying again"
 #: Seconds; the driver waits for a lock for 20.
 BEYOND_THE_DRIVER = 45.0
-
-
-@contextlib.contextmanager
-def locked(url: str) -> Iterator[None]:
-    """Another connection holds the lock that every write needs; readers go on."""
-    target = make_url(url)
-    if target.get_backend_name() == "sqlite":
-        with contextlib.closing(sqlite3.connect(str(target.database), timeout=60)) as connection:
-            connection.isolation_level = None
-            connection.execute("BEGIN IMMEDIATE")
-            yield
-            connection.rollback()
-        return
-    with psycopg.connect(url) as connection:
-        connection.execute("LOCK TABLE jobs, workers IN EXCLUSIVE MODE")
-        yield
-        connection.rollback()
 
 
 class Power:

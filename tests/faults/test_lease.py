@@ -14,8 +14,9 @@ from worker.life import HUNG
 def test_stopped_past_the_lease_and_continued(either: Plant) -> None:
     """Another worker takes the jobs over; what the first one brings later is refused."""
     plant = either
+    plant.environ |= {"HYMO_LEASE": "3"}
     plant.submit(2, steps=1)
-    sleeper = plant.worker("a", HYMO_NULL_STEP="3")
+    sleeper = plant.worker("a", HYMO_NULL_STEP="2")
     plant.until(lambda: len(plant.holders()) == 2, "the pack runs")
     sleeper.send(signal.SIGSTOP)
     plant.worker("b")
@@ -32,7 +33,8 @@ def test_stopped_past_the_lease_and_continued(either: Plant) -> None:
 @pytest.mark.slow
 def test_stopped_while_sampling_gives_its_pack_up(plant: Plant) -> None:
     """With many steps to go the worker sees that its jobs are gone, and takes new ones."""
-    plant.submit(2, steps=200)
+    plant.environ |= {"HYMO_LEASE": "3"}
+    plant.submit(2, steps=100)
     sleeper = plant.worker("a", HYMO_NULL_STEP="0.2")
     plant.until(lambda: len(plant.holders()) == 2, "the pack runs")
     sleeper.send(signal.SIGSTOP)
@@ -52,7 +54,7 @@ def test_stopped_while_sampling_gives_its_pack_up(plant: Plant) -> None:
 def test_a_device_that_hangs(plant: Plant) -> None:
     """Past its deadline the process says so and ends; another one takes the job."""
     plant.submit(1, steps=1)
-    hung = plant.worker("a", HYMO_NULL_STEP="5", HYMO_STALL="1", HYMO_DEADLINE="2")
+    hung = plant.worker("a", HYMO_NULL_STEP="4", HYMO_STALL="1", HYMO_DEADLINE="2")
     assert hung.ended() == HUNG
     plant.worker("b")
     plant.finish(1)
@@ -65,7 +67,7 @@ def test_a_device_that_hangs(plant: Plant) -> None:
 def test_a_device_that_stalls_loses_its_lease(plant: Plant) -> None:
     """No sign of progress, no renewal: a worker that works gets the job while the other hangs."""
     plant.submit(1, steps=1)
-    stalled = plant.worker("a", HYMO_NULL_STEP="10", HYMO_STALL="1", HYMO_LEASE="2")
+    stalled = plant.worker("a", HYMO_NULL_STEP="8", HYMO_STALL="1", HYMO_LEASE="2")
     plant.until(plant.holders, "the job runs")
     plant.worker("b")
     plant.until_done(1)
