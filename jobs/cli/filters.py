@@ -13,6 +13,8 @@ from jobs.errors import NotFoundError
 from jobs.states import Failure, State
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from jobs.cli.context import App
     from jobs.store.store import Store
     from jobs.waiting import Waiting
@@ -51,11 +53,13 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         ctx: click.Context,  # noqa: ARG002
         param: click.Parameter,  # noqa: ARG002
         incomplete: str,
-    ) -> list[click.shell_completion.CompletionItem]:
+    ) -> list[CompletionItem]:
         """Complete the last of the words."""
+        from click.shell_completion import CompletionItem
+
         begun, comma, last = incomplete.rpartition(",")
         return [
-            click.shell_completion.CompletionItem(begun + comma + choice)
+            CompletionItem(begun + comma + choice)
             for choice in self.choices
             if choice.startswith(last)
         ]

@@ -11,13 +11,14 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.cli.faults import ExitCode, explain
 
-ENTRY_POINTS = "hymo.commands"
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class LazyGroup(click.Group):
@@ -87,12 +88,12 @@ class LazyGroup(click.Group):
         sentence = (text or "").strip().split("\n\n")[0].replace("\n", " ")
         return sentence.removesuffix(".")
 
-    def shell_complete(
-        self, ctx: click.Context, incomplete: str
-    ) -> list[click.shell_completion.CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Complete command names without importing them; options as click does."""
+        from click.shell_completion import CompletionItem
+
         items = [
-            click.shell_completion.CompletionItem(name, help=self.summary(name))
+            CompletionItem(name, help=self.summary(name))
             for name in self.targets
             if name.startswith(incomplete)
         ]
