@@ -31,7 +31,11 @@ def upgrade(app: App, /) -> None:
         after = schema.current(engine)
     finally:
         engine.dispose()
-    done = f"is at {after} already" if before == after else f"went from {before} to {after}"
+    done = (
+        f"is at {after} already"
+        if before == after
+        else f"went from {before or 'nothing'} to {after}"
+    )
     click.echo(f"{settings.public_database_url()} {done}")
 
 

@@ -24,7 +24,7 @@ COLUMNS: Mapping[str, Column] = {
     "id": Column("ID", "right"),
     "batch": Column("BATCH", flexible=True),
     "custom_id": Column("ROW", flexible=True),
-    "prompt": Column("PROMPT", flexible=True),
+    "prompt": Column("PROMPT", flexible=True, least=20),
     "mode": Column("MODE"),
     "requested_mode": Column("ASKED"),
     "frames": Column("FRAMES", "right"),

@@ -38,6 +38,8 @@ class Listing:
         self._wanted = wanted
         self._order = order
         self._waiting = waiting
+        #: Whether all jobs are of one batch, so that its name need not be repeated.
+        self.one_batch = wanted.batch_id is not None
         #: The cursor of the page after the last one taken.
         self.next: str | None = None
 
@@ -112,6 +114,7 @@ def show_table(
         field
         for field in (SHOWN_WIDE if wide else SHOWN)
         if field not in SPARSE or any(table_cell(job, whole, field) for job, whole in found)
+        if field != "batch" or not listing.one_batch
     ]
     rows = [[table_cell(job, whole, field) for field in shown] for job, whole in found]
     print_table([column(field) for field in shown], rows)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 #: Width of a table that is not shown on a terminal: nothing is cut, each row stays one line.
 UNLIMITED = 1_000_000
 GAP = "  "
-#: A flexible column is never cut below this many cells.
-SMALLEST = 8
+#: The narrowest room for a value that goes on below itself.
+NARROW = 8
 
 STYLES: Mapping[str, str] = {
     State.QUEUED: "yellow",
@@ -40,12 +40,14 @@ class Column:
     Attributes:
         title: its heading.
         align: numbers go right.
-        flexible: gives way, with an ellipsis, when the terminal is narrow.
+        flexible: gives way, with an ellipsis, when the terminal is narrow …
+        least: … but never below so many cells.
     """
 
     title: str
     align: Literal["left", "right"] = "left"
     flexible: bool = False
+    least: int = 8
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -98,7 +100,7 @@ def print_pairs(title: str, pairs: Mapping[str, str]) -> None:
     shown = {clean(name): clean(value) for name, value in pairs.items() if value}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        room = max(SMALLEST, out.width - width - 2 * len(GAP))
+        room = max(NARROW, out.width - width - 2 * len(GAP))
         lines = Text(value).wrap(out, room, overflow="fold") if out.width < UNLIMITED else [value]
         for number, line in enumerate(lines):
             head = name if number == 0 else ""
@@ -116,7 +118,7 @@ def fit(natural: Sequence[int], columns: Sequence[Column], width: int) -> list[i
         givers = [
             place
             for place, column in enumerate(columns)
-            if column.flexible and widths[place] > max(SMALLEST, len(column.title))
+            if column.flexible and widths[place] > max(column.least, len(column.title))
         ]
         if not givers:
             break

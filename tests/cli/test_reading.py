@@ -1,0 +1,422 @@
+"""The commands that ask and steer, on a database that a night of work has filled."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from jobs.cli.main import hymo
+from jobs.memory import GIB
+from jobs.records import Artifact, Claim, Failed, NewJob, Success, Timings, WorkerCard
+from jobs.routing import Offer
+from jobs.spec import JobSpec
+from jobs.states import Failure, State
+from jobs.store.store import Store
+
+Hymo = Callable[..., Result]
+
+ROWS = ("wave", "jump", "fall", "sit", "spin", "步行")
+ERROR = "CUDA out of memory\n" + "\n".join(f"  frame {n}" for n in range(40)) + "\nthe end"
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    """One batch: two succeeded, one failed, one running, the others queued."""
+    with Store.open(sqlite_url) as opened:
+        batch = opened.batches.ensure("night", source="night.csv", output="/out")
+        opened.batches.insert(batch, [_new(name) for name in ROWS], attempt_limit=1)
+        offer = Offer("w1", ("full",), ("null",), 24 * GIB)
+        card = WorkerCard(
+            offer=offer, host="rack", pid=7, device="cuda:0", card="NVIDIA A100-SXM4-40GB",
+            dtype="float32", nvlink=True, queues=("hymo.full.24",), tags={"numa": 1},
+        )  # fmt: skip
+        worker = opened.workers.register(card)
+        claims = opened.queue.claim(worker, offer, job_id=None, limit=3, lease=1000)
+        opened.queue.succeed([_success(claim) for claim in claims[:2]], publish=lambda _: None)
+        opened.queue.fail(
+            [Failed(claims[2], Failure.OUT_OF_MEMORY, ERROR, Timings(sample=1.0))],
+            backoff=lambda _: 0.0,
+        )
+        opened.queue.claim(worker, offer, job_id=None, limit=1, lease=1000)
+        yield opened
+
+
+@pytest.fixture
+def hymo_(store: Store, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hymo:
+    """Runs `hymo` on that database, with tables 80 wide."""
+    for name, value in (
+        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")), ("COLUMNS", "80"),
+        ("HYMO_BROKER_URL", ""), ("TZ", "UTC"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(hymo, list(words), prog_name="hymo")
+
+
+def _new(name: str) -> NewJob:
+    spec = JobSpec(
+        custom_id=name if name.isascii() else "walk", prompt=f"a person: {name}", mode="full",
+        model="null", metadata={"actor": "anna"},
+    )  # fmt: skip
+    return NewJob(spec, "full", "null-1", 24)
+
+
+def _success(claim: Claim) -> Success:
+    file = Artifact("npz", f"/out/night/{claim.custom_id}_s0.npz", 14_200, "ab" * 32)
+    return Success(claim, Timings(1.0, 2.0, 3.0, 4.0, 5.0), 22_000_000_000, (file,))
+
+
+def test_history_is_a_table_newest_first(hymo_: Hymo) -> None:
+    done = hymo_("history", "--batch", "night")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "6", "5", "4", "3", "2", "1"]
+    assert "succeeded" in lines[-1]
+    assert "out_of_memory" in lines[4]
+    assert "步行" in lines[1]
+    assert max(map(len, lines)) <= 80
+    assert done.stderr == ""
+
+
+def test_history_as_json_is_as_documented(hymo_: Hymo) -> None:
+    found = json.loads(hymo_("history", "--json", "--limit", "2").stdout)
+    assert (found["schema"], [job["id"] for job in found["jobs"]]) == ("hymo.history/1", [6, 5])
+    rest = json.loads(hymo_("history", "--json", "--after", found["next"]).stdout)
+    assert ([job["id"] for job in rest["jobs"]], rest["next"]) == ([4, 3, 2, 1], None)
+    first = rest["jobs"][-1]
+    assert (first["batch"], first["custom_id"], first["state"]) == ("night", "wave", "succeeded")
+    assert first["timings"] | {"queue": 0} == {
+        "queue": 0, "load": 1.0, "encode": 2.0, "sample": 3.0, "decode": 4.0, "save": 5.0,
+    }  # fmt: skip
+    assert first["artifacts"] == [
+        {"format": "npz", "path": "/out/night/wave_s0.npz", "size": 14200, "sha256": "ab" * 32}
+    ]
+    assert first["peak_memory_bytes"] == 22_000_000_000
+    assert first["metadata"] == {"actor": "anna"}
+
+
+def test_an_export_is_whole_whatever_the_limit(hymo_: Hymo) -> None:
+    found = json.loads(hymo_("history", "--all", "--json", "--limit", "1").stdout)
+    assert [job["id"] for job in found["jobs"]] == [6, 5, 4, 3, 2, 1]
+    done = hymo_("history", "--all", "--csv", "--sort", "id", "--fields", "id,prompt,files")
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+    assert rows[0] == ["id", "prompt", "artifacts"]
+    assert rows[1] == ["1", "a person: wave", "/out/night/wave_s0.npz"]
+    assert [row[0] for row in rows[1:]] == ["1", "2", "3", "4", "5", "6"]
+    every = list(csv.DictReader(io.StringIO(hymo_("history", "--csv").stdout)))
+    assert every[-1]["metadata"] == '{"actor": "anna"}'
+    assert every[-1]["sample"] == "3.0"
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (("--state", "failed"), [3]),
+        (("--state", "failed,succeeded"), [3, 2, 1]),
+        (("--failure", "out_of_memory,lost"), [3]),
+        (("--mode", "lite"), []),
+        (("--card", "a100"), [4, 3, 2, 1]),
+        (("--worker", "w1", "--state", "running"), [4]),
+        (("--grep", "PERSON: s"), [5, 4]),
+        (("--since", "1h"), [6, 5, 4, 3, 2, 1]),
+        (("--until", "yesterday"), []),
+        (("--sort", "-peak"), [2, 1, 6, 5, 4, 3]),
+        (("--sort", "id", "--limit", "2"), [1, 2]),
+    ],
+)
+def test_filters_and_orders(hymo_: Hymo, words: tuple[str, ...], ids: list[int]) -> None:
+    done = hymo_("history", "--json", "--batch", "night", *words)
+    assert [job["id"] for job in json.loads(done.stdout)["jobs"]] == ids
+
+
+def test_nothing_found_is_said_and_no_error(hymo_: Hymo) -> None:
+    done = hymo_("history", "--state", "cancelled")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "no jobs match\n")
+
+
+def test_queued_jobs_say_why_they_wait(hymo_: Hymo, store: Store) -> None:
+    store.workers.stop(1)
+    small = Offer("w2", ("full",), ("null",), 16 * GIB)
+    store.workers.register(
+        WorkerCard(
+            offer=small,
+            host="h",
+            pid=1,
+            device="cpu",
+            card="cpu",
+            dtype="float32",
+            nvlink=False,
+            queues=(),
+        )
+    )
+    reason = "no worker fits: needs 24 GiB full; largest live: 16 GiB"
+    done = hymo_("history")
+    assert done.stderr == f"2 queued jobs: {reason}\n"
+    assert json.loads(hymo_("history", "--json").stdout)["jobs"][0]["reason"] == reason
+    assert reason in hymo_("show", "6").stdout
+    assert hymo_("pause", "night").exit_code == 0
+    assert "batch night is paused" in hymo_("show", "6").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        (("history", "--batch", "nite"), 3, "no batch 'nite': there is night"),
+        (("history", "--card", "A10"), 3, "no card 'A10': there were NVIDIA A100-SXM4-40GB"),
+        (("history", "--sort", "speed"), 2, "cannot sort by 'speed'"),
+        (("history", "--state", "done"), 2, "'done' is none of queued"),
+        (("history", "--since", "soon"), 2, "'soon' is no time"),
+        (("history", "--fields", "speed"), 2, "'speed' is no field"),
+        (("history", "--after", "xyz"), 2, "no cursor"),
+        (("history", "--json", "--csv"), 2, "exclude each other"),
+        (("history", "--all"), 2, "needs --json or --csv"),
+        (("history", "--batch", "night", "stats"), 2, "after `stats`"),
+        (("history", "--limit", "0"), 2, "1<=x<=1000"),
+        (("show", "99"), 3, "no job '99': the newest is 6"),
+        (("show", "night/nobody"), 3, "no job 'night/nobody'"),
+        (("show", "day/wave"), 3, "no batch 'day'"),
+        (("show", "9" * 30), 3, "no batch"),
+        (("cancel",), 2, "name jobs, or a batch"),
+        (("cancel", "1", "--batch", "night"), 2, "name jobs, or a batch"),
+        (("cancel", "night"), 2, "--batch night"),
+        (("retry", "--batch", "night", "--state", "succeeded"), 2, "needs --force"),
+        (("watch", "day"), 3, "no batch 'day'"),
+        (("pause", "day"), 3, "no batch 'day'"),
+        (("workers", "undeclare", "x"), 3, "no declared worker 'x'"),
+        (("workers", "declare", "x", "--card", "A10"), 2, "--memory"),
+        (("workers", "declare", "x", "--card", "A", "--memory", "9", "--models", "y"), 3, "'y'"),
+        (("nonsense",), 2, "No such command 'nonsense'"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_one_line(
+    hymo_: Hymo, words: tuple[str, ...], code: int, text: str
+) -> None:
+    done = hymo_(*words)
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_show_a_job(hymo_: Hymo) -> None:
+    done = hymo_("show", "night/fall")
+    for text in ("job 3", "fall, seed 0", "failed: out_of_memory", "24 GiB", "actor=anna"):
+        assert text in done.stdout
+    # The first line of the error, and its tail.
+    assert "CUDA out of memory" in done.stdout
+    assert "frame 3\n" not in done.stdout
+    assert "frame 39" in done.stdout
+    assert "the end" in done.stdout
+    assert "/out/night/wave_s0.npz (14.2 kB)" in hymo_("show", "night/wave_s0").stdout
+
+
+def test_show_as_json(hymo_: Hymo) -> None:
+    found = json.loads(hymo_("show", "3", "night", "--json").stdout)
+    (job,), (batch,) = found["jobs"], found["batches"]
+    assert (found["schema"], job["id"], job["attempts"]) == ("hymo.show/1", 3, 1)
+    assert [each["outcome"] for each in job["tries"]] == ["failed"]
+    assert job["tries"][0]["error"] == ERROR
+    assert batch["counts"] == {
+        "queued": 2, "running": 1, "succeeded": 2, "failed": 1, "cancelled": 0,
+    }  # fmt: skip
+    assert batch["groups"][0]["success_rate"] == pytest.approx(2 / 3)
+
+
+def test_show_a_batch(hymo_: Hymo) -> None:
+    done = hymo_("show", "night/")
+    for text in ("6: 2 queued, 1 running, 2 succeeded, 1 failed", "/out/night", "66.7 %"):
+        assert text in done.stdout
+    assert "hymo retry --batch night" in done.stdout
+
+
+def test_stats(hymo_: Hymo) -> None:
+    found = json.loads(hymo_("history", "stats", "--batch", "night", "--json").stdout)
+    (group,) = found["groups"]
+    assert found["schema"] == "hymo.stats/1"
+    assert (group["card"], group["mode"], group["count"], group["succeeded"]) == (
+        "NVIDIA A100-SXM4-40GB", "full", 3, 2,
+    )  # fmt: skip
+    assert group["timings"]["sample"] == {"mean": 3.0, "p50": 3.0, "p95": 3.0}
+    assert group["timings"]["total"]["mean"] == 15.0
+    assert group["peak_memory_bytes"]["p95"] == 22e9
+    rows = list(csv.DictReader(io.StringIO(hymo_("history", "stats", "--csv").stdout)))
+    assert {row["measure"] for row in rows} >= {"sample", "total", "peak_memory"}
+    shown = hymo_("history", "stats").stdout
+    assert "22.0 GB" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert hymo_("history", "stats", "--mode", "lite").stderr == "no attempts match\n"
+
+
+def test_cancel_and_retry(hymo_: Hymo, store: Store) -> None:
+    done = hymo_("cancel", "night/wave", "night/sit", "5")
+    assert done.stdout == (
+        "cancelled 1 queued job, stopping 1 running job, 1 job had ended before\n"
+    )
+    assert store.history.job(5).state is State.CANCELLED
+    assert "asked to stop" in hymo_("show", "4").stdout
+    whole = json.loads(hymo_("cancel", "--batch", "night", "--json").stdout)
+    assert whole == {"schema": "hymo.cancel/1", "cancelled": 1, "stopping": 1, "ended": 4}
+
+    done = hymo_("retry", "1", "3")
+    assert done.stdout == "queued 1 job again\n"
+    assert "only with --force" in done.stderr
+    assert "the jobs wait for `hymo up`" in done.stderr
+    assert store.history.job(3).state is State.QUEUED
+    assert "have not ended" in hymo_("retry", "3").stderr
+    assert json.loads(
+        hymo_("retry", "--batch", "night", "--state", "cancelled", "--json").stdout
+    ) == {"schema": "hymo.retry/1", "queued": 2}
+    assert hymo_("retry", "1", "--force").stdout == "queued 1 job again\n"
+    assert hymo_("retry", "--batch", "night", "--failure", "lost").stdout == "queued 0 jobs again\n"
+
+
+def test_pause_and_resume(hymo_: Hymo, store: Store) -> None:
+    done = hymo_("pause", "night")
+    assert done.stdout == "paused night: 2 queued, 1 running; `hymo resume night` goes on\n"
+    assert store.batches.get("night").paused
+    assert hymo_("resume", "night").stdout == "resumed night: 2 queued, 1 running\n"
+    assert not store.batches.get("night").paused
+
+
+def test_watch(hymo_: Hymo, store: Store) -> None:
+    done = hymo_("watch", "night", "--timeout", "0")
+    assert done.exit_code == 6
+    assert done.stdout == "batch night: 2 queued, 1 running, 2 succeeded, 1 failed\n"
+    assert "night: 3/6 done" in done.stderr
+    store.queue.cancel([5, 6])
+    store.queue.cancelled([_running(store)])
+    done = hymo_("watch", "night", "--json")
+    assert done.exit_code == 5
+    assert json.loads(done.stdout) == {
+        "schema": "hymo.watch/1", "batch": "night", "finished": True,
+        "counts": {"queued": 0, "running": 0, "succeeded": 2, "failed": 1, "cancelled": 3},
+    }  # fmt: skip
+
+
+def _running(store: Store) -> Claim:
+    job = store.history.job(4)
+    return Claim(
+        job_id=4, attempt=1, worker_id=1, batch="night", output="/out", custom_id="sit",
+        prompt=job.prompt, frames=100, seed=0, mode="full", steps=50, guidance=5.0,
+        formats=("npz",), model="null", revision="null-1", gib=24, queue_s=0.0,
+    )  # fmt: skip
+
+
+def test_watch_ends_well_when_nothing_failed(hymo_: Hymo, store: Store) -> None:
+    batch = store.batches.ensure("empty", source="-", output="/out")
+    store.batches.insert(batch, [_new("a")], attempt_limit=1)
+    store.queue.cancel(batch_id=batch.id)
+    assert hymo_("watch", "empty").exit_code == 0
+
+
+def test_workers(hymo_: Hymo) -> None:
+    (worker,) = json.loads(hymo_("workers", "--json").stdout)["workers"]
+    assert (worker["name"], worker["state"], worker["alive"]) == ("w1", "live", True)
+    assert (worker["memory_bytes"], worker["tags"]) == (24 * GIB, {"numa": 1})
+    assert (worker["queues"], worker["running"]) == (["hymo.full.24"], 1)
+    lines = hymo_("workers").stdout.splitlines()
+    assert lines[1].startswith("w1    live   NVIDIA A100")
+    assert max(map(len, lines)) <= 80
+
+
+def test_declared_workers_count_for_auto(hymo_: Hymo, store: Store) -> None:
+    words = ("workers", "declare", "rack7", "--card", "A10", "--modes", "full", "--memory", "20")
+    assert hymo_(*words).stdout == "declared rack7: A10, full, 20 GiB\n"
+    (offer,) = [each for each in store.workers.offers(alive=60) if each.name == "rack7"]
+    assert (offer.modes, offer.memory_bytes) == (("full",), 20 * GIB)
+    assert "hy-motion-1.0" in offer.models
+    # The card's published limit holds for the published model.
+    assert offer.max_frames == {"full": 60}
+    assert "declared" in hymo_("workers").stdout
+    assert hymo_("workers", "undeclare", "rack7").exit_code == 0
+    assert "rack7" not in hymo_("workers").stdout
+    assert "stopped" in hymo_("workers", "--all").stdout
+
+
+def test_cards(hymo_: Hymo) -> None:
+    done = hymo_("cards")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    found = {card["name"]: card for card in json.loads(hymo_("cards", "--json").stdout)["cards"]}
+    assert list(found) == ["A10", "A100", "V100"]
+    assert found["A10"]["run"]["latency_s"] == 9.2
+    assert found["A10"]["measured"] == []
+    (measured,) = found["A100"]["measured"]
+    assert (measured["count"], measured["latency_s"]) == (3, 15.0)
+    shown = hymo_("cards", "v100", "H100").stdout
+    for text in ("NCCL_ASYNC_ERROR_HANDLING=0", "23.3 GB of 32", "watch real utilisation"):
+        assert text in shown
+
+
+def test_db(hymo_: Hymo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "is at 0" in hymo_("db", "current").stdout
+    assert "already" in hymo_("db", "upgrade").stdout
+    monkeypatch.setenv("HYMO_DATABASE_URL", f"sqlite:///{tmp_path}/new.db")
+    fresh = hymo_("db", "current")
+    assert (fresh.exit_code, "is at nothing" in fresh.stdout) == (1, True)
+    assert "went from nothing to 0" in hymo_("db", "upgrade").stdout
+    assert hymo_("db", "current").exit_code == 0
+
+
+def test_an_embedded_database_is_made_on_first_use(
+    hymo_: Hymo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HYMO_DATABASE_URL")
+    done = hymo_("--home", str(tmp_path / "other"), "history")
+    assert (done.exit_code, done.stderr) == (0, "no jobs match\n")
+    assert (tmp_path / "other" / "hymo.db").exists()
+
+
+@pytest.mark.postgres
+def test_a_server_is_migrated_only_when_told(
+    hymo_: Hymo, empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYMO_DATABASE_URL", empty_postgres_url)
+    done = hymo_("history")
+    assert done.exit_code == 1
+    assert "run `hymo db upgrade`" in done.stderr
+    assert hymo_("db", "upgrade").exit_code == 0
+    assert hymo_("history").exit_code == 0
+
+
+@pytest.mark.postgres
+def test_a_server_that_is_away(hymo_: Hymo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYMO_DATABASE_URL", "postgresql://me:secret@127.0.0.1:9/x")
+    for words in (("history",), ("show", "1"), ("watch", "x"), ("db", "current")):
+        done = hymo_(*words)
+        assert done.exit_code == 7
+        assert done.stderr.startswith("hymo: database postgresql")
+        assert "secret" not in done.output
+
+
+def test_hostile_prompts_do_not_steer_the_terminal(hymo_: Hymo, store: Store) -> None:
+    spec = JobSpec(
+        custom_id="x", prompt="\x1b]0;owned\x07\u202e$(rm -rf /)", metadata={"a\x1b": "b"}
+    )
+    batch = store.batches.get("night")
+    store.batches.insert(batch, [NewJob(spec, "lite", "r", 1)], attempt_limit=1)
+    for words in (("history",), ("show", "7"), ("history", "--fields", "prompt,metadata")):
+        shown = hymo_(*words).stdout
+        assert "\\x1b]0;owned" in shown or "\\x1b]0" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+    assert json.loads(hymo_("history", "--json").stdout)["jobs"][0]["prompt"] == spec.prompt
+
+
+def test_process_with_a_closed_pipe(shell: Any, store: Store, sqlite_url: str) -> None:
+    environ = shell.environment() | {"HYMO_DATABASE_URL": sqlite_url}
+    command = [sys.executable, "-m", "jobs", "history", "--all", "--csv"]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 0
