@@ -31,9 +31,11 @@ def _clean(character: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds in at most two units: `0.31 s`, `12.3 s`, `3 m 20 s`, `2 h 05 m`, `4 d 03 h`."""
+    """Seconds as `4.2 ms`, `31 ms`, `0.31 s`, `12.3 s`, `3 m 20 s`, `2 h 05 m` or `4 d 03 h`."""
     if seconds is None:
         return ""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.{int(seconds < 0.00995)}f} ms" if seconds else "0 s"
     if seconds < 9.995:
         return f"{seconds:.2f} s"
     if seconds < 99.95:
