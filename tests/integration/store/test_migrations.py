@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -116,7 +117,22 @@ def test_a_migration_that_fails_leaves_nothing_behind(engine, empty_database_url
 
 
 def test_several_processes_may_upgrade_at_once(engine, empty_database_url):
-    program = f"from jobs.schema import upgrade; upgrade({empty_database_url!r})"
-    running = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(4)]
-    assert [process.wait() for process in running] == [0, 0, 0, 0]
+    program = f"""
+import alembic.command, psycopg
+from jobs.schema import upgrade
+print("ready", flush=True)
+input()
+upgrade({empty_database_url!r})
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(subprocess.Popen([sys.executable, "-c", program], **pipes))
+            for _ in range(4)
+        ]
+        assert [process.stdout.readline() for process in running] == ["ready\n"] * 4
+        for process in running:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        assert [process.wait() for process in running] == [0, 0, 0, 0]
     assert schema.current(engine) == schema.HEAD

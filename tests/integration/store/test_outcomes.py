@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 
 import pytest
 
+from jobs.errors import UnreachableError
 from jobs.records import Artifact, Failed, Timings
 from jobs.states import Failure, State
+from jobs.store.store import Store
 
 PHASES = ("load_s", "encode_s", "sample_s", "decode_s", "save_s")
 
@@ -234,3 +237,21 @@ def test_nothing_to_write_writes_nothing(farm):
     assert farm.store.queue.fail([], backoff=five) == {}
     assert farm.store.queue.release([]) == frozenset()
     assert farm.store.queue.cancelled([]) == frozenset()
+
+
+def test_nobody_takes_a_job_while_its_files_are_put_in_place(farm, clock, database_url):
+    (number,) = farm.jobs(1)
+    claims = farm.claim(farm.worker(), lease=10)
+    clock.tick(11)
+    taken = []
+    with Store.open(database_url, clock=clock, timeout=0.05) as other:
+
+        def publish(_result):
+            # PostgreSQL passes over the locked row; SQLite lets nobody else write at all.
+            with contextlib.suppress(UnreachableError):
+                taken.extend(other.queue.expire(backoff=five))
+
+        assert farm.succeed(claims, publish=publish) == {}
+        assert taken == []
+        assert other.queue.expire(backoff=five) == []
+    assert [t.outcome for t in farm.tries(number)] == ["succeeded"]
