@@ -22,7 +22,7 @@ JOBS = 300
 @pytest.mark.slow
 def test_ten_kills_at_random_moments(either: Plant) -> None:
     plant = either
-    plant.environ |= {"HYMO_NULL_STEP": "0.03", "HYMO_MAX_ATTEMPTS": "12"}
+    plant.environ |= {"HYMO_NULL_STEP": "0.02", "HYMO_MAX_ATTEMPTS": "12"}
     plant.submit(JOBS)
     moments = random.Random(20)
     workers = [plant.worker("a"), plant.worker("b")]
