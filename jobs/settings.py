@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from jobs.errors import SettingsError
@@ -82,7 +82,7 @@ class Settings:
         }
         values |= given
         output = Path(values.get("output") or folder / "output").expanduser().absolute()
-        url = values.get("database_url") or f"sqlite:///{folder / 'hymo.db'}"
+        url = values.get("database_url") or _sqlite(folder / "hymo.db")
         settings = cls(
             home=folder,
             output=output,
@@ -134,6 +134,11 @@ def _number(name: str, value: str, *, whole: bool) -> int | float:
     if not math.isfinite(number) or number < 0:
         raise SettingsError(variable, value, "must be finite and at least 0")
     return number
+
+
+def _sqlite(path: Path) -> str:
+    # Made by SQLAlchemy: a folder's name may hold characters that mean something in a URL.
+    return URL.create("sqlite", database=str(path)).render_as_string()
 
 
 def _checked_url(name: str, url: str) -> str:

@@ -53,6 +53,10 @@ FINAL: frozenset[State] = frozenset({State.SUCCEEDED, State.FAILED, State.CANCEL
 #: Failures that a further attempt cannot mend.
 HOPELESS: frozenset[Failure] = frozenset({Failure.INVALID})
 
+#: Failures that may be another's doing: one job that kills or hangs its worker takes its whole
+#: pack along. Whoever failed so is tried again alone, and then the guilty one fails alone.
+SUSPECT: frozenset[Failure] = frozenset({Failure.LOST, Failure.TIMEOUT})
+
 
 def check(source: State, target: State) -> None:
     """Raise `TransitionError` unless a job may go from `source` to `target`."""

@@ -21,7 +21,7 @@ from jobs.errors import NotFoundError
 from jobs.memory import GIB
 from jobs.records import Claim
 from jobs.routing import Demand, Offer
-from jobs.states import Outcome, State, sources
+from jobs.states import SUSPECT, Outcome, State, sources
 from jobs.store.base import Facet, Found
 from jobs.store.lanes import ORDER, READY, Lane, best, classes, lane, suits
 from jobs.tables import attempts, batches, jobs, workers
@@ -37,7 +37,7 @@ _WORKER = select(workers.c.id, workers.c.name, workers.c.card).where(
 )
 _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
-    jobs.c.frames,
+    jobs.c.frames, jobs.c.failure,
 ).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
 _LOCKED = (
     select(
@@ -109,7 +109,8 @@ class ClaimStore(Facet):
 
         The head is `job_id`, or without one the best job that this offer can take: by priority,
         then class (biggest first), then id. The others come in the same order and are of the
-        head's class or smaller.
+        head's class or smaller. A job that was lost with its worker comes alone: see
+        `jobs.states.SUSPECT`.
 
         Args:
             worker_id: who claims, from `WorkerStore.register`.
@@ -133,7 +134,7 @@ class ClaimStore(Facet):
                 head = _head(connection, offer, now, job_id)
                 if head is None:
                     return []
-                most = limit if isinstance(limit, int) else limit(_demand(head))
+                most = _most(head, limit)
                 width = most * _WIDTH ** (turn + 1) if self._is_postgresql else 1
                 pack = _pack(connection, offer, now, head, most=max(1, most), width=width)
                 if pack or job_id is not None:
@@ -168,6 +169,12 @@ def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) 
 def _lanes(connection: Connection, model: str, mode: str, most: int, offer: Offer) -> list[Lane]:
     found = connection.scalars(classes(), {"model": model, "mode": mode, "most": most})
     return [lane(model, mode, gib, offer) for gib in found]
+
+
+def _most(head: Found, limit: Callable[[Demand], int] | int) -> int:
+    if head.failure in SUSPECT:
+        return 1
+    return limit if isinstance(limit, int) else limit(_demand(head))
 
 
 def _demand(head: Found) -> Demand:

@@ -33,7 +33,7 @@ from sqlalchemy import (
 
 from jobs.memory import GIB
 from jobs.routing import Offer
-from jobs.states import State
+from jobs.states import SUSPECT, State
 from jobs.tables import batches, jobs
 
 #: The order in which jobs are taken: priority, then class (biggest first), then age.
@@ -122,7 +122,7 @@ def best(
         lanes: at least one.
         n: the most ids.
         now: epoch seconds.
-        steps, revision: if steps are given, jobs of these alone.
+        steps, revision: if steps are given, jobs of these alone that may share a pack.
     """
     values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": revision}
     for number, wanted in enumerate(lanes):
@@ -163,5 +163,6 @@ def _part(number: int, limited: bool, alike: bool) -> Select[Any]:
         query = query.where(
             jobs.c.steps == bindparam("steps", type_=Integer),
             jobs.c.revision == bindparam("revision", type_=String),
+            or_(jobs.c.failure.is_(None), jobs.c.failure.not_in(SUSPECT)),
         )
     return query.order_by(jobs.c.priority.desc(), jobs.c.id).limit(bindparam("n", type_=Integer))

@@ -14,7 +14,6 @@ from jobs.manifest import NAME
 from tests.faults.lock import locked
 from tests.faults.plant import Plant
 
-COMPANY = "jobs packed with one that kills its worker are packed with it again, and fail with it"
 KILLS = 10
 JOBS = 300
 
@@ -70,9 +69,7 @@ def test_killed_with_files_half_way(plant: Plant) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "pack", [1, pytest.param(4, marks=pytest.mark.xfail(strict=True, reason=COMPANY))]
-)
+@pytest.mark.parametrize("pack", [1, 4])
 def test_a_job_that_no_worker_survives(plant: Plant, pack: int) -> None:
     """It ends as failed after its attempts; the jobs that shared a pack with it do not."""
     plant.environ |= {"HYMO_PACK": str(pack), "HYMO_LEASE": "3", "HYMO_NULL_STEP": "0.1"}

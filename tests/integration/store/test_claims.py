@@ -209,3 +209,16 @@ def test_a_clock_set_back_makes_no_negative_wait(farm, clock):
     clock.tick(-100)
     # not_before is 0, so the job is claimable, however far in the future it was queued.
     assert farm.claim(farm.worker())[0].queue_s == 0.0
+
+
+def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
+    """One job that kills its worker takes its pack along once, and not a second time."""
+    ids = farm.jobs(5)
+    hand = farm.worker()
+    assert len(farm.claim(hand, limit=3)) == 3
+    clock.tick(1000)
+    farm.store.queue.expire(backoff=lambda _: 0.0)
+    packs = []
+    while pack := farm.claim(hand, limit=3):
+        packs.append([claim.job_id for claim in pack])
+    assert sorted(packs) == [[ids[0]], [ids[1]], [ids[2]], [ids[3], ids[4]]]
