@@ -24,6 +24,8 @@ FEW_IN_ORDER = 10_000
 #: Where the walk may find nothing for long: jobs of a time lie together in the order of their end,
 #: and failed jobs may have no peak at all.
 FEW_APART = 50_000
+#: Hardly a job that waits has been measured, so the walk would find next to nothing.
+FEW_WAITING = 250_000
 
 
 def fetch(
@@ -47,10 +49,10 @@ def fetch(
 
 def _rarest(connection: Connection, wanted: JobFilter, order: Order) -> str | None:
     """The condition that, by its index alone, holds for the fewest jobs; None if for too many."""
-    rarest, fewest = None, FEW_APART + 1
+    rarest, fewest = None, FEW_WAITING + 1
     for name, condition in wanted.conditions().items():
         if name in INDEXED:
-            enough = min(_enough(name, order), fewest - 1)
+            enough = min(_enough(name, wanted, order), fewest - 1)
             some = select(jobs.c.id).where(condition).limit(enough + 1)
             count = select(func.count()).select_from(some.subquery())
             found = connection.execute(count).scalar_one()
@@ -59,9 +61,11 @@ def _rarest(connection: Connection, wanted: JobFilter, order: Order) -> str | No
     return rarest
 
 
-def _enough(name: str, order: Order) -> int:
+def _enough(name: str, wanted: JobFilter, order: Order) -> int:
     if order.key in {"id", "created"}:
         return FEW_IN_ORDER
+    if name == "state" and wanted.waiting_only and order.key in {"queue", "peak"}:
+        return FEW_WAITING
     return FEW_APART if name == "created" or order.key == "peak" else FEW
 
 
