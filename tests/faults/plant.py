@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from sqlalchemy import text
@@ -22,6 +22,9 @@ from jobs.settings import Settings
 from jobs.states import FINAL
 from jobs.store.store import Store
 from tests.faults.audit import audit
+
+if TYPE_CHECKING:
+    from tests.conftest import RedisServer
 
 #: Short enough that a test sees a lease run out, long enough that a busy machine does not.
 FAST = {
@@ -156,10 +159,17 @@ class Plant:
             one.kill()
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get("HYMO_HOME") == str(self.home):
+                if self._owns(process):
                     process.kill()
                     process.wait(10)
         self.store.close()
+
+    def _owns(self, process: psutil.Process) -> bool:
+        """Whether a process belongs to this home: by its environment, or (the embedded server
+        writes its title over that) by the socket in its title."""
+        if process.environ().get("HYMO_HOME") == str(self.home):
+            return True
+        return any(f"unixsocket:{self.home}/" in word for word in process.cmdline())
 
     # --- jobs -----------------------------------------------------------------------------------
 
@@ -253,10 +263,12 @@ class Plant:
 
 
 @contextmanager
-def opened(home: Path, database_url: str, broker_url: str | None) -> Iterator[Plant]:
-    """A plant that is closed whatever happens."""
-    plant = Plant(home, database_url, broker_url)
+def opened(home: Path, database_url: str, broker: RedisServer | None) -> Iterator[Plant]:
+    """A plant that is closed whatever happens, and its broker with it (None: the embedded one)."""
+    plant = Plant(home, database_url, None if broker is None else broker.url)
     try:
         yield plant
     finally:
         plant.close()
+        if broker is not None:
+            broker.kill()

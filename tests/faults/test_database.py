@@ -67,7 +67,7 @@ def remote(
     # The tests' server keeps what is committed in its own memory for a moment; here it must not.
     name = make_url(postgres_url).database
     postgres_server.execute(f"ALTER DATABASE {name} SET synchronous_commit = on")
-    with opened(home, postgres_url, own_redis.url) as made:
+    with opened(home, postgres_url, own_redis) as made:
         yield made
         power.on()
 

@@ -73,7 +73,7 @@ def up(plant: Plant) -> Running:
 def test_up_killed_and_started_again(station: Plant) -> None:
     """Its workers drain by themselves, and a new `hymo up` takes the home over."""
     plant = station
-    plant.environ |= {"HYMO_NULL_STEP": "0.1"}
+    plant.environ |= {"HYMO_NULL_STEP": "0.07"}
     first = up(plant)
     plant.submit(16, steps=10)
     (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")

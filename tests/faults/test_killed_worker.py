@@ -74,7 +74,7 @@ def test_a_job_that_no_worker_survives(plant: Plant, pack: int) -> None:
     """It ends as failed after its attempts; the jobs that shared a pack with it do not."""
     plant.environ |= {"HYMO_PACK": str(pack), "HYMO_LEASE": "3", "HYMO_NULL_STEP": "0.1"}
     plant.submit(1, name="killer", steps=8)
-    plant.submit(7, name="other", steps=8)
+    plant.submit(5, name="other", steps=8)
     victims: list[int] = []
 
     def strikes() -> bool:
@@ -88,10 +88,10 @@ def test_a_job_that_no_worker_survives(plant: Plant, pack: int) -> None:
 
     plant.worker("w0", ready=False)
     plant.until(strikes, "the killer is over")
-    plant.finish(8)
+    plant.finish(6)
 
     killer = plant.job("killer1")
     assert (killer.state, killer.failure, killer.attempt) == ("failed", "lost", 3)
     assert [one.pid for one in plant.tries("killer1")] == victims
     assert {one.failure for one in plant.tries("killer1")} == {"lost"}
-    assert plant.counts() == {"failed": 1, "succeeded": 7}
+    assert plant.counts() == {"failed": 1, "succeeded": 5}
