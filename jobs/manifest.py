@@ -9,6 +9,7 @@ import json
 import os
 from pathlib import Path
 
+from jobs.parts import SUFFIX, list_parts, sweep
 from jobs.records import Batch, ManifestRow
 from jobs.store.store import Store
 
@@ -23,14 +24,19 @@ def manifest_path(batch: Batch) -> Path:
 def write_manifest(store: Store, batch: Batch) -> Path:
     """Write the manifest anew from the database and note that it was written.
 
+    Temporary files of attempts that were killed are cleared on the way.
+
     Raises:
         OSError: the folder cannot be written.
     """
     path = manifest_path(batch)
     path.parent.mkdir(parents=True, exist_ok=True)
+    parts = list_parts(path.parent)
+    if parts:
+        sweep(parts, store.batches.running(batch.id))
     # Read before the rows are: what finishes from here on makes the batch dirty again.
     at = store.time()
-    part = path.with_name(f".{NAME}.{os.getpid()}.part")
+    part = path.with_name(f".{NAME}.{os.getpid()}{SUFFIX}")
     try:
         with part.open("w", encoding="utf-8") as file:
             for row in store.batches.manifest_rows(batch.id):

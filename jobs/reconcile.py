@@ -18,6 +18,8 @@ from jobs.store.store import Store
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two manifests of a batch that goes on: each is written as a whole.
+MANIFEST = 60.0
 #: Rows published in one go before the next look.
 PAGE = 1000
 
@@ -77,12 +79,17 @@ class Reconciler:
             if error.service != "broker":
                 raise
             away = str(error)
-        return Round(expired, published, republished, self.write_manifests(), away)
+        manifests = self.write_manifests(every=MANIFEST)
+        return Round(expired, published, republished, manifests, away)
 
-    def write_manifests(self) -> int:
-        """Write every manifest that is behind the database; how many there were."""
+    def write_manifests(self, *, every: float = 0.0) -> int:
+        """Write every manifest that is behind the database; how many there were.
+
+        Args:
+            every: leave those alone that somebody wrote less than so many seconds ago.
+        """
         written = 0
-        for batch in self._store.batches.dirty():
+        for batch in self._store.batches.dirty(every=every):
             try:
                 write_manifest(self._store, batch)
                 written += 1

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs.parts import part_path, stem
 from jobs.records import Artifact, Claim, Success
 from worker.errors import WorkerError
 
@@ -35,12 +36,7 @@ class SaveError(WorkerError):
 
 def final_path(claim: Claim, format_: str) -> Path:
     """`<output>/<batch>/<id>_s<seed>.<format>`."""
-    return Path(claim.output) / claim.batch / f"{claim.custom_id}_s{claim.seed}.{format_}"
-
-
-def part_path(final: Path, attempt: int) -> Path:
-    """The temporary name of an attempt: beside the final one, since only that rename is atomic."""
-    return final.with_name(f".{final.name}.{attempt}.part")
+    return Path(claim.output) / claim.batch / f"{stem(claim.custom_id, claim.seed)}.{format_}"
 
 
 def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import func, or_, select, update
 
+from jobs.parts import stem
 from jobs.records import Artifact, Batch, ManifestRow
 from jobs.states import FINAL, Failure, State
 from jobs.store.base import CHUNK, Facet, Found
@@ -19,8 +20,21 @@ COMMIT_LAG = 10.0
 class ManifestStore(Facet):
     """Which manifests are behind the database, and the rows to write them from."""
 
-    def dirty(self) -> list[Batch]:
+    def running(self, batch_id: int) -> frozenset[tuple[str, int]]:
+        """(stem of its files, attempt) of each job of the batch that runs."""
+        query = select(jobs.c.custom_id, jobs.c.seed, jobs.c.attempt).where(
+            jobs.c.batch_id == batch_id, jobs.c.state == State.RUNNING
+        )
+        with self.read() as connection:
+            return frozenset(
+                (stem(row.custom_id, row.seed), row.attempt) for row in connection.execute(query)
+            )
+
+    def dirty(self, *, every: float = 0.0) -> list[Batch]:
         """Batches with finished jobs that their manifest may lack.
+
+        Args:
+            every: leave out those whose manifest was written less than so many seconds ago.
 
         A job's `finished_at` is read before its transaction commits, so a manifest written at t
         may lack a job that finished a little before t. Hence the margin: for `COMMIT_LAG` seconds
@@ -40,6 +54,11 @@ class ManifestStore(Facet):
             .order_by(batches.c.id)
         )
         with self.read() as connection:
+            if every:
+                late = self.present(connection) - every
+                query = query.where(
+                    or_(batches.c.manifest_at.is_(None), batches.c.manifest_at <= late)
+                )
             return [to_batch(row) for row in connection.execute(query)]
 
     def manifest_rows(self, batch_id: int) -> Iterator[ManifestRow]:

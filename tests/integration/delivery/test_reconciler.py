@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from jobs.memory import GIB, queue_name
+from jobs.parts import part_path
 from jobs.publish import Publisher
-from jobs.reconcile import Reconciler
+from jobs.reconcile import MANIFEST, Reconciler
 from jobs.records import Artifact, Batch, Claim, NewJob, Success, Timings, WorkerCard
 from jobs.routing import Offer
 from jobs.settings import Settings
@@ -171,11 +173,13 @@ def test_the_manifest_follows_the_rows(scene: Scene) -> None:
     [line] = [json.loads(line) for line in manifest.read_text().splitlines()]
     assert line["id"] == "j0"
     assert line["files"] == [{"format": "npz", "path": "j0_s0.npz", "size": 6, "sha256": "00"}]
-    scene.clock.tick(60)
+    scene.clock.tick(MANIFEST + 1)
     scene.reconciler.round()
     assert scene.reconciler.round().manifests == 0, "nothing new"
     [second] = scene.claim()
     finish(scene, second, folder)
+    assert scene.reconciler.round().manifests == 0, "a batch that goes on: not at every round"
+    scene.clock.tick(MANIFEST + 1)
     assert scene.reconciler.round().manifests == 1
     assert len(manifest.read_text().splitlines()) == 2
     assert [path.name for path in folder.iterdir() if path.suffix == ".part"] == []
@@ -191,3 +195,24 @@ def test_a_manifest_that_cannot_be_written_stops_nothing(scene: Scene) -> None:
     assert scene.reconciler.round().manifests == 0
     Path(scene.batch.output).unlink()
     assert scene.reconciler.round().manifests == 1, "the batch stayed dirty"
+
+
+def test_files_of_killed_attempts_are_cleared_and_no_others(scene: Scene) -> None:
+    scene.add(3)
+    folder = Path(scene.batch.output) / "night"
+    done, runs = scene.claim(2)
+    finish(scene, done, folder)
+    kept = [part_path(folder / "j1_s0.npz", runs.attempt), folder / ".j9.txt", folder / "x.part"]
+    killed = [
+        part_path(folder / "j1_s0.npz", runs.attempt + 7),
+        part_path(folder / "j2_s0.bvh", 1),
+    ]
+    old = folder / ".manifest.jsonl.4711.part"
+    for path in (*kept, *killed, old):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    young = folder / ".manifest.jsonl.4712.part"
+    young.write_text("half")
+    assert scene.reconciler.round().manifests == 1
+    assert all(path.exists() for path in (*kept, young))
+    assert not any(path.exists() for path in (*killed, old))

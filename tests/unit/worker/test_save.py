@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from jobs.parts import part_path
 from jobs.records import Claim, Success, Timings
-from worker.save import SaveError, discard, final_path, part_path, publish, save
+from worker.save import SaveError, discard, final_path, publish, save
 
 
 def write(claim: Claim, motion: Any, format_: str, path: Path) -> bool:

@@ -1,0 +1,58 @@
+"""Files under temporary names: how they are called, and clearing those that nobody will finish."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Container
+from pathlib import Path
+
+SUFFIX = ".part"
+_JOB_PART = re.compile(r"\.(?P<stem>.+_s\d+)\.[a-z0-9]+\.(?P<attempt>\d+)\.part")
+
+#: Age in seconds from which a temporary file that belongs to no attempt is left over: a manifest
+#: takes seconds to write.
+OLD = 600.0
+
+
+def stem(custom_id: str, seed: int) -> str:
+    """The name of a job's files without their extension."""
+    return f"{custom_id}_s{seed}"
+
+
+def part_path(final: Path, attempt: int) -> Path:
+    """The temporary name of an attempt: beside the final one, since only that rename is atomic."""
+    return final.with_name(f".{final.name}.{attempt}{SUFFIX}")
+
+
+def list_parts(folder: Path) -> list[Path]:
+    """Every temporary file in a batch's folder."""
+    return [path for path in folder.glob(f".*{SUFFIX}") if path.is_file()]
+
+
+def sweep(parts: list[Path], running: Container[tuple[str, int]]) -> int:
+    """Remove the temporary files that no running attempt will finish; how many there were.
+
+    Args:
+        parts: from `list_parts`, listed before `running` was read: an attempt that began in
+            between has no file among them.
+        running: (`stem`, attempt) of the attempts that run.
+    """
+    gone = 0
+    for path in parts:
+        found = _JOB_PART.fullmatch(path.name)
+        if found:
+            wanted = (found["stem"], int(found["attempt"])) in running
+        else:
+            wanted = _young(path)
+        if not wanted:
+            path.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
+def _young(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime < OLD
+    except FileNotFoundError:
+        return True
