@@ -92,6 +92,10 @@ class Worker:
         from worker.warm import warm_up
 
         device = self._plan.device
+        # Nobody else watches yet: a driver that hangs here must not hold the process for ever.
+        watch = threading.Timer(self._settings.deadline, os._exit, (HUNG,))
+        watch.daemon = True
+        watch.start()
         reserve(device, self._plan.offer.memory_bytes)
         where = "cpu" if device.kind == "cpu" else "cuda:0"
         self._garage = load_garage(
@@ -102,6 +106,7 @@ class Worker:
             null_step=self._settings.null_step,
         )
         warm_up(self._garage)
+        watch.cancel()
 
     def register(self) -> None:
         """Tell the database who we are. From here on SIGTERM drains: there is a row to sign off."""

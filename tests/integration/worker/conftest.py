@@ -27,12 +27,12 @@ def home() -> Iterator[Path]:
 @pytest.fixture
 def plant(home: Path, sqlite_url: str, own_redis: RedisServer) -> Iterator[Plant]:
     """A plant on SQLite with a broker of its own."""
-    with opened(home, sqlite_url, own_redis.url) as made:
+    with opened(home, sqlite_url, own_redis) as made:
         yield made
 
 
 @pytest.fixture
 def either(home: Path, database_url: str, own_redis: RedisServer) -> Iterator[Plant]:
     """A plant on SQLite, and once more on PostgreSQL."""
-    with opened(home, database_url, own_redis.url) as made:
+    with opened(home, database_url, own_redis) as made:
         yield made
