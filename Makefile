@@ -13,7 +13,7 @@ export HYMO_HOME
 
 SOURCES := hymotion jobs worker migrations tests benchmarks
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check coverage bench docs clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
@@ -43,6 +43,10 @@ check: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m jobs.cli.reference --check
+
+coverage: $(VENV)/.installed-test
+	env -u HYMO_HOME $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q \
+	  --cov --cov-report=term-missing:skip-covered
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks
