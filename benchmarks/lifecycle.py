@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.figure import Figure
 from benchmarks.ground import DATABASES, Ground
+from benchmarks.noop import PATIENCE
 from benchmarks.process import ProcessError, measured
 from benchmarks.scale import Scale
 from benchmarks.submitting import MissingError, write_prompts
@@ -23,8 +24,6 @@ from jobs.store.engine import connect
 BENCH = "lifecycle"
 PACK = 64
 QUEUE = "bench.noop"
-#: Nothing here should take longer, seconds.
-PATIENCE = 600.0
 
 
 def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
@@ -60,7 +59,7 @@ def noop_tasks(ground: Ground, tasks: int) -> float:
     url = kombu_url(ground.settings("sqlite:///unused.db"))
     app = celery_app(url)
     task = app.task(name=TASK, shared=False)(_nothing)
-    for number in range(tasks):
+    for number in range(1, tasks + 1):
         task.apply_async((number,), queue=QUEUE)
     app.close()
     command = [sys.executable, "-m", "benchmarks.noop", url, QUEUE, str(tasks)]

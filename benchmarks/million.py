@@ -32,9 +32,10 @@ _NUMBERS = """
     )
 """
 
-#: h1 … h3: three digits each that look random and do not follow one another.
+#: h1 … h4: three digits each that look random and do not follow one another.
 _RAW = f"""
     SELECT i, i * 7919 % 1000 AS h1, i * 104729 % 997 AS h2, i * 15485863 % 991 AS h3,
+           i * 6700417 % 983 AS h4,
            {BEGIN} + i * {{step}} AS born,
            CASE WHEN i > {{count}} * 9 / 10 THEN
                     CASE WHEN i <= {{count}} * 9 / 10 + 64 THEN 'running' ELSE 'queued' END
@@ -54,9 +55,9 @@ _JOBS = """
     {numbers}
     SELECT i, 1 + (i - 1) / {batch}, 'm' || i, h2,
            CASE WHEN i % 20000 = 7 THEN 'A ballerina ends a {rare} and bows.' ELSE words END,
-           20 + h3 % 341, 'auto', CASE WHEN h2 % 10 < 7 THEN 'full' ELSE 'lite' END, 50, 5.0,
+           20 + h3 % 341, 'auto', CASE WHEN h4 % 10 < 7 THEN 'full' ELSE 'lite' END, 50, 5.0,
            h3 % 3, '["npz"]', 'hy-motion-1.0', '1.0', '{{"shot": "12"}}', 'r' || i, 'c' || i,
-           CASE WHEN h2 % 10 < 7 THEN 24 ELSE 20 END, state,
+           CASE WHEN h4 % 10 < 7 THEN 24 ELSE 20 END, state,
            CASE WHEN state <> 'failed' THEN NULL WHEN h2 % 10 < 6 THEN 'out_of_memory'
                 WHEN h2 % 10 < 8 THEN 'numerics' WHEN h2 % 10 < 9 THEN 'lost'
                 ELSE 'timeout' END,
@@ -65,13 +66,13 @@ _JOBS = """
            CASE WHEN state IN ('queued', 'cancelled') THEN NULL ELSE 1 + h3 % {workers} END,
            CASE WHEN state = 'running' THEN born + 4e9 END,
            false, born + 1, born, born,
-           CASE WHEN state NOT IN ('queued', 'cancelled') THEN born + 60 + h1 END,
-           CASE WHEN state NOT IN ('queued', 'running') THEN born + 65 + h1 + h2 % 50 END,
+           CASE WHEN state NOT IN ('queued', 'cancelled') THEN born + 60 + h4 END,
+           CASE WHEN state NOT IN ('queued', 'running') THEN born + 65 + h4 + h2 % 50 END,
            CASE WHEN state IN ('queued', 'cancelled') THEN NULL WHEN h3 % {workers} < 6 THEN
                 'NVIDIA A10' WHEN h3 % {workers} < 11 THEN 'NVIDIA A100-SXM4-80GB'
                 ELSE 'Tesla V100-SXM2-32GB' END,
            CASE WHEN state NOT IN ('queued', 'cancelled') THEN 'gpu-' || (1 + h3 % {workers}) END,
-           CASE WHEN state NOT IN ('queued', 'cancelled') THEN 60.0 + h1 END,
+           CASE WHEN state NOT IN ('queued', 'cancelled') THEN 60.0 + h4 END,
            CASE WHEN state = 'succeeded' THEN 0.0 END,
            CASE WHEN state = 'succeeded' THEN 0.2 + h1 / 5000.0 END,
            CASE WHEN state = 'succeeded' THEN 4.0 + h2 % 50 END,

@@ -14,6 +14,9 @@ import click
 
 from worker.consumer import Consumer
 
+#: Nothing that is waited for here should take longer, seconds.
+PATIENCE = 300.0
+
 
 class Count:
     """Counts tasks and notes when the first and the last ran."""
@@ -43,11 +46,13 @@ def main() -> None:
     )
 
     def stop() -> None:
-        count.full.wait()
+        count.full.wait(PATIENCE)
         consumer.drain()
 
     threading.Thread(target=stop, daemon=True).start()
     consumer.consume()
+    if not count.full.is_set():
+        raise SystemExit(f"not all of {wanted} tasks came within {PATIENCE:g} s")
     click.echo(str(count.last - count.first))
 
 

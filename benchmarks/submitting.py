@@ -6,6 +6,7 @@ import csv
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.figure import Figure
@@ -20,40 +21,61 @@ from jobs.memory import queue_name
 BENCH = "submit"
 
 
-def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
-    """Submit the file with the real command, each row committed and published, and compare.
+@dataclass(frozen=True)
+class Round:
+    """One submit between two loops: rows and messages a second, and the submit's peak memory."""
 
-    The loop runs before and after it, so that a machine that gets slower is no one's gain.
-    """
+    rate: float
+    plain: float
+    peak_bytes: int
+
+    @property
+    def ratio(self) -> float:
+        """How much faster the submit was."""
+        return self.rate / self.plain
+
+
+def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
+    """Submit the file with the real command, each row committed and published, and compare."""
     file = ground.folder / "prompts.csv"
     write_prompts(file, scale.rows)
     for database in DATABASES:
-        url = ground.database(database)
-        loops = [delay_loop(ground, scale.delays)]
-        ground.flush()
-        command = ground.hymo("submit", str(file), "--model", "null", "--mode", "full", "--json")
-        ran = measured(command, ground.environ(url))
-        check(ground, ran.stdout, scale.rows)
-        loops.append(delay_loop(ground, scale.delays))
-        ground.flush()
-        rate = scale.rows / ran.seconds
-        plain = 2 * scale.delays / sum(loops)
+        rounds = sorted(
+            (one_round(ground, database, file, scale) for _ in range(scale.rounds)),
+            key=lambda found: found.ratio,
+        )
+        middle = rounds[len(rounds) // 2]
+        peak = max(found.peak_bytes for found in rounds) / 10**6
         yield Figure(
-            bench=BENCH, name="rows committed and published", value=rate, unit="rows/s",
+            bench=BENCH, name="rows committed and published", value=middle.rate, unit="rows/s",
             database=database,
         )  # fmt: skip
         yield Figure(
-            bench=BENCH, name="plain .delay() loop", value=plain, unit="messages/s",
+            bench=BENCH, name="plain .delay() loop", value=middle.plain, unit="messages/s",
             database=database,
         )  # fmt: skip
         yield Figure(
-            bench=BENCH, name="against .delay()", value=rate / plain, unit="×",
-            database=database, at_least=2,
+            bench=BENCH, name="against .delay()", value=middle.ratio, unit="×", database=database,
+            at_least=2,
         )  # fmt: skip
         yield Figure(
-            bench=BENCH, name="peak memory", value=ran.peak_bytes / 10**6, unit="MB",
-            database=database, at_most=500,
-        )  # fmt: skip
+            bench=BENCH, name="peak memory", value=peak, unit="MB", database=database, at_most=500
+        )
+
+
+def one_round(ground: Ground, database: str, file: Path, scale: Scale) -> Round:
+    """The loop runs before and after the submit, so that a machine that gets slower is no one's
+    gain. The database is a new one."""
+    url = ground.database(database)
+    loops = [delay_loop(ground, scale.delays)]
+    ground.flush()
+    command = ground.hymo("submit", str(file), "--model", "null", "--mode", "full", "--json")
+    ran = measured(command, ground.environ(url))
+    check(ground, ran.stdout, scale.rows)
+    ground.flush()
+    loops.append(delay_loop(ground, scale.delays))
+    ground.flush()
+    return Round(scale.rows / ran.seconds, 2 * scale.delays / sum(loops), ran.peak_bytes)
 
 
 def write_prompts(path: Path, rows: int) -> None:
