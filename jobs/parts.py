@@ -41,10 +41,7 @@ def sweep(parts: list[Path], running: Container[tuple[str, int]]) -> int:
     gone = 0
     for path in parts:
         found = _JOB_PART.fullmatch(path.name)
-        if found:
-            wanted = (found["stem"], int(found["attempt"])) in running
-        else:
-            wanted = _young(path)
+        wanted = (found["stem"], int(found["attempt"])) in running if found else _young(path)
         if not wanted:
             path.unlink(missing_ok=True)
             gone += 1
