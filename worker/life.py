@@ -21,6 +21,7 @@ from jobs.settings import Settings
 from jobs.states import Failure
 from jobs.store.store import Store
 from worker.budget import reserve
+from worker.home import FileLock, worker_lock
 from worker.launch import pin
 from worker.options import WorkerOptions
 from worker.outage import Outage
@@ -33,8 +34,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Seconds that reserving, loading and warming up may take: large weights on a slow disk are no hang.
+LOADING = 600.0
 #: Exit code of a process that hung: whoever supervises it starts it again.
 HUNG = 75
+#: Seconds between two looks whether a device is free.
+HELD = 0.2
 
 
 def live(options: WorkerOptions, settings: Settings) -> int:
@@ -44,6 +49,9 @@ def live(options: WorkerOptions, settings: Settings) -> int:
         DeviceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
     """
     planned = plan(options)
+    lock = worker_lock(settings.home, device=planned.device.name, name=planned.offer.name)
+    if not _wait_for(lock, planned.device.name, parent=options.parent):
+        return 0
     threads = pin(
         planned.device, planned.profile, threads=options.threads, cache=settings.home / "cache"
     )
@@ -56,6 +64,26 @@ def live(options: WorkerOptions, settings: Settings) -> int:
             return worker.consume()
         finally:
             worker.leave()
+
+
+def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
+    """Wait until the worker before us is gone: two would share the device's memory.
+
+    It may be draining, after whoever started it was killed. SIGTERM ends the waiting.
+
+    Returns:
+        Whether the lock is ours; False when the parent is gone meanwhile. The kernel frees it
+        with the process.
+    """
+    told = None
+    while (owner := lock.take()) is not None:
+        if parent is not None and os.getppid() != parent:
+            return False
+        if owner != told:
+            log.warning("device %s is still held by process %s: waiting for its end", device, owner)
+            told = owner
+        time.sleep(HELD)
+    return True
 
 
 class Worker:
@@ -93,7 +121,7 @@ class Worker:
 
         device = self._plan.device
         # Nobody else watches yet: a driver that hangs here must not hold the process for ever.
-        watch = threading.Timer(self._settings.deadline, os._exit, (HUNG,))
+        watch = threading.Timer(max(LOADING, self._settings.deadline), os._exit, (HUNG,))
         watch.daemon = True
         watch.start()
         reserve(device, self._plan.offer.memory_bytes)

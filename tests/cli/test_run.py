@@ -79,7 +79,7 @@ def test_failed_jobs_are_named_and_make_the_exit_code_five(shell: Any, prompts: 
 def test_interrupting_keeps_what_is_done_and_leaves_no_process(shell: Any) -> None:
     path = Path(shell.home.parent / "long.csv")
     path.write_text("prompt\n" + "".join(f"p{number}\n" for number in range(200)))
-    shell.environ = {"HYMO_NULL_STEP": "0.02"}
+    shell.environ = {"HYMO_NULL_STEP": "0.1"}
     running = shell.start(
         "run", str(path), "--models", "null", "--memory", "64", "--model", "null", "--mode",
         "full", "--steps", "5",
@@ -98,6 +98,7 @@ def test_interrupting_keeps_what_is_done_and_leaves_no_process(shell: Any) -> No
     )
     assert set(states) == {"queued", "succeeded"}, "the pack in hand was finished"
     assert not (shell.home / "broker.sock").exists()
+    shell.environ = {}
     rest = shell.run(
         "run", str(path), "--models", "null", "--memory", "64", "--model", "null", "--mode",
         "full", "--steps", "5", "--json",
