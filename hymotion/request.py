@@ -47,6 +47,13 @@ class Request:
                 field="prompt",
                 value=self.prompt,
             )
+        if not isinstance(self.prompt, str | None):
+            raise RequestError(
+                f"prompt is {type(self.prompt).__name__}, not text",
+                mend='Give one prompt as a str, "" for none; a pack is a list of requests',
+                field="prompt",
+                value=self.prompt,
+            )
         number = isinstance(self.guidance, int | float) and not isinstance(self.guidance, bool)
         if not (number and math.isfinite(self.guidance) and 0 <= self.guidance <= MAX_GUIDANCE):
             raise RequestError(

@@ -14,12 +14,15 @@ class JobsError(Exception):
 
 
 class SettingsError(JobsError):
-    """A setting (flag, environment variable or config file) has an unusable value."""
+    """A setting (flag, environment variable or config file) has an unusable value.
+
+    `value` is None when the fault is not in one value, or when it must not be shown.
+    """
 
     exit_code = 2
 
-    def __init__(self, name: str, value: str, mend: str) -> None:
-        super().__init__(f"{name}={value!r}: {mend}")
+    def __init__(self, name: str, value: str | None, mend: str) -> None:
+        super().__init__(f"{name}: {mend}" if value is None else f"{name}={value!r}: {mend}")
         self.name = name
         self.value = value
         self.mend = mend

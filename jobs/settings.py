@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from jobs.errors import SettingsError
+from jobs.url import broker_fault, database_fault
 
 PREFIX = "HYMO_"
+#: Variables of that prefix that are no settings: of the command line, and of docker-compose.yml.
+OTHERS = frozenset(
+    {"HYMO_TRACEBACK", "HYMO_MODELS", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"}
+)
+#: Numbers that must be more than 0: the pauses of a loop, and what is compared with them.
+POSITIVE = frozenset({"lease", "renew", "reconcile"})
+#: Numbers whose least value is not 0.
+LEAST = {"max_attempts": 1}
+#: Leases are renewed this often before they could run out, so that a late renewal loses none.
+RENEWALS = 3
 #: Settings that may hold a password: never accepted as flags, masked wherever they are shown.
 SECRET = frozenset({"database_url", "broker_url"})
 
@@ -71,30 +81,36 @@ class Settings:
         Raises:
             SettingsError: naming the variable, its value and the mend.
         """
-        given = {key: str(value) for key, value in overrides.items() if value is not None}
-        home = given.get("home") or environ.get("HYMO_HOME") or "~/.hymo"
+        given = {
+            key: _Given(f"--{key}", str(value))
+            for key, value in overrides.items()
+            if value is not None
+        }
+        home = given["home"].value if "home" in given else environ.get("HYMO_HOME") or "~/.hymo"
         folder = Path(home).expanduser().absolute()
         values = _file(folder / "config.toml")
         values |= {
-            key.removeprefix(PREFIX).lower(): value
+            key.removeprefix(PREFIX).lower(): _Given(key, value)
             for key, value in environ.items()
             if key.startswith(PREFIX) and value
         }
         values |= given
-        output = Path(values.get("output") or folder / "output").expanduser().absolute()
-        url = values.get("database_url") or _sqlite(folder / "hymo.db")
+        output = values["output"].value if "output" in values else folder / "output"
         settings = cls(
             home=folder,
-            output=output,
-            database_url=_checked_url("database_url", url),
-            broker_url=_broker(values.get("broker_url")),
+            output=Path(output).expanduser().absolute(),
+            database_url=_url(values.get("database_url"), database_fault)
+            or _sqlite(folder / "hymo.db"),
+            broker_url=_url(values.get("broker_url"), broker_fault),
         )
         numbers = {
             field.name: _number(field.name, values[field.name], whole=isinstance(default, int))
             for field in fields(cls)
             if isinstance(default := field.default, (int, float)) and field.name in values
         }
-        return replace(settings, **numbers)  # type: ignore[arg-type]  # numbers fit by isinstance
+        settings = replace(settings, **numbers)  # type: ignore[arg-type]  # numbers by isinstance
+        _check_together(settings, values)
+        return settings
 
     @property
     def embedded(self) -> bool:
@@ -106,34 +122,82 @@ class Settings:
         return make_url(self.database_url).render_as_string(hide_password=True)
 
 
-def _file(path: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class _Given:
+    """A value as it was given, and what it is called there."""
+
+    name: str
+    value: str
+
+
+def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that look like settings and are none: misspelt ones have no effect."""
+    known = {PREFIX + field.name.upper() for field in fields(Settings)} | OTHERS
+    return tuple(sorted(key for key in environ if key.startswith(PREFIX) and key not in known))
+
+
+def _file(path: Path) -> dict[str, _Given]:
     if not path.exists():
         return {}
     try:
         table = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(str(path), "", f"not valid TOML ({error})") from error
+        raise SettingsError(
+            str(path), None, f'not valid TOML ({error}); a line is `name = 90` or `name = "text"`'
+        ) from error
     known = {field.name for field in fields(Settings)} - {"home"}
     for key in table:
         if key not in known:
+            # The value is not repeated: the key may be a misspelt URL with a password in it.
             raise SettingsError(
-                f"{path}: {key}",
-                str(table[key]),
-                f"unknown; known keys: {', '.join(sorted(known))}",
+                f"{path}: {key}", None, f"unknown; known keys: {', '.join(sorted(known))}"
             )
-    return {key: str(value) for key, value in table.items()}
+    # An empty value is not given, as an empty variable is.
+    return {
+        key: _Given(f"{path}: {key}", str(value)) for key, value in table.items() if value != ""
+    }
 
 
-def _number(name: str, value: str, *, whole: bool) -> int | float:
-    variable = PREFIX + name.upper()
+def _number(name: str, given: _Given, *, whole: bool) -> int | float:
     try:
-        number = int(value) if whole else float(value)
+        number = int(given.value) if whole else float(given.value)
     except ValueError:
         kind = "a whole number" if whole else "a number"
-        raise SettingsError(variable, value, f"must be {kind}") from None
-    if not math.isfinite(number) or number < 0:
-        raise SettingsError(variable, value, "must be finite and at least 0")
+        raise SettingsError(given.name, given.value, f"must be {kind}") from None
+    if name in POSITIVE and not 0 < number < math.inf:
+        raise SettingsError(given.name, given.value, "must be finite and more than 0")
+    least = LEAST.get(name, 0)
+    if not math.isfinite(number) or number < least:
+        raise SettingsError(given.name, given.value, f"must be finite and at least {least}")
     return number
+
+
+def _check_together(settings: Settings, values: Mapping[str, _Given]) -> None:
+    """Refuse times that are fine alone and not together."""
+
+    def name(key: str) -> str:
+        return values[key].name if key in values else PREFIX + key.upper()
+
+    lease, renew = settings.lease, settings.renew
+    if renew * RENEWALS > lease:
+        raise SettingsError(
+            name("renew"), f"{renew:g}",
+            f"must be at most a third of {name('lease')} ({lease:g}), or one late renewal loses "
+            f"jobs that run: lower it, or raise {name('lease')} to {RENEWALS * renew:g} or more",
+        )  # fmt: skip
+    stall, deadline = settings.stall, settings.deadline
+    if stall >= deadline:
+        raise SettingsError(
+            name("stall"), f"{stall:g}",
+            f"must be less than {name('deadline')} ({deadline:g}), at which a worker without "
+            f"progress ends: lower it, or raise {name('deadline')}",
+        )  # fmt: skip
+    if settings.alive <= renew:
+        raise SettingsError(
+            name("alive"), f"{settings.alive:g}",
+            f"must be more than {name('renew')} ({renew:g}), since a worker is seen that often: "
+            f"raise it, or lower {name('renew')}",
+        )  # fmt: skip
 
 
 def _sqlite(path: Path) -> str:
@@ -141,18 +205,11 @@ def _sqlite(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def _checked_url(name: str, url: str) -> str:
-    try:
-        make_url(url)
-    except ArgumentError:
+def _url(given: _Given | None, fault: Callable[[str], str | None]) -> str | None:
+    if given is None:
+        return None
+    found = fault(given.value)
+    if found is not None:
         # The value may hold a password, so it is not repeated.
-        raise SettingsError(PREFIX + name.upper(), "…", "is not a database URL") from None
-    return url
-
-
-def _broker(url: str | None) -> str | None:
-    if url is None or url.startswith(("redis://", "rediss://", "redis+socket://")):
-        return url
-    raise SettingsError(
-        "HYMO_BROKER_URL", "…", "must begin with redis://, rediss:// or redis+socket://"
-    )
+        raise SettingsError(given.name, "…", found)
+    return given.value

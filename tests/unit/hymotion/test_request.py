@@ -25,6 +25,9 @@ from hymotion.errors import HymotionError, RequestError
         ("guidance", 101),
         ("guidance", "5"),
         ("guidance", True),
+        ("prompt", 5),
+        ("prompt", b"a"),
+        ("prompt", ["a"]),
     ],
 )
 def test_out_of_range(field: str, value: object) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import SettingsError
-from jobs.settings import Settings
+from jobs.settings import Settings, unknown
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def test_the_default_home_is_the_users():
 
 
 def test_flag_before_environment_before_file(read):
-    config = 'lease = 1\nrenew = 1\nalive = 1\noutput = "/from/file"'
-    settings = read({"HYMO_LEASE": "2", "HYMO_RENEW": "2"}, config, lease=3.0, stall=None)
-    assert (settings.lease, settings.renew, settings.alive) == (3.0, 2.0, 1.0)
+    config = 'lease = 9\nrenew = 1\nalive = 7\noutput = "/from/file"'
+    settings = read({"HYMO_LEASE": "8", "HYMO_RENEW": "2"}, config, lease=6.0, stall=None)
+    assert (settings.lease, settings.renew, settings.alive) == (6.0, 2.0, 7.0)
     assert settings.output == Path("/from/file")
     assert settings.stall == 60.0
 
@@ -60,10 +60,25 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("LEASE", "soon", "must be a number"),
         ("LEASE", "nan", "must be finite"),
         ("LEASE", "inf", "must be finite"),
-        ("LEASE", "-1", "at least 0"),
+        ("LEASE", "-1", "more than 0"),
+        ("LEASE", "0", "more than 0"),
+        ("RENEW", "0", "more than 0"),
+        ("BACKOFF", "-1", "at least 0"),
+        ("BACKOFF", "nan", "must be finite"),
+        ("MAX_ATTEMPTS", "0", "at least 1"),
         ("MAX_ATTEMPTS", "2.5", "must be a whole number"),
         ("BROKER_URL", "amqp://u:secret@h", "must begin with redis://"),
+        ("BROKER_URL", "redis://:se/secret@h:6379/0", "percent-encode the password"),
+        ("BROKER_URL", "redis://:12/secret@h:6379/0", "percent-encode the password"),
+        ("BROKER_URL", "redis://:12#secret@h:6379/0", "percent-encode the password"),
+        ("BROKER_URL", "redis://:12?secret@h:6379/0", "percent-encode the password"),
+        ("BROKER_URL", "redis://:[secret@h:6379/0", "percent-encode the password"),
+        ("BROKER_URL", "redis://:secret@h:port/0", "the port must be a number"),
+        ("BROKER_URL", "redis://:secret@h:65536/0", "the port must be a number"),
+        ("BROKER_URL", "redis://:secret@h:6379/jobs", "must be a number"),
         ("DATABASE_URL", "u:secret@h", "is not a database URL"),
+        ("DATABASE_URL", "postgresql://u:se@secret@h/db", "percent-encode the password"),
+        ("DATABASE_URL", "postgresql://u:secret@h:port/db", "the port must be a number"),
     ],
 )
 def test_an_unusable_value_is_named(read, name, value, mend):
@@ -75,13 +90,53 @@ def test_an_unusable_value_is_named(read, name, value, mend):
 
 @pytest.mark.parametrize(
     ("config", "mend"),
-    [("lease = ", "not valid TOML"), ("leese = 1", "unknown; known keys: .*lease"),
-     ('home = "/x"', "unknown")],
+    [("lease = ", "config.toml: not valid TOML .*a line is"), ("lease = 1\n]", "line 2"),
+     ("leese = 1", "config.toml: leese: unknown; known keys: .*lease"),
+     ('home = "/x"', "home: unknown"), ("lease = true", "lease='True': must be a number"),
+     ("max_attempts = 0", "max_attempts='0': must be .* at least 1"),
+     ("lease = 10", "HYMO_RENEW='15': .*config.toml: lease"),
+     ('broker_url = "redis://:se/secret@h"', "broker_url='…': .*percent-encode"),
+     ('broker_ulr = "redis://:secret@h"', "broker_ulr: unknown")],
 )  # fmt: skip
-def test_an_unusable_file_is_named(read, tmp_path, config, mend):
+def test_an_unusable_file_is_named_with_its_key(read, tmp_path, config, mend):
     with pytest.raises(SettingsError, match=mend) as caught:
         read(config=config)
-    assert str(tmp_path / "config.toml") in str(caught.value)
+    message = str(caught.value)
+    assert str(tmp_path / "config.toml") in message
+    assert "HYMO_" not in message or "lease = 10" in config
+    assert "=''" not in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("environ", "first", "second"),
+    [
+        ({"LEASE": "30"}, "HYMO_RENEW='15'", "HYMO_LEASE to 45"),
+        ({"RENEW": "31"}, "HYMO_RENEW='31'", "HYMO_LEASE to 93"),
+        ({"STALL": "900"}, "HYMO_STALL='900'", "HYMO_DEADLINE"),
+        ({"DEADLINE": "10"}, "HYMO_STALL='60'", "raise HYMO_DEADLINE"),
+        ({"ALIVE": "15"}, "HYMO_ALIVE='15'", "HYMO_RENEW"),
+    ],
+)
+def test_times_that_do_not_go_together_are_named_both(read, environ, first, second):
+    with pytest.raises(SettingsError, match=f"{first}.*{second}"):
+        read({f"HYMO_{name}": value for name, value in environ.items()})
+
+
+def test_times_at_their_limits(read):
+    limits = {"LEASE": "45", "RENEW": "15", "STALL": "1", "DEADLINE": "1.1", "ALIVE": "15.1"}
+    assert read({f"HYMO_{name}": value for name, value in limits.items()}).lease == 45.0
+
+
+def test_misspelt_variables_are_found():
+    environ = {
+        "HYMO_LEESE": "1",
+        "HYMO_LEASE": "1",
+        "HYMO_TRACEBACK": "1",
+        "HOME": "/",
+        "HYMO_": "",
+    }
+    assert unknown(environ) == ("HYMO_", "HYMO_LEESE")
 
 
 def test_a_file_that_is_not_utf8(read, tmp_path):
@@ -90,7 +145,11 @@ def test_a_file_that_is_not_utf8(read, tmp_path):
         read()
 
 
-@pytest.mark.parametrize("url", ["redis://h/0", "rediss://h", "redis+socket:///tmp/r.sock"])
+@pytest.mark.parametrize(
+    "url",
+    ["redis://h/0", "rediss://h", "redis+socket:///tmp/r@1.sock", "redis://u:p%2Fw%40@h:1/2",
+     "redis:///3", "redis://:p@w@h:6379", "redis://:a:b@h", "rediss://h/0?ssl_cert_reqs=none"],
+)  # fmt: skip
 def test_a_broker_of_ones_own(read, url):
     settings = read({"HYMO_BROKER_URL": url})
     assert settings.broker_url == url
