@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     "--sort",
     metavar="KEY",
     help="id, created, finished, duration, queue, priority or peak; -KEY for descending. "
-    "[default: -id; -created with --since or --until]",
+    "[default: -id; -created with --until]",
 )
 @click.option(
     "--limit",
@@ -88,7 +88,8 @@ def history(
         from jobs.store.order import Order
 
         wanted = job_filter(store, **filters)
-        timed = wanted.since is not None or wanted.until is not None
+        # By id a worker or batch is found at once; but an old end would be walked to from now.
+        timed = wanted.until is not None
         order = Order.parse(sort or ("-created" if timed else "-id"))
         listing = Listing(store, wanted, order, waiting_for(app, store))
         if as_json:
