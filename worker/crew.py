@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -25,6 +26,8 @@ STEADY = 60.0
 #: A worker that ends with an error so often in a row before it is steady is given up: a restart
 #: does not mend what is wrong, and whoever waits must be told. Being killed does not count.
 PATIENCE = 6
+#: Seconds between two looks at draining workers.
+POLL = 0.05
 #: The exit code of wrong flags, which no restart mends.
 USAGE = 2
 
@@ -47,10 +50,20 @@ class Member:
 
 @dataclass(frozen=True)
 class Fallen:
-    """A worker that ended without being asked to."""
+    """A worker process that ended otherwise than in order.
+
+    Attributes:
+        name: of the worker.
+        pid, code: of the process; a negative code is the signal that ended it.
+        age: seconds since it was started.
+        log: where it wrote.
+        final: whether it is not started again.
+    """
 
     name: str
+    pid: int
     code: int
+    age: float
     log: Path
     final: bool
 
@@ -102,32 +115,41 @@ class Crew:
                 continue
             code = member.process.poll()
             if code is not None:
-                fallen.append(self._bury(member, code))
+                fallen.append(self._bury(member, member.process, code))
         return fallen
 
-    def drain(self, *, timeout: float | None = None) -> bool:
-        """Ask every worker to finish its pack and end; True when all did within `timeout`."""
+    def drain(
+        self, *, timeout: float | None = None, hurry: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Ask every worker to finish its pack and end; True when all did.
+
+        Args:
+            timeout: seconds to wait; None: as long as it takes.
+            hurry: asked all the while; True ends the waiting.
+        """
         for pid in self.pids:
             os.kill(pid, signal.SIGTERM)
-        give_up = None if timeout is None else time.monotonic() + timeout
-        for member in self._members:
-            if member.process is None:
-                continue
-            left = None if give_up is None else max(0.0, give_up - time.monotonic())
-            try:
-                member.process.wait(left)
-            except subprocess.TimeoutExpired:
+        give_up = math.inf if timeout is None else time.monotonic() + timeout
+        while self.pids:
+            if hurry() or time.monotonic() >= give_up:
                 return False
-            self._close(member)
+            time.sleep(POLL)
         return True
 
-    def kill(self) -> None:
-        """End them now; their leases run out and the jobs are tried again."""
+    def kill(self) -> list[Fallen]:
+        """End now who has not ended; who did not end in order. Nothing is restarted."""
+        fallen = []
         for member in self._members:
-            if member.process is not None:
-                member.process.kill()
-                member.process.wait()
-                self._close(member)
+            process = member.process
+            if process is None:
+                continue
+            process.kill()
+            code = process.wait()
+            member.given_up = True
+            self._close(member)
+            if code != 0:
+                fallen.append(_fallen(member, process, code))
+        return fallen
 
     def _spawn(self, member: Member) -> None:
         member.file = member.log.open("ab")
@@ -142,7 +164,7 @@ class Crew:
         )
         member.started = time.monotonic()
 
-    def _bury(self, member: Member, code: int) -> Fallen:
+    def _bury(self, member: Member, process: subprocess.Popen[bytes], code: int) -> Fallen:
         self._close(member)
         if time.monotonic() - member.started > STEADY:
             member.pause = FIRST_PAUSE
@@ -152,14 +174,24 @@ class Crew:
         member.due = time.monotonic() + member.pause
         member.pause = min(member.pause * 2, LAST_PAUSE)
         member.given_up = code == USAGE or member.falls >= PATIENCE
-        name = member.options.name or member.options.device
-        return Fallen(name=name, code=code, log=member.log, final=member.given_up)
+        return _fallen(member, process, code)
 
     def _close(self, member: Member) -> None:
         member.process = None
         if member.file is not None:
             member.file.close()
             member.file = None
+
+
+def _fallen(member: Member, process: subprocess.Popen[bytes], code: int) -> Fallen:
+    return Fallen(
+        name=member.options.name or member.options.device,
+        pid=process.pid,
+        code=code,
+        age=time.monotonic() - member.started,
+        log=member.log,
+        final=member.given_up,
+    )
 
 
 def command(options: WorkerOptions, *, parent: int) -> list[str]:

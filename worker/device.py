@@ -80,8 +80,11 @@ def devices() -> tuple[Device, ...]:
     return (*gpu_devices(), cpu_device())
 
 
-def find_device(asked: str) -> Device:
+def find_device(asked: str, *, flag: str = "--device") -> Device:
     """The device called `asked`: "cpu", "cuda:0", "0", or "auto" (first GPU, else the CPU).
+
+    Args:
+        flag: the option that a person would mend it with.
 
     Raises:
         DeviceError: naming what is there.
@@ -93,7 +96,7 @@ def find_device(asked: str) -> Device:
     for device in present:
         if device.name == name:
             return device
-    raise DeviceError(asked, tuple(device.name for device in present))
+    raise DeviceError(asked, tuple(device.name for device in present), flag)
 
 
 def cores_of(numa: int | None) -> frozenset[int]:

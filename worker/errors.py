@@ -12,13 +12,13 @@ class WorkerError(JobsError):
 
 
 class DeviceError(WorkerError):
-    """The device asked for is not there."""
+    """The device asked for is not there. `flag` is the option that asked."""
 
     exit_code = 2
 
-    def __init__(self, asked: str, present: tuple[str, ...]) -> None:
+    def __init__(self, asked: str, present: tuple[str, ...], flag: str = "--device") -> None:
         super().__init__(
-            f"no device {asked!r}: this machine has {', '.join(present)}; choose one with --device"
+            f"no device {asked!r}: this machine has {', '.join(present)}; choose one with {flag}"
         )
         self.asked = asked
         self.present = present
@@ -31,6 +31,26 @@ class BudgetError(WorkerError):
         super().__init__(f"{device}: {wanted / 2**30:.3g} GiB cannot be had: {reason}; {mend}")
         self.device = device
         self.wanted = wanted
+
+
+class WeightsError(WorkerError):
+    """A model that jobs may name, and that no worker can load."""
+
+    exit_code = 2
+
+    def __init__(self, model: str, loadable: tuple[str, ...]) -> None:
+        super().__init__(
+            f"model {model} cannot be loaded: its weights are not part of HyMo, and importing "
+            f"them is not there yet; load {' or '.join(loadable)} with --models"
+        )
+        self.model = model
+
+
+class EngineError(WorkerError):
+    """The model library cannot load or run a model on this device."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"no job can be done here: {reason}")
 
 
 class RevisionError(WorkerError):
@@ -65,9 +85,10 @@ class AlreadyUpError(WorkerError):
 
     def __init__(self, home: str, pid: str) -> None:
         super().__init__(
-            f"{home} is in use by process {pid}: stop that `hymo up` first, "
+            f"process {pid} has {home} (`hymo up` or `hymo run`): end it first, "
             "or give this one another --home"
         )
+        self.pid = pid
 
 
 class CrewFallenError(WorkerError):
@@ -76,3 +97,23 @@ class CrewFallenError(WorkerError):
     def __init__(self, log: Path) -> None:
         super().__init__(f"no worker could be started: read {log}, mend it, run the file again")
         self.log = log
+
+
+class StoppedError(WorkerError):
+    """A signal asked this process to stop."""
+
+    exit_code = 130
+
+    def __init__(self) -> None:
+        super().__init__("stopped by a signal; start it again to go on")
+
+
+class StuckError(WorkerError):
+    """What is left of a batch will not be done by anybody who is there."""
+
+    def __init__(self, batch: str, jobs: int, reasons: tuple[str, ...], mend: str) -> None:
+        noun = "job" if jobs == 1 else "jobs"
+        super().__init__(f"{jobs} {noun} of batch {batch} left: {'; '.join(reasons)}; {mend}")
+        self.batch = batch
+        self.jobs = jobs
+        self.reasons = reasons

@@ -45,9 +45,9 @@ def names(flag: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in known if name in given)
 
 
-def modes(text: str) -> tuple[str, ...]:
-    """`--modes`."""
-    return names("--modes", text, MODES)
+def modes(text: str, *, flag: str = "--modes") -> tuple[str, ...]:
+    """`--modes` of `hymo worker`, `--serve` of `up` and `run`."""
+    return names(flag, text, MODES)
 
 
 def models(text: str) -> tuple[str, ...]:
@@ -69,11 +69,16 @@ def crew_options(
         asked: `--devices`: "auto" for every GPU, or the CPU where there is none; else a list.
         present: names of this machine's devices, the CPU last.
         memory_gib, served, loaded: of each worker.
+
+    Raises:
+        SettingsError: the list names none.
     """
     if asked == "auto":
         chosen = present[:-1] or present
     else:
         chosen = tuple(part.strip() for part in asked.split(",") if part.strip())
+    if not chosen:
+        raise SettingsError("--devices", asked, f"give auto, or some of {', '.join(present)}")
     return tuple(
         WorkerOptions(device=device, memory_gib=memory_gib, modes=served, models=loaded)
         for device in dict.fromkeys(chosen)

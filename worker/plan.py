@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 
 from jobs.cards import CardProfile, DeviceFacts, derive
 from jobs.memory import GIB, classes_within, queue_name
-from jobs.models import model_entry
+from jobs.models import CATALOG, model_entry
 from jobs.records import WorkerCard
 from jobs.routing import Offer
 from worker.budget import plan_budget
 from worker.device import Device, find_device
+from worker.errors import WeightsError
 from worker.options import WorkerOptions
 
 
@@ -62,9 +65,12 @@ def plan(options: WorkerOptions) -> Plan:
     """Decide a worker's device, budget and queues without loading anything.
 
     Raises:
-        DeviceError, BudgetError: each names the mend.
+        DeviceError, WeightsError, BudgetError: each names the mend.
     """
     device = find_device(options.device)
+    for model in options.models:
+        if not loadable(model):
+            raise WeightsError(model, tuple(filter(loadable, CATALOG)))
     profile = derive(_facts(device))
     budget = plan_budget(device, options.memory_gib)
     name = options.name or f"{socket.gethostname()}-{device.name.replace(':', '')}"
@@ -78,6 +84,15 @@ def plan(options: WorkerOptions) -> Plan:
     steps = classes_within(budget)
     queues = tuple(queue_name(mode, gib) for gib in steps for mode in options.modes)
     return Plan(device=device, profile=profile, offer=offer, queues=queues)
+
+
+def loadable(model: str) -> bool:
+    """Whether this installation can load a model, told without importing torch."""
+    if model == "null":
+        return True
+    spec = find_spec("hymotion")  # finds the package, and does not run it
+    places = spec.submodule_search_locations if spec is not None else None
+    return any((Path(place) / "models" / model).is_dir() for place in places or ())
 
 
 def _facts(device: Device) -> DeviceFacts:

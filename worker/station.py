@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from jobs.backoff import exponential
 from jobs.broker import EmbeddedBroker
 from jobs.errors import UnreachableError
 from jobs.publish import Publisher
@@ -31,6 +34,7 @@ class Station:
         workers: one a device.
         environ: of the worker processes; must lead them to the same home, database and broker.
         grace: seconds to wait for the crew to drain on leaving; None: as long as it takes.
+        hurry: asked while the crew drains; True ends the workers at once.
     """
 
     def __init__(
@@ -41,7 +45,9 @@ class Station:
         workers: Sequence[WorkerOptions],
         environ: Mapping[str, str],
         grace: float | None = None,
+        hurry: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._store = store
         self._settings = settings
         self._broker = EmbeddedBroker(settings) if settings.embedded else None
         self._publisher = Publisher(settings)
@@ -50,6 +56,8 @@ class Station:
         logs = settings.home / "logs"
         self._crew = Crew(workers=workers, environ={**environ, **home}, logs=logs)
         self._grace = grace
+        self._hurry = hurry
+        self._leaving = ExitStack()
         self._reconciled = float("-inf")
 
     @property
@@ -59,11 +67,19 @@ class Station:
 
     def __enter__(self) -> Self:
         """Start the server, publish what has no message, start the crew."""
-        self._settings.home.mkdir(parents=True, exist_ok=True)
-        if self._broker is not None:
-            self._broker.ensure()
-        self._reconcile()
-        self._crew.start()
+        with ExitStack() as leaving:
+            # Each step is taken whatever becomes of those before it: nothing is left behind.
+            if self._broker is not None:
+                leaving.callback(self._broker.stop)
+            leaving.callback(self._publisher.close)
+            leaving.callback(self._write_manifests)
+            leaving.callback(self._end)
+            self._settings.home.mkdir(parents=True, exist_ok=True)
+            if self._broker is not None:
+                self._broker.ensure()
+            self._reconcile()
+            self._crew.start()
+            self._leaving = leaving.pop_all()
         return self
 
     def __exit__(
@@ -72,17 +88,11 @@ class Station:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Drain the crew, write the manifests, stop the server."""
-        if not self._crew.drain(timeout=self._grace):
-            log.warning("workers did not drain within %g s: ended", self._grace)
-            self._crew.kill()
-        try:
-            self._reconciler.write_manifests()
-        except UnreachableError as away:
-            log.warning("manifests not written: %s", away)
-        self._publisher.close()
-        if self._broker is not None:
-            self._broker.stop()
+        """Drain the crew, end who does not, write the manifests, stop the server."""
+        with self._leaving:
+            drained = self._crew.drain(timeout=self._grace, hurry=self._hurry)
+            if not drained and not self._hurry():
+                log.warning("workers did not drain within %g s: ended", self._grace)
 
     def look(self) -> list[Fallen]:
         """One turn: restart what fell, reconcile when due; the workers that fell."""
@@ -99,9 +109,53 @@ class Station:
                 one.log,
                 tail(one.log),
             )
+            self._take_back(one, f"worker process {one.pid} ended with code {one.code}")
         if time.monotonic() - self._reconciled >= self._settings.reconcile:
             self._reconcile()
         return fallen
+
+    def in_hand(self) -> int:
+        """How many jobs the crew runs now.
+
+        Raises:
+            UnreachableError: the database is away.
+        """
+        host, pids = socket.gethostname(), set(self._crew.pids)
+        rows = self._store.workers.rows(alive=self._settings.alive)
+        return sum(
+            row.running
+            for row in rows
+            if row.registration.host == host and row.registration.pid in pids
+        )
+
+    def _end(self) -> None:
+        """End who is still there. That is somebody's wish, not the jobs' fault."""
+        asked = self._crew.pids
+        for one in self._crew.kill():
+            fault = f"worker process {one.pid} ended with code {one.code}"
+            self._take_back(one, None if one.pid in asked else fault)
+
+    def _take_back(self, fallen: Fallen, story: str | None) -> None:
+        """End the leases of a process that is gone, rather than wait until they run out."""
+        try:
+            workers = self._store.workers.of_process(
+                socket.gethostname(), fallen.pid, age=fallen.age
+            )
+            for worker_id in workers:
+                expired = self._store.queue.expire_worker(
+                    worker_id, story, backoff=exponential(self._settings.backoff)
+                )
+                self._store.workers.stop(worker_id)
+                for lease in expired:
+                    log.warning("job %d: its worker is gone; now %s", lease.job_id, lease.state)
+        except UnreachableError as away:
+            log.warning("leases of %s not ended, they will run out: %s", fallen.name, away)
+
+    def _write_manifests(self) -> None:
+        try:
+            self._reconciler.write_manifests()
+        except UnreachableError as away:
+            log.warning("manifests not written: %s", away)
 
     def _reconcile(self) -> Round | None:
         self._reconciled = time.monotonic()

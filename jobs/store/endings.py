@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple_, update
@@ -29,6 +29,7 @@ class Ending:
         state: where the job goes.
         outcome: what its attempt came to.
         failure, error: of the attempt; the job shows them while it waits for a retry or failed.
+        timings, peak_memory_bytes: None where the attempt ended without having been measured.
         delay: seconds until a retry may start.
         gib: the class to retry in; None: as before.
         extra: further attempts granted, where the ended one shall not count.
@@ -39,7 +40,7 @@ class Ending:
     outcome: Outcome
     failure: Failure | None = None
     error: str | None = None
-    timings: Timings = field(default_factory=Timings)
+    timings: Timings | None = None
     peak_memory_bytes: int | None = None
     delay: float | None = None
     gib: int | None = None
@@ -90,11 +91,18 @@ def failed(
         outcome=Outcome.FAILED,
         failure=failure,
         error=error,
-        timings=timings or Timings(),
+        timings=timings,
         peak_memory_bytes=peak_memory_bytes,
         delay=backoff(held.attempt) if state is State.QUEUED else None,
         gib=gib if state is State.QUEUED else None,
     )
+
+
+def released(held: Found) -> Ending:
+    """How a job goes on that was given back untouched: the attempt does not count."""
+    if held.cancel_requested:
+        return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
+    return Ending(held=held, state=State.QUEUED, outcome=Outcome.RELEASED, extra=1)
 
 
 def write_endings(connection: Connection, endings: Sequence[Ending], now: float) -> None:
@@ -105,7 +113,7 @@ def write_endings(connection: Connection, endings: Sequence[Ending], now: float)
         check(State.RUNNING, ending.state)
     names = (
         "state", "failure", "error", "attempt_limit", "not_before", "worker_id", "class_gib",
-        "published_at", "queued_at", "finished_at", *_figures(Timings(), None),
+        "published_at", "queued_at", "finished_at", *_figures(None, None),
     )  # fmt: skip
     connection.execute(
         update(jobs)
@@ -161,12 +169,7 @@ def _attempt_values(ending: Ending, now: float) -> dict[str, Any]:
     }
 
 
-def _figures(timings: Timings, peak_memory_bytes: int | None) -> dict[str, Any]:
-    return {
-        "load_s": timings.load,
-        "encode_s": timings.encode,
-        "sample_s": timings.sample,
-        "decode_s": timings.decode,
-        "save_s": timings.save,
-        "peak_memory_bytes": peak_memory_bytes,
-    }
+def _figures(timings: Timings | None, peak_memory_bytes: int | None) -> dict[str, Any]:
+    phases = ("load", "encode", "sample", "decode", "save")
+    measured = {f"{phase}_s": getattr(timings, phase, None) for phase in phases}
+    return {**measured, "peak_memory_bytes": peak_memory_bytes}

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from jobs.records import Claim, Expired, Renewal
 from jobs.states import Failure
 from jobs.store.base import CHUNK, Facet, Found
-from jobs.store.endings import HELD, failed, fenced, holds, write_endings
+from jobs.store.endings import HELD, Ending, failed, fenced, holds, released, write_endings
 from jobs.store.lanes import RUNNING
 from jobs.tables import jobs
 
@@ -64,15 +64,47 @@ class LeaseStore(Facet):
                 for row in rows.values()
             ]
             write_endings(connection, endings, now)
-        return [
-            Expired(
-                job_id=ending.held.id,
-                worker_name=rows[ending.held.id].worker_name,
-                attempt=ending.held.attempt,
-                state=ending.state,
+        return _expired(endings, rows)
+
+    def expire_worker(
+        self, worker_id: int, story: str | None, *, backoff: Callable[[int], float]
+    ) -> list[Expired]:
+        """End what a worker holds at once: its supervisor knows that the process is gone.
+
+        Args:
+            worker_id: of the registration whose process ended.
+            story: how it ended, for its attempts, which count as lost; None: somebody ended it on
+                purpose, and the jobs go back untouched.
+            backoff: as in `expire`.
+        """
+        with self.write() as connection:
+            query = (
+                select(*HELD, jobs.c.worker_name)
+                .where(RUNNING, jobs.c.worker_id == worker_id)
+                .order_by(jobs.c.id)
+                .with_for_update(skip_locked=True)
             )
-            for ending in endings
-        ]
+            rows = {row.id: row for row in connection.execute(query)}
+            endings = [
+                released(row)
+                if story is None
+                else failed(row, Failure.LOST, story, backoff=backoff)
+                for row in rows.values()
+            ]
+            write_endings(connection, endings, self.present(connection))
+        return _expired(endings, rows)
+
+
+def _expired(endings: Sequence[Ending], rows: Mapping[int, Found]) -> list[Expired]:
+    return [
+        Expired(
+            job_id=ending.held.id,
+            worker_name=rows[ending.held.id].worker_name,
+            attempt=ending.held.attempt,
+            state=ending.state,
+        )
+        for ending in endings
+    ]
 
 
 def _renewal(claims: Sequence[Claim], held: Mapping[int, Any]) -> Renewal:

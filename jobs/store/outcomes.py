@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from jobs.records import Claim, Failed, Success
 from jobs.states import Outcome, State
 from jobs.store.base import Facet, Found
-from jobs.store.endings import Ending, failed, fenced, write_endings
+from jobs.store.endings import Ending, failed, fenced, released, write_endings
 from jobs.store.files import add_files
 
 
@@ -114,7 +114,7 @@ class OutcomeStore(Facet):
         """
         with self.write() as connection:
             held = fenced(connection, claims)
-            endings = [_released(row) for row in held.values()]
+            endings = [released(row) for row in held.values()]
             write_endings(connection, endings, self.present(connection))
         return frozenset(claim.job_id for claim in claims).difference(held)
 
@@ -127,9 +127,3 @@ def _succeeded(held: Found, result: Success) -> Ending:
         timings=result.timings,
         peak_memory_bytes=result.peak_memory_bytes,
     )
-
-
-def _released(held: Found) -> Ending:
-    if held.cancel_requested:
-        return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
-    return Ending(held=held, state=State.QUEUED, outcome=Outcome.RELEASED, extra=1)

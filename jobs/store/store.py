@@ -12,6 +12,7 @@ from jobs.store.batches import BatchStore
 from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect
 from jobs.store.history import HistoryStore
+from jobs.store.outlook import OutlookStore
 from jobs.store.queue import QueueStore
 from jobs.store.stats import StatsStore
 from jobs.store.workers import WorkerStore
@@ -34,6 +35,7 @@ class Store:
         self.delivery = DeliveryStore(engine, clock=clock)
         self.workers = WorkerStore(engine, clock=clock)
         self.history = HistoryStore(engine, clock=clock)
+        self.outlook = OutlookStore(engine, clock=clock)
         self.stats = StatsStore(engine, clock=clock)
 
     @classmethod

@@ -54,6 +54,20 @@ class WorkerStore(Facet):
                 .values(state=STOPPED, seen_at=now, stopped_at=now)
             )
 
+    def of_process(self, host: str, pid: int, *, age: float) -> list[int]:
+        """Ids under which a process registered.
+
+        Args:
+            host, pid: the process.
+            age: seconds since it was started; an older registration of that pid is another's.
+        """
+        with self.read() as connection:
+            since = self.present(connection) - age
+            query = select(workers.c.id).where(
+                workers.c.host == host, workers.c.pid == pid, workers.c.started_at >= since
+            )
+            return list(connection.scalars(query.order_by(workers.c.id)))
+
     def declare(self, card: WorkerCard) -> int:
         """Plan for a worker that is not up yet; declaring its name again replaces the card."""
         with self.write() as connection:
@@ -148,6 +162,7 @@ def _offer(row: Found) -> Offer:
         models=tuple(row.models),
         memory_bytes=row.memory_bytes,
         max_frames=row.max_frames,
+        declared=row.state == DECLARED,
     )
 
 

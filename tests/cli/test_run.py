@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 pytestmark = pytest.mark.redis
@@ -76,34 +80,136 @@ def test_failed_jobs_are_named_and_make_the_exit_code_five(shell: Any, prompts: 
     assert "hymo retry --batch night" in done.stdout
 
 
-def test_interrupting_keeps_what_is_done_and_leaves_no_process(shell: Any) -> None:
-    path = Path(shell.home.parent / "long.csv")
-    path.write_text("prompt\n" + "".join(f"p{number}\n" for number in range(200)))
-    shell.environ = {"HYMO_NULL_STEP": "0.1"}
-    running = shell.start(
-        "run", str(path), "--models", "null", "--memory", "64", "--model", "null", "--mode",
-        "full", "--steps", "5",
-    )  # fmt: skip
+NULL = ("--models", "null", "--memory", "64", "--model", "null", "--mode", "full", "--steps", "5")
+
+
+def many(shell: Any, number: int = 200, name: str = "long") -> str:
+    """A file of prompts."""
+    path = Path(shell.home.parent / f"{name}.csv")
+    path.write_text("prompt\n" + "".join(f"{name} {index}\n" for index in range(number)))
+    return str(path)
+
+
+def until_said(running: subprocess.Popen[str], text: str) -> str:
+    """Read what it says until `text` is in it."""
     assert running.stderr is not None
+    said = ""
     for line in running.stderr:
-        if "succeeded" in line:
-            break
-    running.send_signal(signal.SIGINT)
+        said += line
+        if text in line:
+            return said
+    pytest.fail(f"it never said {text!r}:\n{said}")
+
+
+def states(shell: Any) -> dict[str, int]:
+    """How many jobs are in each state."""
+    with contextlib.closing(sqlite3.connect(shell.home / "hymo.db")) as connection:
+        return dict(connection.execute("SELECT state, count(*) FROM jobs GROUP BY 1").fetchall())
+
+
+def of_home(shell: Any) -> list[psutil.Process]:
+    """Processes with the home in their environment or (a server) in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            where = str(shell.home)
+            if process.environ().get("HYMO_HOME") == where or where in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_keeps_what_is_done_and_leaves_no_process(
+    shell: Any, number: signal.Signals
+) -> None:
+    path = many(shell)
+    shell.environ = {"HYMO_NULL_STEP": "0.02"}
+    running = shell.start("run", path, *NULL)
+    until_said(running, "succeeded")
+    running.send_signal(number)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130, errors
-    states = dict(
-        sqlite3.connect(shell.home / "hymo.db").execute(
-            "SELECT state, count(*) FROM jobs GROUP BY 1"
-        )
-    )
-    assert set(states) == {"queued", "succeeded"}, "the pack in hand was finished"
+    left = states(shell)
+    assert set(left) == {"queued", "succeeded"}, "the pack in hand was finished"
+    assert re.search(r"stopping: (\d+ motions? in hand finish|no motion is in hand)", errors)
+    told = f"{left['succeeded']} of 200 done; run the same file again to go on"
+    assert errors.splitlines()[-1] == told
+    assert of_home(shell) == []
     assert not (shell.home / "broker.sock").exists()
-    shell.environ = {}
-    rest = shell.run(
-        "run", str(path), "--models", "null", "--memory", "64", "--model", "null", "--mode",
-        "full", "--steps", "5", "--json",
-    )  # fmt: skip
-    assert json.loads(rest.stdout)["counts"]["succeeded"] == 200
+    if number == signal.SIGINT:
+        rest = shell.run("run", path, *NULL, "--json")
+        assert json.loads(rest.stdout)["counts"]["succeeded"] == 200
+
+
+def test_a_second_signal_ends_the_motions_in_hand(shell: Any) -> None:
+    shell.environ = {"HYMO_NULL_STEP": "10"}
+    running = shell.start("run", many(shell, 20), *NULL)
+    until_said(running, "running")
+    running.send_signal(signal.SIGINT)
+    until_said(running, "Ctrl-C again ends")
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=20)
+    assert running.returncode == 130, errors
+    assert "0 of 20 done" in errors
+    assert of_home(shell) == []
+    assert states(shell) == {"queued": 20}, "no lease is left to run out"
+    with contextlib.closing(sqlite3.connect(shell.home / "hymo.db")) as connection:
+        outcomes = connection.execute("SELECT DISTINCT outcome FROM attempts").fetchall()
+        workers = connection.execute("SELECT state FROM workers").fetchall()
+    assert outcomes == [("released",)], "it was no fault of theirs"
+    assert workers == [("stopped",)]
+
+
+def test_a_second_run_waits_for_the_home_and_goes_on_by_itself(shell: Any) -> None:
+    shell.environ = {"HYMO_NULL_STEP": "0.02"}
+    first = shell.start("run", many(shell, 200, "first"), *NULL)
+    until_said(first, "succeeded")
+    second = shell.start("run", many(shell, 3, "second"), *NULL, "--priority", "-1")
+    until_said(second, f"process {first.pid} has this home (hymo up or hymo run)")
+    first.send_signal(signal.SIGINT)
+    assert first.wait(timeout=60) == 130
+    first.communicate()
+    out, errors = second.communicate(timeout=90)
+    assert second.returncode == 0, errors
+    assert "workers of our own go on" in errors
+    assert "3 succeeded" in out
+    assert of_home(shell) == []
+
+
+def test_jobs_of_other_batches_that_come_first_are_told(shell: Any) -> None:
+    assert shell.run("submit", many(shell, 5, "old"), *NULL[4:]).returncode == 0
+    done = shell.run("run", many(shell, 2, "new"), *NULL)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("5 jobs of other batches are queued ahead\n") == 1
+
+
+def test_what_no_worker_takes_is_told_not_waited_for(shell: Any) -> None:
+    path = many(shell, 4)
+    done = shell.run("run", path, "--models", "tiny", *NULL[2:])
+    assert done.returncode == 1
+    assert "4 jobs of batch long left: no worker fits: needs" in done.stderr
+    assert "no live worker has model null" in done.stderr
+    assert not (shell.home / "logs").exists(), "nothing was started for that"
+
+
+def test_what_fits_is_done_before_the_rest_is_given_up(shell: Any) -> None:
+    path = shell.home.parent / "mixed.csv"
+    path.write_text("prompt,mode\na,full\nb,lite\nc,lite\n")
+    done = shell.run("run", str(path), *NULL[:6], "--steps", "2", "--serve", "lite")
+    assert done.returncode == 1
+    assert "1 job of batch mixed left" in done.stderr
+    assert "no live worker serves full" in done.stderr
+    assert states(shell) == {"queued": 1, "succeeded": 2}
+    assert of_home(shell) == []
+
+
+def test_a_paused_batch_is_told_not_waited_for(shell: Any) -> None:
+    path = many(shell, 4)
+    assert shell.run("submit", path, *NULL[4:]).returncode == 0
+    assert shell.run("pause", "long").returncode == 0
+    done = shell.run("run", path, *NULL)
+    assert done.returncode == 1
+    assert "4 jobs of batch long left: it is paused; `hymo resume long`" in done.stderr
 
 
 def test_a_bad_file_starts_nothing(shell: Any) -> None:

@@ -29,7 +29,7 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         wait_for(shell, "is ready")
         second = shell.run("up", "--models", "null")
         assert second.returncode == 1
-        assert "is in use by process" in second.stderr
+        assert f"process {up.pid} has {shell.home}" in second.stderr
         path = shell.home.parent / "few.csv"
         path.write_text("prompt\n" + "".join(f"p{number}\n" for number in range(12)))
         done = shell.run("run", str(path), "--model", "null", "--mode", "full", "--steps", "3")
@@ -43,9 +43,38 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         up.send_signal(signal.SIGTERM)
         _, errors = up.communicate(timeout=60)
     assert up.returncode == 0, errors
+    assert "stopping: no motion is in hand" in errors
     assert not (shell.home / "broker.sock").exists()
     assert "has ended" in (shell.home / "logs" / "worker-cpu.log").read_text()
     assert json.loads(shell.run("workers", "--json").stdout)["workers"] == []
+
+
+@pytest.mark.parametrize("command", ["up", "worker"])
+def test_models_without_weights_are_refused_before_anything_starts(
+    shell: Any, command: str
+) -> None:
+    done = shell.run(command, "--models", "hy-motion-1.0")
+    assert done.returncode == 2
+    assert "its weights are not part of HyMo" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (shell.home / "logs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--devices", "cuda:7"), "choose one with --devices\n"),
+        (("--devices", ","), "--devices=',': give auto, or some of"),
+        (("--serve", "huge"), "--serve='huge'"),
+        (("--models", "huge"), "--models='huge'"),
+    ],
+)
+def test_errors_name_the_option_that_was_typed(
+    shell: Any, words: tuple[str, ...], named: str
+) -> None:
+    done = shell.run("up", *words)
+    assert done.returncode == 2
+    assert named in done.stderr
 
 
 def test_up_with_a_budget_below_the_smallest_class_says_so(shell: Any) -> None:

@@ -34,13 +34,19 @@ def machine_crew(
     devices: str, memory: float | None, modes: str, models: str
 ) -> tuple[WorkerOptions, ...]:
     """The workers these options ask for, one a device."""
+    from dataclasses import replace
+
     from worker import options
     from worker.device import devices as present
+    from worker.device import find_device
 
-    return options.crew_options(
+    crew = options.crew_options(
         devices,
         tuple(device.name for device in present()),
         memory_gib=memory,
-        served=options.modes(modes),
+        served=options.modes(modes, flag="--serve"),
         loaded=options.models(models),
     )
+    # By its own name: "0" and "cuda:0" are one device, and get one worker.
+    found = {find_device(one.device, flag="--devices").name: one for one in crew}
+    return tuple(replace(one, device=name) for name, one in found.items())

@@ -15,16 +15,23 @@ from jobs.cli.context import App, pass_app
 from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
 from worker.cli.machine import machine_crew, machine_options
-from worker.errors import CrewFallenError
+from worker.cli.stopping import say_stopping
 
 if TYPE_CHECKING:
-    from jobs.progress import Snapshot
+    from collections.abc import Sequence
+
+    from jobs.progress import BatchProgress, Snapshot
     from jobs.promptfile.defaults import Defaults
     from jobs.records import Batch
+    from jobs.routing import Offer
     from jobs.settings import Settings
     from jobs.store.store import Store
+    from worker.hope import Hope
     from worker.options import WorkerOptions
-    from worker.station import Station
+    from worker.stop import Stop
+    from worker.tenant import Tenant
+
+AGAIN = "run the same file again to go on"
 
 
 @click.command()
@@ -52,17 +59,20 @@ def run(
     """Make the motions a file of prompts asks for, on this machine, now.
 
     Starts the embedded broker and one worker a device, submits FILE, shows progress and ends with
-    a summary. Where `hymo up` runs in the same home already, its workers do the work. Ctrl-C keeps
-    what is done; running the same file again goes on from there.
+    a summary. Where `hymo up` or another `hymo run` has the home already, its workers do the work,
+    and ours start when it ends. Ctrl-C finishes the motions in hand, a second one ends them at
+    once; what is done is kept, and running the same file again goes on from there. Ends with 1
+    when nothing that is left can be done here: the batch is paused, or no worker fits; also when
+    rows changed since they were first submitted, whose jobs stay as they were.
     """
     from contextlib import closing
 
     from jobs.cli.output import print_json
-    from jobs.cli.submitted import print_result
+    from jobs.cli.submitted import note_changed, print_result
     from jobs.promptfile.source import open_source
     from jobs.publish import Publisher
     from jobs.submit import Submitter
-    from worker.cli.summary import print_summary, run_document
+    from worker.cli.summary import catch_up, print_summary, run_document
     from worker.plan import plan
 
     began = time.monotonic()
@@ -83,42 +93,92 @@ def run(
         if not as_json:
             # Delivery is ours, a moment later: what the submit says of it does not apply.
             print_result(replace(result, undelivered=None), source, settings, as_json=False)
-        snapshot = _work(store, settings, result.batch, crew)
+        snapshot = _work(store, settings, result.batch, crew, offers)
+        if not snapshot.finished:
+            return ExitCode.INTERRUPTED
+        catch_up(store, result.batch)
         seconds = time.monotonic() - began
         if as_json:
             print_json(run_document(result.batch, snapshot, seconds))
         else:
             print_summary(store, result.batch, snapshot, seconds, result.untrained)
-    return ExitCode.JOBS_FAILED if snapshot.failed else ExitCode.OK
+        note_changed(result)
+    if result.changed and not snapshot.fruitless:
+        return ExitCode.ERROR
+    return ExitCode.JOBS_FAILED if snapshot.fruitless else ExitCode.OK
 
 
 def _work(
-    store: Store, settings: Settings, batch: Batch, crew: tuple[WorkerOptions, ...]
+    store: Store,
+    settings: Settings,
+    batch: Batch,
+    crew: tuple[WorkerOptions, ...],
+    offers: Sequence[Offer],
 ) -> Snapshot:
-    """Follow the batch to its end, with a station of our own unless one is up already."""
-    from jobs.cli.progress import follow
+    """Follow the batch to its end or until asked to stop, with a station of our own unless and
+    until another process has the home."""
     from jobs.progress import BatchProgress
-    from worker.errors import AlreadyUpError
     from worker.home import HomeLock
+    from worker.hope import Hope
     from worker.log import log_to_stderr
     from worker.station import Station
+    from worker.stop import Stop
+    from worker.tenant import Tenant
 
-    progress = BatchProgress(store=store, batch=batch)
+    progress = BatchProgress(store=store, batch=batch, alive=settings.alive)
     first = progress.snapshot()
     if first.finished:
         return first
+    hope = Hope(store=store, batch=batch, offers=offers, alive=settings.alive)
+    hope.look()  # what nobody will do is said before anything is started
+    _say_ahead(store.outlook.ahead(batch.id, hope.offers()))
     log_to_stderr(logging.WARNING)
+    with Stop() as stop:
+
+        def station() -> Station:
+            return Station(
+                store=store,
+                settings=settings,
+                workers=crew,
+                environ=os.environ,
+                hurry=lambda: stop.hurried,
+            )
+
+        with Tenant(lock=HomeLock(settings.home), station=station, say=_say) as tenant:
+            followed = _follow(progress, tenant, hope, stop)
+            if followed is not None:
+                return followed
+            if tenant.station is not None:
+                say_stopping(tenant.station)
+        last = progress.snapshot()
+        if not last.finished:
+            goes_on = f"process {tenant.owner} goes on" if tenant.owner else AGAIN
+            _say(f"{last.done} of {last.total} done; {goes_on}")
+        return last
+
+
+def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> Snapshot | None:
+    """The batch at its end; None if asked to stop before."""
+    from jobs.cli.progress import follow
+    from worker.errors import StoppedError
+
+    def look() -> None:
+        if stop.asked:
+            raise StoppedError
+        tenant.look()
+        hope.look()
+
     try:
-        with HomeLock(settings.home):
-            station = Station(store=store, settings=settings, workers=crew, environ=os.environ)
-            with station:
-                return follow(progress, meanwhile=lambda: _look(station))
-    except AlreadyUpError:
-        click.echo("`hymo up` runs in this home: its workers do the work", err=True)
-        return follow(progress)
+        return follow(progress, meanwhile=look, sleep=stop.wait)
+    except StoppedError:
+        return None
 
 
-def _look(station: Station) -> None:
-    fallen = station.look()
-    if station.crew.hopeless:
-        raise CrewFallenError(fallen[-1].log)
+def _say_ahead(number: int) -> None:
+    if number:
+        jobs = "job of another batch is" if number == 1 else "jobs of other batches are"
+        _say(f"{number} {jobs} queued ahead")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from jobs.cli.context import App, pass_app
@@ -34,9 +36,11 @@ def worker(
     """Run one worker on one device until SIGTERM, which lets the pack in hand finish.
 
     The worker takes every job class within its memory budget, biggest first. `hymo up` starts one
-    for each device of the machine and restarts those that die.
+    for each device of the machine and restarts those that die. A second worker of the same name
+    on the same device waits until the first has ended.
     """
     from worker import options
+    from worker.errors import EngineError
     from worker.life import live
     from worker.log import log_to_stderr
 
@@ -50,4 +54,11 @@ def worker(
         threads=threads,
         parent=parent,
     )
-    return live(given, app.settings())
+    try:
+        return live(given, app.settings())
+    except Exception as error:
+        # Looked up, not imported: a worker of the null model never loads the library.
+        library = sys.modules.get("hymotion.errors")
+        if library is not None and isinstance(error, library.HymotionError):
+            raise EngineError(str(error)) from error
+        raise

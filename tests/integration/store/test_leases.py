@@ -90,3 +90,41 @@ def test_a_job_that_kills_its_workers_ends_as_failed(farm, clock):
     assert (row.state, row.failure) == ("failed", "lost")
     assert [t.worker_name for t in farm.tries(number)] == ["w0", "w1", "w2"]
     assert farm.claim(farm.worker()) == []
+
+
+def test_a_worker_known_to_be_gone_loses_its_leases_at_once(farm, clock):
+    mine, other = farm.jobs(2)
+    gone, there = farm.worker("gone"), farm.worker("there")
+    farm.claim(gone, job_id=mine)
+    farm.claim(there, job_id=other)
+    found = farm.store.queue.expire_worker(gone.id, "worker process 7 ended with code -9",
+                                           backoff=lambda n: 7.0 * n)  # fmt: skip
+    assert found == [Expired(mine, "gone", 1, State.QUEUED)]
+    row, (attempt,) = farm.job(mine), farm.tries(mine)
+    assert (row.state, row.not_before, row.published_at) == ("queued", clock() + 7, None)
+    assert (row.worker_id, row.lease_until) == (None, None)
+    assert (attempt.outcome, attempt.failure) == ("failed", "lost")
+    assert attempt.error == "worker process 7 ended with code -9"
+    assert farm.job(other).state == "running"
+    assert farm.store.queue.expire_worker(gone.id, "again", backoff=at_once) == []
+
+
+def test_jobs_of_a_worker_ended_on_purpose_go_back_untouched(farm):
+    (number,) = farm.jobs(1, limit=1)
+    worker = farm.worker()
+    claims = farm.claim(worker)
+    found = farm.store.queue.expire_worker(worker.id, None, backoff=at_once)
+    assert found == [Expired(number, "w", 1, State.QUEUED)]
+    (attempt,) = farm.tries(number)
+    assert (attempt.outcome, attempt.failure) == ("released", None)
+    assert farm.succeed(claims) != {}, "what the process may still bring is refused"
+    assert farm.claim(farm.worker("next")), "the attempt did not count"
+
+
+def test_a_cancelled_job_of_a_worker_that_is_gone_ends(farm):
+    numbers = farm.jobs(2)
+    worker = farm.worker()
+    farm.claim(worker, limit=2)
+    farm.store.queue.cancel(numbers)
+    farm.store.queue.expire_worker(worker.id, "gone", backoff=at_once)
+    assert {farm.job(number).state for number in numbers} == {"cancelled"}

@@ -91,6 +91,15 @@ def test_a_declaration_is_apart_from_a_live_worker_of_its_name(farm):
     workers.declare(farm.card(farm.offer("rack2")))
 
 
+def test_nothing_was_ever_made_on_a_declared_card(farm):
+    workers, cards = farm.store.workers, farm.store.history.cards
+    workers.declare(farm.card(farm.offer("rack9"), card="H100", pid=None))
+    assert (cards(), [offer.declared for offer in workers.offers(alive=60)]) == ((), [True])
+    farm.worker("rack2")
+    workers.undeclare("rack9")
+    assert (cards(), [offer.declared for offer in workers.offers(alive=60)]) == (("A10",), [False])
+
+
 def test_undeclare_of_an_unknown_name(farm):
     with pytest.raises(NotFoundError, match="none is declared"):
         farm.store.workers.undeclare("rack2")
@@ -114,3 +123,17 @@ def test_declaring_by_several_at_once_makes_one(database_url, farm):
     for thread in threads:
         thread.join()
     assert len(farm.store.workers.rows(alive=60)) == 1
+
+
+def test_registrations_of_a_process(farm, clock):
+    def register(**values):
+        return farm.store.workers.register(farm.card(farm.offer(), **values))
+
+    register(host="rack1", pid=7)
+    clock.tick(100)
+    mine = [register(host="rack1", pid=7) for _ in range(2)]
+    register(host="rack1", pid=8)
+    register(host="rack2", pid=7)
+    clock.tick(10)
+    assert farm.store.workers.of_process("rack1", 7, age=50) == mine
+    assert farm.store.workers.of_process("rack1", 7, age=5) == []

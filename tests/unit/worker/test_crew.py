@@ -113,6 +113,7 @@ def test_draining_asks_and_waits(crew: Crew) -> None:
         time.sleep(0.01)
     assert crew.drain(timeout=20)
     assert crew.pids == []
+    assert crew.kill() == [], "who ended in order did not fall"
 
 
 def test_who_does_not_drain_in_time_is_ended(crew: Crew) -> None:
@@ -121,5 +122,10 @@ def test_who_does_not_drain_in_time_is_ended(crew: Crew) -> None:
     while "up" not in tail(crew._members[0].log) and time.monotonic() < give_up:
         time.sleep(0.01)
     assert not crew.drain(timeout=0.05)
-    crew.kill()
+    hurries = iter([False, True])
+    assert not crew.drain(hurry=lambda: next(hurries))
+    (pid,) = crew.pids
+    (found,) = crew.kill()
+    assert (found.pid, found.code, found.final) == (pid, -9, True)
     assert crew.pids == []
+    assert crew.look() == [], "nobody is started again"

@@ -11,7 +11,7 @@ from jobs.memory import GIB
 from worker import plan as plans
 from worker.budget import plan_budget
 from worker.device import Device
-from worker.errors import BudgetError, DeviceError
+from worker.errors import BudgetError, DeviceError, WeightsError
 from worker.options import WorkerOptions
 from worker.plan import plan
 
@@ -61,7 +61,8 @@ def test_a_gpus_plan() -> None:
 
 
 @pytest.mark.usefixtures("a10")
-def test_the_cards_limits_hold_for_published_models_alone() -> None:
+def test_the_cards_limits_hold_for_published_models_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "loadable", lambda _model: True)
     limited = plan(WorkerOptions(models=("hy-motion-1.0",)))
     assert limited.offer.max_frames == dict(limited.profile.max_frames)
     assert plan(WorkerOptions(models=("tiny", "null"))).offer.max_frames == {}
@@ -72,3 +73,6 @@ def test_what_is_wrong_is_said_before_anything_is_loaded() -> None:
         plan(WorkerOptions(device="cuda:99"))
     with pytest.raises(BudgetError):
         plan(WorkerOptions(device="cpu", memory_gib=0.5))
+    with pytest.raises(WeightsError, match=r"weights are not part of HyMo.*tiny or null") as found:
+        plan(WorkerOptions(device="cpu", models=("tiny", "hy-motion-1.0")))
+    assert found.value.exit_code == 2
