@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Container
@@ -9,6 +10,7 @@ from pathlib import Path
 
 SUFFIX = ".part"
 _JOB_PART = re.compile(r"\.(?P<stem>.+_s\d+)\.[a-z0-9]+\.(?P<attempt>\d+)\.part")
+_LINK_PART = re.compile(r"\..+\.link-(?P<at>\d+)-\d+\.part")
 
 #: Age in seconds from which a temporary file that belongs to no attempt is left over: a manifest
 #: takes seconds to write.
@@ -23,6 +25,14 @@ def stem(custom_id: str, seed: int) -> str:
 def part_path(final: Path, attempt: int) -> Path:
     """The temporary name of an attempt: beside the final one, since only that rename is atomic."""
     return final.with_name(f".{final.name}.{attempt}{SUFFIX}")
+
+
+def link_path(final: Path) -> Path:
+    """The temporary name of a file that an earlier job made too.
+
+    It says when it was made: a hard link is as old as the file itself.
+    """
+    return final.with_name(f".{final.name}.link-{int(time.time())}-{os.getpid()}{SUFFIX}")
 
 
 def list_parts(folder: Path) -> list[Path]:
@@ -49,7 +59,9 @@ def sweep(parts: list[Path], running: Container[tuple[str, int]]) -> int:
 
 
 def _young(path: Path) -> bool:
+    made = _LINK_PART.fullmatch(path.name)
     try:
-        return time.time() - path.stat().st_mtime < OLD
+        at = int(made["at"]) if made else path.stat().st_mtime
+        return time.time() - at < OLD
     except FileNotFoundError:
         return True

@@ -112,6 +112,7 @@ class Plan:
         jobs: jobs that the good rows make.
         classes: these jobs by queue and model.
         auto: mode → how many jobs that asked for `auto` would get it.
+        manned: whether any worker is live, declared or about to start.
         metadata: the columns kept as metadata.
         untrained: models asked for whose weights are no more than seeded noise.
         problems: the first problems of the bad rows.
@@ -123,6 +124,7 @@ class Plan:
     invalid: int
     classes: tuple[PlannedClass, ...]
     auto: dict[str, int]
+    manned: bool
     metadata: tuple[str, ...]
     untrained: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -148,6 +150,7 @@ def planned(batch: str, found: Survey, offers: Sequence[Offer]) -> Plan:
             for (queue, model), group in sorted(groups.items())
         ),
         auto=dict(auto),
+        manned=bool(router.offers),
         metadata=found.metadata,
         untrained=untrained(found),
         problems=found.problems,

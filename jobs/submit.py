@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from jobs.cache import reusable
+from jobs.cache import Shelf, lost, reusable
 from jobs.errors import SettingsError, UnreachableError
 from jobs.plan import Plan, Routed, Router, planned
 from jobs.promptfile.defaults import Defaults
@@ -22,13 +23,17 @@ from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import Source
 from jobs.promptfile.survey import Survey, read_rows, survey
-from jobs.records import Batch, Inserted, NewJob
+from jobs.records import Batch, NewJob
 from jobs.routing import Offer
 from jobs.spec import JobSpec
+from jobs.states import State
 from jobs.tally import SubmitResult, Tally
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jobs.settings import Settings
+    from jobs.store.known import Key, Known
     from jobs.store.store import Store
 
 #: Jobs committed and published at a time.
@@ -112,10 +117,10 @@ class Submitter:
         name = batch_name(batch, source)
         found = self._checked(source, defaults, skip_invalid=skip_invalid, progress=progress)
         router = Router(self._offers())
+        tally = Tally(manned=bool(router.offers))
         made = self._store.batches.ensure(
             name, source=source.origin, output=str(self._settings.output)
         )
-        tally = Tally()
         with closing(_specs(source, defaults, skip_invalid=skip_invalid)) as specs:
             while chunk := [router.route(spec) for spec in islice(specs, CHUNK)]:
                 self._commit(made, chunk, tally, cache=cache)
@@ -124,10 +129,59 @@ class Submitter:
         return tally.result(made, found, invalid_path(source) if found.invalid else None)
 
     def _commit(self, batch: Batch, chunk: Sequence[Routed], tally: Tally, *, cache: bool) -> None:
-        new = self._with_cache(chunk) if cache else [routed.job() for routed in chunk]
-        inserted = self._store.batches.insert(batch, new, attempt_limit=self._settings.max_attempts)
+        keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
+        known = self._store.batches.known(batch.id, keys)
+        shelf = Shelf(Path(batch.output) / batch.name)
+        limit = self._settings.max_attempts
+        try:
+            new = self._with_cache(chunk, known, shelf) if cache else _uncached(chunk)
+            try:
+                inserted = self._store.batches.insert(
+                    batch, new, attempt_limit=limit, place=shelf.place
+                )
+            except OSError:  # A file could not be put in place: then nothing is cached.
+                new = _uncached(chunk)
+                inserted = self._store.batches.insert(batch, new, attempt_limit=limit)
+        finally:
+            shelf.clear()
         tally.add(chunk, new, inserted)
-        self._deliver(inserted, tally)
+        self._deliver(inserted.new, tally)
+        self._queue_again(self._lost(batch, chunk, known), tally)
+
+    def _lost(
+        self, batch: Batch, chunk: Sequence[Routed], known: Mapping[Key, Known]
+    ) -> list[tuple[int, str]]:
+        """(job id, queue) of jobs that had succeeded, are asked for again, and have lost files."""
+        if not self._sees(batch):
+            return []
+        found = [
+            (known.get((routed.spec.custom_id, routed.spec.seed)), routed.spec) for routed in chunk
+        ]
+        return [
+            (job.id, job.queue)
+            for job, spec in found
+            if job is not None
+            and job.state == State.SUCCEEDED
+            and lost(job.artifacts)
+            and job.row_hash == spec.row_hash()
+        ]
+
+    def _sees(self, batch: Batch) -> bool:
+        # Jobs may be submitted from a machine without the workers' disk: there, no file is to be
+        # seen, and none is lost. With SQLite everything is on this machine.
+        local = self._settings.database_url.startswith("sqlite")
+        return local or Path(batch.output).is_dir()
+
+    def _queue_again(self, gone: Sequence[tuple[int, str]], tally: Tally) -> None:
+        if not gone:
+            return
+        tally.requeued += self._store.queue.retry(
+            [job_id for job_id, _ in gone],
+            states={State.SUCCEEDED},
+            max_attempts=self._settings.max_attempts,
+            force=True,
+        )
+        self._deliver(gone, tally)
 
     def _checked(
         self, source: Source, defaults: Defaults, *, skip_invalid: bool, progress: Progress | None
@@ -146,25 +200,40 @@ class Submitter:
     def _offers(self) -> Sequence[Offer]:
         return (*self._store.workers.offers(alive=self._settings.alive), *self._coming)
 
-    def _with_cache(self, chunk: Sequence[Routed]) -> list[NewJob]:
-        known = self._store.batches.content([routed.content for routed in chunk])
-        jobs: list[NewJob] = []
-        for routed in chunk:
-            job_id, artifacts = known.get(routed.content, (None, ()))
-            files = None if job_id is None else reusable(artifacts, routed.spec.formats)
-            jobs.append(routed.job() if files is None else routed.job(job_id, files))
-        return jobs
+    def _with_cache(
+        self, chunk: Sequence[Routed], known: Mapping[Key, Known], shelf: Shelf
+    ) -> list[NewJob]:
+        """The chunk's jobs, those done already whose motion is there; each with its own files.
 
-    def _deliver(self, inserted: Inserted, tally: Tally) -> None:
+        Jobs that the batch has are left out of it: their files may be other ones.
+        """
+        fresh = [each for each in chunk if (each.spec.custom_id, each.spec.seed) not in known]
+        content = self._store.batches.content([routed.content for routed in fresh])
+        done: dict[Key, NewJob] = {}
+        for routed in fresh:
+            job_id, artifacts = content.get(routed.content, (None, ()))
+            files = None if job_id is None else reusable(artifacts, routed.spec.formats)
+            own = None if files is None else shelf.take(routed.spec, files)
+            if own is not None:
+                done[routed.spec.custom_id, routed.spec.seed] = routed.job(job_id, own)
+        return [
+            done.get((routed.spec.custom_id, routed.spec.seed)) or routed.job() for routed in chunk
+        ]
+
+    def _deliver(self, messages: Sequence[tuple[int, str]], tally: Tally) -> None:
         # One failure is enough: the rest of the batch is left to the reconciler as well.
-        if not inserted.new or tally.undelivered is not None:
+        if not messages or tally.undelivered is not None:
             return
         try:
-            self._publisher.publish(inserted.new)
+            self._publisher.publish(messages)
         except UnreachableError as error:
             tally.undelivered = error
             return
-        self._store.delivery.mark_published([job_id for job_id, _ in inserted.new])
+        self._store.delivery.mark_published([job_id for job_id, _ in messages])
+
+
+def _uncached(chunk: Sequence[Routed]) -> list[NewJob]:
+    return [routed.job() for routed in chunk]
 
 
 def batch_name(given: str | None, source: Source) -> str:

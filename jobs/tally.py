@@ -26,7 +26,8 @@ class SubmitResult:
         new: jobs queued.
         existing: jobs that were there already, asking for the same.
         changed: jobs that are there asking for something else; left as they are.
-        cached: jobs that succeeded at once, pointing at files of an earlier job.
+        cached: jobs that succeeded at once, with the files of an earlier job.
+        requeued: existing jobs that had succeeded and lost their files: queued again.
         invalid: rows left out.
         changed_rows: (id, seed) of the first few changed ones.
         problems: the first problems of the rows left out.
@@ -34,6 +35,7 @@ class SubmitResult:
         metadata: the columns kept as metadata.
         untrained: models that the file asks for whose weights are no more than seeded noise.
         auto: mode → how many of the new jobs that asked for `auto` got it.
+        manned: whether any worker was live, declared or about to start.
         misfits: why no live worker takes a new job → how many there are.
         undelivered: why the broker could not be told; delivery follows by the reconciler.
     """
@@ -43,6 +45,7 @@ class SubmitResult:
     existing: int
     changed: int
     cached: int
+    requeued: int
     invalid: int
     changed_rows: tuple[tuple[str, int], ...]
     problems: tuple[Problem, ...]
@@ -50,15 +53,22 @@ class SubmitResult:
     metadata: tuple[str, ...]
     untrained: tuple[str, ...]
     auto: dict[str, int]
+    manned: bool
     misfits: dict[str, int]
     undelivered: UnreachableError | None
 
 
 class Tally:
-    """What a submit has done so far."""
+    """What a submit has done so far.
 
-    def __init__(self) -> None:
+    Args:
+        manned: whether there is any worker to plan for.
+    """
+
+    def __init__(self, *, manned: bool) -> None:
         self.done = 0
+        self.requeued = 0
+        self._manned = manned
         self.undelivered: UnreachableError | None = None
         self._new = self._existing = self._changed = self._cached = 0
         self._changed_rows: list[tuple[str, int]] = []
@@ -95,6 +105,7 @@ class Tally:
             existing=self._existing,
             changed=self._changed,
             cached=self._cached,
+            requeued=self.requeued,
             invalid=found.invalid,
             changed_rows=tuple(self._changed_rows),
             problems=found.problems,
@@ -102,6 +113,7 @@ class Tally:
             metadata=found.metadata,
             untrained=untrained(found),
             auto=dict(self._auto),
+            manned=self._manned,
             misfits=dict(self._misfits),
             undelivered=self.undelivered,
         )

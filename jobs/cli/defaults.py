@@ -113,7 +113,11 @@ _FILE = (
         type=click.Choice(("csv", "jsonl", "txt", "json")),
         help="Format of the file. [default: by its extension; csv for standard input]",
     ),
-    click.option("--batch", metavar="NAME", help="Name of the batch. [default: the file's name]"),
+    click.option(
+        "--batch",
+        metavar="NAME",
+        help="Name of the batch. [default: the file's name; stdin-… for standard input]",
+    ),
     click.option(
         "--output",
         metavar="DIR",

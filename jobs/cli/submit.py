@@ -46,7 +46,7 @@ def submit(
     One submit makes a batch. Submitting the same file again adds nothing: a row is known by its
     id (or number) and seed.
     """
-    from jobs.cli.submitted import print_plan, print_result, progress_line
+    from jobs.cli.submitted import note_changed, print_plan, print_result, progress_line
 
     settings = app.settings(output=output)
     with _desk(app, settings, file, format_name) as (source, submitter):
@@ -61,6 +61,7 @@ def submit(
         with progress_line() as progress:
             result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
         print_result(result, source, settings, as_json=as_json)
+        note_changed(result)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def result_document(result: SubmitResult) -> dict[str, object]:
         "changed": result.changed,
         "cached": result.cached,
         "invalid": result.invalid,
+        "requeued": result.requeued,
     }
 
 
@@ -71,7 +72,10 @@ def plan_document(plan: Plan) -> dict[str, object]:
 def print_result(
     result: SubmitResult, source: Source, settings: Settings, *, as_json: bool
 ) -> None:
-    """The counts on stdout, what a person should know beside them on stderr."""
+    """The counts on stdout, what a person should know beside them on stderr.
+
+    What makes the result other than asked for, `note_changed`, is the caller's to say at the end.
+    """
     if as_json:
         print_json(result_document(result))
     else:
@@ -90,7 +94,11 @@ def print_result(
         note(f"note: they are in {path}; mend them there and add them to the batch with")
         note(f"      hymo submit {shlex.quote(path)} --batch {result.batch.name}")
     note_file(result.metadata, result.untrained)
+    if result.requeued:
+        jobs = plural(result.requeued, "job")
+        note(f"note: {jobs} queued again: their files were gone")
     _note_batch(result, source, settings)
+    note_auto(result.auto, manned=result.manned)
     note_misfits(result.misfits)
     _note_delivery(result, settings)
 
@@ -114,6 +122,7 @@ def print_plan(plan: Plan, source: Source, *, as_json: bool) -> None:
             click.echo(f"auto would choose {_auto(plan.auto)}")
     note_invalid(plan.invalid, plan.problems, source)
     note_file(plan.metadata, plan.untrained)
+    note_auto(plan.auto, manned=plan.manned)
     for each in plan.classes:
         note_misfits(each.misfits)
 
@@ -139,6 +148,28 @@ def note_file(metadata: Sequence[str], untrained: Sequence[str]) -> None:
         note(f"note: model {model} has untrained weights: its motions mean nothing")
 
 
+def note_auto(auto: Mapping[str, int], *, manned: bool) -> None:
+    """Say that `auto` had nobody to choose for: what it became is stored with the job."""
+    if auto and not manned:
+        note(
+            "note: no worker is live yet, so auto became lite; start `hymo up` first and see "
+            "`hymo workers`, or give --mode full"
+        )
+
+
+def note_changed(result: SubmitResult) -> None:
+    """Warn of rows whose motion is not the one that the file asks for now."""
+    if not result.changed:
+        return
+    named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
+    more = ", …" if result.changed > len(result.changed_rows) else ""
+    note(
+        f"warning: {plural(result.changed, 'job')} of batch {result.batch.name} asked for "
+        f"something else before and stay as they were ({named}{more}); "
+        "to make the new ones, submit under another --batch name or give the rows other ids"
+    )
+
+
 def note_misfits(misfits: Mapping[str, int]) -> None:
     """Warn of jobs that stay queued until another worker comes."""
     for reason, count in sorted(misfits.items(), key=lambda item: -item[1]):
@@ -147,14 +178,6 @@ def note_misfits(misfits: Mapping[str, int]) -> None:
 
 def _note_batch(result: SubmitResult, source: Source, settings: Settings) -> None:
     batch = result.batch
-    if result.changed:
-        named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
-        more = ", …" if result.changed > len(result.changed_rows) else ""
-        note(
-            f"warning: {plural(result.changed, 'job')} of batch {batch.name} asked for something "
-            f"else before and stay as they were ({named}{more}); "
-            "to make the new ones, submit under another --batch name or give the rows other ids"
-        )
     if batch.source != source.origin and batch.name == safe_name(source.stem):
         note(
             f"note: batch {batch.name} was first made from {clean(batch.source)}; "

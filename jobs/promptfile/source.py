@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import io
 import shutil
 import stat
@@ -34,7 +35,9 @@ class Source:
     Attributes:
         name: as the user named it; `stdin` for standard input.
         origin: what the batch remembers: the absolute path, or `stdin`.
-        stem: the name without folder and extension: the default batch name is made of it.
+        stem: the name without folder and extension: the default batch name is made of it. That of
+            standard input holds the beginning of its content's sha256, so that two inputs are two
+            batches and the same one again is the same batch.
         folder: where files beside the input go.
         format: one of `PROMPT_FORMATS`.
         binary: seekable; closed by `open_source`.
@@ -78,7 +81,8 @@ def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> I
     """
     if argument == STDIN:
         with _spooled(stdin) as binary:
-            yield Source("stdin", "stdin", "stdin", Path.cwd(), format_name or "csv", binary)
+            stem = f"stdin-{_digest(binary)[:8]}"
+            yield Source("stdin", "stdin", stem, Path.cwd(), format_name or "csv", binary)
         return
     path = Path(argument)
     try:
@@ -114,7 +118,15 @@ def _by_extension(path: Path) -> str:
 def _spooled(stream: BinaryIO) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile(prefix="hymo-") as spool:
         shutil.copyfileobj(stream, spool, 2**20)
+        spool.seek(0)
         yield spool
+
+
+def _digest(binary: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := binary.read(2**20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def numbered_lines(text: TextIO) -> Iterator[tuple[int, str]]:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import builtins
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from sqlalchemy import (
-    ARRAY,
     JSON,
-    BigInteger,
     Connection,
-    Select,
-    String,
     bindparam,
     column,
     func,
-    literal,
     literal_column,
     select,
-    tuple_,
     update,
 )
 
@@ -30,11 +24,12 @@ from jobs.records import Artifact, Batch, Inserted, NewJob
 from jobs.states import State
 from jobs.store.base import CHUNK, Found, among
 from jobs.store.files import add_files, files_of
+from jobs.store.known import KnownStore
 from jobs.store.manifest import ManifestStore, to_batch
 from jobs.tables import batches, jobs
 
 
-class BatchStore(ManifestStore):
+class BatchStore(ManifestStore, KnownStore):
     """Making batches, inserting jobs, and what is known of a batch as a whole."""
 
     def ensure(self, name: str, *, source: str, output: str) -> Batch:
@@ -86,7 +81,14 @@ class BatchStore(ManifestStore):
             )
             return to_batch(connection.execute(_by_name(name)).one())
 
-    def insert(self, batch: Batch, new: Sequence[NewJob], *, attempt_limit: int) -> Inserted:
+    def insert(
+        self,
+        batch: Batch,
+        new: Sequence[NewJob],
+        *,
+        attempt_limit: int,
+        place: Callable[[Sequence[NewJob]], None] | None = None,
+    ) -> Inserted:
         """Add jobs to a batch in one transaction, leaving those that are there as they are.
 
         Identity within a batch is (custom id, seed). Repeating a chunk adds nothing.
@@ -95,6 +97,8 @@ class BatchStore(ManifestStore):
             batch: where they go.
             new: a chunk of jobs, best about a thousand.
             attempt_limit: how often each may be tried.
+            place: puts the files of those jobs into place that are cached and were really added,
+                before that is committed; what it raises undoes the chunk.
         """
         wanted = {(job.spec.custom_id, job.spec.seed): job for job in new}
         with self.write() as connection:
@@ -116,6 +120,8 @@ class BatchStore(ManifestStore):
                 if wanted[key].cached_from is not None
             }
             add_files(connection, kept, now)
+            if place is not None:
+                place([wanted[key] for key, number in added.items() if number in kept])
         changed = [key for key, digest in there.items() if wanted[key].spec.row_hash() != digest]
         return Inserted(
             new=tuple(
@@ -156,22 +162,6 @@ class BatchStore(ManifestStore):
         with self.read() as connection:
             return {State(row.state): row.n for row in connection.execute(query)}
 
-    def _there(
-        self, connection: Connection, batch_id: int, keys: Sequence[tuple[str, int]]
-    ) -> dict[tuple[str, int], str]:
-        """Row hashes of those identities that the batch has already."""
-        there: dict[tuple[str, int], str] = {}
-        for start in range(0, len(keys), CHUNK):
-            some = keys[start : start + CHUNK]
-            query = select(jobs.c.custom_id, jobs.c.seed, jobs.c.row_hash).where(
-                jobs.c.batch_id == batch_id,
-                tuple_(jobs.c.custom_id, jobs.c.seed).in_(
-                    _unnested(some) if self._is_postgresql else some
-                ),
-            )
-            there |= {(r.custom_id, r.seed): r.row_hash for r in connection.execute(query)}
-        return there
-
     def _add(
         self, connection: Connection, rows: builtins.list[dict[str, Any]]
     ) -> dict[tuple[str, int], int]:
@@ -186,13 +176,6 @@ class BatchStore(ManifestStore):
             index_elements=["batch_id", "custom_id", "seed"]
         ).returning(jobs.c.id, jobs.c.custom_id, jobs.c.seed)
         return {(r.custom_id, r.seed): r.id for r in connection.execute(added, values)}
-
-
-def _unnested(keys: Sequence[tuple[str, int]]) -> Select[str, int]:
-    return select(
-        func.unnest(literal([name for name, _ in keys], ARRAY(String))),
-        func.unnest(literal([seed for _, seed in keys], ARRAY(BigInteger))),
-    )
 
 
 def _from_json(names: builtins.list[str]) -> tuple[builtins.list[str], Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,9 +56,12 @@ def test_the_summary_is_on_stdout_and_the_notes_on_stderr(submit: Submit) -> Non
     assert "2 jobs: no worker fits: needs 1 GiB lite; no worker is live" in done.stderr
     assert "the jobs wait for `hymo up`" in done.stderr
     assert "untrained weights" in done.stderr
+    assert "no worker is live yet, so auto became lite; start `hymo up` first" in done.stderr
     again = submit("prompts.csv")
     assert again.stdout.splitlines()[0] == "batch prompts: 0 new, 2 existing, 0 changed, 0 cached"
     assert "no worker" not in again.stderr
+    assert "auto became" in submit("prompts.csv", "--dry-run").stderr
+    assert "auto became" not in submit("prompts.csv", "--mode", "lite", "--batch", "b").stderr
 
 
 def test_json_is_exactly_its_schema(submit: Submit) -> None:
@@ -66,7 +70,7 @@ def test_json_is_exactly_its_schema(submit: Submit) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {
         "schema": "hymo.submit/1", "batch": "night", "new": 1, "existing": 0, "changed": 0,
-        "cached": 0, "invalid": 1,
+        "cached": 0, "invalid": 1, "requeued": 0,
     }  # fmt: skip
     assert done.stdout.count("\n") == 1
 
@@ -125,13 +129,20 @@ def test_a_dry_run_shows_classes_and_leaves_nothing(submit: Submit) -> None:
 
 def test_standard_input(submit: Submit) -> None:
     done = submit("-", stdin="prompt\nwalks\n")
-    assert done.stdout.startswith("batch stdin: 1 new,")
+    first = re.match(r"batch (stdin-[0-9a-f]{8}): 1 new,", done.stdout)
+    assert first, done.stdout
+    # Another input is another batch; the same input again is the same one.
+    done = submit("-", stdin="prompt\njumps\n")
+    assert re.match(r"batch stdin-[0-9a-f]{8}: 1 new, 0 existing, 0 changed", done.stdout)
+    done = submit("-", stdin="prompt\nwalks\n")
+    assert done.stdout.startswith(f"batch {first[1]}: 0 new, 1 existing")
+    assert "was first made from" not in done.stderr
     done = submit("-", "--format", "jsonl", "--batch", "piped", stdin='{"prompt": "walks"}\n{}\n')
     assert done.exit_code == 2
     assert "stdin:2: prompt: is missing" in done.stderr
     done = submit("-", "--format", "txt", "--skip-invalid", stdin="walks#60#a\njumps#1\n")
     assert done.exit_code == 0
-    assert Path("stdin.invalid.csv").exists()
+    assert len(list(Path.cwd().glob("stdin-*.invalid.csv"))) == 1
 
 
 def test_skipped_rows_are_shown_with_the_command_that_adds_them(submit: Submit) -> None:
@@ -153,7 +164,7 @@ def test_changed_rows_and_shared_names_come_with_the_mend(submit: Submit) -> Non
     assert done.exit_code == 0
     assert "1 changed" in done.stdout
     assert "(a seed 0)" in done.stderr
-    assert "another --batch name" in done.stderr
+    assert "another --batch name" in done.stderr.splitlines()[-1], "the last thing to be seen"
     assert f"was first made from {Path('prompts.csv').absolute()}" in done.stderr
     # Whoever names the batch means to add to it.
     done = submit(write("prompt,id\nhops,b\n", "more.csv"), "--batch", "prompts")

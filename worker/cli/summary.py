@@ -29,6 +29,22 @@ def run_document(batch: Batch, snapshot: Snapshot, seconds: float) -> dict[str, 
     }
 
 
+def catch_up(store: Store, batch: Batch) -> None:
+    """Write the batch's manifest if it may lack jobs: those that were cached, so that nobody worked
+    on them, and those that another process's workers finished just now."""
+    from jobs.cli.output import note
+    from jobs.cli.text import clean
+    from jobs.manifest import manifest_path, write_manifest
+
+    if all(each.id != batch.id for each in store.batches.dirty()):
+        return
+    try:
+        write_manifest(store, batch)
+    except OSError as error:
+        path = clean(str(manifest_path(batch)))
+        note(f"warning: {path} cannot be written: {error.strerror or error}")
+
+
 def print_summary(
     store: Store, batch: Batch, snapshot: Snapshot, seconds: float, untrained: Sequence[str]
 ) -> None:

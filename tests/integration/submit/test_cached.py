@@ -1,8 +1,11 @@
-"""A job whose motion exists already succeeds at once and points at the files."""
+"""A job whose motion exists already succeeds at once, with files of its own."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,13 +63,19 @@ def test_the_same_content_in_another_batch_is_cached(desk, finish) -> None:
     assert (result.new, result.cached, result.existing) == (1, 2, 0)
     walks, jumps, hops = stored(desk.store, result.batch.id)
     assert (walks.state, walks.cached_from) == (State.SUCCEEDED, old[0].id)
-    assert files(desk.store, walks.id) == [("npz", files(desk.store, old[0].id)[1][1])]
+    folder = desk.settings.output / "b"
+    assert files(desk.store, walks.id) == [("npz", str(folder / "w_s0.npz"))]
+    source = Path(files(desk.store, old[0].id)[1][1])
+    assert (folder / "w_s0.npz").samefile(source), "a link takes no space"
+    source.unlink()
+    assert (folder / "w_s0.npz").read_bytes() == f"{old[0].id}npz".encode()
+    assert sorted(path.name for path in folder.iterdir()) == ["j_s0.npz", "w_s0.npz"]
     assert (jumps.state, jumps.cached_from) == (State.SUCCEEDED, old[1].id)
     assert (hops.state, hops.cached_from) == (State.QUEUED, None)
     # Only what is left to do was published, and asked for a worker.
     assert [job_id for job_id, _ in desk.outbox.messages[2:]] == [hops.id]
     again = desk.submit(path)
-    assert (again.new, again.cached, again.existing) == (0, 0, 3)
+    assert (again.new, again.cached, again.existing, again.requeued) == (0, 0, 3, 0)
 
 
 @pytest.mark.parametrize(
@@ -105,3 +114,82 @@ def test_only_what_is_left_to_do_is_counted_for_auto(desk, finish) -> None:
 def test_content_that_has_not_succeeded_is_not_cached(desk) -> None:
     desk.submit(desk.write("prompt\nwalks\n"))
     assert desk.submit(desk.write("prompt\nwalks\n", "b.csv")).cached == 0
+
+
+def test_another_disk_is_copied_to(desk, finish, monkeypatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    desk.submit(desk.write("prompt\nwalks\n"))
+    finish()
+    monkeypatch.setattr(os, "link", refuse)
+    result = desk.submit(desk.write("prompt\nwalks\n", "b.csv"))
+    assert (result.new, result.cached) == (0, 1)
+    (job,) = stored(desk.store, result.batch.id)
+    ((_, file),) = files(desk.store, job.id)
+    assert Path(file).stat().st_nlink == 1
+    assert Path(file).read_bytes() == b"1npz"
+    assert [path.name for path in Path(file).parent.iterdir()] == ["1_s0.npz"]
+
+
+def test_files_that_cannot_be_had_are_made(desk, finish) -> None:
+    desk.submit(desk.write("prompt\nwalks\njumps\n"))
+    finish()
+    path = desk.write("prompt\nwalks\njumps\n", "b.csv")
+    (desk.settings.output).mkdir(parents=True)
+    (desk.settings.output / "file").write_text("where the batch's folder should be")
+    result = desk.submit(path, batch="file")
+    assert (result.new, result.cached) == (2, 0)
+    # Found out only when the file is put in place: the chunk is undone, and queued.
+    folder = desk.settings.output / "late"
+    (folder / "2_s0.npz" / "x").mkdir(parents=True)
+    result = desk.submit(path, batch="late")
+    assert (result.new, result.cached) == (2, 0)
+    assert [job.state for job in stored(desk.store, result.batch.id)] == [State.QUEUED] * 2
+    assert list(folder.glob(".*")) == []
+
+
+def test_a_changed_row_keeps_its_file(desk, finish) -> None:
+    """The motion that the row asks for now exists, but the job and its file are another's."""
+    desk.submit(desk.write("prompt,id\nwalks,a\njumps,b\n"))
+    finish()
+    desk.submit(desk.write("prompt,id\nwalks,a\n", "own.csv"))
+    file = desk.settings.output / "own" / "a_s0.npz"
+    assert file.read_bytes() == b"1npz"
+    result = desk.submit(desk.write("prompt,id\njumps,a\n", "own.csv"))
+    assert (result.changed, result.cached, result.new) == (1, 0, 0)
+    assert file.read_bytes() == b"1npz"
+
+
+def test_jobs_that_lost_their_files_are_queued_again(desk, finish) -> None:
+    path = desk.write("prompt,id\nwalks,a\njumps,b\nhops,c\nbows,d\n")
+    first = desk.submit(path)
+    finish()
+    _whole, gone, short, changed = stored(desk.store, first.batch.id)
+    for job in (gone, changed):
+        Path(files(desk.store, job.id)[0][1]).unlink()
+    Path(files(desk.store, short.id)[0][1]).write_bytes(b"")
+    sent = len(desk.outbox.messages)
+    desk.write("prompt,id\nwalks,a\njumps,b\nhops,c\nleaps,d\n")
+    again = desk.submit(path)
+    assert (again.new, again.existing, again.changed, again.requeued) == (0, 3, 1, 2)
+    assert [job_id for job_id, _ in desk.outbox.messages[sent:]] == [gone.id, short.id]
+    now = stored(desk.store, first.batch.id)
+    assert [job.state for job in now] == ["succeeded", "queued", "queued", "succeeded"]
+    assert all(job.published_at is not None for job in now)
+    assert desk.submit(path).requeued == 0, "they wait already"
+    finish()
+    assert desk.submit(path).requeued == 0
+
+
+def test_a_machine_without_the_disk_calls_nothing_lost(desk, finish) -> None:
+    path = desk.write("prompt\nwalks\n")
+    first = desk.submit(path)
+    finish()
+    (job,) = stored(desk.store, first.batch.id)
+    Path(files(desk.store, job.id)[0][1]).unlink()
+    local = desk.settings
+    desk.settings = replace(local, database_url="postgresql://host/hymo")
+    assert desk.submit(path).requeued == 0
+    local.output.mkdir(parents=True)
+    assert desk.submit(path).requeued == 1

@@ -90,5 +90,5 @@ def test_standard_inputs_rows_go_to_the_current_folder(
     monkeypatch.chdir(tmp_path)
     stdin = io.BytesIO(b"prompt,frames\nwalks,1\n")
     with open_source("-", format_name=None, stdin=stdin) as source:
-        assert skip(source) == tmp_path / "stdin.invalid.csv"
-    assert (tmp_path / "stdin.invalid.csv").exists()
+        assert skip(source) == tmp_path / f"{source.stem}.invalid.csv"
+        assert (tmp_path / f"{source.stem}.invalid.csv").exists()

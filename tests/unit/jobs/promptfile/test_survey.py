@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import subprocess
@@ -78,7 +79,8 @@ def test_a_folder_and_an_unknown_extension(tmp_path: Path) -> None:
 def test_standard_input_is_csv_unless_said_otherwise() -> None:
     stdin = io.BytesIO(b"prompt\nwalks\n")
     with open_source("-", format_name=None, stdin=stdin) as source:
-        assert (source.name, source.stem, source.format) == ("stdin", "stdin", "csv")
+        assert (source.name, source.origin, source.format) == ("stdin", "stdin", "csv")
+        assert source.stem == f"stdin-{hashlib.sha256(stdin.getvalue()).hexdigest()[:8]}"
         # Both passes see the whole of it.
         assert survey(source, Defaults()).rows == survey(source, Defaults()).rows == 1
 
