@@ -11,9 +11,12 @@ from jobs.clock import Clock
 from jobs.records import Batch
 from jobs.states import FINAL, State
 from jobs.store.store import Store
+from jobs.waiting import standstill
 
 #: Seconds of the past over which the rate is taken.
 WINDOW = 30.0
+#: Seconds without a running job after which the reason is looked for, and between two such looks.
+STILL = 4.0
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Snapshot:
         total, done: all jobs, and those in a final state.
         rate: jobs finished a second over the last `WINDOW` seconds; 0 until one did.
         eta: seconds left at that rate; None while there is no rate.
+        reason: why jobs wait while none has been running for `STILL` seconds.
     """
 
     counts: Mapping[State, int]
@@ -32,6 +36,7 @@ class Snapshot:
     done: int
     rate: float
     eta: float | None
+    reason: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -43,6 +48,12 @@ class Snapshot:
         """Jobs that ended as failed."""
         return self.counts.get(State.FAILED, 0)
 
+    @property
+    def fruitless(self) -> bool:
+        """Whether a job failed, or every job was cancelled."""
+        cancelled = self.counts.get(State.CANCELLED, 0)
+        return self.failed > 0 or 0 < cancelled == self.total
+
 
 class BatchProgress:
     """Takes snapshots of one batch.
@@ -50,14 +61,20 @@ class BatchProgress:
     Args:
         store: the database.
         batch: to look at.
+        alive: seconds within which a live worker must have been seen.
         clock: monotonic seconds.
     """
 
-    def __init__(self, *, store: Store, batch: Batch, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, *, store: Store, batch: Batch, alive: float, clock: Clock = time.monotonic
+    ) -> None:
         self._store = store
         self.batch = batch
+        self._alive = alive
         self._clock = clock
         self._past: deque[tuple[float, int]] = deque()
+        self._reason: str | None = None
+        self._due: float | None = None
 
     def snapshot(self) -> Snapshot:
         """The batch now."""
@@ -66,7 +83,19 @@ class BatchProgress:
         done = sum(number for state, number in counts.items() if state in FINAL)
         rate = self._rate(done)
         eta = (total - done) / rate if rate > 0 else None
-        return Snapshot(counts=counts, total=total, done=done, rate=rate, eta=eta)
+        reason = self._still(counts)
+        return Snapshot(counts=counts, total=total, done=done, rate=rate, eta=eta, reason=reason)
+
+    def _still(self, counts: Mapping[State, int]) -> str | None:
+        now = self._clock()
+        if not counts.get(State.QUEUED) or counts.get(State.RUNNING):
+            self._reason = self._due = None
+        elif self._due is None:
+            self._due = now + STILL
+        elif now >= self._due:
+            self._reason = standstill(self._store, self.batch, alive=self._alive)
+            self._due = now + STILL
+        return self._reason
 
     def _rate(self, done: int) -> float:
         now = self._clock()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jobs.memory import GIB, class_gib, queue_name
@@ -39,6 +39,7 @@ class Offer:
         modes, models: what it serves.
         memory_bytes: its budget.
         max_frames: mode → longest motion the card's profile allows; modes not named have no limit.
+        declared: whether the worker is only planned for: it can do nothing until it is up.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Offer:
     models: tuple[str, ...]
     memory_bytes: int
     max_frames: Mapping[str, int] = field(default_factory=dict)
+    declared: bool = False
 
 
 def demand(model: str, mode: str, frames: int) -> Demand:
@@ -71,13 +73,25 @@ def choose_mode(model: str, frames: int, offers: Iterable[Offer]) -> str:
 
 
 def misfit(wanted: Demand, offers: Iterable[Offer]) -> str | None:
-    """Why no worker takes the job, in one line; None when one does.
+    """Why no live worker takes the job, in one line; None when one does.
 
-    The line names the first thing that every worker lacks, in the order a person would mend it:
-    any worker, the mode, the memory, the model, the length.
+    The line names a declared worker that would, else the first thing that every live worker lacks,
+    in the order a person would mend it: any worker, the mode, the memory, the model, the length.
     """
+    every = list(offers)
+    left = [offer for offer in every if not offer.declared]
+    live = {offer.name for offer in left}
+    if any(fits(wanted, offer) for offer in left):
+        return None
+    for offer in every:
+        # One that is up under its declared name can do what it says now, not what was planned.
+        if offer.name not in live and fits(wanted, offer):
+            return f"waits for declared worker {offer.name}, which is not up"
+    return _lack(wanted, left)
+
+
+def _lack(wanted: Demand, left: Sequence[Offer]) -> str:
     needs = f"needs {wanted.gib} GiB {wanted.mode}"
-    left = list(offers)
     if not left:
         return f"no worker fits: {needs}; no worker is live"
     serving = [offer for offer in left if wanted.mode in offer.modes]
@@ -90,7 +104,5 @@ def misfit(wanted: Demand, offers: Iterable[Offer]) -> str | None:
     knowing = [offer for offer in roomy if wanted.model in offer.models]
     if not knowing:
         return f"no worker fits: {needs}; no live worker has model {wanted.model}"
-    if not any(fits(wanted, offer) for offer in knowing):
-        longest = max(offer.max_frames.get(wanted.mode, 0) for offer in knowing)
-        return f"no worker fits: {needs}, {wanted.frames} frames; longest live: {longest} frames"
-    return None
+    longest = max(offer.max_frames.get(wanted.mode, 0) for offer in knowing)
+    return f"no worker fits: {needs}, {wanted.frames} frames; longest live: {longest} frames"

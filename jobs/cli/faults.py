@@ -1,7 +1,7 @@
 """Which exceptions are expected faults: the line that people read, and the exit code.
 
-Exit codes: 0 ok · 1 error · 2 usage · 3 not found · 5 finished with failed jobs ·
-6 wait timed out · 7 database or broker unreachable · 130 interrupted.
+Exit codes: 0 ok · 1 error · 2 usage · 3 not found · 5 finished with failed jobs or with
+all cancelled · 6 wait timed out · 7 database or broker unreachable · 130 interrupted.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class LazyGroup(click.Group):
             sys.exit(ExitCode.OK)
         except Exception as error:
             fault = explain(error)
-            if fault is None or "HYMO_TRACEBACK" in os.environ:
+            if fault is None or os.environ.get("HYMO_TRACEBACK", "0") not in {"", "0"}:
                 raise
             click.echo(f"hymo: {fault.message}", err=True)
             sys.exit(fault.exit_code)

@@ -55,14 +55,31 @@ def hymo(ctx: click.Context, home: str | None) -> None:
     Settings come from flags, then HYMO_* variables, then config.toml in the home folder.
     Data goes to stdout, progress and warnings to stderr.
 
-    Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 5 finished with failed jobs,
-    6 wait timed out, 7 database or broker unreachable, 130 interrupted.
+    Exit codes: 0 ok, 1 error, 2 usage, 3 not found, 5 finished with failed jobs
+    or with all cancelled, 6 wait timed out, 7 database or broker unreachable, 130 interrupted.
     """
     ctx.obj = App(environ=os.environ, home=home)
 
 
+def _open_streams() -> None:
+    """Put the null device where we were started without stdin, stdout or stderr (`>&-`).
+
+    Else the next file opened, maybe the database, would take the number and get the output.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is taken, which is this one.
+            os.open(os.devnull, os.O_RDWR)
+        stream = getattr(sys, name)
+        if stream is None or stream.closed:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
 def main(args: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its code."""
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobs.cli.text import clean
 from jobs.states import State
 
 if TYPE_CHECKING:
@@ -50,12 +51,14 @@ def follow(
 
 
 def line(snapshot: Snapshot) -> str:
-    """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`."""
+    """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, then why nothing moves, if so."""
     rate = f"{snapshot.rate:.1f}/s" if snapshot.rate else "–/s"
     states = " · ".join(
         f"{state} {snapshot.counts[state]}" for state in State if snapshot.counts.get(state)
     )
-    return f"{snapshot.done}/{snapshot.total} done, {rate}, ETA {duration(snapshot.eta)} · {states}"
+    why = "" if snapshot.reason is None else f" · {clean(snapshot.reason)}"
+    eta = duration(snapshot.eta)
+    return f"{snapshot.done}/{snapshot.total} done, {rate}, ETA {eta} · {states}{why}"
 
 
 def duration(seconds: float | None) -> str:

@@ -23,15 +23,18 @@ from jobs.states import State
 def watch(app: App, /, *, batch: str, timeout: float | None, as_json: bool) -> int:
     """Show a batch's progress until all its jobs have ended.
 
-    Watching changes nothing: Ctrl-C ends the watching, not the jobs. Exit codes: 0 nothing failed,
-    5 some jobs failed, 6 --timeout passed, 130 interrupted.
+    Where nothing moves, the line ends with the reason. Watching changes nothing: Ctrl-C ends the
+    watching, not the jobs. Exit codes: 0 nothing failed, 5 jobs failed or all were cancelled,
+    6 --timeout passed, 130 interrupted.
     """
     from jobs.cli.progress import follow
     from jobs.progress import BatchProgress
 
     with app.store() as store:
-        found = store.batches.get(batch)
-        snapshot = follow(BatchProgress(store=store, batch=found), timeout=timeout)
+        # As everywhere: `2024/` is the batch of that name.
+        found = store.batches.get(batch.removesuffix("/"))
+        progress = BatchProgress(store=store, batch=found, alive=app.settings().alive)
+        snapshot = follow(progress, timeout=timeout)
     counts = {state.value: snapshot.counts.get(state, 0) for state in State}
     if as_json:
         print_json(
@@ -47,4 +50,4 @@ def watch(app: App, /, *, batch: str, timeout: float | None, as_json: bool) -> i
         click.echo(f"batch {found.name}: {states or 'no jobs'}")
     if not snapshot.finished:
         return ExitCode.TIMED_OUT
-    return ExitCode.JOBS_FAILED if snapshot.failed else ExitCode.OK
+    return ExitCode.JOBS_FAILED if snapshot.fruitless else ExitCode.OK

@@ -55,6 +55,8 @@ def print_summary(
     _phases(store, batch)
     if snapshot.failed:
         _failures(store, batch)
+    if cancelled := snapshot.counts.get(State.CANCELLED):
+        click.echo(f"cancelled {cancelled}: hymo retry --batch {batch.name} brings them back")
     click.echo(f"files     {folder}")
     click.echo(f"manifest  {folder / 'manifest.jsonl'}")
     for model in untrained:

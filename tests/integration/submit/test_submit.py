@@ -150,7 +150,8 @@ def test_declared_workers_count(desk, store) -> None:
         WorkerCard(offer, "host", None, "cuda:0", "a100", "bfloat16", nvlink=False, queues=())
     )
     result = desk.submit(desk.write("prompt\nwalks\n"))
-    assert (result.auto, result.misfits) == ({"full": 1}, {})
+    waits = "waits for declared worker planned, which is not up"
+    assert (result.auto, result.misfits) == ({"full": 1}, {waits: 1})
 
 
 def test_misfits_are_counted_by_reason(desk, register) -> None:

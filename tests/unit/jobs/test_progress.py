@@ -9,7 +9,7 @@ import pytest
 
 from jobs.backoff import LONGEST, exponential
 from jobs.cli.progress import duration, follow, line
-from jobs.progress import WINDOW, BatchProgress
+from jobs.progress import STILL, WINDOW, BatchProgress
 from jobs.states import State
 
 
@@ -24,10 +24,23 @@ class Counts:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
 
+@pytest.fixture(autouse=True)
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """How often the reason of a standstill was looked for (it has tests of its own)."""
+    found: list[None] = []
+
+    def standstill(*_: object, **__: object) -> str:
+        found.append(None)
+        return "no worker is\x1b live"
+
+    monkeypatch.setattr("jobs.progress.standstill", standstill)
+    return found
+
+
 def made(clock: Any, *states: dict[State, int]) -> BatchProgress:
     batch: Any = SimpleNamespace(id=1, name="night")
     store: Any = Counts(*states)
-    return BatchProgress(store=store, batch=batch, clock=clock)
+    return BatchProgress(store=store, batch=batch, alive=60, clock=clock)
 
 
 def test_rate_and_eta_come_from_the_last_half_minute(clock: Any) -> None:
@@ -78,6 +91,33 @@ def test_following_ends_with_the_batch(clock: Any, capsys: pytest.CaptureFixture
 def test_following_ends_with_its_time(clock: Any) -> None:
     last = follow(made(clock, {State.QUEUED: 1}), timeout=10, clock=clock, sleep=clock.tick)
     assert not last.finished
+
+
+def test_a_standstill_is_explained_after_a_while(clock: Any, looks: list[None]) -> None:
+    still: dict[State, int] = {State.QUEUED: 2}
+    progress = made(clock, *[still] * 21, still | {State.RUNNING: 1}, still)
+    reasons = []
+    for _ in range(21):
+        reasons.append(progress.snapshot().reason)
+        clock.tick(STILL / 8)
+    assert reasons == [None] * 8 + ["no worker is\x1b live"] * 13
+    assert len(looks) == 2, "not at every look"
+    assert progress.snapshot().reason is None, "one runs"
+    clock.tick(STILL)
+    assert progress.snapshot().reason is None, "not yet again"
+    clock.tick(STILL)
+    assert line(progress.snapshot()).endswith(" · queued 2 · no worker is\\x1b live")
+
+
+def test_what_came_of_nothing(clock: Any) -> None:
+    def fruitless(**counts: int) -> bool:
+        states = {State(name): number for name, number in counts.items()}
+        return made(clock, states).snapshot().fruitless
+
+    assert fruitless(failed=1, succeeded=3)
+    assert fruitless(cancelled=2)
+    assert not fruitless(cancelled=2, succeeded=1)
+    assert not fruitless()
 
 
 def test_backoff_doubles_up_to_its_limit() -> None:

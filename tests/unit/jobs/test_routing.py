@@ -75,3 +75,22 @@ def test_auto_is_full_where_a_worker_fits_it_else_lite():
     assert choose_mode("hy-motion-1.0", 100, []) == "lite"
     # A longer motion needs more.
     assert choose_mode("hy-motion-1.0", 360, [large]) == "lite"
+
+
+def test_a_declared_worker_fits_but_does_not_work():
+    plan = Offer("rack7", MODES, ("tiny",), 80 * GIB, declared=True)
+    waits = "waits for declared worker rack7, which is not up"
+    assert misfit(WANTED, [plan]) == misfit(WANTED, [offer(gib=16), plan]) == waits
+    assert misfit(WANTED, [plan, offer()]) is None
+    # Declared workers that do not fit are not among the live ones.
+    small = Offer("rack8", MODES, ("tiny",), 20 * GIB, declared=True)
+    assert misfit(WANTED, [small]) == misfit(WANTED, [])
+    assert misfit(WANTED, [small, offer(gib=16)]).endswith("largest live: 16 GiB")
+    # It is up, and smaller than was planned.
+    assert misfit(WANTED, [plan, offer("rack7", gib=16)]).endswith("largest live: 16 GiB")
+
+
+def test_auto_counts_on_declared_workers():
+    assert choose_mode("tiny", 100, [Offer("p", MODES, ("tiny",), 80 * GIB, declared=True)]) == (
+        "full"
+    )

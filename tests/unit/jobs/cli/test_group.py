@@ -150,3 +150,15 @@ def test_completion_lists_commands() -> None:
         found = {item.value: item.help for item in hymo.shell_complete(context, "re")}
     assert set(found) == {"retry", "resume"}
     assert all(found.values())
+
+
+@pytest.mark.parametrize(("value", "shown"), [(None, 0), ("", 0), ("0", 0), ("1", 1)])
+def test_tracebacks_are_shown_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, value: str | None, shown: int
+) -> None:
+    monkeypatch.delenv("HYMO_TRACEBACK", raising=False)
+    if value is not None:
+        monkeypatch.setenv("HYMO_TRACEBACK", value)
+    error = JobsError("wrong")
+    done = CliRunner().invoke(failing(error), ["fail"], prog_name="hymo")
+    assert (done.exception is error) == bool(shown)
