@@ -162,6 +162,7 @@ class Failed:
 
     Attributes:
         error: the message and the tail of the traceback.
+        timings: None where the attempt ended before they were measured.
         retry: whether a further attempt could help.
         gib: a larger class to queue the retry in, when memory was the cause; else None.
     """
@@ -169,7 +170,7 @@ class Failed:
     claim: Claim
     failure: Failure
     error: str
-    timings: Timings = Timings()
+    timings: Timings | None = None
     peak_memory_bytes: int | None = None
     retry: bool = True
     gib: int | None = None

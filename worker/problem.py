@@ -28,7 +28,7 @@ class Problem:
     error: str
     places: frozenset[int] = frozenset()
 
-    def failed(self, claim: Claim, timings: Timings = Timings()) -> Failed:  # noqa: B008  # frozen
+    def failed(self, claim: Claim, timings: Timings | None = None) -> Failed:
         """The failure of one job."""
         grows = self.failure is Failure.OUT_OF_MEMORY
         return Failed(

@@ -208,6 +208,9 @@ def test_cancelled_is_no_failure(farm, clock):
     assert (row.state, row.failure, row.error) == ("cancelled", None, None)
     assert row.finished_at == clock()
     assert attempt.outcome == "cancelled"
+    # Nothing was measured, which is not the same as nothing at all.
+    for each in (row, attempt):
+        assert {getattr(each, phase) for phase in (*PHASES, "peak_memory_bytes")} == {None}
 
 
 @pytest.mark.parametrize("way", ["succeed", "fail", "release", "expire"])
