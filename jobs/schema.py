@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DatabaseError
 
-from jobs.errors import SchemaError
+from jobs.errors import SchemaError, SettingsError
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -51,6 +51,7 @@ def upgrade(url: str, revision: str = "head") -> None:
     Raises:
         UnreachableError: the database did not answer.
         SchemaError: the database is at a revision that this program does not know.
+        SettingsError: the SQLite file holds another program's tables.
     """
     _migrate(url, revision, up=True)
 
@@ -90,6 +91,7 @@ def _migrate(url: str, revision: str, *, up: bool) -> None:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
             config.attributes["connection"] = connection
             if up:
+                _require_ours(connection)
                 command.upgrade(config, revision)
             else:
                 command.downgrade(config, revision)
@@ -97,6 +99,24 @@ def _migrate(url: str, revision: str, *, up: bool) -> None:
         raise SchemaError(f"{current(engine)} ({error})", HEAD) from error
     finally:
         engine.dispose()
+
+
+def _require_ours(connection: Connection) -> None:
+    """Refuse an SQLite file with tables of somebody else: no name of theirs should meet ours."""
+    if connection.dialect.name != "sqlite" or _revision(connection) is not None:
+        return
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' "
+        "AND name NOT LIKE 'sqlite_%' AND name != 'alembic_version' ORDER BY name"
+    )
+    theirs = connection.execute(text(query)).scalars().all()
+    if theirs:
+        raise SettingsError(
+            "HYMO_DATABASE_URL",
+            str(connection.engine.url.database),
+            f"the file is another program's (it has a table {theirs[0]!r}); "
+            "set HYMO_HOME or HYMO_DATABASE_URL to name another",
+        )
 
 
 def _revision(connection: Connection) -> str | None:

@@ -36,6 +36,13 @@ WRITES = "hymo_writes"
 CHUNK = 1_000
 
 
+#: How SQLite says that the trouble is the file, and what that means to its user.
+FILE_FAULTS = {
+    "unable to open database file": "cannot be opened by this user",
+    "attempt to write a readonly database": "cannot be written by this user",
+    "file is not a database": "is not a database of SQLite",
+}
+
 #: A row of a statement of ours, whose columns are read by name.
 Found: TypeAlias = "Row[*tuple[Any, ...]]"
 
@@ -132,6 +139,12 @@ def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
         return SchemaError(None, HEAD)
     # SQLite raises the bare DatabaseError for a file that is damaged or no database at all.
     away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
+    message = str(error.orig)
+    for start, meaning in FILE_FAULTS.items():
+        if engine.dialect.name == "sqlite" and message.startswith(start):
+            reason = f"{engine.url.database} {meaning}"
+            mend = "set HYMO_HOME or HYMO_DATABASE_URL to name another"
+            return UnreachableError("database", engine.url.render_as_string(), reason, mend)
     if away or error.connection_invalidated:
         return UnreachableError(
             "database",

@@ -196,3 +196,15 @@ def test_the_clock_is_the_databases(live_farm):
     assert 0 <= theirs - ours < 5
     (number,) = live_farm.jobs(1)
     assert 0 <= live_farm.store.time() - live_farm.job(number).created_at < 5
+
+
+def test_a_file_that_its_user_may_not_open_or_write_is_named(tmp_path, sqlite_url):
+    with pytest.raises(UnreachableError, match="cannot be opened by this user; set HYMO_HOME"):
+        connect(f"sqlite:///{tmp_path}")
+    file = sqlite_url.removeprefix("sqlite:///")
+    with (
+        Store.open(f"sqlite:///file:{file}?mode=ro&uri=true") as store,
+        pytest.raises(UnreachableError, match=f"{file}.* cannot be written by this user") as caught,
+    ):
+        store.batches.ensure("night", source="s", output="/o")
+    assert caught.value.exit_code == 7

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from jobs import schema
-from jobs.errors import SchemaError
+from jobs.errors import SchemaError, SettingsError
 from jobs.store.engine import connect
 from jobs.tables import metadata
 
@@ -110,10 +110,20 @@ def test_another_schema_is_refused(engine, empty_database_url):
 def test_a_migration_that_fails_leaves_nothing_behind(engine, empty_database_url):
     with engine.begin() as connection:
         # The last table that the first migration makes.
-        connection.execute(text("CREATE TABLE artifacts (x integer)"))
+        connection.execute(text("CREATE VIEW artifacts AS SELECT 1 AS x"))
     with pytest.raises(Exception, match="already exists"):
         schema.upgrade(empty_database_url)
-    assert names(engine) == {"artifacts"}
+    assert names(engine) == set()
+
+
+def test_another_programs_file_is_left_alone(empty_sqlite_url):
+    engine = connect(empty_sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE photos (x integer)"))
+    with pytest.raises(SettingsError, match=r"another program's .*'photos'"):
+        schema.upgrade(empty_sqlite_url)
+    assert names(engine) == {"photos"}
+    engine.dispose()
 
 
 def test_several_processes_may_upgrade_at_once(engine, empty_database_url):
