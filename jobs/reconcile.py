@@ -57,6 +57,8 @@ class Reconciler:
         self._publisher = publisher
         self._settings = settings
         self._backoff = exponential(settings.backoff)
+        #: Batches that were already complained of.
+        self._unwritable: set[int] = set()
 
     def round(self) -> Round:
         """Look once. A broker that is away is reported, not raised: the rows are safe.
@@ -92,10 +94,17 @@ class Reconciler:
         for batch in self._store.batches.dirty(every=every):
             try:
                 write_manifest(self._store, batch)
-                written += 1
             except OSError as error:
                 # The disk may be another machine's, or full: the batch stays dirty.
-                log.warning("batch %s: its manifest cannot be written: %s", batch.name, error)
+                if batch.id not in self._unwritable:
+                    self._unwritable.add(batch.id)
+                    log.warning(
+                        "batch %s: its manifest cannot be written (said once, tried again): %s",
+                        batch.name, error,
+                    )  # fmt: skip
+            else:
+                written += 1
+                self._unwritable.discard(batch.id)
         return written
 
     def _publish_missing(self) -> int:

@@ -185,14 +185,19 @@ def test_the_manifest_follows_the_rows(scene: Scene) -> None:
     assert [path.name for path in folder.iterdir() if path.suffix == ".part"] == []
 
 
-def test_a_manifest_that_cannot_be_written_stops_nothing(scene: Scene) -> None:
+def test_a_manifest_that_cannot_be_written_stops_nothing(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
     scene.add(1)
     [claim] = scene.claim()
     (Path(scene.batch.output)).parent.mkdir(parents=True, exist_ok=True)
     Path(scene.batch.output).write_text("a file where the folder should be")
     won = Success(claim, Timings(), None, ())
     scene.store.queue.succeed([won], publish=lambda _: None)
-    assert scene.reconciler.round().manifests == 0
+    for _ in range(3):
+        assert scene.reconciler.round().manifests == 0
+    (said,) = [each.getMessage() for each in caplog.records if "manifest" in each.getMessage()]
+    assert scene.batch.name in said
     Path(scene.batch.output).unlink()
     assert scene.reconciler.round().manifests == 1, "the batch stayed dirty"
 
