@@ -84,7 +84,7 @@ def history(
     chosen = parse_fields(fields)
     app = ctx.ensure_object(App)
     with app.store() as store:
-        from jobs.cli.listing import Listing, show_csv, show_json, show_table
+        from jobs.cli.listing import Listing, note_unknown, show_csv, show_json, show_table
         from jobs.store.order import Order
 
         wanted = job_filter(store, **filters)
@@ -98,6 +98,7 @@ def history(
             show_csv(listing, chosen, limit, after, everything=everything)
         else:
             show_table(listing, chosen, limit, after)
+        note_unknown(listing, chosen)
 
 
 history.add_command(stats)

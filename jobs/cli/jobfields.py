@@ -22,9 +22,9 @@ METADATA = "metadata."
 #: Field → its column. The order is that of a CSV with every field.
 COLUMNS: Mapping[str, Column] = {
     "id": Column("ID", "right"),
-    "batch": Column("BATCH", flexible=True),
-    "custom_id": Column("ROW", flexible=True),
-    "prompt": Column("PROMPT", flexible=True, least=20),
+    "batch": Column("BATCH", flexible=True, least=6),
+    "custom_id": Column("ROW", flexible=True, least=6),
+    "prompt": Column("PROMPT", flexible=True, least=16),
     "mode": Column("MODE"),
     "requested_mode": Column("ASKED"),
     "frames": Column("FRAMES", "right"),
@@ -37,7 +37,7 @@ COLUMNS: Mapping[str, Column] = {
     "failure": Column("FAILURE"),
     "reason": Column("REASON", flexible=True),
     "worker": Column("WORKER", flexible=True),
-    "card": Column("CARD", flexible=True),
+    "card": Column("CARD", flexible=True, least=6),
     "attempts": Column("TRIES", "right"),
     "created_at": Column("SUBMITTED"),
     "started_at": Column("STARTED"),
@@ -159,6 +159,9 @@ def table_cell(job: JobRow, whole: Mapping[str, Any], field: str) -> str:
     """A field of a job as people read it."""
     if field in {"created_at", "started_at", "finished_at"}:
         return local_time(getattr(job, field))
+    if field == "card":
+        # What tells cards apart must be seen in a narrow column.
+        return (job.card or "").removeprefix("NVIDIA ")
     if field == "artifacts":
         return " ".join(file.path for file in job.artifacts)
     if field == "metadata":

@@ -9,9 +9,18 @@ from typing import Any
 
 import click
 
-from jobs.cli.jobfields import COLUMNS, column, csv_cell, document, narrowed, table_cell
-from jobs.cli.output import console, note, print_csv, print_json, print_table, to_json
-from jobs.cli.text import plural
+from jobs.cli.jobfields import COLUMNS, METADATA, column, csv_cell, document, narrowed, table_cell
+from jobs.cli.output import (
+    Column,
+    console,
+    least_width,
+    note,
+    print_csv,
+    print_json,
+    print_table,
+    to_json,
+)
+from jobs.cli.text import ago, clean, plural
 from jobs.store.history import PAGE
 from jobs.store.jobfilter import JobFilter
 from jobs.store.jobrow import JobRow
@@ -19,15 +28,22 @@ from jobs.store.order import Order
 from jobs.store.store import Store
 from jobs.waiting import Waiting
 
+#: How long ago the job ended, or else was submitted: of the default table alone.
+AGO = "ago"
 #: Columns of a table, as far as they say anything; the wide ones from `WIDE` cells on.
-SHOWN = ("id", "batch", "custom_id", "mode", "state", "failure", "card", "duration", "prompt")
+SHOWN = (
+    "id", "batch", "custom_id", "seed", "mode", "state", "failure", "card", "duration", AGO,
+    "prompt",
+)  # fmt: skip
 SHOWN_WIDE = (
     "id", "batch", "custom_id", "seed", "mode", "frames", "state", "failure", "attempts", "worker",
-    "card", "duration", "peak_memory_bytes", "finished_at", "prompt",
+    "card", "duration", "peak_memory_bytes", AGO, "prompt",
 )  # fmt: skip
 WIDE = 130
+#: What leaves a table that is too narrow for its columns, first to last.
+YIELDING = ("card", "mode", "duration", "failure")
 #: Columns left out of a table in which they would be empty.
-SPARSE = frozenset({"failure", "card", "worker", "duration", "peak_memory_bytes", "finished_at"})
+SPARSE = frozenset({"failure", "card", "worker", "duration", "peak_memory_bytes"})
 
 
 class Listing:
@@ -38,10 +54,14 @@ class Listing:
         self._wanted = wanted
         self._order = order
         self._waiting = waiting
+        #: By the store's clock.
+        self.now = waiting.now
         #: Whether all jobs are of one batch, so that its name need not be repeated.
         self.one_batch = wanted.batch_id is not None
         #: The cursor of the page after the last one taken.
         self.next: str | None = None
+        #: Names of metadata that a job taken had; None: no job was taken yet.
+        self.metadata: set[str] | None = None
 
     def page(
         self, limit: int, after: str | None, *, files: bool
@@ -49,6 +69,8 @@ class Listing:
         """One page; `next` is its cursor."""
         page = self._history.page(self._wanted, self._order, limit=limit, after=after, files=files)
         self.next = page.next
+        if page.rows:
+            self.metadata = (self.metadata or set()).union(*(job.metadata for job in page.rows))
         return [(job, document(job, self._waiting.reason(job))) for job in page.rows]
 
     def documents(
@@ -61,6 +83,17 @@ class Listing:
             if not everything or self.next is None:
                 return
             after = self.next
+
+
+def note_unknown(listing: Listing, fields: Sequence[str] | None) -> None:
+    """Say which metadata were asked for that no job shown has: the name may be misspelt."""
+    if listing.metadata is None:
+        return
+    for field in fields or ():
+        name = field.removeprefix(METADATA)
+        if name != field and name not in listing.metadata:
+            there = f"; there is {', '.join(sorted(listing.metadata))}" if listing.metadata else ""
+            note(f"note: no job shown has metadata {clean(name)}{clean(there)}")
 
 
 def show_json(
@@ -109,17 +142,41 @@ def show_table(
     if not found:
         note("no jobs match")
         return
-    wide = console().width >= WIDE and sys.stdout.isatty()
-    shown = fields or [
-        field
-        for field in (SHOWN_WIDE if wide else SHOWN)
-        if field not in SPARSE or any(table_cell(job, whole, field) for job, whole in found)
-        if field != "batch" or not listing.one_batch
-    ]
-    rows = [[table_cell(job, whole, field) for field in shown] for job, whole in found]
-    print_table([column(field) for field in shown], rows)
+    if fields is None:
+        _print_default(listing, found)
+    else:
+        rows = [[table_cell(job, whole, field) for field in fields] for job, whole in found]
+        print_table([column(field) for field in fields], rows)
     reasons = Counter(whole["reason"] for _, whole in found if whole["reason"])
     for reason, count in reasons.most_common():
         note(f"{plural(count, 'queued job')}: {reason}")
     if listing.next is not None:
         note(f"more: --after {listing.next}")
+
+
+def _print_default(listing: Listing, found: Sequence[tuple[JobRow, dict[str, Any]]]) -> None:
+    """The columns that say something and have room."""
+    width = console().width
+    shown = list(SHOWN_WIDE if width >= WIDE and sys.stdout.isatty() else SHOWN)
+    if listing.one_batch:
+        shown.remove("batch")
+    if not any(job.seed for job, _ in found):
+        shown.remove("seed")
+    cells = {
+        field: [_default_cell(listing, job, whole, field) for job, whole in found]
+        for field in shown
+    }
+    shown = [field for field in shown if field not in SPARSE or any(cells[field])]
+    columns = {field: COLUMNS.get(field, Column("AGO", "right")) for field in shown}
+    for field in YIELDING:
+        if least_width([(columns[each], cells[each]) for each in shown]) > width:
+            shown = [each for each in shown if each != field]
+    rows = zip(*(cells[field] for field in shown), strict=True)
+    print_table([columns[field] for field in shown], rows)
+
+
+def _default_cell(listing: Listing, job: JobRow, whole: dict[str, Any], field: str) -> str:
+    if field == AGO:
+        since = job.created_at if job.finished_at is None else job.finished_at
+        return ago(listing.now - since)
+    return table_cell(job, whole, field)

@@ -62,7 +62,9 @@ def find_jobs(store: Store, names: Sequence[str]) -> list[JobRow]:
 
 def one_of(names: Sequence[str], batch: str | None) -> None:
     """Raise a usage error unless jobs or a batch are named, and not both."""
-    if bool(names) == (batch is not None):
+    if names and batch is not None:
+        raise click.UsageError("name jobs, or a batch with --batch, not both")
+    if not names and batch is None:
         raise click.UsageError("name jobs, or a batch with --batch")
 
 

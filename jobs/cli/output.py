@@ -127,6 +127,18 @@ def fit(natural: Sequence[int], columns: Sequence[Column], width: int) -> list[i
     return widths
 
 
+def least_width(columns: Sequence[tuple[Column, Sequence[str]]]) -> int:
+    """The narrowest that a table of these columns, with their cells, can be made."""
+    from rich.cells import cell_len
+
+    widths = []
+    for column, cells in columns:
+        natural = max(map(cell_len, (column.title, *map(clean, cells))))
+        least = max(column.least, len(column.title))
+        widths.append(min(natural, least) if column.flexible else natural)
+    return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
 def _fitted(cell: str, column: Column, width: int) -> str:
     from rich.cells import cell_len, set_cell_size
 

@@ -73,6 +73,15 @@ def local_time(epoch: float | None) -> str:
     return datetime.fromtimestamp(epoch).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def ago(seconds: float) -> str:
+    """How long ago, in the largest whole unit: `45 s`, `12 m`, `3 h`, `2 d`."""
+    whole = max(0, int(seconds))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= size:
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
 def percent(share: float | None) -> str:
     """A share of 1 in percent with one decimal; empty for None."""
     return "" if share is None else f"{100 * share:.1f} %"

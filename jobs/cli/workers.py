@@ -61,7 +61,7 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
 )
 @click.option(
     "--memory",
-    type=click.FloatRange(min=0, min_open=True, max=100_000),
+    type=click.FloatRange(min=1, max=100_000),
     required=True,
     metavar="GIB",
     help="Memory that jobs may use, GiB.",
@@ -79,10 +79,12 @@ def declare(
 ) -> None:
     """Plan for a worker that is not up yet, so that mode `auto` counts on it.
 
-    Declaring a name again replaces what was declared.
+    Until it is up, jobs that only it fits say that they wait for it. Declaring a name again
+    replaces what was declared.
     """
     from jobs.models import CATALOG, model_entry
 
+    _check(name, card)
     for model in models or ():
         model_entry(model)
     registration = _declared(name, card, modes, models or tuple(CATALOG), memory)
@@ -127,6 +129,21 @@ def worker_document(row: WorkerRow) -> dict[str, Any]:
         "stopped_at": iso(row.stopped_at),
         "running": row.running,
     }
+
+
+def _check(name: str, card: str) -> None:
+    """Raise `click.BadParameter` for a name or card that no worker can have."""
+    from jobs.cards import CARDS, profile
+    from jobs.promptfile.identity import RULE, fault
+
+    found = fault(name)
+    if found is not None:
+        raise click.BadParameter(f"{name!r} {found}; {RULE}", param_hint="NAME")
+    if not card.strip() or not card.isprintable():
+        raise click.BadParameter(f"name it, such as {', '.join(CARDS)}", param_hint="--card")
+    if profile(card).derived:
+        known = ", ".join(CARDS)
+        note(f"note: of a card {card} nothing is published (of {known} there is): no limits known")
 
 
 def _declared(

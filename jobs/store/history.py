@@ -98,8 +98,10 @@ class HistoryStore(Facet):
             return job_rows(connection, connection.execute(query).all(), files=True)
 
     def cards(self) -> tuple[str, ...]:
-        """The names of all cards that workers ever registered."""
-        query = select(workers.c.card).distinct().order_by(workers.c.card)
+        """The names of all cards on which workers ever ran."""
+        # Declared workers, up to now or once, have no process.
+        ran = workers.c.pid.is_not(None)
+        query = select(workers.c.card).where(ran).distinct().order_by(workers.c.card)
         with self.read() as connection:
             return tuple(connection.scalars(query))
 

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def hymo_(store: Store, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.Mon
         ("HYMO_BROKER_URL", ""), ("TZ", "UTC"),
     ):  # fmt: skip
         monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(hymo, list(words), prog_name="hymo")
+    return lambda *words, **more: CliRunner().invoke(hymo, list(words), prog_name="hymo", **more)
 
 
 def _new(name: str) -> NewJob:
@@ -84,6 +85,39 @@ def test_history_is_a_table_newest_first(hymo_: Hymo) -> None:
     assert "步行" in lines[1]
     assert max(map(len, lines)) <= 80
     assert done.stderr == ""
+
+
+def test_rows_with_several_seeds_are_told_apart(hymo_: Hymo, store: Store) -> None:
+    batch = store.batches.get("night")
+    spec = JobSpec(custom_id="squats", prompt="a person: squats " * 9, mode="full", model="null")
+    new = [NewJob(replace(spec, seed=n), "full", "null-1", 24) for n in (0, 23, 1_234_567)]
+    store.batches.insert(batch, new, attempt_limit=1)
+    for words in ((), ("--batch", "night"), ("--state", "queued,succeeded")):
+        head, *lines = hymo_("history", *words).stdout.splitlines()
+        assert max(map(len, (head, *lines))) <= 80
+        assert head.split()[-2:] == ["AGO", "PROMPT"]
+        place = head.index("SEED") + len("SEED")
+        assert [line[:place].split()[-1] for line in lines[:3]] == ["1234567", "23", "0"]
+
+
+def test_a_narrow_table_gives_up_columns_before_it_breaks(hymo_: Hymo) -> None:
+    heads = {
+        width: hymo_("history", env={"COLUMNS": str(width)}).stdout.splitlines()[0].split()
+        for width in (200, 80, 70, 40)
+    }
+    assert heads[200] == ["ID", "BATCH", "ROW", "MODE", "STATE", "FAILURE", "CARD", "TIME", "AGO",
+                          "PROMPT"]  # fmt: skip
+    assert heads[80] == [each for each in heads[200] if each != "CARD"]
+    assert heads[70] == [each for each in heads[200] if each not in {"CARD", "MODE"}]
+    assert heads[40] == ["ID", "BATCH", "ROW", "STATE", "AGO", "PROMPT"]
+
+
+def test_metadata_that_no_job_has_is_said(hymo_: Hymo) -> None:
+    for words in ((), ("--json",), ("--csv", "--all")):
+        done = hymo_("history", "--fields", "id,metadata.actr,metadata.actor", *words)
+        assert "note: no job shown has metadata actr; there is actor\n" in done.stderr
+        assert done.exit_code == 0
+        assert "metadata actor;" not in done.stderr
 
 
 def test_history_as_json_is_as_documented(hymo_: Hymo) -> None:
@@ -185,14 +219,17 @@ def test_queued_jobs_say_why_they_wait(hymo_: Hymo, store: Store) -> None:
         (("show", "day/wave"), 3, "no batch 'day'"),
         (("show", "9" * 30), 3, "no batch"),
         (("cancel",), 2, "name jobs, or a batch"),
-        (("cancel", "1", "--batch", "night"), 2, "name jobs, or a batch"),
+        (("cancel", "1", "--batch", "night"), 2, "not both"),
         (("cancel", "night"), 2, "--batch night"),
         (("retry", "--batch", "night", "--state", "succeeded"), 2, "needs --force"),
         (("watch", "day"), 3, "no batch 'day'"),
         (("pause", "day"), 3, "no batch 'day'"),
         (("workers", "undeclare", "x"), 3, "no declared worker 'x'"),
         (("workers", "declare", "x", "--card", "A10"), 2, "--memory"),
-        (("workers", "declare", "x", "--card", "A", "--memory", "9", "--models", "y"), 3, "'y'"),
+        (("workers", "declare", "x", "--card", "A10", "--memory", "9", "--models", "y"), 3, "'y'"),
+        (("workers", "declare", "a b", "--card", "A10", "--memory", "9"), 2, "not safe"),
+        (("workers", "declare", "x", "--card", " ", "--memory", "9"), 2, "name it, such as A10"),
+        (("workers", "declare", "x", "--card", "A10", "--memory", "0.5"), 2, "1<=x<=100000"),
         (("nonsense",), 2, "No such command 'nonsense'"),
     ],
 )
@@ -314,7 +351,15 @@ def test_watch_ends_well_when_nothing_failed(hymo_: Hymo, store: Store) -> None:
     batch = store.batches.ensure("empty", source="-", output="/out")
     store.batches.insert(batch, [_new("a")], attempt_limit=1)
     store.queue.cancel(batch_id=batch.id)
-    assert hymo_("watch", "empty").exit_code == 0
+    done = hymo_("watch", "empty/")
+    assert (done.exit_code, done.stdout) == (5, "batch empty: 1 cancelled\n"), "nothing was made"
+    store.batches.insert(batch, [_new("b")], attempt_limit=1)
+    offer = Offer("w1", ("full",), ("null",), 24 * GIB)
+    store.queue.cancel([5, 6])
+    (claim,) = store.queue.claim(1, offer, job_id=None, limit=1, lease=1000)
+    store.queue.succeed([_success(claim)], publish=lambda _: None)
+    done = hymo_("watch", "empty")
+    assert (done.exit_code, done.stdout) == (0, "batch empty: 1 succeeded, 1 cancelled\n")
 
 
 def test_workers(hymo_: Hymo) -> None:
@@ -335,6 +380,17 @@ def test_declared_workers_count_for_auto(hymo_: Hymo, store: Store) -> None:
     assert "hy-motion-1.0" in offer.models
     # The card's published limit holds for the published model.
     assert offer.max_frames == {"full": 60}
+    worker = json.loads(hymo_("workers", "--json").stdout)["workers"][0]
+    assert (worker["name"], worker["queues"][0]) == ("rack7", "hymo.full.20")
+    larger = ("workers", "declare", "rack8", "--card", "H100", "--memory", "80")
+    assert "of a card H100 nothing is published" in hymo_(*larger).stderr
+    store.workers.stop(1)
+    waits = "waits for declared worker rack8, which is not up"
+    assert hymo_("history").stderr == f"2 queued jobs: {waits}\n"
+    assert waits in hymo_("show", "6").stdout
+    missing = hymo_("history", "--card", "H100")
+    assert (missing.exit_code, "there were NVIDIA A100-SXM4-40GB\n" in missing.stderr) == (3, True)
+    hymo_("workers", "undeclare", "rack8")
     assert "declared" in hymo_("workers").stdout
     assert hymo_("workers", "undeclare", "rack7").exit_code == 0
     assert "rack7" not in hymo_("workers").stdout
@@ -420,3 +476,21 @@ def test_process_with_a_closed_pipe(shell: Any, store: Store, sqlite_url: str) -
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(
+    shell: Any, store: Store, sqlite_url: str, closed: str, tmp_path: Path
+) -> None:
+    environ = shell.environment() | {"HYMO_DATABASE_URL": sqlite_url}
+    (tmp_path / "w.csv").write_text("prompt\nwalks\n")
+    for words in ("history", f"submit {tmp_path}/w.csv"):
+        done = subprocess.run(
+            ["sh", "-c", f"exec {sys.executable} -m jobs {words} {closed}"],
+            env=environ, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "Traceback" not in done.stderr
+    assert store.batches.get("w")
+    with store.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"

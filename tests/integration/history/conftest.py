@@ -120,5 +120,5 @@ def _worker(n: int) -> dict[str, Any]:
         "id": n + 1, "name": f"w{n}", "state": "stopped", "host": "h", "device": "cuda:0",
         "card": CARDS[n], "modes": ["full"], "models": ["null"], "memory_bytes": 24 * 2**30,
         "max_frames": {}, "dtype": "float32", "queues": [], "tags": {}, "started_at": T0,
-        "seen_at": T0,
+        "seen_at": T0, "pid": 100 + n,
     }  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.cli.text import clean, duration, file_size, gibibytes, gigabytes, percent, plural
+from jobs.cli.text import ago, clean, duration, file_size, gibibytes, gigabytes, percent, plural
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,13 @@ from jobs.cli.text import clean, duration, file_size, gibibytes, gigabytes, perc
 )  # fmt: skip
 def test_durations(seconds: float | None, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_how_long_ago() -> None:
+    seconds = (-1, 0, 59.9, 60, 3599, 3600, 86_399, 86_400, 864_000)
+    assert [ago(n) for n in seconds] == [
+        "0 s", "0 s", "59 s", "1 m", "59 m", "1 h", "23 h", "1 d", "10 d",
+    ]  # fmt: skip
 
 
 def test_sizes_and_counts() -> None:
