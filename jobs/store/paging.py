@@ -7,6 +7,8 @@ order's index is walked, and what the other conditions refuse is dropped on the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
@@ -36,6 +38,8 @@ def fetch(
     limit: int,
 ) -> list[Row[*tuple[Any, ...]]]:
     """The first `limit` rows (of `select_jobs`) after the cursor."""
+    if order.key == "id" and len(set(wanted.states)) > 1:
+        return _merged(connection, wanted, order, cursor, limit)
     begin = _rarest(connection, wanted, order)
     if begin is not None:
         return list(connection.execute(_sorted(begin, wanted, order, cursor, limit)))
@@ -45,6 +49,19 @@ def fetch(
         if len(rows) < limit:
             rows += connection.execute(part.limit(limit - len(rows)))
     return rows
+
+
+def _merged(
+    connection: Connection, wanted: JobFilter, order: Order, cursor: Cursor | None, limit: int
+) -> list[Row[*tuple[Any, ...]]]:
+    """Jobs of several states: each state's index holds them by id, and one walk over all states
+    would pass a whole backlog of queued jobs to find the first that ended."""
+    rows = [
+        row
+        for state in dict.fromkeys(wanted.states)
+        for row in fetch(connection, replace(wanted, states=(state,)), order, cursor, limit)
+    ]
+    return sorted(rows, key=attrgetter("id"), reverse=order.descending)[:limit]
 
 
 def _rarest(connection: Connection, wanted: JobFilter, order: Order) -> str | None:
