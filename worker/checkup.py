@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import os
+import difflib
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
+
+from sqlalchemy.engine import make_url
 
 from jobs import schema
 from jobs.broker import alive, find_program, ping, public_url, socket_path
 from jobs.errors import BrokerBinaryError, JobsError
 from jobs.memory import GIB
-from jobs.settings import Settings
+from jobs.settings import PREFIX, Settings, unknown
 from jobs.store.store import Store
 from worker.device import devices
 
@@ -42,10 +45,16 @@ class Finding:
     mend: str = ""
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Every finding, cheapest check first. Nothing is changed, started or created but the probe
-    files that are removed again."""
+    files that are removed again.
+
+    Args:
+        settings: to be looked at.
+        environ: they were read from, for variables that were meant to be settings.
+    """
     yield _python()
+    yield from _variables(environ)
     yield from _folders(settings)
     yield _database(settings)
     yield _broker(settings)
@@ -59,16 +68,43 @@ def _python() -> Finding:
     return Finding("python", Health.OK, f"{found}, hymo {version('hymo')}, {sys.prefix}")
 
 
+def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
+    known = [PREFIX + field.name.upper() for field in fields(Settings)]
+    for name in unknown(environ):
+        close = difflib.get_close_matches(name, known, n=1)
+        mend = f"did you mean {close[0]}?" if close else "unset it; README lists the settings"
+        found = f"{name} is no setting and has no effect"
+        yield Finding("settings", Health.WARNING, found, mend)
+
+
 def _folders(settings: Settings) -> Iterator[Finding]:
     for name, folder in (("home", settings.home), ("output", settings.output)):
-        existing = folder
-        while not existing.exists():
-            existing = existing.parent
-        if not os.access(existing, os.W_OK):
-            mend = f"give this user the right to write, or set HYMO_{name.upper()}"
-            yield Finding(name, Health.BAD, f"{existing} cannot be written", mend)
+        existing, fault = _probe(folder)
+        if fault is not None:
+            mend = f"give this user a folder to write in, or set HYMO_{name.upper()}"
+            yield Finding(name, Health.BAD, fault, mend)
             continue
         yield _disk(name, folder, existing)
+
+
+def _probe(folder: Path) -> tuple[Path, str | None]:
+    """The folder, or the nearest one above it that is there, and what keeps us from writing in it.
+
+    A file is really written there (and removed): permissions alone do not tell of read-only file
+    systems, full disks and quotas, nor, to root, of anything.
+    """
+    existing = folder
+    try:
+        while not existing.exists():
+            existing = existing.parent
+        if not existing.is_dir():
+            return existing, f"{existing} is not a folder"
+        with tempfile.NamedTemporaryFile(prefix=".hymo-probe-", dir=existing) as probe:
+            probe.write(b"probe")
+            probe.flush()
+    except OSError as error:
+        return existing, f"{existing} cannot be written ({error.strerror or error})"
+    return existing, None
 
 
 def _disk(name: str, folder: Path, existing: Path) -> Finding:
@@ -81,10 +117,23 @@ def _disk(name: str, folder: Path, existing: Path) -> Finding:
 
 def _database(settings: Settings) -> Finding:
     url = settings.public_database_url()
-    path = settings.home / "hymo.db"
-    if str(path) in settings.database_url and not path.exists():
-        return Finding("database", Health.OK, f"{url} (made at first use)")
-    return _guarded("database", lambda: _schema_of(settings), url)
+    path = _unmade(settings)
+    if path is None:
+        return _guarded("database", lambda: _schema_of(settings), url)
+    _, fault = _probe(path.parent)
+    if fault is not None:
+        mend = "give this user a folder to write in, or set HYMO_DATABASE_URL"
+        return Finding("database", Health.BAD, f"{url}: {fault}", mend)
+    return Finding("database", Health.OK, f"{url} (made at first use)")
+
+
+def _unmade(settings: Settings) -> Path | None:
+    """The SQLite file that is not there yet: opening it would make it."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    path = Path(url.database or "")
+    return None if path.exists() else path
 
 
 def _schema_of(settings: Settings) -> str:
@@ -134,7 +183,7 @@ def _torch() -> Finding:
 
 
 def _workers(settings: Settings) -> Finding:
-    if not (settings.home / "hymo.db").exists() and "sqlite" in settings.database_url:
+    if _unmade(settings) is not None:
         return Finding("workers", Health.WARNING, "none is live", "start some with `hymo up`")
 
     def count() -> str:

@@ -11,14 +11,14 @@ from jobs.cli.context import App, pass_app
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def doctor(app: App, as_json: bool) -> int:
-    """Check this machine: folders, database, broker, devices, torch, workers.
+    """Check this machine: settings, folders, database, broker, devices, torch, workers.
 
     Exits with 1 when something is bad. Nothing is changed.
     """
     from jobs.cli.output import print_json
     from worker.checkup import Health, examine
 
-    findings = list(examine(app.settings()))
+    findings = list(examine(app.settings(), app.environ))
     if as_json:
         document = [
             {"check": f.check, "health": f.health, "found": f.found, "mend": f.mend}
