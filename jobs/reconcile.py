@@ -60,8 +60,11 @@ class Reconciler:
         #: Batches that were already complained of.
         self._unwritable: set[int] = set()
 
-    def round(self) -> Round:
+    def round(self, *, fresh: bool = False) -> Round:
         """Look once. A broker that is away is reported, not raised: the rows are safe.
+
+        Args:
+            fresh: the broker was just started empty, so that no message need be old to be lost.
 
         Raises:
             UnreachableError: the database is away.
@@ -76,7 +79,7 @@ class Reconciler:
         away = None
         try:
             published = self._publish_missing()
-            republished = self._publish_lost()
+            republished = self._publish_lost(0.0 if fresh else self._settings.republish)
         except UnreachableError as error:
             if error.service != "broker":
                 raise
@@ -113,7 +116,7 @@ class Reconciler:
             total += self._send(pairs)
         return total
 
-    def _publish_lost(self) -> int:
+    def _publish_lost(self, older_than: float) -> int:
         """Queues that hold fewer messages than rows wait for: the difference was lost."""
         waiting = self._store.delivery.waiting()
         depth = self._publisher.depth(list(waiting)) if waiting else {}
@@ -122,7 +125,7 @@ class Reconciler:
             missing = rows - depth[queue]
             if missing <= 0:
                 continue
-            ids = self._store.delivery.oldest(queue, missing, older_than=self._settings.republish)
+            ids = self._store.delivery.oldest(queue, missing, older_than=older_than)
             for start in range(0, len(ids), PAGE):
                 total += self._send([(number, queue) for number in ids[start : start + PAGE]])
         return total

@@ -75,9 +75,8 @@ class Station:
             leaving.callback(self._write_manifests)
             leaving.callback(self._end)
             self._settings.home.mkdir(parents=True, exist_ok=True)
-            if self._broker is not None:
-                self._broker.ensure()
-            self._reconcile()
+            started = self._broker is not None and self._broker.ensure()
+            self._reconcile(fresh=started)
             self._crew.start()
             self._leaving = leaving.pop_all()
         return self
@@ -98,7 +97,7 @@ class Station:
         """One turn: restart what fell, reconcile when due; the workers that fell."""
         if self._broker is not None and self._broker.ensure():
             log.warning("the embedded server was gone: started again")
-            self._reconciled = float("-inf")
+            self._reconcile(fresh=True)
         fallen = self._crew.look()
         for one in fallen:
             log.warning(
@@ -157,10 +156,10 @@ class Station:
         except UnreachableError as away:
             log.warning("manifests not written: %s", away)
 
-    def _reconcile(self) -> Round | None:
+    def _reconcile(self, *, fresh: bool = False) -> Round | None:
         self._reconciled = time.monotonic()
         try:
-            return self._reconciler.round()
+            return self._reconciler.round(fresh=fresh)
         except UnreachableError as error:
             log.warning("not reconciled: %s", error)
             return None

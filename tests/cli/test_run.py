@@ -123,7 +123,7 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     shell: Any, number: signal.Signals
 ) -> None:
     path = many(shell)
-    shell.environ = {"HYMO_NULL_STEP": "0.02"}
+    shell.environ = {"HYMO_NULL_STEP": "0.1"}
     running = shell.start("run", path, *NULL)
     until_said(running, "succeeded")
     running.send_signal(number)
@@ -137,6 +137,7 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     assert of_home(shell) == []
     assert not (shell.home / "broker.sock").exists()
     if number == signal.SIGINT:
+        shell.environ = {}
         rest = shell.run("run", path, *NULL, "--json")
         assert json.loads(rest.stdout)["counts"]["succeeded"] == 200
 
@@ -161,7 +162,7 @@ def test_a_second_signal_ends_the_motions_in_hand(shell: Any) -> None:
 
 
 def test_a_second_run_waits_for_the_home_and_goes_on_by_itself(shell: Any) -> None:
-    shell.environ = {"HYMO_NULL_STEP": "0.02"}
+    shell.environ = {"HYMO_NULL_STEP": "0.1"}
     first = shell.start("run", many(shell, 200, "first"), *NULL)
     until_said(first, "succeeded")
     second = shell.start("run", many(shell, 3, "second"), *NULL, "--priority", "-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from jobs.broker import alive
 from tests.faults.plant import Plant, Running, opened
+from worker.home import worker_lock
 
 UP = ("--devices", "cpu", "--models", "null", "--memory", "64", "--serve", "full")
 
@@ -86,6 +88,63 @@ def test_up_killed_and_started_again(station: Plant) -> None:
     plant.finish(16)
     only_first_attempts(plant, 16)
     assert not alive(plant.settings), "the new owner stopped the broker"
+
+
+@pytest.mark.slow
+def test_the_device_of_a_killed_owner_is_free_when_its_worker_has_drained(station: Plant) -> None:
+    """Two workers never share it, however soon the next owner comes."""
+    plant = station
+    plant.environ |= {"HYMO_NULL_STEP": "0.3"}
+    first = up(plant)
+    plant.submit(8, steps=10)
+    (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")
+    first.kill()
+    second = plant.start("up", "up", *UP)
+    log = plant.home / "logs" / "worker-cpu.log"
+    held = f"device cpu is still held by process {pid}"
+    plant.until(lambda: held in log.read_text(), "the next worker waits")
+    assert states(plant) in (["live"], ["draining"])
+    plant.until(lambda: len(states(plant)) > 1, "the next worker has registered")
+    assert states(plant) == ["stopped", "live"]
+    plant.until(lambda: not psutil.pid_exists(pid), "the first one's process is gone")
+    second.send(signal.SIGTERM)
+    assert second.ended() == 0, second.said
+    assert not alive(plant.settings)
+
+
+def test_a_worker_waits_for_its_device_and_ends_on_sigterm(plant: Plant) -> None:
+    lock = worker_lock(plant.home, device="cpu", name="a")
+    assert lock.take() is None
+    waiting = [plant.worker("a", ready=False) for _ in range(2)]
+    for one in waiting:
+        plant.until(lambda one=one: f"held by process {os.getpid()}" in one.said, "it waits")
+    waiting[0].send(signal.SIGTERM)
+    assert waiting[0].ended(10) != 75
+    assert states(plant) == []
+    lock.free()
+    plant.ready(waiting[1])
+    plant.worker("b")  # another name is another worker
+    assert states(plant) == ["live", "live"]
+
+
+@pytest.mark.slow
+def test_jobs_of_a_killed_worker_do_not_wait_for_their_lease(station: Plant) -> None:
+    """Who started it knows that it is gone."""
+    plant = station
+    plant.environ |= {"HYMO_NULL_STEP": "0.2", "HYMO_LEASE": "300"}
+    up(plant)
+    plant.submit(4, steps=10)
+    (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")
+    lost = list(plant.holders())
+    psutil.Process(pid).kill()
+    plant.finish(4)
+    assert plant.counts() == {"succeeded": 4}
+    assert lost
+    for name in lost:
+        first, *_ = plant.tries(name)
+        assert (first.pid, first.failure) == (pid, "lost")
+        assert first.error == f"worker process {pid} ended with code -9"
+    assert states(plant)[0] == "stopped"
 
 
 @pytest.mark.slow

@@ -98,6 +98,16 @@ def test_a_wiped_broker_is_filled_again_once_the_messages_are_old(scene: Scene) 
     assert scene.reconciler.round().republished == 0, "nothing is missing now"
 
 
+def test_a_broker_just_started_is_filled_at_once(scene: Scene) -> None:
+    scene.add(30)
+    scene.reconciler.round()
+    scene.client.flushall()
+    scene.clock.tick(0.1)
+    assert scene.reconciler.round(fresh=True).republished == 30
+    assert scene.reconciler.round(fresh=True).republished == 0
+    assert scene.depth() == 30
+
+
 def test_only_the_missing_messages_are_published_again(scene: Scene) -> None:
     scene.add(10)
     scene.reconciler.round()
