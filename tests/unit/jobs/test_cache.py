@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jobs.cache import reusable
-from jobs.records import Artifact
+from jobs.cache import Shelf, lost, reusable
+from jobs.parts import link_path, list_parts
+from jobs.records import Artifact, NewJob
+from jobs.spec import JobSpec
 
 
 @pytest.fixture
@@ -71,3 +74,73 @@ def test_a_device_is_no_file_however_well_it_matches() -> None:
 def test_a_path_that_no_file_system_takes_is_not_reused() -> None:
     assert reusable([Artifact("npz", "a\x00b", 1, "x")], ("npz",)) is None
     assert reusable([Artifact("npz", "x" * 5000, 1, "x")], ("npz",)) is None
+
+
+def test_only_what_is_certainly_gone_is_lost(
+    made: tuple[Artifact, Artifact], tmp_path: Path
+) -> None:
+    npz, bvh = made
+    assert not lost(made)
+    assert not lost(()), "a job may have no files"
+    flip(Path(bvh.path))
+    assert not lost(made), "nothing is read"
+    assert not lost([Artifact("npz", str(tmp_path / ("x" * 300)), 1, "x")]), "cannot be looked at"
+    Path(bvh.path).write_bytes(b"")
+    assert lost(made)
+    Path(npz.path).unlink()
+    assert lost([npz])
+    assert lost([Artifact("npz", f"{bvh.path}/below-a-file", 1, "x")])
+
+
+def spec(custom_id: str) -> JobSpec:
+    return JobSpec(custom_id=custom_id, prompt="walks", seed=7)
+
+
+def test_a_shelf_is_empty_afterwards_whatever_became_of_its_files(
+    made: tuple[Artifact, Artifact], tmp_path: Path
+) -> None:
+    folder = tmp_path / "batch"
+    shelf = Shelf(folder)
+    taken = {name: shelf.take(spec(name), made) for name in ("a", "b")}
+    assert len(list_parts(folder)) == 4
+    assert {path.name for path in folder.iterdir() if path.name[0] != "."} == set()
+    job = NewJob(spec=spec("a"), mode="lite", revision="r", gib=1, cached_from=1,
+                 artifacts=taken["a"] or ())  # fmt: skip
+    shelf.place([job])
+    shelf.clear()
+    assert {path.name for path in folder.iterdir()} == {"a_s7.npz", "a_s7.bvh"}
+    pairs = zip(job.artifacts, made, strict=True)
+    assert all(Path(mine.path).samefile(old.path) for mine, old in pairs)
+    # Once more, as after a submit that was killed between the files and the rows: renaming one
+    # link over another of the same file does nothing.
+    again = Shelf(folder)
+    again.take(spec("a"), made)
+    again.place([job])
+    again.clear()
+    assert {path.name for path in folder.iterdir()} == {"a_s7.npz", "a_s7.bvh"}
+
+
+def test_a_file_under_the_temporary_name_is_never_written_to(
+    made: tuple[Artifact, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could be a link to somebody's motion: made by another container's process 1."""
+    npz, bvh = made
+    folder = tmp_path / "batch"
+    folder.mkdir()
+    monkeypatch.setattr("jobs.parts.time.time", lambda: 1.0)
+    os.link(bvh.path, link_path(folder / "a_s7.npz"))
+    assert Shelf(folder).take(spec("a"), [npz]) is None
+    assert not lost([bvh])
+
+
+def test_a_symbolic_link_is_copied_not_linked(
+    made: tuple[Artifact, Artifact], tmp_path: Path
+) -> None:
+    npz, _ = made
+    symbol = tmp_path / "symbol.npz"
+    symbol.symlink_to(npz.path)
+    shelf = Shelf(tmp_path / "batch")
+    shelf.take(spec("a"), [replace(npz, path=str(symbol))])
+    (part,) = list_parts(tmp_path / "batch")
+    assert not part.is_symlink()
+    assert part.read_bytes() == Path(npz.path).read_bytes()

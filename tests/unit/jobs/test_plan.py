@@ -53,6 +53,8 @@ def test_a_plan_groups_jobs_by_queue_and_says_who_takes_them() -> None:
         Asked("tiny", "lite", 100): 1,
     }
     plan = planned("b", found(asked), [SMALL])
+    assert plan.manned
+    assert not planned("b", found(asked), []).manned
     assert plan.auto == {"lite": 5}
     assert plan.untrained == ("null", "tiny")
     by_model = {(each.model, each.frames): each for each in plan.classes}
