@@ -1,0 +1,1 @@
+"""Training data from motion capture: readers, retargeting, segments, augmentation, datasets."""
