@@ -26,9 +26,9 @@ class Scale:
     cycles: int = 20_000
     alone: int = 2_000
     history: int = 1_000_000
-    repeats: int = 7
+    repeats: int = 5
 
 
 FULL = Scale()
 #: Seconds instead of minutes: shows that everything works, not how fast it is.
-QUICK = Scale(rows=300, delays=200, rounds=1, cycles=200, alone=20, history=4_000, repeats=2)
+QUICK = Scale(rows=100, delays=50, rounds=1, cycles=64, alone=4, history=4_000, repeats=1)
