@@ -40,7 +40,7 @@ class Routed:
     content: str
 
     def job(self, cached_from: int | None = None, files: tuple[Artifact, ...] = ()) -> NewJob:
-        """The job as the store takes it, done already if there are files to point at."""
+        """The job as the store takes it, done already if it was made before."""
         return NewJob(
             spec=self.spec,
             mode=self.route.demand.mode,

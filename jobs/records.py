@@ -42,7 +42,7 @@ class NewJob:
         revision: of the model's weights in that mode.
         gib: the class.
         cached_from, artifacts: set when the content already succeeded and its files verify; the
-            row is then inserted as succeeded.
+            row is then inserted as succeeded. The artifacts are the job's own, in its batch's folder.
     """
 
     spec: JobSpec
@@ -59,7 +59,7 @@ class Inserted:
 
     Attributes:
         new: (job id, queue) of rows added as queued.
-        cached: how many were added as succeeded, pointing at existing files.
+        cached: how many were added as succeeded, with the files of earlier jobs.
         existing: how many were there already with the same content.
         changed: (custom id, seed) of rows that are there with other content; left untouched.
     """

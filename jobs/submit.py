@@ -205,7 +205,7 @@ class Submitter:
     ) -> list[NewJob]:
         """The chunk's jobs, those done already whose motion is there; each with its own files.
 
-        Jobs that the batch has are left out of it: their files may be other ones.
+        Jobs that the batch has are not looked at: submitting a file again reads no motions.
         """
         fresh = [each for each in chunk if (each.spec.custom_id, each.spec.seed) not in known]
         content = self._store.batches.content([routed.content for routed in fresh])

@@ -125,7 +125,7 @@ jobs = Table(
     Column("queued_at", Double, nullable=False),
     Column("started_at", Double),
     Column("finished_at", Double),
-    # The job whose files this one points at, when its content had already succeeded.
+    # The job whose motion this one has, when its content had already succeeded.
     Column("cached_from", ForeignKey("jobs.id")),
     # The last attempt's figures again, so that history reads one table.
     Column("card", String(100)),
