@@ -23,7 +23,7 @@ from jobs.records import Claim
 from jobs.routing import Demand, Offer
 from jobs.states import SUSPECT, Outcome, State, sources
 from jobs.store.base import Facet, Found
-from jobs.store.lanes import ORDER, READY, Lane, best, classes, lane, suits
+from jobs.store.lanes import ORDER, QUEUED, READY, Lane, best, classes, lane, suits
 from jobs.tables import attempts, batches, jobs, workers
 
 #: Candidates looked at for each job wanted. Where workers claim at the same moment, those that
@@ -35,6 +35,7 @@ _ROUNDS = 4
 _WORKER = select(workers.c.id, workers.c.name, workers.c.card).where(
     workers.c.id == bindparam("id", type_=BigInteger)
 )
+_WAITS = select(jobs.c.id).where(jobs.c.id == bindparam("id", type_=BigInteger), QUEUED)
 _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
     jobs.c.frames, jobs.c.failure,
@@ -127,6 +128,8 @@ class ClaimStore(Facet):
         Raises:
             NotFoundError: no such worker.
         """
+        if job_id is not None and not self._queued(job_id):
+            return []
         with self.write() as connection:
             worker = _worker(connection, worker_id)
             now = self.present(connection)
@@ -140,6 +143,12 @@ class ClaimStore(Facet):
                 if pack or job_id is not None:
                     break
             return _take(connection, worker, pack, now=now, lease=lease)
+
+    def _queued(self, job_id: int) -> bool:
+        """Whether the job waits at all. After a pack its jobs' messages still come, one by one:
+        looking first spares each of them a write transaction."""
+        with self.read() as connection:
+            return connection.execute(_WAITS, {"id": job_id}).one_or_none() is not None
 
 
 def _worker(connection: Connection, worker_id: int) -> Found:
