@@ -42,7 +42,7 @@ class NewJob:
         revision: of the model's weights in that mode.
         gib: the class.
         cached_from, artifacts: set when the content already succeeded and its files verify; the
-            row is then inserted as succeeded. The artifacts are the job's own, in its batch's folder.
+            row is then inserted as succeeded. The artifacts are its own: see `jobs.cache`.
     """
 
     spec: JobSpec
