@@ -120,6 +120,15 @@ class ExportError(HymotionError):
     """A motion or its metadata cannot be written in the wanted format."""
 
 
+class MeasureError(HymotionError):
+    """A motion or a set of motions that cannot be measured; carries the field and its value."""
+
+    def __init__(self, problem: str, *, mend: str, field: str, value: object) -> None:
+        super().__init__(problem, mend=mend)
+        self.field = field
+        self.value = value
+
+
 class GoldenError(HymotionError):
     """A folder of golden fixtures that cannot be used; carries the folder."""
 

@@ -1,0 +1,31 @@
+"""Measures of motions: quality, distance to real ones, what they show. See docs/measures.md."""
+
+from hymotion.metrics.classifier import Accuracy, Classifier, Verdict
+from hymotion.metrics.fitting import FitSettings, fit
+from hymotion.metrics.frechet import Distance, Reference
+from hymotion.metrics.judgefile import load_classifier, save_classifier
+from hymotion.metrics.labelled import Labelled, Split
+from hymotion.metrics.paired import PairedError, paired_error
+from hymotion.metrics.quality import Quality, measure
+from hymotion.metrics.sequence import Part, Recognition, recognise
+
+__all__ = [
+    "Accuracy",
+    "Classifier",
+    "Distance",
+    "FitSettings",
+    "Labelled",
+    "PairedError",
+    "Part",
+    "Quality",
+    "Recognition",
+    "Reference",
+    "Split",
+    "Verdict",
+    "fit",
+    "load_classifier",
+    "measure",
+    "paired_error",
+    "recognise",
+    "save_classifier",
+]

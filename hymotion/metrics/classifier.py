@@ -1,0 +1,125 @@
+"""The action classifier: the judge of what a motion shows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hymotion.errors import MeasureError
+from hymotion.metrics.actionnet import ActionNet
+from hymotion.metrics.features import motion_features, windows
+from hymotion.metrics.labelled import Labelled
+from hymotion.motion import Motion
+
+WINDOW = 60
+STRIDE = 15
+"""Windows of a whole motion, frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the judge sees in a motion.
+
+    Attributes:
+        action: the likeliest.
+        probability: of that action, by the classifier's own lights.
+        ranking: all actions, the likeliest first.
+    """
+
+    action: str
+    probability: float
+    ranking: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """How often the judge sees the wanted action.
+
+    Attributes:
+        top1: share of the motions whose likeliest action is the wanted one.
+        count: how many motions.
+        by_action: (right, all) for each wanted action, by name.
+        confused: (wanted, seen) → how often, where they differ.
+    """
+
+    top1: float
+    count: int
+    by_action: dict[str, tuple[int, int]]
+    confused: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A fitted network and the names of its outputs.
+
+    Attributes:
+        actions: names, in the order of the logits.
+        network: in evaluation mode, on the CPU.
+    """
+
+    actions: tuple[str, ...]
+    network: ActionNet
+
+    def predict(self, motion: Motion) -> Verdict:
+        """The action of a whole motion: the mean log-probability over its windows.
+
+        Raises:
+            MeasureError: fewer than two frames, or not finite.
+        """
+        logs = self.windows(motion, length=WINDOW, stride=STRIDE).mean(0)
+        order = logs.argsort(descending=True, stable=True).tolist()
+        ranking = tuple(self.actions[index] for index in order)
+        share = logs.softmax(0)[order[0]]
+        return Verdict(action=ranking[0], probability=float(share), ranking=ranking)
+
+    def windows(self, motion: Motion, *, length: int, stride: int) -> Tensor:
+        """(windows, actions) log-probabilities of the windows of a motion, one after another."""
+        features = motion_features(motion)
+        starts = windows(len(features), length=length, stride=stride)
+        clips = torch.stack([features[start : start + length] for start in starts])
+        with torch.inference_mode():
+            logits = self.network(clips, torch.ones(clips.shape[:2], dtype=torch.bool))
+        return torch.log_softmax(logits, dim=1).clone()
+
+    def score(self, items: Iterable[Labelled]) -> Accuracy:
+        """How often the judge agrees with the labels of all the given items.
+
+        Raises:
+            MeasureError: no items, or an action it was never taught.
+        """
+        pairs = [(item.action, self.predict(item.motion).action) for item in items]
+        self.check(tuple(wanted for wanted, _ in pairs))
+        if not pairs:
+            raise MeasureError(
+                "no motions to judge",
+                mend="Give at least one labelled motion",
+                field="items",
+                value=0,
+            )
+        return _accuracy(pairs)
+
+    def check(self, actions: Sequence[str]) -> None:
+        """Raise a MeasureError for actions that the judge was never taught."""
+        unknown = sorted(set(actions) - set(self.actions))
+        if unknown:
+            raise MeasureError(
+                f"the classifier was never taught {', '.join(unknown)}",
+                mend=f"Use its actions: {', '.join(self.actions)}",
+                field="action",
+                value=tuple(unknown),
+            )
+
+
+def _accuracy(pairs: Sequence[tuple[str, str]]) -> Accuracy:
+    by_action: dict[str, tuple[int, int]] = {}
+    confused: dict[tuple[str, str], int] = {}
+    for wanted, seen in sorted(pairs):
+        right, total = by_action.get(wanted, (0, 0))
+        by_action[wanted] = (right + (wanted == seen), total + 1)
+        if wanted != seen:
+            confused[wanted, seen] = confused.get((wanted, seen), 0) + 1
+    right = sum(one for one, _ in by_action.values())
+    return Accuracy(
+        top1=right / len(pairs), count=len(pairs), by_action=by_action, confused=confused
+    )

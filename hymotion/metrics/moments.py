@@ -1,0 +1,86 @@
+"""Mean and covariance of windows, from sums over clips; the distance between Gaussians."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+OVERLAP = 2
+"""Windows overlap by half, so about half as many are independent."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClipSums:
+    """Sums over the windows of each of C clips, so that a resample costs no pass over windows.
+
+    Attributes:
+        count: (C,) windows.
+        first: (C, D) sums of the coordinates.
+        second: (C, D, D) sums of their products.
+    """
+
+    count: Tensor
+    first: Tensor
+    second: Tensor
+
+    def resampled(self, generator: torch.Generator) -> "ClipSums":
+        """As many clips, drawn with replacement: whole clips, as a clip's windows are alike."""
+        index = torch.randint(len(self.count), (len(self.count),), generator=generator)
+        return ClipSums(self.count[index], self.first[index], self.second[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Mean (D,) and covariance (D, D) of a set of windows, float64."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, sums: ClipSums) -> "Moments":
+        """Moments with the covariance shrunk; see `shrunk`."""
+        count = sums.count.sum()
+        mean = sums.first.sum(0) / count
+        covariance = sums.second.sum(0) / count - torch.outer(mean, mean)
+        return cls(mean=mean, covariance=shrunk(covariance, float(count) / OVERLAP))
+
+
+def clip_sums(clips: Sequence[Tensor]) -> ClipSums:
+    """Sums of clips (windows, D)."""
+    return ClipSums(
+        count=torch.tensor([len(clip) for clip in clips], dtype=torch.float64),
+        first=torch.stack([clip.sum(0) for clip in clips]),
+        second=torch.stack([clip.T @ clip for clip in clips]),
+    )
+
+
+def shrunk(covariance: Tensor, samples: float) -> Tensor:
+    """Oracle approximating shrinkage of a covariance (D, D) towards a multiple of one.
+
+    Chen, Wiesel, Eldar & Hero 2010, equation 23: the weight goes to 0 as the samples grow, and
+    fewer samples than dimensions still give full rank.
+    """
+    size = len(covariance)
+    trace = covariance.trace()
+    squares = covariance.square().sum()
+    above = (1 - 2 / size) * squares + trace**2
+    below = (samples + 1 - 2 / size) * (squares - trace**2 / size)
+    weight = torch.where(below > 0, (above / below.clamp(min=1e-300)).clamp(max=1), 1.0)
+    target = torch.eye(size, dtype=covariance.dtype) * trace / size
+    return (1 - weight) * covariance + weight * target
+
+
+def frechet_distance(one: Moments, other: Moments) -> float:
+    """Squared Fréchet distance of two Gaussians (Dowson & Landau 1982).
+
+    |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½), the symmetric form, whose eigenvalues are
+    real; those that rounding makes negative are 0.
+    """
+    values, vectors = torch.linalg.eigh(one.covariance)
+    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
+    product = root @ other.covariance @ root
+    mixed = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
+    means = (one.mean - other.mean).square().sum()
+    total = means + one.covariance.trace() + other.covariance.trace() - 2 * mixed
+    return max(0.0, float(total))

@@ -1,0 +1,108 @@
+"""Features and descriptors: what they see and what they must not see."""
+
+import math
+
+import pytest
+import torch
+
+from hymotion.errors import MeasureError
+from hymotion.metrics.descriptor import NUMBERS, WAVES, WINDOW, cosines, describe
+from hymotion.metrics.features import FEATURES, facing_frames, motion_features, windows
+from hymotion.motion import Motion
+from hymotion.rotation import (
+    axis_angle_from_matrix,
+    matrix_from_axis_angle,
+    matrix_from_rot6d,
+)
+from tests.unit.hymotion.metrics.bodies import ACTIONS, acting, posed, standing
+
+
+def moved(motion: Motion, *, yaw: float, way: tuple[float, float]) -> Motion:
+    """The same motion elsewhere on the ground, facing elsewhere."""
+    turn = matrix_from_axis_angle(torch.tensor([0.0, yaw, 0.0], dtype=torch.float64))
+    matrices = matrix_from_rot6d(torch.from_numpy(motion.rot6d).double())
+    matrices[:, 0] = turn @ matrices[:, 0]
+    trans = torch.from_numpy(motion.trans).double() @ turn.T
+    trans += torch.tensor([way[0], 0.0, way[1]])
+    return posed(axis_angle_from_matrix(matrices), trans)
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS))
+def test_place_and_direction_in_the_world_do_not_matter(action: str) -> None:
+    motion = acting(action, seed=5)
+    there = moved(motion, yaw=2.0, way=(3.0, -4.0))
+    ours, theirs = motion_features(motion), motion_features(there)
+    assert ours.shape == (60, FEATURES)
+    assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize("yaw", [0.0, 1.0, -2.5])
+def test_forward_is_forward_whichever_way_the_body_faces(yaw: float) -> None:
+    walk = moved(standing(velocity=(0, 0, 1.5)), yaw=yaw, way=(0, 0))
+    velocity = motion_features(walk)[:, 1:4]
+    assert torch.allclose(velocity, torch.tensor([0.0, 0.0, 1.5]).expand(40, 3), atol=1e-4)
+
+
+def test_turning_is_radians_a_second() -> None:
+    turns = torch.zeros(40, 22, 3, dtype=torch.float64)
+    turns[:, 0, 1] = torch.arange(40) / 30 * 1.2
+    rate = motion_features(posed(turns, torch.zeros(40, 3)))[:, 4]
+    # The Gaussian over the facing direction reaches 15 frames, past which the ends are repeated.
+    assert torch.allclose(rate[16:24], torch.full((8,), 1.2), atol=1e-4)
+
+
+def test_facing_survives_a_moment_on_the_side() -> None:
+    turns = torch.zeros(60, 22, 3, dtype=torch.float64)
+    turns[:, 0, 2] = torch.linspace(0, 2 * math.pi, 60)
+    rates = motion_features(posed(turns, torch.zeros(60, 3)))[:, 4]
+    assert rates.isfinite().all()
+    world = torch.zeros(5, 22, 3, dtype=torch.float64)
+    world[:, 1, 1] = 1.0
+    assert torch.equal(facing_frames(world), torch.eye(3).double().expand(5, 3, 3))
+
+
+def test_left_and_right_are_told_apart() -> None:
+    motion = acting("wave", seed=2)
+    turns = axis_angle_from_matrix(motion.matrices())
+    mirrored = turns.clone()
+    for left, right in ((16, 17), (18, 19)):
+        mirrored[:, left], mirrored[:, right] = turns[:, right], turns[:, left]
+    other = posed(mirrored, torch.from_numpy(motion.trans))
+    assert (motion_features(motion) - motion_features(other)).abs().max() > 0.3
+
+
+@pytest.mark.parametrize(
+    ("frames", "starts"), [(20, [0]), (15, [0]), (40, [0, 10, 20]), (45, [0, 10, 20, 25])]
+)
+def test_windows_leave_no_frame_out(frames: int, starts: list[int]) -> None:
+    assert windows(frames, length=20, stride=10) == starts
+
+
+def test_cosines_are_orthonormal() -> None:
+    rows = cosines()
+    assert torch.allclose(rows @ rows.T, torch.eye(WAVES, dtype=torch.float64))
+
+
+def test_a_descriptor_has_the_mean_and_the_tremor() -> None:
+    described = describe(standing(40, velocity=(0, 0, 1.5)))
+    assert described.shape == (3, NUMBERS)
+    assert torch.allclose(described[:, 3], torch.full((3,), 1.5).double(), atol=1e-4)
+    assert described[:, -22:].abs().max() < 1e-4
+
+    shaken = torch.zeros(40, 22, 3, dtype=torch.float64)
+    shaken[:, 0, 1] = 0.01 * torch.sin(torch.arange(40) * 2.0)
+    assert describe(posed(shaken, torch.zeros(40, 3)))[:, -1].min() > 0.01
+
+
+def test_what_has_no_features_is_refused() -> None:
+    with pytest.raises(MeasureError, match="window of 20"):
+        describe(acting("march", seed=1, frames=WINDOW - 1))
+    with pytest.raises(MeasureError, match="no velocity"):
+        motion_features(acting("march", seed=1, frames=1))
+    motion = acting("march", seed=1)
+    motion.trans[4, 1] = float("nan")
+    with pytest.raises(MeasureError, match="not finite"):
+        motion_features(motion)
+    with pytest.raises(MeasureError, match="22 joints") as caught:
+        motion_features(Motion(rot6d=motion.rot6d[:, :5], trans=motion.trans, joints=motion.joints))
+    assert caught.value.value == (60, 5, 6)
