@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds that reserving, loading and warming up may take: large weights on a slow disk are no hang.
+#: Seconds that reserving, loading and warming up may take: large weights on a slow disk are no
+#: hang.
 LOADING = 600.0
 #: Exit code of a process that hung: whoever supervises it starts it again.
 HUNG = 75

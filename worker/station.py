@@ -145,8 +145,9 @@ class Station:
                     worker_id, story, backoff=exponential(self._settings.backoff)
                 )
                 self._store.workers.stop(worker_id)
-                for lease in expired:
-                    log.warning("job %d: its worker is gone; now %s", lease.job_id, lease.state)
+                if expired:
+                    after = ", ".join(f"{lease.job_id} {lease.state}" for lease in expired)
+                    log.info("jobs of worker process %d, now: %s", fallen.pid, after)
         except UnreachableError as away:
             log.warning("leases of %s not ended, they will run out: %s", fallen.name, away)
 

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -134,27 +135,28 @@ def _work(
     _say_ahead(store.outlook.ahead(batch.id, hope.offers()))
     log_to_stderr(logging.WARNING)
     with Stop() as stop:
-
-        def station() -> Station:
-            return Station(
-                store=store,
-                settings=settings,
-                workers=crew,
-                environ=os.environ,
-                hurry=lambda: stop.hurried,
-            )
-
+        station = partial(
+            Station,
+            store=store,
+            settings=settings,
+            workers=crew,
+            environ=os.environ,
+            hurry=lambda: stop.hurried,
+        )
         with Tenant(lock=HomeLock(settings.home), station=station, say=_say) as tenant:
-            followed = _follow(progress, tenant, hope, stop)
-            if followed is not None:
-                return followed
-            if tenant.station is not None:
+            ended = _follow(progress, tenant, hope, stop)
+            if ended is None and tenant.station is not None:
                 say_stopping(tenant.station)
-        last = progress.snapshot()
-        if not last.finished:
-            goes_on = f"process {tenant.owner} goes on" if tenant.owner else AGAIN
-            _say(f"{last.done} of {last.total} done; {goes_on}")
-        return last
+        return ended or _stopped(progress, tenant.owner)
+
+
+def _stopped(progress: BatchProgress, owner: str | None) -> Snapshot:
+    """The batch after the motions in hand were finished; says how it goes on."""
+    last = progress.snapshot()
+    if not last.finished:
+        goes_on = AGAIN if owner is None else f"process {owner} goes on"
+        _say(f"{last.done} of {last.total} done; {goes_on}")
+    return last
 
 
 def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> Snapshot | None:
