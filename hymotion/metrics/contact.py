@@ -9,8 +9,17 @@ from hymotion.errors import MeasureError
 from hymotion.metrics.surface import Surface
 from hymotion.skeleton import L_ANKLE, L_FOOT, R_ANKLE, R_FOOT, Skeleton
 
-NEAR = 0.030
-"""A sole point below this height is near the ground, metres."""
+NEAR = 0.080
+"""A sole point below this height may be on the ground, metres. Wide on purpose: a body of rigid
+feet digs its toes in at each push, which puts the ground of the clip below its standing feet."""
+
+RISE = 0.3
+"""A sole point that rises or falls faster is on its way, m/s."""
+
+FLAT = 0.040
+LEVEL = 0.020
+"""A foot stands beside the other one when its sole points differ by no more than FLAT in height
+and its lowest by no more than LEVEL from the other's, metres."""
 
 FEET = ((L_ANKLE, L_FOOT), (R_ANKLE, R_FOOT))
 """The joints of the left and of the right foot: heel and forefoot."""
@@ -29,30 +38,30 @@ class FootContact:
     slip: Tensor
 
 
-def foot_contact(surface: Surface, skeleton: Skeleton) -> FootContact:
+def foot_contact(surface: Surface, skeleton: Skeleton, *, fps: int) -> FootContact:
     """Which foot touches the ground in which step, and how far it slips meanwhile.
 
-    A sole point (heel, ball, toe) is *near* in a step when it is below 30 mm at both its
-    frames. A foot's slip is the least horizontal way of its near points, so that a foot that
-    rolls from heel to toe, always with one point at rest, does not slip. A foot touches when
-    it has a near point and either stands flat (heel and forefoot near) or slips no more than
-    the other foot does. The last condition leaves out the toe of the swinging leg, which passes
-    a centimetre or two above the ground in every human step; as it compares feet instead of
-    capping the speed, a body that glides over the ground counts in full however fast it is.
+    A sole point (heel, ball, toe) is *near* in a step when it is below 80 mm at both its frames
+    and neither rises nor falls faster than 0.3 m/s. A foot's slip is the least horizontal way of
+    its near points, so that a foot that rolls from heel to toe, always with one point at rest,
+    does not slip. The foot that slips less carries the body and touches. The other touches too
+    when it has a near point, stands flat, and stands as high as the first. That leaves out the
+    swinging leg, whose toe passes a centimetre or two above the ground in every human step; as
+    feet are compared and speed is not capped, a body that glides counts in full however fast.
 
     Raises:
         MeasureError: the skeleton lacks sole points at the heels or the forefeet.
     """
-    near = (surface.heights[:-1] < NEAR) & (surface.heights[1:] < NEAR)
-    ways = (surface.points[1:] - surface.points[:-1])[..., (0, 2)].norm(dim=-1)
-    ways = ways.where(near, torch.inf)
-    slips, flats = [], []
-    for ankle, forefoot in FEET:
-        heel, fore = _soles(skeleton, ankle), _soles(skeleton, forefoot)
-        slips.append(ways[:, heel + fore].amin(1))
-        flats.append(near[:, heel].any(1) & near[:, fore].any(1))
-    slip, flat = torch.stack(slips, dim=1), torch.stack(flats, dim=1)
-    touching = slip.isfinite() & (flat | (slip <= slip.flip(1)))
+    heights, steps = surface.heights, torch.diff(surface.points, dim=0)
+    near = (heights[:-1] < NEAR) & (heights[1:] < NEAR) & (steps[..., 1].abs() * fps < RISE)
+    ways = steps[..., (0, 2)].norm(dim=-1).where(near, torch.inf)
+    middle = (heights[:-1] + heights[1:]) / 2
+    feet = [_soles(skeleton, ankle) + _soles(skeleton, fore) for ankle, fore in FEET]
+    slip = torch.stack([ways[:, foot].amin(1) for foot in feet], dim=1)
+    low = torch.stack([middle[:, foot].amin(1) for foot in feet], dim=1)
+    high = torch.stack([middle[:, foot].amax(1) for foot in feet], dim=1)
+    beside = (high - low <= FLAT) & ((low - low.flip(1)).abs() <= LEVEL)
+    touching = slip.isfinite() & (beside | (slip <= slip.flip(1)))
     return FootContact(touching=touching, slip=slip.where(touching, 0.0))
 
 

@@ -39,9 +39,10 @@ def measure(motion: Motion) -> Quality:
     if not all(np.isfinite(array).all() for array in arrays):
         return Quality(finite=False)
     surface = measure_surface(motion)
+    contact = foot_contact(surface, motion.skeleton, fps=motion.fps)
     return Quality(
         finite=True,
-        skate=skate(foot_contact(surface, motion.skeleton), fps=motion.fps),
+        skate=skate(contact, fps=motion.fps),
         penetration=penetration(surface),
         jitter=jitter(motion),
     )

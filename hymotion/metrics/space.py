@@ -11,6 +11,10 @@ FLAT = 1e-3
 """Least spread by which a number is divided (metres, m/s, or standard deviations): what is
 constant in the reference but for rounding must not count for more than what moves."""
 
+FAR = 5.0
+"""Numbers further than this many standard deviations from the mean count as this far: one bad
+frame of motion capture must not decide the distance of a thousand windows."""
+
 
 @dataclass(frozen=True, eq=False)
 class Space:
@@ -20,15 +24,15 @@ class Space:
         mean: (N,) of the reference's descriptors.
         scale: (N,) their standard deviations.
         axes: (N, K) principal axes of the standardised descriptors.
-        spread: (K + 1,) standard deviations along the axes, and of the distance from them.
-        outside: mean distance of the reference from the axes.
+        centre: (K + 1,) mean along the axes, and of the logarithm of the distance from them.
+        spread: (K + 1,) standard deviations of the same.
     """
 
     mean: Tensor
     scale: Tensor
     axes: Tensor
+    centre: Tensor
     spread: Tensor
-    outside: float
 
     @classmethod
     def fit(cls, descriptors: Tensor) -> "Space":
@@ -37,28 +41,30 @@ class Space:
         Half of M at most, so that the covariance has full rank with room to spare.
         """
         mean, scale = descriptors.mean(0), descriptors.std(0).clamp(min=FLAT)
-        standard = (descriptors - mean) / scale
+        standard = ((descriptors - mean) / scale).clamp(-FAR, FAR)
         count = max(1, min(COMPONENTS, len(descriptors) // 2, descriptors.shape[1]))
-        _, _, rows = torch.linalg.svd(standard, full_matrices=False)
+        _, _, rows = torch.linalg.svd(standard - standard.mean(0), full_matrices=False)
         axes = rows[:count].T
-        along = standard @ axes
-        distance = (standard - along @ axes.T).norm(dim=1)
-        spread = torch.cat((along.std(0), distance.std()[None]))
+        raw = _coordinates(standard, axes)
         return cls(
             mean=mean,
             scale=scale,
             axes=axes,
-            spread=spread.clamp(min=FLAT),
-            outside=float(distance.mean()),
+            centre=raw.mean(0),
+            spread=raw.std(0).clamp(min=FLAT),
         )
 
     def place(self, descriptors: Tensor) -> Tensor:
         """(M, K + 1) coordinates in units of the reference's standard deviations.
 
-        The last is the distance from the axes: motions that no real clip resembles would
-        otherwise be seen only by their shadow on the axes.
+        The last is the logarithm of the distance from the axes: motions that no real clip
+        resembles would otherwise be seen only by their shadow on the axes.
         """
-        standard = (descriptors - self.mean) / self.scale
-        along = standard @ self.axes
-        distance = (standard - along @ self.axes.T).norm(dim=1, keepdim=True) - self.outside
-        return torch.cat((along, distance), dim=1) / self.spread
+        standard = ((descriptors - self.mean) / self.scale).clamp(-FAR, FAR)
+        return (_coordinates(standard, self.axes) - self.centre) / self.spread
+
+
+def _coordinates(standard: Tensor, axes: Tensor) -> Tensor:
+    along = standard @ axes
+    distance = (standard - along @ axes.T).norm(dim=1, keepdim=True)
+    return torch.cat((along, (distance + FLAT).log()), dim=1)

@@ -87,11 +87,15 @@ def test_a_descriptor_has_the_mean_and_the_tremor() -> None:
     described = describe(standing(40, velocity=(0, 0, 1.5)))
     assert described.shape == (3, NUMBERS)
     assert torch.allclose(described[:, 3], torch.full((3,), 1.5).double(), atol=1e-4)
-    assert described[:, -22:].abs().max() < 1e-4
+    assert torch.allclose(described[:, -22:].exp(), torch.tensor(0.02).double(), atol=1e-4)
 
     shaken = torch.zeros(40, 22, 3, dtype=torch.float64)
     shaken[:, 0, 1] = 0.01 * torch.sin(torch.arange(40) * 2.0)
-    assert describe(posed(shaken, torch.zeros(40, 3)))[:, -1].min() > 0.01
+    wrist = describe(posed(shaken, torch.zeros(40, 3)))[:, -1].exp() - 0.02
+    # A wrist 0.7 m from the axis, at 0.01 rad · sin(2 rad a frame) by central differences.
+    assert torch.allclose(
+        wrist, torch.tensor(0.7 * 0.01 * math.sin(2) * 30 / 2**0.5).double(), rtol=0.2
+    )
 
 
 def test_what_has_no_features_is_refused() -> None:

@@ -67,17 +67,25 @@ def test_the_space_standardises_its_own_reference() -> None:
 
 
 def test_the_space_sees_what_lies_off_its_axes() -> None:
-    points = torch.zeros(100, 4, dtype=torch.float64)
-    points[:, :2] = gaussian(100, 2, seed=7)
-    points[:, 2:] = gaussian(100, 2, seed=8) * 1e-2
-    space = Space.fit(torch.cat((points, gaussian(100, 60, seed=9) * 1e-2), dim=1))
-    strange = torch.zeros(1, 64, dtype=torch.float64)
-    # At right angles to every axis: only the last coordinate can see it.
-    strange[0] = gaussian(64, seed=10)
-    strange -= strange @ space.axes @ space.axes.T
-    placed = space.place(space.mean + space.scale * strange * 20)
-    assert placed[0, :-1].abs().max() < 1e-6
-    assert placed[0, -1] > 10
+    # Two numbers that always agree, and 40 that tell nothing of each other.
+    agreed = gaussian(300, 1, seed=7)
+    points = torch.cat((agreed, agreed, gaussian(300, 2, seed=8) @ gaussian(2, 40, seed=9)), dim=1)
+    space = Space.fit(points + gaussian(300, 42, seed=10) * 0.01)
+    torn = space.mean.clone()
+    torn[0] += 2 * space.scale[0]
+    torn[1] -= 2 * space.scale[1]
+    assert space.place(torn[None])[0, -1] > 2
+    assert space.place(points).abs().max() < 10
+
+
+def test_one_bad_window_counts_no_more_than_five_deviations() -> None:
+    points = gaussian(200, 40, seed=11)
+    space = Space.fit(points)
+    wild = points[:1].clone()
+    wild[0, 3] = 1e6
+    far = points[:1].clone()
+    far[0, 3] = float(space.mean[3] + 5 * space.scale[3])
+    assert torch.allclose(space.place(wild), space.place(far))
 
 
 @pytest.fixture(scope="module")

@@ -67,13 +67,14 @@ def test_the_toe_that_swings_past_the_standing_foot_does_not_skate() -> None:
             {"heel": (0.001, 0.12), "ball": (0.001, 0.12), "toe": (0.001, 0.12)},
         ),
         BODY,
+        fps=30,
     )
     assert contact.touching.tolist() == [[True, False]]
     assert contact.slip[0].tolist() == pytest.approx([0.001, 0.0])
 
 
 def test_the_only_foot_on_the_ground_skates_even_on_its_toe() -> None:
-    contact = foot_contact(surface({"toe": (1.0, 0.01)}, {"toe": (0.0, 0.12)}), BODY)
+    contact = foot_contact(surface({"toe": (1.0, 0.01)}, {"toe": (0.0, 0.12)}), BODY, fps=30)
     assert contact.touching.tolist() == [[False, True]]
     assert contact.slip[0, 1] == pytest.approx(0.12)
 
@@ -86,15 +87,36 @@ def test_a_flat_foot_skates_beside_a_standing_one() -> None:
             {"heel": (0.0, 0.05), "ball": (0.0, 0.05), "toe": (0.0, 0.05)},
         ),
         BODY,
+        fps=30,
     )
     assert contact.touching.tolist() == [[True, True]]
     assert contact.slip[0].tolist() == pytest.approx([0.0, 0.05])
+
+
+def test_a_flat_foot_that_swings_above_the_standing_one_does_not_touch() -> None:
+    contact = foot_contact(
+        surface(
+            {"heel": (0.03, 0.06), "ball": (0.03, 0.06), "toe": (0.03, 0.06)},
+            {"heel": (0.0, 0.1), "ball": (0.0, 0.1), "toe": (0.0, 0.1)},
+        ),
+        BODY,
+        fps=30,
+    )
+    assert contact.touching.tolist() == [[True, False]]
+
+
+def test_a_foot_that_comes_down_has_not_landed() -> None:
+    falling = surface({"heel": (0.02, 1.0)}, {"heel": (0.1, 0.0)})
+    falling.points[1, 0, 1] = -0.02
+    assert foot_contact(falling, BODY, fps=30).touching.tolist() == [[False, False]]
+    assert foot_contact(falling, BODY, fps=10).touching.tolist() == [[True, False]]
 
 
 def test_a_foot_that_rolls_over_its_toe_does_not_slip() -> None:
     contact = foot_contact(
         surface({"ball": (0.02, 1.0), "toe": (0.0, 1.0)}, {"ball": (0.03, 0.0), "toe": (0.0, 0.0)}),
         BODY,
+        fps=30,
     )
     assert contact.touching.tolist() == [[True, False]]
     assert contact.slip[0, 0] == 0
