@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from hymotion.config import FPS
@@ -60,13 +59,3 @@ class Clip:
             joints=self.pose()[0].numpy().astype(np.float32),
             fps=FPS,
         )
-
-
-def grounded(trans: Tensor, heights: Tensor, share: float) -> Tensor:
-    """`trans` (L, 3) shifted so that a `share` of the frames has its lowest point under y = 0.
-
-    Not the minimum: one noisy frame would lift the whole clip off the ground.
-    """
-    shift = torch.zeros_like(trans)
-    shift[:, 1] = torch.quantile(heights.amin(1), share)
-    return trans - shift
