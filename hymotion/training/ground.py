@@ -18,6 +18,8 @@ FEWEST = 8
 
 LOW = 0.2
 LOWEST = 0.05
+DEEPEST = 0.08
+"""So far at most the tips of the toes are under the ground; standing higher is on a step."""
 FLESH = len(SOLES)
 """From here on the body's contacts are knees, hands, back and head."""
 
@@ -33,7 +35,9 @@ def ground_level(clip: Clip) -> Tensor:
     heights, points = clip.soles()
     speed = torch.gradient(points[:, BALLS], dim=0)[0].norm(dim=-1) * FPS
     standing = heights[:, BALLS][speed < STANDING]
+    lowest = torch.quantile(heights.amin(1), LOWEST)
     if len(standing) < FEWEST:
-        return torch.quantile(heights.amin(1), LOWEST)
+        return lowest
     flesh = torch.quantile(heights[:, FLESH:].amin(1), LOWEST)
-    return torch.minimum(torch.quantile(standing, LOW), flesh)
+    level = torch.quantile(standing, LOW).clamp(max=lowest + DEEPEST)
+    return torch.minimum(level, flesh)

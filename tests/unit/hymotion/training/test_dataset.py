@@ -1,0 +1,130 @@
+"""The dataset, from motions made here to batches: the same bytes, order and texts every time."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hymotion.skeleton import PELVIS_HEIGHT
+from hymotion.training.archives import read_takes
+from hymotion.training.build import Sample, mirror, write
+from hymotion.training.clip import Clip
+from hymotion.training.dataset import MotionDataset
+from hymotion.training.errors import MocapError
+from hymotion.training.mocap_bvh import axis_turn
+
+
+def sample(
+    name: str, action: str, *, frames: int = 40, split: str = "train", side: str = ""
+) -> Sample:
+    moments = torch.arange(frames, dtype=torch.float64)
+    swing = 0.4 * torch.sin(2 * torch.pi * moments / 20)
+    rotations = torch.eye(3, dtype=torch.float64).repeat(frames, 22, 1, 1)
+    rotations[:, 1], rotations[:, 2] = axis_turn(0, swing), axis_turn(0, -swing)
+    trans = torch.stack((0 * moments, PELVIS_HEIGHT + 0 * moments, 0.03 * moments), dim=1)
+    shows = ((action, {"side": side} if side else {}),)
+    return Sample(Clip(name, "test", name, rotations, trans, action), shows, split)
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[Sample]:
+    return [
+        sample("one", "run"),
+        sample("two", "kick", side="left"),
+        sample("three", "backflip", split="held"),
+        sample("four", "walk", split="held", frames=90),
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dataset")
+    write(samples, out, pairs=10, seed=4)
+    return out
+
+
+def test_the_same_samples_give_the_same_bytes(
+    samples: list[Sample], folder: Path, tmp_path: Path
+) -> None:
+    write(samples, tmp_path, pairs=10, seed=4)
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    assert len(files) > 20
+    for path in files:
+        assert (folder / path).read_bytes() == (tmp_path / path).read_bytes(), path
+
+
+def test_training_is_varied_and_held_out_is_not(folder: Path) -> None:
+    rows = json.loads((folder / "manifest.json").read_text())["motions"]
+    assert len({row["file"] for row in rows}) == len(rows)
+    train = [row for row in rows if row["split"] == "train"]
+    held = [row for row in rows if row["split"] == "held"]
+    # 2 sides × 3 speeds of both, 2 sides × 3 chains of the run, 10 sequences.
+    assert len(train) == 12 + 6 + 10
+    assert len(held) == 2 + 1
+    assert all(row["actions"][0] in {"backflip", "walk"} for row in held)
+    assert all(20 <= row["frames"] <= 360 for row in rows)
+
+
+def test_statistics_are_those_of_the_training_frames(folder: Path) -> None:
+    dataset = MotionDataset(folder)
+    frames = torch.cat([dataset[index].frames for index in range(len(dataset))]).double()
+    assert torch.allclose(dataset.mean.double(), frames.mean(0), atol=1e-5)
+    assert torch.allclose(dataset.std.double(), frames.std(0, correction=0), atol=1e-5)
+
+
+def test_every_motion_starts_over_the_origin(folder: Path) -> None:
+    dataset = MotionDataset(folder)
+    for index in range(len(dataset)):
+        assert dataset[index].frames[0, [0, 2]].abs().max() < 1e-6
+
+
+def test_texts_follow_the_mirror_and_the_split(folder: Path) -> None:
+    for row in MotionDataset(folder).rows:
+        with np.load(folder / row["file"]) as file:
+            texts = [str(text) for text in file["texts"]]
+        sides = [attributes.get("side") for attributes in row["attributes"]]
+        if row["actions"] == ["kick"]:
+            assert all(sides[0] in text for text in texts)
+        assert not any("figure" in text for text in texts)
+    assert mirror(sample("x", "kick", side="left")).shows[0][1] == {"side": "right"}
+    held = MotionDataset(folder, split="held")
+    assert any("figure" in held.item(0, epoch=epoch).text for epoch in range(20))
+
+
+def test_batches_are_the_same_for_the_same_seed_and_go_on_where_they_were_cut(
+    folder: Path,
+) -> None:
+    dataset = MotionDataset(folder, seed=7)
+    batches = list(dataset.batches(4, epoch=1))
+    again = list(dataset.batches(4, epoch=1, ahead=1, threads=1))
+    assert len(batches) == len(dataset) // 4
+    for one, other in zip(batches, again, strict=True):
+        assert torch.equal(one.frames, other.frames)
+        assert one.texts == other.texts
+    rest = list(dataset.batches(4, epoch=1, skip=2))
+    assert [batch.texts for batch in rest] == [batch.texts for batch in batches[2:]]
+    other_epoch = [batch.texts for batch in dataset.batches(4, epoch=2)]
+    assert other_epoch != [batch.texts for batch in batches]
+
+
+def test_a_batch_is_padded_with_zeros(folder: Path) -> None:
+    batch = next(MotionDataset(folder).batches(8, epoch=0))
+    longest = int(batch.lengths.max())
+    assert batch.frames.shape == (8, longest, 201)
+    for frames, length in zip(batch.frames, batch.lengths, strict=True):
+        assert not frames[length:].any()
+        assert frames[length - 1].any()
+
+
+def test_a_folder_that_is_no_dataset_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(MocapError, match="no dataset"):
+        MotionDataset(tmp_path)
+    with pytest.raises(MocapError, match="no split"):
+        MotionDataset(folder, split="test")
+
+
+def test_a_folder_without_archives_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MocapError, match=r"cmu\.tar\.xz"):
+        read_takes(tmp_path, {"07_01"})
