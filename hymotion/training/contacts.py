@@ -38,8 +38,8 @@ SHORTEST = 3
 REACH = 0.15
 """No foot is moved further than this, metres: what is further away is no slide."""
 
-SIGMA = 1.5
-"""Smoothing of the correction over time, frames."""
+SIGMA = 0.4
+"""Smoothing of the correction over time, frames: more lets the slide back in, and its jitter."""
 
 STRETCH = 0.9995
 BEND = 0.05
@@ -77,7 +77,7 @@ def skate(clip: Clip, contacts: Tensor) -> float:
 def planted(clip: Clip) -> Clip:
     """The clip with every foot held where it touches the ground, at y = 0.
 
-    Each stretch of contact pins its point at the mean place; the leg follows by two-bone
+    A foot is held at the mean place of each stretch of contact; the leg follows by two-bone
     inverse kinematics, the foot keeps its rotation in the world. Between contacts the
     correction goes over from one to the next.
     """
@@ -102,11 +102,15 @@ def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
     known = contacts.any(1)
     if not bool(known.any()):
         return shift
-    for column in (0, 1):  # the ball, last, overrules the heel: it stays longer
-        for start, end in _runs(contacts[:, column]):
-            here = points[start:end, column]
-            shift[start:end] = here.mean(0) - here
-            shift[start:end, 1] = -lowest[start:end]
+    # What the standing point slides from frame to frame is taken back: the ball's slide where
+    # it stands, else the heel's, so that rolling over from one to the other leaves no jump.
+    slide = points.diff(dim=0)
+    ball = (contacts[1:, 1] & contacts[:-1, 1]) | ~(contacts[1:, 0] & contacts[:-1, 0])
+    steps = torch.where(ball[:, None], slide[:, 1], slide[:, 0])
+    for start, end in _runs(known):
+        path = torch.cat((steps.new_zeros(1, 3), steps[start : end - 1].cumsum(0)))
+        shift[start:end] = path.mean(0) - path
+        shift[start:end, 1] = -lowest[start:end]
     far = shift.norm(dim=1, keepdim=True).clamp(min=1e-9)
     shift = shift * (REACH / far).clamp(max=1.0)
     return _smooth(_filled(shift, known))
