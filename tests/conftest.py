@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -71,6 +72,14 @@ class Ticker:
     def tick(self, seconds: float) -> None:
         """Let `seconds` pass."""
         self.time += seconds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals_as_on_a_terminal() -> None:
+    """A suite started in the background (`nohup`, a runner's `&`) ignores SIGINT and SIGHUP, and so
+    would every process that a test starts and means to interrupt."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ class Shell:
 
     home: Path
     environ: Mapping[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
         """What the processes see: nothing of ours but PATH."""
@@ -37,16 +38,31 @@ class Shell:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start `hymo` and go on."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "jobs", *words],
             env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             cwd=self.home.parent,
         )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what a failed test left running, in good order if it lets us."""
+        for process in self.started:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.communicate(timeout=30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+            process.communicate()
 
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
     """A shell whose home's path leaves room for a unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="hymo-cli-"))
-    yield Shell(folder / "home")
+    made = Shell(folder / "home")
+    yield made
+    made.close()
     shutil.rmtree(folder, ignore_errors=True)
