@@ -120,6 +120,14 @@ class ExportError(HymotionError):
     """A motion or its metadata cannot be written in the wanted format."""
 
 
+class MotionFileError(HymotionError):
+    """A file that cannot be read as a motion; carries the path."""
+
+    def __init__(self, problem: str, *, mend: str, path: Path) -> None:
+        super().__init__(f"{path}: {problem}", mend=mend)
+        self.path = path
+
+
 class MeasureError(HymotionError):
     """A motion or a set of motions that cannot be measured; carries the field and its value."""
 

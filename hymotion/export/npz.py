@@ -13,7 +13,7 @@
 
 and each entry of the metadata as an array without axes. The same motion and metadata give the
 same bytes: entries are in a fixed order, carry the zip format's earliest date, and are stored, as
-compressed bytes would depend on the version of zlib.
+compressed bytes would depend on the version of zlib. `hymotion.export.read_npz` reads it back.
 """
 
 import io
@@ -29,6 +29,9 @@ from hymotion.motion import Motion
 from hymotion.rotation import axis_angle_from_matrix
 
 Metadata = Mapping[str, str | int | float]
+
+OWN_KEYS = ("poses", "trans", "betas", "gender", "Rh", "joints", "rot6d", "fps")
+"""The format's own keys, in the file's order; every other is metadata."""
 
 HAND_NUMBERS = 90
 SHAPE_NUMBERS = 16
