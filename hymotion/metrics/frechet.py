@@ -4,15 +4,17 @@ Our own definition: its numbers are compared with numbers of this code and of th
 reference set alone.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from hymotion.errors import MeasureError
 from hymotion.metrics.descriptor import describe
-from hymotion.metrics.moments import Moments, clip_sums, frechet_distance
+from hymotion.metrics.moments import ClipSums, Moments, WindowSums, frechet_distance
 from hymotion.metrics.space import Space
 from hymotion.motion import Motion
 
@@ -46,15 +48,15 @@ class Distance:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A set of real clips and the space they span; sets of motions are measured against it.
+    """Statistics of a set of real clips; sets of motions are measured against it.
 
     Attributes:
-        clips: (windows, 558) descriptors of each clip.
-        space: fitted on these alone.
+        space: fitted on these clips alone.
+        sums: of each clip's windows in the space.
     """
 
-    clips: tuple[Tensor, ...]
     space: Space
+    sums: ClipSums
 
     @classmethod
     def of(cls, motions: Iterable[Motion]) -> "Reference":
@@ -63,8 +65,27 @@ class Reference:
         Raises:
             MeasureError: fewer than 8 clips, or a clip that is too short or not finite.
         """
-        clips = tuple(_described(motions, "reference"))
-        return cls(clips=clips, space=Space.fit(torch.cat(clips)))
+        return _reference([describe(motion) for motion in motions])
+
+    @cached_property
+    def revision(self) -> str:
+        """12 hexadecimal digits that tell this reference from any other.
+
+        Distances of different references cannot be compared. A reference read back from its
+        file has the revision it was written with.
+        """
+        digest = hashlib.sha256()
+        for tensor in (*self.space.tensors(), self.sums.count, self.sums.first, self.sums.second):
+            digest.update(tensor.numpy().astype("<f4").tobytes())
+        return digest.hexdigest()[:12]
+
+    def summary(self, motion: Motion) -> WindowSums:
+        """What the distance needs to know of a motion, to keep until there are enough.
+
+        Raises:
+            MeasureError: fewer than 20 frames, or not finite.
+        """
+        return WindowSums.of(self.space.place(describe(motion)))
 
     def distance(
         self, motions: Iterable[Motion], *, seed: int = 0, resamples: int = RESAMPLES
@@ -74,33 +95,53 @@ class Reference:
         Raises:
             MeasureError: fewer than 8 motions, or one that is too short or not finite.
         """
-        others = _described(motions, "motions")
-        return _distance(self.space, self.clips, others, seed=seed, resamples=resamples)
+        sums = [self.summary(motion) for motion in motions]
+        return self.distance_of(sums, seed=seed, resamples=resamples)
 
-    def halves(self, *, seed: int = 0, resamples: int = RESAMPLES) -> Distance:
-        """Real against real: one random half of the reference's clips against the other.
-
-        The space is fitted to the first half alone: in a space that has seen both, the second
-        would look nearer than any new motion can be. With half the clips a side this is
-        rather more than a perfect generator would get.
+    def distance_of(
+        self, sums: Sequence[WindowSums], *, seed: int = 0, resamples: int = RESAMPLES
+    ) -> Distance:
+        """The same of summaries that this reference made; each stands for one motion.
 
         Raises:
-            MeasureError: the reference has fewer than 16 clips.
+            MeasureError: fewer than 8, or made by a reference of another number of dimensions.
         """
-        generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.clips), generator=generator).tolist()
-        middle = len(order) // 2
-        _check_count(middle, "reference")
-        half = [self.clips[index] for index in order[:middle]]
-        others = [self.clips[index] for index in order[middle:]]
-        space = Space.fit(torch.cat(half))
-        return _distance(space, half, others, seed=seed, resamples=resamples)
+        _check_count(len(sums), "motions")
+        for one in sums:
+            if one.outer.shape != self.sums.second.shape[1:]:
+                raise MeasureError(
+                    f"a summary of {len(one.total)} dimensions was not made by this reference",
+                    mend="Measure the motions again with this reference",
+                    field="sums",
+                    value=len(one.total),
+                )
+        return _distance(self.sums, ClipSums.of(sums), seed=seed, resamples=resamples)
 
 
-def _described(motions: Iterable[Motion], field: str) -> list[Tensor]:
-    described = [describe(motion) for motion in motions]
-    _check_count(len(described), field)
-    return described
+def halves(motions: Iterable[Motion], *, seed: int = 0, resamples: int = RESAMPLES) -> Distance:
+    """Real against real: one random half of the clips against the other.
+
+    The space is fitted to the first half alone: in a space that has seen both, the second
+    would look nearer than any new motion can be. With half the clips a side this is rather
+    more than a perfect generator would get.
+
+    Raises:
+        MeasureError: fewer than 16 clips, or a clip that is too short or not finite.
+    """
+    clips = [describe(motion) for motion in motions]
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(clips), generator=generator).tolist()
+    middle = len(order) // 2
+    reference = _reference([clips[index] for index in order[:middle]])
+    others = [WindowSums.of(reference.space.place(clips[index])) for index in order[middle:]]
+    return reference.distance_of(others, seed=seed, resamples=resamples)
+
+
+def _reference(clips: Sequence[Tensor]) -> Reference:
+    _check_count(len(clips), "reference")
+    space = Space.fit(torch.cat(tuple(clips)))
+    sums = ClipSums.of([WindowSums.of(space.place(clip)) for clip in clips])
+    return Reference(space=space, sums=sums)
 
 
 def _check_count(count: int, field: str) -> None:
@@ -113,22 +154,13 @@ def _check_count(count: int, field: str) -> None:
         )
 
 
-def _distance(
-    space: Space,
-    reference: Sequence[Tensor],
-    others: Sequence[Tensor],
-    *,
-    seed: int,
-    resamples: int,
-) -> Distance:
-    real, made = ([space.place(clip) for clip in clips] for clips in (reference, others))
-    sums = clip_sums(real), clip_sums(made)
-    value = frechet_distance(Moments.of(sums[0]), Moments.of(sums[1]))
+def _distance(real: ClipSums, made: ClipSums, *, seed: int, resamples: int) -> Distance:
+    value = frechet_distance(Moments.of(real), Moments.of(made))
     generator = torch.Generator().manual_seed(seed)
     draws = torch.tensor(
         [
             frechet_distance(
-                Moments.of(sums[0].resampled(generator)), Moments.of(sums[1].resampled(generator))
+                Moments.of(real.resampled(generator)), Moments.of(made.resampled(generator))
             )
             for _ in range(resamples)
         ],
@@ -142,7 +174,7 @@ def _distance(
         value=value,
         low=max(0.0, value + float(spread.quantile(tail))),
         high=value + float(spread.quantile(1 - tail)),
-        clips=(len(real), len(made)),
-        windows=(sum(map(len, real)), sum(map(len, made))),
-        dimensions=real[0].shape[1],
+        clips=(len(real.count), len(made.count)),
+        windows=(int(real.count.sum()), int(made.count.sum())),
+        dimensions=real.first.shape[1],
     )

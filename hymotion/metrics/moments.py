@@ -11,6 +11,26 @@ OVERLAP = 2
 
 
 @dataclass(frozen=True, eq=False)
+class WindowSums:
+    """Sums over the windows of one clip: all that a Fréchet distance needs to know of it.
+
+    Attributes:
+        count: windows.
+        total: (D,) sum of the coordinates, float64.
+        outer: (D, D) sum of their products, float64.
+    """
+
+    count: int
+    total: Tensor
+    outer: Tensor
+
+    @classmethod
+    def of(cls, windows: Tensor) -> "WindowSums":
+        """The sums of (windows, D) coordinates."""
+        return cls(count=len(windows), total=windows.sum(0), outer=windows.T @ windows)
+
+
+@dataclass(frozen=True, eq=False)
 class ClipSums:
     """Sums over the windows of each of C clips, so that a resample costs no pass over windows.
 
@@ -23,6 +43,15 @@ class ClipSums:
     count: Tensor
     first: Tensor
     second: Tensor
+
+    @classmethod
+    def of(cls, clips: Sequence[WindowSums]) -> "ClipSums":
+        """The sums of one clip or more."""
+        return cls(
+            count=torch.tensor([clip.count for clip in clips], dtype=torch.float64),
+            first=torch.stack([clip.total for clip in clips]),
+            second=torch.stack([clip.outer for clip in clips]),
+        )
 
     def resampled(self, generator: torch.Generator) -> "ClipSums":
         """As many clips, drawn with replacement: whole clips, as a clip's windows are alike."""
@@ -44,15 +73,6 @@ class Moments:
         mean = sums.first.sum(0) / count
         covariance = sums.second.sum(0) / count - torch.outer(mean, mean)
         return cls(mean=mean, covariance=shrunk(covariance, float(count) / OVERLAP))
-
-
-def clip_sums(clips: Sequence[Tensor]) -> ClipSums:
-    """Sums of clips (windows, D)."""
-    return ClipSums(
-        count=torch.tensor([len(clip) for clip in clips], dtype=torch.float64),
-        first=torch.stack([clip.sum(0) for clip in clips]),
-        second=torch.stack([clip.T @ clip for clip in clips]),
-    )
 
 
 def shrunk(covariance: Tensor, samples: float) -> Tensor:

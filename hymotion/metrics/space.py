@@ -54,6 +54,10 @@ class Space:
             spread=raw.std(0).clamp(min=FLAT),
         )
 
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All its numbers, in the order of the attributes."""
+        return self.mean, self.scale, self.axes, self.centre, self.spread
+
     def place(self, descriptors: Tensor) -> Tensor:
         """(M, K + 1) coordinates in units of the reference's standard deviations.
 

@@ -1,11 +1,13 @@
 """The Fréchet distance: its formula, its shrinkage, and what it says of sets of motions."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from hymotion.errors import MeasureError
-from hymotion.metrics import Reference
-from hymotion.metrics.moments import Moments, clip_sums, frechet_distance, shrunk
+from hymotion.metrics import Reference, halves, read_reference, save_reference
+from hymotion.metrics.moments import ClipSums, Moments, WindowSums, frechet_distance, shrunk
 from hymotion.metrics.space import Space
 from tests.unit.hymotion.metrics.bodies import acting, noise
 
@@ -39,7 +41,7 @@ def test_distance_is_the_same_in_turned_axes_and_both_ways() -> None:
 
 def test_sums_over_clips_give_the_moments_of_all_windows() -> None:
     clips = [gaussian(count, 3, seed=count) + count for count in (4, 9, 200)]
-    moments = Moments.of(clip_sums(clips))
+    moments = Moments.of(ClipSums.of([WindowSums.of(clip) for clip in clips]))
     windows = torch.cat(clips)
     assert torch.allclose(moments.mean, windows.mean(0))
     plain = torch.cov(windows.T, correction=0)
@@ -102,12 +104,14 @@ def test_the_order_is_same_real_another_action_noise(reference: Reference) -> No
     others = reference.distance(
         acting(action, seed=seed) for seed in range(50, 62) for action in ("march", "wave", "bow")
     )
-    halves = reference.halves()
+    two = halves(
+        acting(action, seed=seed) for seed in range(12) for action in ("march", "wave", "bow")
+    )
     lonely = reference.distance(acting("turn", seed=seed) for seed in range(36))
     noisy = reference.distance(noise(seed=seed) for seed in range(36))
     assert same.value == pytest.approx(0, abs=1e-6)
-    assert others.value < halves.value < lonely.value < noisy.value
-    assert lonely.value > 5 * halves.value
+    assert others.value < two.value < lonely.value < noisy.value
+    assert lonely.value > 5 * two.value
     assert noisy.low > lonely.high
 
 
@@ -135,6 +139,35 @@ def test_too_few_clips_are_refused(reference: Reference) -> None:
     assert caught.value.value == 7
     with pytest.raises(MeasureError, match="at least 8"):
         Reference.of([acting("march", seed=0)])
-    small = Reference.of(acting("march", seed=seed) for seed in range(15))
     with pytest.raises(MeasureError, match="at least 8"):
-        small.halves()
+        halves(acting("march", seed=seed) for seed in range(15))
+
+
+def test_summaries_kept_one_by_one_give_the_same_distance(reference: Reference) -> None:
+    motions = [acting("march", seed=seed) for seed in range(8)]
+    sums = [reference.summary(motion) for motion in motions]
+    assert (sums[0].count, *sums[0].total.shape, *sums[0].outer.shape) == (5, 33, 33, 33)
+    assert reference.distance_of(sums) == reference.distance(motions)
+    with pytest.raises(MeasureError, match="at least 8"):
+        reference.distance_of(sums[:7])
+    other = WindowSums.of(gaussian(4, 5, seed=1))
+    with pytest.raises(MeasureError, match="not made by this reference"):
+        reference.distance_of([*sums, other])
+
+
+def test_a_reference_comes_back_from_its_file(reference: Reference, tmp_path: Path) -> None:
+    path = tmp_path / "reference.npz"
+    save_reference(reference, path)
+    back = read_reference(path)
+    assert back.revision == reference.revision
+    motions = [acting("march", seed=seed) for seed in range(8)]
+    there, here = reference.distance(motions), back.distance(motions)
+    assert here.value == pytest.approx(there.value, rel=1e-4)
+    assert here.clips == there.clips
+    others = Reference.of(acting("bow", seed=seed) for seed in range(8))
+    assert others.revision != reference.revision
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(MeasureError, match="no reference"):
+        read_reference(path)
+    with pytest.raises(MeasureError, match="no reference"):
+        read_reference(tmp_path / "absent.npz")

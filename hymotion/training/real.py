@@ -1,0 +1,82 @@
+"""The real clips as motions: what judges learn from and generated motions are measured against.
+
+Generated motions have been through the decoder, which smooths them and lowers them to the
+ground, so the real ones go through the same decoder, as frames with mean 0 and deviation 1.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, cast
+
+import torch
+
+from hymotion.decoding import Decoder
+from hymotion.metrics.labelled import Labelled, Split
+from hymotion.motion import Motion
+from hymotion.training.archives import read_takes
+from hymotion.training.augmentation import cropped, mirrored, respeeded
+from hymotion.training.clip import Clip
+from hymotion.training.contacts import planted
+from hymotion.training.frames import SIZE, canonical, frames_of
+from hymotion.training.labels import Segment, own_segments
+
+SPEEDS = (0.85, 1.0, 1.15)
+"""How fast the training variants are."""
+
+SHORTEST = 20
+"""Frames of the shortest motion there is; a variant that would be shorter is left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class RealClip:
+    """A segment of a take, its feet planted, before the decoder.
+
+    Attributes:
+        clip: at its own speed, on the ground.
+        action: its name, which says nothing of sides: a mirrored clip keeps it.
+        split: "train" or "held".
+    """
+
+    clip: Clip
+    action: str
+    split: Split
+
+    def labelled(self) -> Labelled:
+        """As a decoded motion."""
+        return Labelled(decoded(self.clip), self.action, self.split)
+
+    def variants(self, speeds: Sequence[float] = SPEEDS) -> Iterator["RealClip"]:
+        """The clip and its mirror image, at all speeds that leave 20 frames."""
+        for side in (self.clip, mirrored(self.clip)):
+            for speed in speeds:
+                clip = side if speed == 1.0 else respeeded(side, speed)
+                if clip.frames >= SHORTEST:
+                    yield replace(self, clip=clip)
+
+
+def real_clips(data: Path) -> tuple[RealClip, ...]:
+    """Every segment of the table, in its order.
+
+    Args:
+        data: folder with the archives of motion capture.
+
+    Raises:
+        MocapError: an archive or a take is missing or damaged.
+    """
+    segments = own_segments()
+    takes = read_takes(data, frozenset(segment.take for segment in segments))
+    return tuple(_cut(takes[segment.take], segment) for segment in segments)
+
+
+def decoded(clip: Clip) -> Motion:
+    """The clip after the decoder that generated motions go through."""
+    decoder = Decoder(mean=torch.zeros(SIZE), std=torch.ones(SIZE))
+    return decoder.decode(frames_of(canonical(clip)))
+
+
+def _cut(take: Clip, segment: Segment) -> RealClip:
+    cut = cropped(take, segment.start, segment.end)
+    clip = planted(replace(cut, name=segment.name, label=segment.action))
+    # The table's reader lets no other split pass.
+    return RealClip(clip, segment.action, cast(Literal["train", "held"], segment.split))
