@@ -19,7 +19,7 @@ MAX_SEED = 2**32 - 1
 MAX_SEEDS = 10_000
 MAX_PRIORITY = 1_000
 MAX_PROMPT = 4_096
-FORMATS: tuple[str, ...] = ("npz", "bvh")
+FORMATS: tuple[str, ...] = ("npz", "bvh", "glb")
 DEFAULT_FORMATS: tuple[str, ...] = ("npz",)
 REQUESTABLE_MODES: tuple[str, ...] = ("full", "lite", "auto")
 

@@ -1,13 +1,25 @@
 """The formats a motion can be written in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from hymotion.export.bvh import write_bvh
+from hymotion.export.glb import write_glb
 from hymotion.export.npz import Metadata, write_npz
+from hymotion.export.options import AS_IT_IS, ExportOptions
 from hymotion.motion import Motion
+
+
+class Write(Protocol):
+    """Writes a motion to a path, over what is there. BVH has no place for metadata and leaves
+    it out."""
+
+    def __call__(
+        self, motion: Motion, path: Path, metadata: Metadata, options: ExportOptions = AS_IT_IS
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -16,27 +28,37 @@ class Format:
 
     Attributes:
         extension: of its files, with the dot.
-        write: (motion, path, metadata) → nothing; overwrites the path. BVH has no place for
-            metadata and leaves it out.
+        write: (motion, path, metadata, options) → nothing.
     """
 
     extension: str
-    write: Callable[[Motion, Path, Metadata], None]
+    write: Write
 
 
-def _npz(motion: Motion, path: Path, metadata: Metadata) -> None:
+def _npz(motion: Motion, path: Path, metadata: Metadata, options: ExportOptions = AS_IT_IS) -> None:
     with path.open("wb") as file:
-        write_npz(motion, file, metadata=metadata)
+        write_npz(motion, file, metadata=metadata, options=options)
 
 
-def _bvh(motion: Motion, path: Path, metadata: Metadata) -> None:  # noqa: ARG001
+def _bvh(
+    motion: Motion,
+    path: Path,
+    metadata: Metadata,  # noqa: ARG001
+    options: ExportOptions = AS_IT_IS,
+) -> None:
     with path.open("w", encoding="ascii", newline="\n") as file:
-        write_bvh(motion, file)
+        write_bvh(motion, file, options=options)
+
+
+def _glb(motion: Motion, path: Path, metadata: Metadata, options: ExportOptions = AS_IT_IS) -> None:
+    with path.open("wb") as file:
+        write_glb(motion, file, metadata=metadata, options=options)
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "npz": Format(extension=".npz", write=_npz),
         "bvh": Format(extension=".bvh", write=_bvh),
+        "glb": Format(extension=".glb", write=_glb),
     }
 )

@@ -11,9 +11,12 @@
 | rot6d | (L, 22, 6) | local rotations, the first two columns of each matrix stored row by row |
 | fps | | 30 |
 
-and each entry of the metadata as an array without axes. The same motion and metadata give the
-same bytes: entries are in a fixed order, carry the zip format's earliest date, and are stored, as
-compressed bytes would depend on the version of zlib. `hymotion.export.read_npz` reads it back.
+and each entry of the metadata as an array without axes. Options that are not the usual ones are
+written down: `up` "z" (the root turns the world, the body rests as before, as motions of SMPL
+bodies are kept where Z is up), `unit` "cm" (of trans and joints), `joint_names` (22,). The same
+motion, metadata and options give the same bytes: entries are in a fixed order, carry the zip
+format's earliest date, and are stored, as compressed bytes would depend on the version of zlib.
+`hymotion.export.read_npz` reads it back.
 """
 
 import io
@@ -25,6 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hymotion.errors import ExportError
+from hymotion.export.names import JOINT_NAMES
+from hymotion.export.options import AS_IT_IS, ExportOptions
+from hymotion.export.preparation import moved, turned_to_z
 from hymotion.motion import Motion
 from hymotion.rotation import axis_angle_from_matrix
 
@@ -33,20 +39,25 @@ Metadata = Mapping[str, str | int | float]
 OWN_KEYS = ("poses", "trans", "betas", "gender", "Rh", "joints", "rot6d", "fps")
 """The format's own keys, in the file's order; every other is metadata."""
 
+UNIT = "m"
 HAND_NUMBERS = 90
 SHAPE_NUMBERS = 16
 EPOCH = (1980, 1, 1, 0, 0, 0)
 UNIX = 3
 
 
-def write_npz(motion: Motion, file: BinaryIO, *, metadata: Metadata) -> None:
+def write_npz(
+    motion: Motion, file: BinaryIO, *, metadata: Metadata, options: ExportOptions = AS_IT_IS
+) -> None:
     """Write a motion and its metadata (prompt, seed, …) to a binary file.
 
     Raises:
         ExportError: a metadata key is one of the format's own or not a name, or a value is
             neither text nor a number that fits 64 bits.
     """
-    arrays = _arrays(motion)
+    motion = moved(motion, options)
+    motion = turned_to_z(motion) if options.up == "z" else motion
+    arrays = _arrays(motion, options.units(UNIT)) | _unusual(options)
     for key in sorted(metadata):
         if key in arrays or not key.isidentifier():
             raise ExportError(
@@ -59,19 +70,31 @@ def write_npz(motion: Motion, file: BinaryIO, *, metadata: Metadata) -> None:
             archive.writestr(_entry(f"{key}.npy"), _npy(array))
 
 
-def _arrays(motion: Motion) -> dict[str, NDArray[np.generic]]:
+def _arrays(motion: Motion, scale: float) -> dict[str, NDArray[np.generic]]:
     angles = axis_angle_from_matrix(motion.matrices()).flatten(1).numpy().astype("<f4")
     hands = np.zeros((motion.frames, HAND_NUMBERS), dtype="<f4")
     return {
         "poses": np.concatenate((angles, hands), axis=1),
-        "trans": motion.trans.astype("<f4"),
+        "trans": (motion.trans * scale).astype("<f4"),
         "betas": np.zeros((1, SHAPE_NUMBERS), dtype="<f4"),
         "gender": np.array("neutral", dtype="<U7"),
         "Rh": angles[:, :3].copy(),
-        "joints": motion.joints.astype("<f4"),
+        "joints": (motion.joints * scale).astype("<f4"),
         "rot6d": motion.rot6d.astype("<f4"),
         "fps": np.array(motion.fps, dtype="<i8"),
     }
+
+
+def _unusual(options: ExportOptions) -> dict[str, NDArray[np.generic]]:
+    """What a reader must know that is not as usual."""
+    found: dict[str, NDArray[np.generic]] = {}
+    if options.up == "z":
+        found["up"] = np.array("z", dtype="<U1")
+    if options.units(UNIT) != 1:
+        found["unit"] = np.array("cm", dtype="<U2")
+    if options.names != "own":
+        found["joint_names"] = np.array(JOINT_NAMES[options.names])
+    return found
 
 
 def _scalar(key: str, value: object) -> NDArray[np.generic]:

@@ -51,6 +51,13 @@ def read_npz(path: Path) -> Recording:
         MotionFileError: there is no such file, it is damaged, or it is no motion of ours.
     """
     arrays = _arrays(path)
+    for key, usual in (("up", "y"), ("unit", "m")):
+        if key in arrays and arrays[key] != usual:
+            raise MotionFileError(
+                f"was exported with {key} {arrays[key]}",
+                mend="Take the file it was exported from",
+                path=path,
+            )
     rot6d = _numbers(path, arrays, "rot6d", (22, 6))
     trans = _numbers(path, arrays, "trans", (3,))
     joints = _numbers(path, arrays, "joints", (22, 3))
