@@ -21,8 +21,10 @@ def test_the_example_is_short_and_runs(tmp_path: Path, monkeypatch: pytest.Monke
     exec(compile(code, str(PAGE), "exec"), {})
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "motion-0.bvh",
+        "motion-0.glb",
         "motion-0.npz",
         "motion-1.bvh",
+        "motion-1.glb",
         "motion-1.npz",
     ]
     with np.load(tmp_path / "motion-1.npz", allow_pickle=False) as file:

@@ -1,0 +1,77 @@
+"""A batch whose jobs are done, with real files of made-up motions: what preview and export read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import hymotion
+from hymotion.export import FORMATS
+from jobs.memory import GIB
+from jobs.parts import stem
+from jobs.records import Artifact, Claim, Failed, NewJob, Success, Timings, WorkerCard
+from jobs.routing import Offer
+from jobs.spec import JobSpec
+from jobs.states import Failure
+from jobs.store.store import Store
+from tests.unit.hymotion.figures import jumping, walking, waving
+
+PROMPTS = {
+    "wave": "a person waves with the left hand",
+    "walk": "一个人向前走",
+    "jump": "a person jumps up",
+    "fall": "a person falls",
+    "sit": "a person sits down",
+}
+MOTIONS: Mapping[str, Callable[[int], hymotion.Motion]] = {
+    "wave": waving,
+    "walk": walking,
+    "jump": jumping,
+}
+FRAMES = 24
+
+
+@contextmanager
+def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
+    """A batch: three jobs done, one failed, one queued."""
+    with Store.open(url) as store:
+        made = store.batches.ensure(batch, source="night.csv", output=str(output))
+        store.batches.insert(made, [_new(name) for name in PROMPTS], attempt_limit=1)
+        offer = Offer("w1", ("full",), ("tiny",), 24 * GIB)
+        card = WorkerCard(
+            offer=offer, host="rack", pid=7, device="cpu", card="CPU", dtype="float32",
+            nvlink=False, queues=("hymo.full.1",), tags={},
+        )  # fmt: skip
+        worker = store.workers.register(card)
+        # The row that is left of an earlier batch stays queued.
+        first = store.history.find(batch, "wave")[0].id
+        claims = [
+            claim
+            for job in range(first, first + 4)
+            for claim in store.queue.claim(worker, offer, job_id=job, limit=1, lease=1000)
+        ]
+        done = [_success(claim, output) for claim in claims[:3]]
+        store.queue.succeed(done, publish=lambda _: None)
+        store.queue.fail(
+            [Failed(claims[3], Failure.NUMERICS, "not finite", Timings())], backoff=lambda _: 0.0
+        )
+        yield store
+
+
+def _new(name: str) -> NewJob:
+    formats = ("bvh",) if name == "jump" else ("npz",)
+    spec = JobSpec(custom_id=name, prompt=PROMPTS[name], mode="full", formats=formats)
+    return NewJob(spec, "full", "tiny-1", 1)
+
+
+def _success(claim: Claim, output: Path) -> Success:
+    motion = MOTIONS[claim.custom_id](FRAMES)
+    [name] = claim.formats
+    path = output / claim.batch / f"{stem(claim.custom_id, claim.seed)}.{name}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FORMATS[name].write(motion, path, {"prompt": claim.prompt, "seed": claim.seed})
+    content = path.read_bytes()
+    file = Artifact(name, str(path), len(content), hashlib.sha256(content).hexdigest())
+    return Success(claim, Timings(), None, (file,))

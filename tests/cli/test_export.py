@@ -1,0 +1,182 @@
+"""`hymo export`: the files it writes, and what it says of motions that it cannot read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bvh import Bvh
+from click.testing import CliRunner, Result
+
+from hymotion.export import FORMATS, JOINT_NAMES
+from hymotion.export.options import FRAME_RATES, UNITS, UPS
+from jobs import spec
+from jobs.cli.main import hymo
+from jobs.store.store import Store
+from tests.cli.made import FRAMES, night
+from worker.cli import export as command
+from worker.landing import LandingError, landing
+
+Hymo = Callable[..., Result]
+
+
+@pytest.fixture
+def hymo_(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hymo]:
+    """Runs `hymo` on a database with a batch `night`, whose files are under `tmp_path/out`."""
+    for name, value in (
+        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")),
+        ("HYMO_BROKER_URL", ""),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    with night(sqlite_url, tmp_path / "out"):
+        yield lambda *words: CliRunner().invoke(hymo, list(words), prog_name="hymo")
+
+
+@pytest.fixture
+def store(hymo_: Hymo, sqlite_url: str) -> Iterator[Store]:
+    """The same database."""
+    with Store.open(sqlite_url) as opened:
+        yield opened
+
+
+def test_a_job_in_every_format_with_every_option(hymo_: Hymo, tmp_path: Path) -> None:
+    out = tmp_path / "ex"
+    done = hymo_(
+        "export", "1", "--format", "bvh,glb,npz", "--fps", "60", "--in-place", "--up", "z",
+        "--scale", "m", "--names", "hik", "--out", str(out),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert done.stdout.split() == [str(out / f"wave_s0.{name}") for name in ("bvh", "glb", "npz")]
+    assert "3 files written" in done.stderr
+    assert "glTF is in metres with Y up" in done.stderr
+    bvh = Bvh((out / "wave_s0.bvh").read_text())
+    assert bvh.nframes == 2 * FRAMES - 1
+    assert sorted(bvh.get_joints_names()) == sorted(JOINT_NAMES["hik"])
+    assert bvh.joint_offset("LeftLeg")[2] == pytest.approx(-0.417)
+    with np.load(out / "wave_s0.npz") as file:
+        assert file["up"] == "z"
+        assert file["prompt"] == "a person waves with the left hand"
+    assert sorted(path.name for path in out.iterdir()) == [
+        "wave_s0.bvh", "wave_s0.glb", "wave_s0.npz",
+    ]  # fmt: skip
+
+
+def test_a_batch_beside_its_motions_all_but_what_cannot_be_read(
+    hymo_: Hymo, tmp_path: Path
+) -> None:
+    done = hymo_("export", "night", "--format", "npz")
+    folder = tmp_path / "out" / "night"
+    assert done.stdout.split() == [str(folder / "export" / f"{n}_s0.npz") for n in ("wave", "walk")]
+    assert done.exit_code == 1
+    assert "job 3 (night/jump_s0): has bvh and no .npz to read the motion from" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "2 files written, 1 motion could not be read, 2 jobs of the batch not done"
+    )
+    # As it was made: the same bytes.
+    for name in ("wave_s0.npz", "walk_s0.npz"):
+        assert (folder / "export" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_json(hymo_: Hymo, tmp_path: Path) -> None:
+    done = hymo_("export", "2", "3", "night/walk", "--format", "glb", "--json")
+    document = json.loads(done.stdout)
+    path = tmp_path / "out" / "night" / "export" / "walk_s0.glb"
+    assert document["schema"] == "hymo.export/1"
+    assert document["files"] == [{"job": 2, "format": "glb", "path": str(path)}]
+    assert [problem["job"] for problem in document["problems"]] == [3]
+    assert path.read_bytes()[:4] == b"glTF"
+    assert done.exit_code == 1
+
+
+def test_a_file_that_is_gone_or_changed_is_named_with_the_mend(hymo_: Hymo, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "night"
+    (folder / "wave_s0.npz").unlink()
+    content = bytearray((folder / "walk_s0.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "walk_s0.npz").write_bytes(content)
+    done = hymo_("export", "1", "2", "--format", "bvh")
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    gone, changed, _ = done.stderr.splitlines()
+    assert f"job 1 (night/wave_s0): {folder / 'wave_s0.npz'}: is gone" in gone
+    assert "submit its prompt file again" in gone
+    assert f"job 2 (night/walk_s0): {folder / 'walk_s0.npz'}: cannot be read, or was" in changed
+    assert not (folder / "export").exists()
+
+
+@pytest.mark.parametrize(
+    ("job", "says"),
+    [("4", "is failed, there is no motion yet; `hymo show 4`"),
+     ("5", "is queued, there is no motion yet; `hymo watch night`")],
+)  # fmt: skip
+def test_a_job_that_is_not_done_says_what_to_do(hymo_: Hymo, job: str, says: str) -> None:
+    done = hymo_("export", job)
+    assert done.exit_code == 1
+    assert says in done.stderr
+
+
+def test_motions_of_the_queue_are_never_written_over(hymo_: Hymo, tmp_path: Path) -> None:
+    folder = tmp_path / "out" / "night"
+    before = (folder / "wave_s0.npz").read_bytes()
+    words = ("export", "1", "--format", "npz", "--fps", "60", "--out", str(folder))
+    done = hymo_(*words)
+    assert done.exit_code == 1
+    assert "name another folder with --out" in done.stderr
+    # Another batch's folder is known by its manifest.
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "manifest.jsonl").touch()
+    assert hymo_(*words[:-1], str(other)).exit_code == 1
+    assert (folder / "wave_s0.npz").read_bytes() == before
+    assert [path.name for path in other.iterdir()] == ["manifest.jsonl"]
+
+
+def test_jobs_of_one_name_need_a_folder_each(hymo_: Hymo, sqlite_url: str, tmp_path: Path) -> None:
+    with night(sqlite_url, tmp_path / "day", batch="day"):
+        together = hymo_("export", "1", "day/wave", "--format", "bvh", "--out", str(tmp_path / "x"))
+        assert together.exit_code == 1
+        assert "is the name of job 1's file and of job 6's" in together.stderr
+        apart = hymo_("export", "1", "day/wave", "--format", "bvh")
+        assert apart.exit_code == 0
+        assert len(apart.stdout.split()) == 2
+
+
+def test_words_that_mean_nothing(hymo_: Hymo, store: Store) -> None:
+    assert hymo_("export", "week").exit_code == 3
+    assert hymo_("export", "1", "--fps", "25").exit_code == 2
+    assert hymo_("export", "1", "--format", "fbx").exit_code == 2
+    store.batches.ensure("empty", source="x", output="/out")
+    done = hymo_("export", "empty")
+    assert done.exit_code == 1
+    assert "`hymo watch empty` waits for it" in done.stderr
+
+
+def test_the_command_knows_what_the_library_knows() -> None:
+    assert tuple(JOINT_NAMES) == command.NAMES
+    assert tuple(map(str, FRAME_RATES)) == command.RATES
+    assert set(spec.FORMATS) == set(FORMATS)
+    assert UPS == ("y", "z")
+    assert set(UNITS) == {"cm", "m"}
+
+
+def test_a_file_lands_whole_or_not_at_all(tmp_path: Path) -> None:
+    final = tmp_path / "a" / "b.txt"
+    with landing(final) as part:
+        part.write_text("first")
+        assert not final.exists()
+
+    def break_off() -> None:
+        with landing(final) as part:
+            part.write_text("second")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        break_off()
+    assert final.read_text() == "first"
+    (tmp_path / "file").touch()
+    with pytest.raises(LandingError, match="--out"), landing(tmp_path / "file" / "c.txt"):
+        pass
+    assert [path.name for path in final.parent.iterdir()] == ["b.txt"]

@@ -1,0 +1,160 @@
+"""`hymo export`: motions in the formats and conventions of other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.cli.faults import ExitCode
+from jobs.cli.filters import Words
+from jobs.cli.output import note, print_json
+from jobs.cli.text import clean, plural
+from jobs.spec import FORMATS
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hymotion.export import ExportOptions
+    from jobs.store.jobrow import JobRow
+    from worker.chosen import Chosen, Folders
+
+RATES = ("24", "30", "60")
+NAMES = ("own", "smplh", "mixamo", "hik")
+
+
+@click.command()
+@click.argument("names", metavar="JOB|BATCH...", nargs=-1, required=True)
+@click.option(
+    "--format",
+    "formats",
+    type=Words(FORMATS),
+    default="bvh,glb",
+    show_default=True,
+    metavar="LIST",
+    help=f"Formats, out of {', '.join(FORMATS)}, separated by commas.",
+)
+@click.option("--fps", type=click.Choice(RATES), help="Frames a second. [default: as made, 30]")
+@click.option("--in-place", is_flag=True, help="Keep the pelvis over the origin.")
+@click.option(
+    "--up", type=click.Choice(("y", "z")), default="y", show_default=True, help="Axis that is up."
+)
+@click.option(
+    "--scale",
+    type=click.Choice(("cm", "m")),
+    help="Unit of lengths. [default: the format's: cm in bvh, m in glb and npz]",
+)
+@click.option(
+    "--names",
+    "joints",
+    type=click.Choice(NAMES),
+    default="own",
+    show_default=True,
+    help="What joints are called: ours, SMPL-H, Mixamo or HumanIK.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder for the files. [default: export/ beside the batch's motions]",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_app
+def export(
+    app: App,
+    /,
+    *,
+    names: tuple[str, ...],
+    formats: tuple[str, ...],
+    fps: str | None,
+    in_place: bool,
+    up: str,
+    scale: str | None,
+    joints: str,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Write motions in the formats and conventions of other programs.
+
+    JOB is an id, or batch/row as in `night/wave`; a BATCH means all of it that is done. Files are
+    called as the motions are and written whole or not at all; what has the name already is
+    replaced. docs/formats.md says what the options mean in each format. Ends with 1 when a
+    motion could not be read; the others are written.
+    """
+    from hymotion.export import ExportOptions
+    from worker.chosen import Chosen, Folders
+
+    options = ExportOptions(
+        fps=None if fps is None else int(fps), in_place=in_place, up=up, scale=scale, names=joints
+    )
+    if "glb" in formats and (up == "z" or scale == "cm"):
+        note("note: glTF is in metres with Y up; viewers will take this .glb to be that")
+    with app.store() as store:
+        chosen = Chosen(store, names)
+        folders = Folders(store, out, "export")
+        files, problems = _export(chosen, folders, tuple(dict.fromkeys(formats)), options, as_json)
+    if as_json:
+        print_json({"schema": "hymo.export/1", "files": files, "problems": problems})
+    else:
+        note(_summary(files, problems, chosen.undone))
+    return ExitCode.ERROR if problems else ExitCode.OK
+
+
+def _export(
+    chosen: Chosen,
+    folders: Folders,
+    formats: Sequence[str],
+    options: ExportOptions,
+    quiet: bool,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Write every job's files; what was written, and what could not be read."""
+    from worker.motionfile import NoMotionError
+
+    files: list[dict[str, Any]] = []
+    problems: list[dict[str, Any]] = []
+    for job in chosen.jobs():
+        try:
+            written = _write(job, folders, formats, options)
+        except NoMotionError as error:
+            note(f"hymo: {clean(str(error))}")
+            problems.append({"job": job.id, "error": str(error)})
+            continue
+        for name, path in written.items():
+            files.append({"job": job.id, "format": name, "path": str(path)})
+            if not quiet:
+                click.echo(clean(str(path)))
+    return files, problems
+
+
+def _write(
+    job: JobRow, folders: Folders, formats: Sequence[str], options: ExportOptions
+) -> dict[str, Path]:
+    from hymotion.errors import ExportError
+    from hymotion.export import FORMATS as WRITERS
+    from worker.landing import landing
+    from worker.motionfile import read_motion
+
+    recording = read_motion(job)
+    written = {}
+    for name in formats:
+        form = WRITERS[name]
+        final = folders.of_job(job, form.extension).absolute()
+        try:
+            with landing(final) as part:
+                form.write(recording.motion, part, recording.metadata, options)
+        except ExportError as error:
+            raise WorkerError(f"job {job.id}: {final}: {error}") from error
+        written[name] = final
+    return written
+
+
+def _summary(files: Sequence[object], problems: Sequence[object], undone: int) -> str:
+    parts = [f"{plural(len(files), 'file')} written"]
+    if problems:
+        parts.append(f"{plural(len(problems), 'motion')} could not be read")
+    if undone:
+        parts.append(f"{plural(undone, 'job')} of the batch not done")
+    return ", ".join(parts)
