@@ -51,7 +51,8 @@ _JOBS = """
         priority, formats, model, revision, metadata, row_hash, content_hash, class_gib, state,
         failure, error, attempt, attempt_limit, not_before, worker_id, lease_until,
         cancel_requested, published_at, created_at, queued_at, started_at, finished_at, card,
-        worker_name, queue_s, load_s, encode_s, sample_s, decode_s, save_s, peak_memory_bytes)
+        worker_name, queue_s, load_s, encode_s, sample_s, decode_s, save_s, peak_memory_bytes,
+        skate_mm, penetration_mm, jitter)
     {numbers}
     SELECT i, 1 + (i - 1) / {batch}, 'm' || i, h2,
            CASE WHEN i % 20000 = 7 THEN 'A ballerina ends a {rare} and bows.' ELSE words END,
@@ -78,7 +79,10 @@ _JOBS = """
            CASE WHEN state = 'succeeded' THEN 4.0 + h2 % 50 END,
            CASE WHEN state = 'succeeded' THEN 0.3 END,
            CASE WHEN state = 'succeeded' THEN 0.05 END,
-           CASE WHEN state = 'succeeded' THEN 22000000000 + h3 * 1000000 END
+           CASE WHEN state = 'succeeded' THEN 22000000000 + h3 * 1000000 END,
+           CASE WHEN state = 'succeeded' THEN 0.5 + h2 / 250.0 END,
+           CASE WHEN state = 'succeeded' THEN 0.2 + h4 / 500.0 END,
+           CASE WHEN state = 'succeeded' THEN 40.0 + h3 / 4.0 END
     FROM ({raw}) AS raw JOIN bench_prompts ON kind = i % {kinds}
 """
 
@@ -86,9 +90,10 @@ _ATTEMPTS = """
     INSERT INTO attempts (
         job_id, number, worker_id, worker_name, card, mode, pack_size, outcome, failure, error,
         started_at, finished_at, queue_s, load_s, encode_s, sample_s, decode_s, save_s,
-        peak_memory_bytes)
+        peak_memory_bytes, skate_mm, penetration_mm, jitter)
     SELECT id, 1, worker_id, worker_name, card, mode, 1, state, failure, error, started_at,
-           finished_at, queue_s, load_s, encode_s, sample_s, decode_s, save_s, peak_memory_bytes
+           finished_at, queue_s, load_s, encode_s, sample_s, decode_s, save_s, peak_memory_bytes,
+           skate_mm, penetration_mm, jitter
     FROM jobs WHERE worker_id IS NOT NULL
 """
 

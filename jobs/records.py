@@ -147,13 +147,30 @@ class Timings:
 
 
 @dataclass(frozen=True)
+class Quality:
+    """What one motion is like; docs/measures.md says how it is measured. None: not measured.
+
+    Attributes:
+        skate_mm: how far feet slip while they are in contact, mm per 1/30 s; None also where no
+            foot ever touches the ground.
+        penetration_mm: how far the body is below the ground, mm, the mean over frames.
+        jitter: mean jerk of the joints, m/s³.
+    """
+
+    skate_mm: float | None = None
+    penetration_mm: float | None = None
+    jitter: float | None = None
+
+
+@dataclass(frozen=True)
 class Success:
-    """A finished job: its timings, peak device memory (bytes) and files."""
+    """A finished job: its timings, peak device memory (bytes), files, and its motion's quality."""
 
     claim: Claim
     timings: Timings
     peak_memory_bytes: int | None
     artifacts: tuple[Artifact, ...]
+    quality: Quality = field(default_factory=Quality)
 
 
 @dataclass(frozen=True)

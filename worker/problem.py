@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.memory import next_class
 from jobs.records import Claim, Failed, Timings
 from jobs.states import Failure
-from worker.errors import WorkerError
+from worker.errors import NotFiniteError, WorkerError
 
 #: Characters of a traceback kept with a job.
 TAIL = 4000
@@ -43,15 +44,14 @@ class Problem:
 
 def problem(error: Exception) -> Problem:
     """What is kept of an exception."""
-    places = error.indices if _is(error, "hymotion.errors", "NumericsError") else ()  # type: ignore[attr-defined]  # known by _is
-    return Problem(classify(error), describe(error), frozenset(places))
+    return Problem(classify(error), describe(error), frozenset(_places(error)))
 
 
 def classify(error: Exception) -> Failure:
     """The failure kind of an exception."""
     if isinstance(error, MemoryError) or _is(error, "torch", "OutOfMemoryError"):
         return Failure.OUT_OF_MEMORY
-    if _is(error, "hymotion.errors", "NumericsError"):
+    if isinstance(error, NotFiniteError) or _is(error, "hymotion.errors", "NumericsError"):
         return Failure.NUMERICS
     if _is(error, "hymotion.errors", "RequestError"):
         return Failure.INVALID
@@ -68,6 +68,15 @@ def describe(error: Exception) -> str:
         trace = "".join(traceback.format_exception(error))
         text = f"{text}\n\n{trace[-TAIL:]}"
     return text.replace("\0", "\\0")
+
+
+def _places(error: Exception) -> Sequence[int]:
+    if isinstance(error, NotFiniteError):
+        return error.indices
+    if _is(error, "hymotion.errors", "NumericsError"):
+        places: tuple[int, ...] = error.indices  # type: ignore[attr-defined]  # known by _is
+        return places
+    return ()
 
 
 def _is(error: Exception, module: str, name: str) -> bool:

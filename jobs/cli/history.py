@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 @click.option(
     "--sort",
     metavar="KEY",
-    help="id, created, finished, duration, queue, priority or peak; -KEY for descending. "
+    help="id, created, finished, duration, queue, priority, peak, skate, penetration or jitter; "
+    "-KEY for descending. "
     "[default: -id; -created with --until]",
 )
 @click.option(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.cli.output import Column
-from jobs.cli.text import duration, gigabytes, local_time
+from jobs.cli.text import duration, gigabytes, jerk, local_time, millimetres
 from jobs.clock import iso
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from jobs.store.jobrow import JobRow
 
 PHASES = ("queue", "load", "encode", "sample", "decode", "save")
+QUALITY = ("skate_mm", "penetration_mm", "jitter")
 METADATA = "metadata."
 
 #: Field → its column. The order is that of a CSV with every field.
@@ -45,6 +47,9 @@ COLUMNS: Mapping[str, Column] = {
     "duration": Column("TIME", "right"),
     **{phase: Column(phase.upper(), "right") for phase in PHASES},
     "peak_memory_bytes": Column("PEAK", "right"),
+    "skate_mm": Column("SKATE", "right"),
+    "penetration_mm": Column("PENETRATION", "right"),
+    "jitter": Column("JITTER", "right"),
     "cached_from": Column("CACHED FROM", "right"),
     "artifacts": Column("FILES", flexible=True),
     "metadata": Column("METADATA", flexible=True),
@@ -56,14 +61,22 @@ ALIASES = {
     "started": "started_at",
     "finished": "finished_at",
     "peak": "peak_memory_bytes",
+    "skate": "skate_mm",
+    "penetration": "penetration_mm",
     "row": "custom_id",
     "files": "artifacts",
 }
+
+#: Field → the key of a job's document that it is inside of.
+NESTED = {**dict.fromkeys(PHASES, "timings"), **dict.fromkeys(QUALITY, "quality")}
 
 _TEXT: Mapping[str, Callable[[Any], str]] = {
     "duration": duration,
     **dict.fromkeys(PHASES, duration),
     "peak_memory_bytes": gigabytes,
+    "skate_mm": millimetres,
+    "penetration_mm": millimetres,
+    "jitter": jerk,
 }
 
 
@@ -112,6 +125,7 @@ def document(job: JobRow, reason: str | None) -> dict[str, Any]:
         "duration": job.duration,
         "timings": dict(job.phases),
         "peak_memory_bytes": job.peak_memory_bytes,
+        "quality": asdict(job.quality),
         "cached_from": job.cached_from,
         "artifacts": [artifact(each) for each in job.artifacts],
         "metadata": dict(job.metadata),
@@ -129,8 +143,9 @@ def narrowed(whole: Mapping[str, Any], fields: Sequence[str] | None) -> dict[str
         return dict(whole)
     kept: dict[str, Any] = {}
     for field in fields:
-        if field in PHASES:
-            kept.setdefault("timings", {})[field] = whole["timings"][field]
+        if field in NESTED:
+            inner = NESTED[field]
+            kept.setdefault(inner, {})[field] = whole[inner][field]
         elif field.startswith(METADATA):
             key = field.removeprefix(METADATA)
             kept.setdefault("metadata", {})[key] = whole["metadata"].get(key)
@@ -171,8 +186,8 @@ def table_cell(job: JobRow, whole: Mapping[str, Any], field: str) -> str:
 
 
 def _value(whole: Mapping[str, Any], field: str) -> Any:
-    if field in PHASES:
-        return whole["timings"][field]
+    if field in NESTED:
+        return whole[NESTED[field]][field]
     if field.startswith(METADATA):
         return whole["metadata"].get(field.removeprefix(METADATA))
     return whole[field]

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from jobs.cli.jobfields import PHASES, document
 from jobs.cli.output import Column, print_pairs, print_table
-from jobs.cli.text import clean, duration, file_size, gigabytes, local_time, plural
+from jobs.cli.text import (
+    clean,
+    duration,
+    file_size,
+    gigabytes,
+    jerk,
+    local_time,
+    millimetres,
+    plural,
+)
 from jobs.clock import iso
+from jobs.records import Quality
 from jobs.states import State
 from jobs.store.jobrow import AttemptRow, JobRow
 from jobs.store.store import Store
@@ -49,6 +60,7 @@ def attempt_document(attempt: AttemptRow) -> dict[str, Any]:
         "finished_at": iso(attempt.finished_at),
         "timings": dict(attempt.phases),
         "peak_memory_bytes": attempt.peak_memory_bytes,
+        "quality": asdict(attempt.quality),
     }
 
 
@@ -85,12 +97,22 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
         "submitted": local_time(job.created_at),
         "started": local_time(job.started_at),
         "finished": _finished(job),
+        "quality": _quality(job.quality),
         "cached": "" if job.cached_from is None else f"same motion as job {job.cached_from}",
     }
     found["metadata"] = ", ".join(f"{key}={value}" for key, value in job.metadata.items())
     for file in job.artifacts:
         found[file.format] = f"{file.path} ({file_size(file.size)})"
     return {key: value for key, value in found.items() if value}
+
+
+def _quality(quality: Quality) -> str:
+    figures = {
+        "skate": millimetres(quality.skate_mm),
+        "penetration": millimetres(quality.penetration_mm),
+        "jitter": jerk(quality.jitter),
+    }
+    return ", ".join(f"{name} {figure}" for name, figure in figures.items() if figure)
 
 
 def _finished(job: JobRow) -> str:

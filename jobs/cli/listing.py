@@ -42,8 +42,16 @@ SHOWN_WIDE = (
 WIDE = 130
 #: What leaves a table that is too narrow for its columns, first to last.
 YIELDING = ("card", "mode", "duration", "failure")
+#: Sort key → the column that shows it, where a table of jobs in that order would hide it.
+SORTED = {
+    "queue": "queue",
+    "peak": "peak_memory_bytes",
+    "skate": "skate_mm",
+    "penetration": "penetration_mm",
+    "jitter": "jitter",
+}
 #: Columns left out of a table in which they would be empty.
-SPARSE = frozenset({"failure", "card", "worker", "duration", "peak_memory_bytes"})
+SPARSE = frozenset({"failure", "card", "worker", "duration", *SORTED.values()})
 
 
 class Listing:
@@ -56,6 +64,8 @@ class Listing:
         self._waiting = waiting
         #: By the store's clock.
         self.now = waiting.now
+        #: What the jobs are sorted by.
+        self.order_key = order.key
         #: Whether all jobs are of one batch, so that its name need not be repeated.
         self.one_batch = wanted.batch_id is not None
         #: The cursor of the page after the last one taken.
@@ -162,6 +172,9 @@ def _print_default(listing: Listing, found: Sequence[tuple[JobRow, dict[str, Any
         shown.remove("batch")
     if not any(job.seed for job, _ in found):
         shown.remove("seed")
+    sorted_by = SORTED.get(listing.order_key)
+    if sorted_by is not None and sorted_by not in shown:
+        shown.insert(shown.index(AGO), sorted_by)
     cells = {
         field: [_default_cell(listing, job, whole, field) for job, whole in found]
         for field in shown

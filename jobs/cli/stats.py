@@ -1,27 +1,36 @@
-"""`hymo history stats`: success, phases and memory by card and mode."""
+"""`hymo history stats`: success, phases, memory and quality by card and mode."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.filters import batch_id, card_names, machine_filters
+from jobs.cli.jobfields import QUALITY
 from jobs.cli.output import Column, note, print_csv, print_json, print_table
-from jobs.cli.text import duration, gigabytes, percent
+from jobs.cli.text import duration, gigabytes, jerk, millimetres, percent
 
 if TYPE_CHECKING:
     from jobs.store.stats import Group
 
-MEASURES = ("queue", "load", "encode", "sample", "decode", "save", "total", "peak_memory")
+TIMINGS = ("queue", "load", "encode", "sample", "decode", "save", "total")
+#: Measure → what it is called, its unit, and how its figures are written for people.
+MEASURES: Mapping[str, tuple[str, str, Callable[[float | None], str]]] = {
+    **{name: (name, "s", duration) for name in TIMINGS},
+    "peak_memory": ("peak memory", "bytes", gigabytes),
+    "skate_mm": ("skate", "mm", millimetres),
+    "penetration_mm": ("penetration", "mm", millimetres),
+    "jitter": ("jitter", "m/s³", jerk),
+}
 COLUMNS = (
     Column("CARD", flexible=True),
     Column("MODE"),
     Column("RUNS", "right"),
     Column("SUCCESS", "right"),
-    Column("PHASE"),
+    Column("MEASURE"),
     Column("MEAN", "right"),
     Column("P50", "right"),
     Column("P95", "right"),
@@ -48,7 +57,9 @@ def stats(
 ) -> None:
     """Sum up attempts by card and mode: success, mean, median and 95th percentile of each phase.
 
-    Runs are attempts that succeeded or failed; phases and peak memory are those of successes.
+    Runs are attempts that succeeded or failed; phases, peak memory and quality are those of
+    successes. Quality is how far feet slip while in contact (mm per 1/30 s), how deep the body
+    sinks into the ground (mm), and the mean jerk of the joints (m/s³).
     --since and --until mean the time at which an attempt began.
     """
     if as_json and as_csv:
@@ -76,7 +87,7 @@ def stats(
 
 
 def print_groups(groups: Sequence[Group]) -> None:
-    """The table of cards and modes, a line a phase."""
+    """The table of cards and modes, a line a measure."""
     print_table(COLUMNS, [row for group in groups for row in _rows(group)])
 
 
@@ -86,27 +97,26 @@ def stats_document(group: Group) -> dict[str, Any]:
         name: None if each is None else {"mean": each.mean, "p50": each.p50, "p95": each.p95}
         for name, each in ((name, group.measures.get(name)) for name in MEASURES)
     }
-    peak = spreads.pop("peak_memory")
     return {
         "card": group.card,
         "mode": group.mode,
         "count": group.count,
         "succeeded": group.succeeded,
         "success_rate": group.success,
-        "timings": spreads,
-        "peak_memory_bytes": peak,
+        "timings": {name: spreads[name] for name in TIMINGS},
+        "peak_memory_bytes": spreads["peak_memory"],
+        "quality": {name: spreads[name] for name in QUALITY},
     }
 
 
 def _rows(group: Group) -> list[tuple[str, ...]]:
     head = (group.card, group.mode, str(group.count), percent(group.success))
     rows: list[tuple[str, ...]] = []
-    for name in MEASURES:
+    for name, (called, _, text) in MEASURES.items():
         spread = group.measures.get(name)
         if spread is not None:
-            text = gigabytes if name == "peak_memory" else duration
             figures = (text(spread.mean), text(spread.p50), text(spread.p95))
-            rows.append((*head, name.replace("_", " "), *figures))
+            rows.append((*head, called, *figures))
             head = ("", "", "", "")
     return rows or [(*head, "", "", "", "")]
 
@@ -119,7 +129,7 @@ def _csv_rows(group: Group) -> list[tuple[object, ...]]:
             group.count,
             group.success,
             name,
-            "bytes" if name == "peak_memory" else "s",
+            MEASURES[name][1],
             spread.mean,
             spread.p50,
             spread.p95,

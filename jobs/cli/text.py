@@ -57,6 +57,24 @@ def gibibytes(size: int) -> str:
     return f"{size / GIB:.3g} GiB"
 
 
+def quantity(value: float | None, unit: str) -> str:
+    """A figure of three digits with its unit: `0.42 mm`, `57.4 mm`, `162 m/s³`; empty for None."""
+    if value is None:
+        return ""
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} {unit}"
+
+
+def millimetres(value: float | None) -> str:
+    """`0.42 mm`."""
+    return quantity(value, "mm")
+
+
+def jerk(value: float | None) -> str:
+    """`82.0 m/s³`."""
+    return quantity(value, "m/s³")
+
+
 def file_size(size: int) -> str:
     """Bytes of a file: `812 B`, `14.2 kB`, `3.1 MB`."""
     if size < 1000:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -20,12 +21,13 @@ from sqlalchemy import (
 
 from jobs.errors import NotFoundError
 from jobs.memory import queue_name
-from jobs.records import Artifact, Batch, Inserted, NewJob
+from jobs.records import Artifact, Batch, Inserted, NewJob, Quality
 from jobs.states import State
 from jobs.store.base import CHUNK, Found, among
 from jobs.store.files import add_files, files_of
 from jobs.store.known import KnownStore
 from jobs.store.manifest import ManifestStore, to_batch
+from jobs.store.quality import shared_quality
 from jobs.tables import batches, jobs
 
 
@@ -104,10 +106,11 @@ class BatchStore(ManifestStore, KnownStore):
         with self.write() as connection:
             now = self.present(connection)
             there = self._there(connection, batch.id, list(wanted))
+            fresh = [job for key, job in wanted.items() if key not in there]
+            shared = shared_quality(connection, fresh)
             rows = [
-                _row(batch.id, job, attempt_limit=attempt_limit, now=now)
-                for key, job in wanted.items()
-                if key not in there
+                _row(batch.id, job, shared[job.cached_from], attempt_limit=attempt_limit, now=now)
+                for job in fresh
             ]
             added = self._add(connection, rows)
             lost = [key for key in wanted if key not in there and key not in added]
@@ -217,7 +220,9 @@ def _newest(connection: Connection, hashes: Sequence[str]) -> Any:
     )
 
 
-def _row(batch_id: int, job: NewJob, *, attempt_limit: int, now: float) -> dict[str, Any]:
+def _row(
+    batch_id: int, job: NewJob, quality: Quality, *, attempt_limit: int, now: float
+) -> dict[str, Any]:
     spec = job.spec
     cached = job.cached_from is not None
     zero = 0.0 if cached else None
@@ -246,4 +251,5 @@ def _row(batch_id: int, job: NewJob, *, attempt_limit: int, now: float) -> dict[
         "finished_at": now if cached else None,
         "cached_from": job.cached_from,
         **dict.fromkeys(("queue_s", "load_s", "encode_s", "sample_s", "decode_s", "save_s"), zero),
+        **asdict(quality),
     }

@@ -24,6 +24,7 @@ from jobs.routing import Demand, Offer
 from jobs.states import SUSPECT, Outcome, State, sources
 from jobs.store.base import Facet, Found
 from jobs.store.lanes import ORDER, QUEUED, READY, Lane, best, classes, lane, suits
+from jobs.store.quality import NO_QUALITY
 from jobs.tables import attempts, batches, jobs, workers
 
 #: Candidates looked at for each job wanted. Where workers claim at the same moment, those that
@@ -78,6 +79,7 @@ _TAKE = (
         decode_s=None,
         save_s=None,
         peak_memory_bytes=None,
+        **NO_QUALITY,
     )
     .returning(jobs.c.id, jobs.c.attempt, jobs.c.queue_s)
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple_, update
 
-from jobs.records import Claim, Timings
+from jobs.records import Claim, Quality, Timings
 from jobs.states import FINAL, HOPELESS, Failure, Outcome, State, check
 from jobs.store.base import Found
 from jobs.tables import attempts, jobs
@@ -30,6 +30,7 @@ class Ending:
         outcome: what its attempt came to.
         failure, error: of the attempt; the job shows them while it waits for a retry or failed.
         timings, peak_memory_bytes: None where the attempt ended without having been measured.
+        quality: of the motion, where one was made.
         delay: seconds until a retry may start.
         gib: the class to retry in; None: as before.
         extra: further attempts granted, where the ended one shall not count.
@@ -42,6 +43,7 @@ class Ending:
     error: str | None = None
     timings: Timings | None = None
     peak_memory_bytes: int | None = None
+    quality: Quality = field(default_factory=Quality)
     delay: float | None = None
     gib: int | None = None
     extra: int = 0
@@ -113,7 +115,7 @@ def write_endings(connection: Connection, endings: Sequence[Ending], now: float)
         check(State.RUNNING, ending.state)
     names = (
         "state", "failure", "error", "attempt_limit", "not_before", "worker_id", "class_gib",
-        "published_at", "queued_at", "finished_at", *_figures(None, None),
+        "published_at", "queued_at", "finished_at", *_figures(None, None, Quality()),
     )  # fmt: skip
     connection.execute(
         update(jobs)
@@ -153,7 +155,7 @@ def _job_values(ending: Ending, now: float) -> dict[str, Any]:
         "published_at": held.published_at if final else None,
         "queued_at": held.queued_at if final else now,
         "finished_at": now if final else None,
-        **_figures(ending.timings, ending.peak_memory_bytes),
+        **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
     }
 
 
@@ -165,11 +167,13 @@ def _attempt_values(ending: Ending, now: float) -> dict[str, Any]:
         "failure": ending.failure,
         "error": ending.error,
         "finished_at": now,
-        **_figures(ending.timings, ending.peak_memory_bytes),
+        **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
     }
 
 
-def _figures(timings: Timings | None, peak_memory_bytes: int | None) -> dict[str, Any]:
+def _figures(
+    timings: Timings | None, peak_memory_bytes: int | None, quality: Quality
+) -> dict[str, Any]:
     phases = ("load", "encode", "sample", "decode", "save")
     measured = {f"{phase}_s": getattr(timings, phase, None) for phase in phases}
-    return {**measured, "peak_memory_bytes": peak_memory_bytes}
+    return {**measured, "peak_memory_bytes": peak_memory_bytes, **asdict(quality)}

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from jobs.records import Artifact
+from jobs.records import Artifact, Quality
 from jobs.routing import Demand
 from jobs.states import Failure, Outcome, State
 from jobs.store.files import files_of
+from jobs.store.quality import to_quality
 from jobs.tables import batches, jobs
 
 PHASES: tuple[str, ...] = ("queue", "load", "encode", "sample", "decode", "save")
@@ -23,6 +24,7 @@ class JobRow:
 
     Attributes:
         worker, card, phases, peak_memory_bytes: of the last attempt.
+        quality: of its motion; that of the earlier job where it is cached.
         phases: seconds by name of `PHASES`; None where the job did not get there.
         paused: whether its batch is.
         artifacts: its files; empty unless asked for.
@@ -59,6 +61,7 @@ class JobRow:
     cached_from: int | None
     phases: Mapping[str, float | None]
     peak_memory_bytes: int | None
+    quality: Quality
     metadata: Mapping[str, str]
     artifacts: tuple[Artifact, ...] = ()
 
@@ -91,6 +94,7 @@ class AttemptRow:
     finished_at: float | None
     phases: Mapping[str, float | None]
     peak_memory_bytes: int | None
+    quality: Quality
 
 
 def select_jobs(key: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
@@ -130,6 +134,7 @@ def attempt_row(row: Row[*tuple[Any, ...]]) -> AttemptRow:
         finished_at=row.finished_at,
         phases=_phases(row),
         peak_memory_bytes=row.peak_memory_bytes,
+        quality=to_quality(row),
     )
 
 
@@ -172,6 +177,7 @@ def _job_row(
         cached_from=row.cached_from,
         phases=_phases(row),
         peak_memory_bytes=row.peak_memory_bytes,
+        quality=to_quality(row),
         metadata=row.metadata,
         artifacts=files,
     )

@@ -22,10 +22,16 @@ KEYS: dict[str, ColumnElement[Any]] = {
     "queue": jobs.c.queue_s,
     "priority": jobs.c.priority,
     "peak": jobs.c.peak_memory_bytes,
+    "skate": jobs.c.skate_mm,
+    "penetration": jobs.c.penetration_mm,
+    "jitter": jobs.c.jitter,
 }
 
 #: Keys that a job may lack. Jobs without come last in either direction.
-NULLABLE = frozenset({"finished", "duration", "queue", "peak"})
+NULLABLE = frozenset({"finished", "duration", "queue", "peak", "skate", "penetration", "jitter"})
+
+#: Keys that only a job which succeeded can have: they are its motion's.
+OF_MOTION = frozenset({"skate", "penetration", "jitter"})
 
 
 class OrderError(JobsError):

@@ -126,4 +126,5 @@ def _succeeded(held: Found, result: Success) -> Ending:
         outcome=Outcome.SUCCEEDED,
         timings=result.timings,
         peak_memory_bytes=result.peak_memory_bytes,
+        quality=result.quality,
     )

@@ -13,9 +13,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
+from jobs.states import State
 from jobs.store.jobfilter import INDEXED, JobFilter
 from jobs.store.jobrow import select_jobs
-from jobs.store.order import Cursor, Order
+from jobs.store.order import OF_MOTION, Cursor, Order
 from jobs.tables import jobs
 
 #: A condition that holds for at most so many jobs is a good place to begin. Fetching and sorting
@@ -136,9 +137,7 @@ def _walks(
     key, number = order.expression, jobs.c.id
     query = select_jobs(key).where(*conditions)
     lacking = cursor is not None and cursor.value is None and order.nullable
-    # A job that has not ended cannot have these, and looking for one would walk through all others.
-    never = wanted.waiting_only and order.key in {"finished", "duration"}
-    if not lacking and not never:
+    if not lacking and not _never(wanted, order):
         there = query if cursor is None else query.where(cursor.within(order, key, number))
         if order.nullable:
             there = there.where(key.is_not(None))
@@ -149,3 +148,11 @@ def _walks(
         if cursor is not None and lacking:
             absent = absent.where(cursor.later(order, number))
         yield absent.order_by(*order.directed(number, number))
+
+
+def _never(wanted: JobFilter, order: Order) -> bool:
+    """Whether no job wanted can have the key, so that looking for one would walk through all
+    others: one that has not ended has no end, and one that did not succeed no motion."""
+    if order.key in OF_MOTION:
+        return bool(wanted.states) and State.SUCCEEDED not in wanted.states
+    return wanted.waiting_only and order.key in {"finished", "duration"}

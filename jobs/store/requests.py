@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 from jobs.records import Cancelled
 from jobs.states import FINAL, Failure, State, check, sources
 from jobs.store.base import CHUNK, Facet, among
+from jobs.store.quality import NO_QUALITY
 from jobs.tables import artifacts, jobs
 
 #: What `retry` takes unless told otherwise.
@@ -151,6 +152,8 @@ def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_att
             finished_at=None,
             worker_id=None,
             cached_from=None,
+            # It is its files', which are to be made anew.
+            **NO_QUALITY,
             failure=None,
             error=None,
         )

@@ -1,4 +1,5 @@
-"""Statistics over attempts: success, phases and memory by card and mode, computed by the database.
+"""Statistics over attempts: success, phases, memory and quality by card and mode, computed by the
+database.
 
 A percentile is the nearest rank: the smallest value that at least that share of the values does
 not exceed. Both databases give the same, and it is a value that was measured.
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from jobs.states import Outcome
 from jobs.store.base import CHUNK, Facet
 from jobs.store.jobrow import PHASES
+from jobs.store.quality import QUALITY
 from jobs.tables import attempts, jobs
 
 _GROUP = (attempts.c.card, attempts.c.mode)
@@ -43,6 +45,7 @@ MEASURES: Mapping[str, ColumnElement[Any]] = {
         Double,
     ),
     "peak_memory": cast(attempts.c.peak_memory_bytes, Double),
+    **{name: attempts.c[name] for name in QUALITY},
 }
 
 
@@ -85,7 +88,8 @@ class AttemptFilter:
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean, median and 95th percentile: seconds, or bytes for memory. None: not asked for."""
+    """Mean, median and 95th percentile: seconds, bytes for memory, a quality's own unit. None: not
+    asked for."""
 
     mean: float
     p50: float | None = None

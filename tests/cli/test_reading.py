@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from jobs.cli.main import hymo
 from jobs.memory import GIB
-from jobs.records import Artifact, Claim, Failed, NewJob, Success, Timings, WorkerCard
+from jobs.records import Artifact, Claim, Failed, NewJob, Quality, Success, Timings, WorkerCard
 from jobs.routing import Offer
 from jobs.spec import JobSpec
 from jobs.states import Failure, State
@@ -72,7 +72,10 @@ def _new(name: str) -> NewJob:
 
 def _success(claim: Claim) -> Success:
     file = Artifact("npz", f"/out/night/{claim.custom_id}_s0.npz", 14_200, "ab" * 32)
-    return Success(claim, Timings(1.0, 2.0, 3.0, 4.0, 5.0), 22_000_000_000, (file,))
+    quality = Quality(
+        skate_mm=1.5 * claim.job_id, penetration_mm=0.25, jitter=1000.0 / claim.job_id
+    )
+    return Success(claim, Timings(1.0, 2.0, 3.0, 4.0, 5.0), 22_000_000_000, (file,), quality)
 
 
 def test_history_is_a_table_newest_first(hymo_: Hymo) -> None:
@@ -134,6 +137,9 @@ def test_history_as_json_is_as_documented(hymo_: Hymo) -> None:
         {"format": "npz", "path": "/out/night/wave_s0.npz", "size": 14200, "sha256": "ab" * 32}
     ]
     assert first["peak_memory_bytes"] == 22_000_000_000
+    assert first["quality"] == {"skate_mm": 1.5, "penetration_mm": 0.25, "jitter": 1000.0}
+    nothing = {"skate_mm": None, "penetration_mm": None, "jitter": None}
+    assert rest["jobs"][0]["quality"] == nothing
     assert first["metadata"] == {"actor": "anna"}
 
 
@@ -164,11 +170,40 @@ def test_an_export_is_whole_whatever_the_limit(hymo_: Hymo) -> None:
         (("--until", "yesterday"), []),
         (("--sort", "-peak"), [2, 1, 6, 5, 4, 3]),
         (("--sort", "id", "--limit", "2"), [1, 2]),
+        (("--sort", "-jitter"), [1, 2, 6, 5, 4, 3]),
+        (("--sort", "jitter"), [2, 1, 3, 4, 5, 6]),
+        (("--sort", "-skate", "--limit", "1"), [2]),
+        (("--sort", "penetration", "--state", "succeeded"), [1, 2]),
     ],
 )
 def test_filters_and_orders(hymo_: Hymo, words: tuple[str, ...], ids: list[int]) -> None:
     done = hymo_("history", "--json", "--batch", "night", *words)
     assert [job["id"] for job in json.loads(done.stdout)["jobs"]] == ids
+
+
+def test_outliers_are_listed_with_what_they_are_sorted_by(hymo_: Hymo) -> None:
+    done = hymo_("history", "--batch", "night", "--sort=-jitter", "--limit", "3")
+    head, first, second, third = done.stdout.splitlines()
+    assert head.split()[-3:] == ["JITTER", "AGO", "PROMPT"]
+    end = head.index("JITTER") + len("JITTER")
+    cells = [" ".join(line[:end].split()[-2:]) for line in (first, second)]
+    assert cells == ["1000 m/s³", "500 m/s³"]
+    assert "m/s³" not in third
+    fields = ("--fields", "id,skate,jitter")
+    done = hymo_("history", "--batch", "night", "--state", "succeeded", *fields)
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["ID", "SKATE", "JITTER"], ["2", "3.00", "mm", "500", "m/s³"],
+        ["1", "1.50", "mm", "1000", "m/s³"],
+    ]  # fmt: skip
+    found = json.loads(hymo_("history", "--json", "--after", _second(hymo_), *fields).stdout)
+    assert found["jobs"][-1] == {"id": 1, "quality": {"skate_mm": 1.5, "jitter": 1000.0}}
+    rows = list(csv.DictReader(io.StringIO(hymo_("history", "--csv").stdout)))
+    assert (rows[-1]["penetration_mm"], rows[0]["penetration_mm"]) == ("0.25", "")
+
+
+def _second(hymo_: Hymo) -> str:
+    """The cursor after the newest job."""
+    return str(json.loads(hymo_("history", "--json", "--limit", "1").stdout)["next"])
 
 
 def test_nothing_found_is_said_and_no_error(hymo_: Hymo) -> None:
@@ -247,6 +282,9 @@ def test_show_a_job(hymo_: Hymo) -> None:
     done = hymo_("show", "night/fall")
     for text in ("job 3", "fall, seed 0", "failed: out_of_memory", "24 GiB", "actor=anna"):
         assert text in done.stdout
+    assert "quality" not in done.stdout
+    made = hymo_("show", "night/wave").stdout
+    assert "quality    skate 1.50 mm, penetration 0.25 mm, jitter 1000 m/s³\n" in made
     # The first line of the error, and its tail.
     assert "CUDA out of memory" in done.stdout
     assert "frame 3\n" not in done.stdout
@@ -261,6 +299,7 @@ def test_show_as_json(hymo_: Hymo) -> None:
     assert (found["schema"], job["id"], job["attempts"]) == ("hymo.show/1", 3, 1)
     assert [each["outcome"] for each in job["tries"]] == ["failed"]
     assert job["tries"][0]["error"] == ERROR
+    assert job["tries"][0]["quality"]["jitter"] is None
     assert batch["counts"] == {
         "queued": 2, "running": 1, "succeeded": 2, "failed": 1, "cancelled": 0,
     }  # fmt: skip
@@ -284,10 +323,20 @@ def test_stats(hymo_: Hymo) -> None:
     assert group["timings"]["sample"] == {"mean": 3.0, "p50": 3.0, "p95": 3.0}
     assert group["timings"]["total"]["mean"] == 15.0
     assert group["peak_memory_bytes"]["p95"] == 22e9
+    assert group["quality"] == {
+        "skate_mm": {"mean": 2.25, "p50": 1.5, "p95": 3.0},
+        "penetration_mm": {"mean": 0.25, "p50": 0.25, "p95": 0.25},
+        "jitter": {"mean": 750.0, "p50": 500.0, "p95": 1000.0},
+    }
     rows = list(csv.DictReader(io.StringIO(hymo_("history", "stats", "--csv").stdout)))
     assert {row["measure"] for row in rows} >= {"sample", "total", "peak_memory"}
     shown = hymo_("history", "stats").stdout
     assert "22.0 GB" in shown
+    assert [line.split() for line in shown.splitlines() if "jitter" in line] == [
+        ["jitter", "750", "m/s³", "500", "m/s³", "1000", "m/s³"]
+    ]
+    units = {row["measure"]: row["unit"] for row in rows}
+    assert (units["sample"], units["skate_mm"], units["jitter"]) == ("s", "mm", "m/s³")
     assert max(map(len, shown.splitlines())) <= 80
     assert hymo_("history", "stats", "--mode", "lite").stderr == "no attempts match\n"
 

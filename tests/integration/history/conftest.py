@@ -89,6 +89,7 @@ def _job(random_: random.Random, number: int) -> dict[str, Any]:
         "queue_s": float(random_.randrange(4)) if ran else None,
         "sample_s": float(random_.randrange(9)) if state is State.SUCCEEDED else None,
         "peak_memory_bytes": random_.choice((None, 10**9, 2 * 10**9)) if ran else None,
+        **_quality(random_, measured=state is State.SUCCEEDED),
     }  # fmt: skip
 
 
@@ -106,6 +107,7 @@ def _attempts(random_: random.Random, job: dict[str, Any]) -> list[dict[str, Any
             **{f"{phase}_s": _seconds(random_) for phase in
                ("queue", "load", "encode", "sample", "decode", "save")},
             "peak_memory_bytes": random_.choice((None, random_.randrange(10**10))),
+            **_quality(random_, measured=True),
         }
         for n, outcome in enumerate(outcomes, 1)
     ]  # fmt: skip
@@ -113,6 +115,13 @@ def _attempts(random_: random.Random, job: dict[str, Any]) -> list[dict[str, Any
 
 def _seconds(random_: random.Random) -> float | None:
     return random_.choice((None, round(random_.random() * 10, 3), float(random_.randrange(4))))
+
+
+def _quality(random_: random.Random, *, measured: bool) -> dict[str, float | None]:
+    """Figures of a motion, some lacking and many alike; none of a job that made no motion."""
+    names = ("skate_mm", "penetration_mm", "jitter")
+    few = (None, 0.0, 0.25, 1.5, 30.0)
+    return {name: random_.choice(few) if measured else None for name in names}
 
 
 def _worker(n: int) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from jobs.errors import NotFoundError
 from jobs.states import Outcome, State
+from jobs.store.quality import QUALITY
 from jobs.store.store import Store
 
 from .conftest import CARDS, World
@@ -20,6 +23,7 @@ def test_a_job_has_all_that_was_stored(world: World) -> None:
     )  # fmt: skip
     assert job.duration == source["finished_at"] - source["started_at"]
     assert job.phases["queue"] == source["queue_s"]
+    assert asdict(job.quality) == {name: source[name] for name in QUALITY}
     assert job.metadata == source["metadata"]
     assert job.formats == ("bvh", "npz")
     assert [file.path for file in job.artifacts] == [
@@ -34,6 +38,7 @@ def test_the_attempts_of_a_job_in_order(world: World) -> None:
         assert [each.number for each in found] == [row["number"] for row in wanted]
         assert [each.outcome for each in found] == [Outcome(row["outcome"]) for row in wanted]
         assert [each.phases["save"] for each in found] == [row["save_s"] for row in wanted]
+        assert [each.quality.jitter for each in found] == [row["jitter"] for row in wanted]
 
 
 def test_a_row_has_every_seed(world: World) -> None:

@@ -16,7 +16,8 @@ from .conftest import CARDS, T0, WORDS, World
 
 VALUES = {
     "id": "id", "created": "created_at", "finished": "finished_at", "queue": "queue_s",
-    "priority": "priority", "peak": "peak_memory_bytes",
+    "priority": "priority", "peak": "peak_memory_bytes", "skate": "skate_mm",
+    "penetration": "penetration_mm", "jitter": "jitter",
 }  # fmt: skip
 
 

@@ -13,12 +13,14 @@ from jobs.store.stats import MEASURES, AttemptFilter, Spread
 from .conftest import CARDS, T0, World
 
 PHASES = ("load", "encode", "sample", "decode", "save")
+COLUMNS = {"peak_memory": "peak_memory_bytes", "skate_mm": "skate_mm",
+           "penetration_mm": "penetration_mm", "jitter": "jitter"}  # fmt: skip
 
 
 def measure(row: dict[str, Any], name: str) -> float | None:
     if name == "total":
         return sum(row[f"{phase}_s"] or 0.0 for phase in PHASES)
-    found = row["peak_memory_bytes"] if name == "peak_memory" else row[f"{name}_s"]
+    found = row[COLUMNS.get(name, f"{name}_s")]
     return None if found is None else float(found)
 
 

@@ -126,6 +126,34 @@ def test_another_programs_file_is_left_alone(empty_sqlite_url):
     engine.dispose()
 
 
+def test_jobs_that_are_there_keep_all_and_get_no_quality(engine, empty_database_url):
+    schema.upgrade(empty_database_url, "0002")
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO batches (id, name, source, output, created_at)"
+                 " VALUES (1, 'b', 'f', '/o', 0)")
+        )  # fmt: skip
+        connection.execute(
+            text(
+                """INSERT INTO jobs (id, batch_id, custom_id, seed, prompt, frames, requested_mode,
+                mode, steps, guidance, priority, formats, model, revision, metadata, row_hash,
+                content_hash, class_gib, state, attempt_limit, created_at, queued_at, started_at,
+                finished_at) VALUES (7, 1, 'a', 0, 'p', 20, 'full', 'full', 1, 1, 0, '[]', 'm', 'r',
+                '{}', 'h', 'c', 8, 'succeeded', 3, 0, 0, 1, 3)"""
+            )
+        )
+    schema.upgrade(empty_database_url)
+    with engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT * FROM jobs")).all()
+    assert (row.id, row.duration_s) == (7, 2)
+    assert (row.skate_mm, row.penetration_mm, row.jitter) == (None, None, None)
+    schema.downgrade(empty_database_url, "0002")
+    with engine.connect() as connection:
+        (row,) = connection.execute(text("SELECT * FROM jobs")).all()
+    assert (row.id, row.duration_s) == (7, 2)
+    assert "jitter" not in row._mapping
+
+
 def test_several_processes_may_upgrade_at_once(engine, empty_database_url):
     program = f"""
 import alembic.command, psycopg

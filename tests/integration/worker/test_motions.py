@@ -81,9 +81,15 @@ def check_figures(plant: Plant) -> None:
         assert figures["sample_s"] > 0
         assert figures["encode_s"] > 0
         assert figures["peak_memory_bytes"] > 50 * 2**20
+        assert figures["jitter"] > 0
+        assert figures["penetration_mm"] >= 0
+        assert figures["skate_mm"] is None or figures["skate_mm"] >= 0
         assert (row.worker_name, row.card) == ("left", "CPU")
     assert {row.mode for row in tries} == {"full", "lite"}
     assert sum(row.load_s for row in jobs) > 0
+    of_job = {row.id: row.jitter for row in jobs}
+    assert {row.job_id: row.jitter for row in tries} == of_job
+    assert len(set(of_job.values())) == 4, "each motion has its own"
     assert all(row.finished_at >= row.started_at >= row.created_at for row in jobs)
 
 

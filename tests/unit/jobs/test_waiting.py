@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.memory import GIB
+from jobs.records import Quality
 from jobs.routing import Offer
 from jobs.states import State
 from jobs.store.jobrow import JobRow
@@ -18,7 +19,7 @@ JOB = JobRow(
     revision="null-1", gib=24, state=State.QUEUED, failure=None, attempts=0, attempt_limit=3,
     worker=None, card=None, created_at=0.0, queued_at=0.0, not_before=0.0, started_at=None,
     finished_at=None, cancel_requested=False, paused=False, cached_from=None, phases={},
-    peak_memory_bytes=None, metadata={},
+    peak_memory_bytes=None, quality=Quality(), metadata={},
 )  # fmt: skip
 SMALL = Offer("small", ("full", "lite"), ("null",), 16 * GIB)
 LARGE = replace(SMALL, name="large", memory_bytes=24 * GIB)

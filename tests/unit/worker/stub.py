@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from jobs.memory import GIB
 from jobs.models import model_entry
-from jobs.records import Claim, NewJob, WorkerCard
+from jobs.records import Claim, NewJob, Quality, WorkerCard
 from jobs.routing import Offer
 from jobs.settings import Settings
 from jobs.spec import JobSpec
@@ -37,7 +37,8 @@ def _nothing(_phase: str, _pack: Sequence[Claim]) -> None:
 class StubEngine:
     """Goes through the phases, writes small files, and notes the packs it was given.
 
-    `sabotage` is called with the phase (encode, step, decode, write) and its claims, and may raise.
+    `sabotage` is called with the phase (encode, step, decode, measure, write) and its claims, and
+    may raise. A motion's jitter is the length of its prompt.
     """
 
     model: str = "null"
@@ -65,6 +66,10 @@ class StubEngine:
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         self.sabotage("decode", self.pack)
         return list(latents)
+
+    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+        self.sabotage("measure", self.pack)
+        return [Quality(1.0, 2.0, float(len(motion))) for motion in motions]
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         path.write_text(f"{format_} of {motion}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from jobs.records import Claim
+from jobs.records import Claim, Quality
 from tests.unit.worker.stub import StubEngine
 from worker.engine import NullEngine
 from worker.garage import Garage, load_garage
@@ -21,7 +21,9 @@ def test_the_null_model_counts_steps_and_makes_nothing(
     pack = [claim("a", steps=3), claim("b", steps=3)]
     latents = engine.sample(pack, engine.encode(pack), lambda *step: steps.append(step))
     assert steps == [(1, 3), (2, 3), (3, 3)]
-    assert engine.decode(latents) == [None, None]
+    motions = engine.decode(latents)
+    assert motions == [None, None]
+    assert engine.measure(motions) == [Quality(), Quality()]
     assert not engine.write(pack[0], None, "npz", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 

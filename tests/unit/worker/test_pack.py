@@ -9,12 +9,12 @@ from itertools import count
 import pytest
 
 from hymotion.errors import NumericsError
-from jobs.records import Claim
+from jobs.records import Claim, Quality
 from jobs.states import Failure
 from tests.unit.worker.stub import StubEngine
-from worker.errors import OutageError
+from worker.errors import NotFiniteError, OutageError
 from worker.pack import PackRunner, Results
-from worker.save import discard
+from worker.save import discard, final_path
 
 
 class Phases:
@@ -91,7 +91,7 @@ def test_shared_phases_are_counted_per_motion(
         assert [artifact.format for artifact in win.artifacts] == ["npz"]
 
 
-@pytest.mark.parametrize("phase", ["encode", "step", "decode", "write"])
+@pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "write"])
 @pytest.mark.parametrize("bad", "ag")
 def test_a_poison_job_fails_alone(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]], phase: str, bad: str
@@ -141,6 +141,33 @@ def test_numerics_name_the_bad_jobs_so_nothing_is_halved(
     assert won(results) == "ace"
     assert lost(results) == {"b": Failure.NUMERICS, "d": Failure.NUMERICS}
     assert stub.packs == [["a", "b", "c", "d", "e"], ["a", "c", "e"]]
+
+
+def test_each_job_gets_the_quality_of_its_own_motion(
+    stub: StubEngine, phases: Phases, claim: Callable[..., Claim]
+) -> None:
+    claims = [claim(name, job_id=place, prompt="x" * place) for place, name in enumerate("abc", 1)]
+    results = phases.runner().run(stub, claims, load=0.0)
+    for win in results.successes:
+        assert win.quality == Quality(1.0, 2.0, float(win.claim.job_id))
+
+
+def test_motions_that_are_not_finite_fail_and_are_not_saved(
+    stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
+) -> None:
+    def sabotage(phase: str, claims: Sequence[Claim]) -> None:
+        bad = [place for place, claim in enumerate(claims) if claim.custom_id in "bd"]
+        if phase == "measure" and bad:
+            raise NotFiniteError(bad)
+
+    stub.sabotage = sabotage
+    claims = pack("abcde")
+    results = phases.runner().run(stub, claims, load=0.0)
+    assert won(results) == "ace"
+    assert lost(results) == {"b": Failure.NUMERICS, "d": Failure.NUMERICS}
+    assert stub.packs == [["a", "b", "c", "d", "e"], ["a", "c", "e"]]
+    folder = final_path(claims[0], "npz").parent
+    assert {path.name for path in folder.iterdir()} == {f".{name}_s0.npz.1.part" for name in "ace"}
 
 
 def test_when_every_job_is_bad_every_job_fails(
@@ -226,7 +253,5 @@ def test_a_failed_jobs_half_written_files_are_gone(
     stub.sabotage = poison("b", RuntimeError("cannot export"), "write")
     results = phases.runner().run(stub, claims, load=0.0)
     assert won(results) == "a"
-    from worker.save import final_path
-
     discard(claims[0])
     assert list(final_path(claims[0], "npz").parent.iterdir()) == []

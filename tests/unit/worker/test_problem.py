@@ -13,7 +13,7 @@ import torch
 from hymotion.errors import ConfigError, NumericsError, RequestError
 from jobs.records import Claim, Timings
 from jobs.states import Failure
-from worker.errors import WorkerError
+from worker.errors import NotFiniteError, WorkerError
 from worker.problem import TAIL, Problem, classify, describe, problem
 from worker.save import SaveError
 
@@ -28,6 +28,7 @@ def numerics(*indices: int) -> NumericsError:
         (MemoryError(), Failure.OUT_OF_MEMORY),
         (torch.OutOfMemoryError("CUDA out of memory"), Failure.OUT_OF_MEMORY),
         (numerics(0), Failure.NUMERICS),
+        (NotFiniteError([0]), Failure.NUMERICS),
         (SaveError(Path("x"), OSError(28, "No space left on device")), Failure.ERROR),
         (RuntimeError("CUDA error: device-side assert"), Failure.ERROR),
         (ConfigError("bad", mend="mend it", path=None, key=None), Failure.ERROR),
@@ -48,7 +49,7 @@ def test_a_request_the_model_refuses_is_invalid_and_not_tried_again(
 
 def test_numerics_name_the_places(claim: Callable[..., Claim]) -> None:
     found = problem(numerics(1, 3))
-    assert found.places == {1, 3}
+    assert found.places == problem(NotFiniteError([1, 3])).places == {1, 3}
     assert found.failed(claim()).retry
     assert problem(RuntimeError("x")).places == frozenset()
 

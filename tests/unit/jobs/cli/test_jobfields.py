@@ -16,7 +16,7 @@ from jobs.cli.jobfields import (
     parse_fields,
     table_cell,
 )
-from jobs.records import Artifact
+from jobs.records import Artifact, Quality
 from jobs.states import Failure, State
 from jobs.store.jobrow import JobRow
 
@@ -27,7 +27,8 @@ JOB = JobRow(
     attempt_limit=3, worker="w", card="A10", created_at=0.0, queued_at=0.0, not_before=0.0,
     started_at=10.0, finished_at=12.5, cancel_requested=False, paused=False, cached_from=None,
     phases={"queue": 1.5, "load": None, "encode": 0.0, "sample": 2.0, "decode": 0.1, "save": 0.2},
-    peak_memory_bytes=2 * 10**9, metadata={"actor": "x", "take": "2"},
+    peak_memory_bytes=2 * 10**9, quality=Quality(57.42, None, 1623.2),
+    metadata={"actor": "x", "take": "2"},
     artifacts=(Artifact("bvh", "/o/a.bvh", 1, "0"), Artifact("npz", "/o/a.npz", 2, "1")),
 )  # fmt: skip
 
@@ -52,7 +53,8 @@ def test_the_document_keeps_its_promise() -> None:
 
 def test_every_field_has_every_form() -> None:
     whole = document(JOB, None)
-    assert set(whole) - {"timings"} | set(whole["timings"]) == set(COLUMNS)
+    inner = {"timings", "quality"}
+    assert set(whole) - inner | {name for key in inner for name in whole[key]} == set(COLUMNS)
     for field in (*COLUMNS, "metadata.actor", "metadata.none"):
         assert isinstance(table_cell(JOB, whole, field), str)
         csv_cell(whole, field)
@@ -62,12 +64,15 @@ def test_every_field_has_every_form() -> None:
 
 def test_cells() -> None:
     whole = document(JOB, None)
-    fields = ("duration", "queue", "load", "peak_memory_bytes", "artifacts", "metadata.take")
+    fields = (
+        "duration", "queue", "load", "peak_memory_bytes", "artifacts", "metadata.take", "skate_mm",
+        "penetration_mm", "jitter",
+    )  # fmt: skip
     assert [table_cell(JOB, whole, field) for field in fields] == [
-        "2.50 s", "1.50 s", "", "2.0 GB", "/o/a.bvh /o/a.npz", "2",
+        "2.50 s", "1.50 s", "", "2.0 GB", "/o/a.bvh /o/a.npz", "2", "57.4 mm", "", "1623 m/s³",
     ]  # fmt: skip
     assert [csv_cell(whole, field) for field in fields] == [
-        2.5, 1.5, None, 2 * 10**9, "/o/a.bvh;/o/a.npz", "2",
+        2.5, 1.5, None, 2 * 10**9, "/o/a.bvh;/o/a.npz", "2", 57.42, None, 1623.2,
     ]  # fmt: skip
     assert csv_cell(whole, "metadata") == '{"actor": "x", "take": "2"}'
     assert csv_cell(document(replace(JOB, metadata={}), None), "metadata") == ""
@@ -75,8 +80,9 @@ def test_cells() -> None:
 
 def test_narrowed_keeps_the_shape() -> None:
     whole = document(JOB, None)
-    assert narrowed(whole, ["id", "sample", "metadata.actor", "save"]) == {
+    assert narrowed(whole, ["id", "sample", "metadata.actor", "save", "skate_mm"]) == {
         "id": 7, "timings": {"sample": 2.0, "save": 0.2}, "metadata": {"actor": "x"},
+        "quality": {"skate_mm": 57.42},
     }  # fmt: skip
     assert narrowed(whole, None) == whole
 
@@ -86,6 +92,7 @@ def test_fields_as_typed() -> None:
     assert parse_fields("id, created ,peak,metadata.a b,") == (
         "id", "created_at", "peak_memory_bytes", "metadata.a b",
     )  # fmt: skip
-    for text in ("", ",", "id,nothing", "timings"):
+    assert parse_fields("skate,penetration,jitter") == ("skate_mm", "penetration_mm", "jitter")
+    for text in ("", ",", "id,nothing", "timings", "quality"):
         with pytest.raises(click.BadParameter):
             parse_fields(text)

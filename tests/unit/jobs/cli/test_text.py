@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.cli.text import ago, clean, duration, file_size, gibibytes, gigabytes, percent, plural
+from jobs.cli.text import (
+    ago,
+    clean,
+    duration,
+    file_size,
+    gibibytes,
+    gigabytes,
+    jerk,
+    millimetres,
+    percent,
+    plural,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +52,14 @@ def test_sizes_and_counts() -> None:
     assert [plural(1, "job"), plural(0, "job"), plural(2, "batch", "batches")] == [
         "1 job", "0 jobs", "2 batches",
     ]  # fmt: skip
+
+
+def test_figures_of_motions() -> None:
+    values = (0, 0.4204, 9.994, 9.996, 57.42, 99.96, 1623.2)
+    assert [millimetres(value) for value in values] == [
+        "0.00 mm", "0.42 mm", "9.99 mm", "10.0 mm", "57.4 mm", "100 mm", "1623 mm",
+    ]  # fmt: skip
+    assert [jerk(82.04), jerk(None), millimetres(None)] == ["82.0 m/s³", "", ""]
 
 
 @pytest.mark.parametrize(
