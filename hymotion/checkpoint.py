@@ -102,9 +102,9 @@ def _check_tensors(
     missing = [name for name in expected if name not in found]
     unexpected = [name for name in found if name not in expected]
     mismatched = [
-        f"{name}: file has {_describe(found[name])}, network has {_describe(tensor)}"
+        f"{name}: file has {describe(found[name])}, network has {describe(tensor)}"
         for name, tensor in expected.items()
-        if name in found and _describe(found[name]) != _describe(tensor)
+        if name in found and describe(found[name]) != describe(tensor)
     ]
     if missing or unexpected or mismatched:
         raise TensorMismatchError(
@@ -112,7 +112,8 @@ def _check_tensors(
         )
 
 
-def _describe(value: object) -> str:
+def describe(value: object) -> str:
+    """Shape and type of a tensor, or what it is instead, for messages."""
     if not isinstance(value, Tensor):
         return type(value).__name__
     shape = "x".join(map(str, value.shape)) or "scalar"

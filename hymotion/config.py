@@ -25,6 +25,13 @@ NARROWBAND_FRAMES = 60
 FRAME_WIDTH = 201
 """Numbers a frame: 3 translation, 22 × 6 rotation, 22 × 3 predicted joint positions."""
 
+SUBWORD = "subword"
+"""The `llm_type` of models whose text encoder was trained with them and comes along."""
+
+PREDICTIONS = ("velocity", "clean")
+"""What a network's output is: the flow's velocity, as in the released models, or the clean motion
+from which the velocity follows."""
+
 RELEASED = {(1280, 27, 20): "full", (1024, 18, 16): "lite"}
 """(feat_dim, num_layers, num_heads) of the released models, and the mode each one is."""
 
@@ -71,11 +78,32 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class SubwordConfig:
+    """Sizes of a text encoder that was trained with its model.
+
+    Attributes:
+        width: numbers a vector of a word or of a piece has.
+        buckets: vectors that the pieces share.
+        max_tokens: what comes after so many tokens of a prompt is cut off.
+        ctxt_dim: Dc, width of the token features.
+        vtxt_dim: Dv, width of the pooled features.
+    """
+
+    width: int
+    buckets: int
+    max_tokens: int
+    ctxt_dim: int
+    vtxt_dim: int
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """A whole model: its network, how it is guided, and which text encoder it expects.
 
     `model`, `mode`, `revision` and `trained` name the model to people and databases; they are
-    optional keys at the top of the file, and None where the file does not say.
+    optional keys at the top of the file, and None where the file does not say. `prediction` is
+    one too, and the released models' where the file does not say. `subword` has the sizes of the
+    model's own text encoder, where it has one.
     """
 
     network: NetworkConfig
@@ -88,6 +116,8 @@ class ModelConfig:
     trained: bool | None = None
     seed: int | None = None
     weights_sha256: str | None = None
+    prediction: str = PREDICTIONS[0]
+    subword: SubwordConfig | None = None
 
     @classmethod
     def read(cls, path: Path) -> "ModelConfig":
@@ -121,8 +151,9 @@ class ModelConfig:
         train = top.section("train_pipeline_args")
         encoder = train.section("text_encoder_cfg")
         _check_fps(train)
+        network = _network(args, train.integer("train_frames", low=MIN_FRAMES))
         return cls(
-            network=_network(args, train.integer("train_frames", low=MIN_FRAMES)),
+            network=network,
             null_ctxt=train.boolean("enable_ctxt_null_feat"),
             text_encoder=encoder.string("llm_type"),
             max_text_tokens=encoder.integer("max_length_llm"),
@@ -132,6 +163,8 @@ class ModelConfig:
             trained=top.boolean("trained") if top.has("trained") else None,
             seed=top.integer("seed", low=0) if top.has("seed") else None,
             weights_sha256=top.optional_string("weights_sha256"),
+            prediction=_prediction(top),
+            subword=_subword(encoder, network),
         )
 
 
@@ -232,6 +265,25 @@ def _network(args: _Section, train_frames: int) -> NetworkConfig:
     if network.feat_dim % (2 * network.num_heads):
         raise args.error("network_module_args.num_heads", "does not cut feat_dim into even heads")
     return network
+
+
+def _prediction(top: _Section) -> str:
+    found = top.optional_string("prediction") or PREDICTIONS[0]
+    if found not in PREDICTIONS:
+        raise top.error("prediction", f"is {found!r}, not one of {', '.join(PREDICTIONS)}")
+    return found
+
+
+def _subword(encoder: _Section, network: NetworkConfig) -> SubwordConfig | None:
+    if encoder.get("llm_type") != SUBWORD:
+        return None
+    return SubwordConfig(
+        width=encoder.integer("width"),
+        buckets=encoder.integer("buckets"),
+        max_tokens=encoder.integer("max_length_llm"),
+        ctxt_dim=network.ctxt_input_dim,
+        vtxt_dim=network.vtxt_input_dim,
+    )
 
 
 def _check_fps(train: _Section) -> None:

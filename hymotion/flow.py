@@ -7,6 +7,10 @@ from hymotion.conditioning import TextBatch
 from hymotion.config import ModelConfig
 from hymotion.network import VelocityField
 
+CLOSEST = 1e-3
+"""The shortest way to go that a predicted clean motion is divided by. Solvers start their last
+step well before."""
+
 
 class FlowModel(nn.Module):
     """The tensors of `model_state_dict`, under the published names.
@@ -21,6 +25,7 @@ class FlowModel(nn.Module):
         super().__init__()
         network = config.network
         self.null_ctxt = config.null_ctxt
+        self.prediction = config.prediction
         self.motion_transformer = VelocityField(network)
         self.null_vtxt_feat = nn.Parameter(torch.zeros(1, 1, network.vtxt_input_dim))
         self.null_ctxt_input = nn.Parameter(torch.zeros(1, 1, network.ctxt_input_dim))
@@ -28,6 +33,18 @@ class FlowModel(nn.Module):
         self.special_game_ctxt_feat = nn.Parameter(torch.zeros(1, 1, network.ctxt_input_dim))
         self.register_buffer("mean", torch.zeros(network.input_dim))
         self.register_buffer("std", torch.ones(network.input_dim))
+
+    def velocity(self, x: Tensor, t: Tensor, text: TextBatch, frames: Tensor) -> Tensor:
+        """The flow's velocity at x (B, L, 201) and time t (B,); see `VelocityField.forward`.
+
+        A network that predicts the clean motion m tells the velocity of the straight path from
+        noise to it, (m − x)/(1 − t).
+        """
+        output: Tensor = self.motion_transformer(x, t, text, frames)
+        if self.prediction == "velocity":
+            return output
+        left = (1 - t.float()).clamp(min=CLOSEST)[:, None, None]
+        return (output.float() - x.float()) / left
 
     def unconditional(self, text: TextBatch) -> TextBatch:
         """The null branch of guidance for the samples of `text`.

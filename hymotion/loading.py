@@ -6,14 +6,20 @@ from pathlib import Path
 import torch
 
 from hymotion.checkpoint import checkpoint_digest, read_checkpoint
-from hymotion.config import RELEASED, ModelConfig
+from hymotion.config import RELEASED, ModelConfig, SubwordConfig
 from hymotion.device import find_device, find_dtype
 from hymotion.errors import CheckpointError, ConfigError
 from hymotion.flow import FlowModel
 from hymotion.initialisation import seed_weights, weights_sha256
 from hymotion.pipeline import Identity, Pipeline
 from hymotion.standing import standing
-from hymotion.text import HashedEncoder, TextEncoder
+from hymotion.text import HashedEncoder, SubwordEmbedding, SubwordEncoder, TextEncoder
+from hymotion.weights import file_sha256, read_weights
+
+CHECKPOINT_FILE = "latest.ckpt"
+WEIGHTS_FILE = "weights.safetensors"
+TEXT_FILE = "text.safetensors"
+VOCABULARY_FILE = "vocabulary.txt"
 
 HASHED = "hashed"
 """The `llm_type` of models that take hashed word pieces."""
@@ -26,14 +32,15 @@ def load(
     dtype: str = "float32",
     encoder: TextEncoder | None = None,
 ) -> Pipeline:
-    """Load the model of a folder with `config.yml` and `latest.ckpt`.
+    """Load the model of a folder: `config.yml`, and `weights.safetensors` or `latest.ckpt`.
 
     Args:
-        folder: of the two files, in the published format.
+        folder: of the files. With `text.safetensors` and `vocabulary.txt` where the model's text
+            encoder was trained with it.
         device: "cpu", "cuda" or "cuda:<number>".
         dtype: "float32", "bfloat16" or "float16", for weights and network.
         encoder: turns prompts into features. Without one, requests must bring a conditioning,
-            unless the model takes hashed word pieces.
+            unless the model has its own.
 
     Raises:
         ConfigError, CheckpointError, DeviceError: each names what to mend.
@@ -41,16 +48,18 @@ def load(
     path = Path(folder)
     where, kind = find_device(device), find_dtype(dtype)
     config = ModelConfig.read(path / "config.yml")
-    weights = path / "latest.ckpt"
+    weights = path / WEIGHTS_FILE
+    if not weights.is_file():
+        weights = path / CHECKPOINT_FILE
     flow = _empty(config)
-    state = read_checkpoint(weights, flow.state_dict())
-    flow.load_state_dict(state, strict=True, assign=True)
+    reader = read_weights if weights.name == WEIGHTS_FILE else read_checkpoint
+    flow.load_state_dict(reader(weights, flow.state_dict()), strict=True, assign=True)
     _check_statistics(flow, weights)
     return Pipeline(
         identity=_identity(config, folder=path, weights=weights),
         config=config,
         flow=flow,
-        encoder=encoder or _own_encoder(config),
+        encoder=encoder or _own_encoder(config, path),
         device=where,
         dtype=kind,
     )
@@ -88,7 +97,7 @@ def load_bundled(
         ),
         config=config,
         flow=flow,
-        encoder=_own_encoder(config),
+        encoder=_own_encoder(config, path),
         device=where,
         dtype=kind,
     )
@@ -142,7 +151,9 @@ def _stated_revision(config: ModelConfig, path: Path) -> str:
     return config.revision
 
 
-def _own_encoder(config: ModelConfig) -> TextEncoder | None:
+def _own_encoder(config: ModelConfig, folder: Path) -> TextEncoder | None:
+    if config.subword is not None:
+        return _subword_encoder(config.subword, folder)
     if config.text_encoder != HASHED:
         return None
     return HashedEncoder(
@@ -152,15 +163,38 @@ def _own_encoder(config: ModelConfig) -> TextEncoder | None:
     )
 
 
+def _subword_encoder(config: SubwordConfig, folder: Path) -> SubwordEncoder:
+    listed = folder / VOCABULARY_FILE
+    try:
+        vocabulary = listed.read_text(encoding="utf-8").split()
+    except OSError as error:
+        raise CheckpointError(
+            f"the words that the model knows cannot be read ({error.strerror})",
+            mend="Put the file back that was trained with the weights",
+            path=listed,
+        ) from error
+    with torch.device("meta"):
+        embedding = SubwordEmbedding(config, words=len(vocabulary))
+    state = read_weights(folder / TEXT_FILE, embedding.state_dict())
+    embedding.load_state_dict(state, strict=True, assign=True)
+    return SubwordEncoder(config=config, embedding=embedding, vocabulary=vocabulary)
+
+
 def _identity(config: ModelConfig, *, folder: Path, weights: Path) -> Identity:
     network = config.network
     size = (network.feat_dim, network.num_layers, network.num_heads)
     return Identity(
         model=config.model or folder.resolve().name,
         mode=config.mode or RELEASED.get(size, "custom"),
-        revision=config.revision or f"ckpt-{checkpoint_digest(weights)}",
+        revision=config.revision or _digest(weights),
         trained=True if config.trained is None else config.trained,
     )
+
+
+def _digest(weights: Path) -> str:
+    if weights.name == WEIGHTS_FILE:
+        return f"st-{file_sha256(weights)[:12]}"
+    return f"ckpt-{checkpoint_digest(weights)}"
 
 
 def _check_statistics(flow: FlowModel, weights: Path) -> None:

@@ -99,7 +99,7 @@ class Pipeline:
             frames: (B,) valid frames.
         """
         with torch.inference_mode():
-            velocity: Tensor = self._flow.motion_transformer(
+            velocity = self._flow.velocity(
                 x.to(self.device),
                 t.to(self.device),
                 text.to(self.device, self.dtype),
@@ -167,7 +167,7 @@ class Pipeline:
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
         text = text.to(self.device, self.dtype)
         guidance = Guidance.of(
-            self._flow.motion_transformer,
+            self._flow.velocity,
             text=text,
             null=self._flow.unconditional(text),
             frames=torch.tensor([request.frames for request in requests], device=self.device),

@@ -2,5 +2,6 @@
 
 from hymotion.text.encoder import TextEncoder
 from hymotion.text.hashed import HashedEncoder
+from hymotion.text.subword import SubwordEmbedding, SubwordEncoder
 
-__all__ = ["HashedEncoder", "TextEncoder"]
+__all__ = ["HashedEncoder", "SubwordEmbedding", "SubwordEncoder", "TextEncoder"]

@@ -1,0 +1,116 @@
+"""A small text encoder that is trained together with its model: words, word pieces, neighbours.
+
+A token's vector is that of its word, where training has seen it, plus the mean of its pieces
+(Bojanowski et al. 2017), plus its place in the prompt. Unknown words have their pieces alone, so
+that they degrade gently instead of vanishing.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hymotion.conditioning import TextBatch, TextConditioning
+from hymotion.config import SubwordConfig
+from hymotion.text.words import buckets_of, tokens_of
+
+POOLS = 4
+"""Weighted means over the tokens that make up the pooled features."""
+
+
+class SubwordEmbedding(nn.Module):
+    """Token features (B, T, Dc) and pooled features (B, 1, Dv) from words and pieces.
+
+    Args:
+        config: the sizes.
+        words: how many words are known; word 0 stands for all others and has no vector.
+    """
+
+    def __init__(self, config: SubwordConfig, *, words: int) -> None:
+        super().__init__()
+        width = config.width
+        self.words = nn.Embedding(words + 1, width, padding_idx=0)
+        self.pieces = nn.EmbeddingBag(config.buckets, width, mode="mean")
+        self.places = nn.Embedding(config.max_tokens, width)
+        self.neighbours = nn.Linear(3 * width, 2 * width)
+        self.mix = nn.Linear(2 * width, width)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.tokens = nn.Linear(width, config.ctxt_dim)
+        self.attend = nn.Linear(width, POOLS)
+        self.pooled = nn.Linear(POOLS * width, config.vtxt_dim)
+
+    def piece_vectors(self, pieces: Tensor, starts: Tensor) -> Tensor:
+        """(F, width) mean vectors of F words, given all their pieces' buckets in one row.
+
+        Args:
+            pieces: (N,) buckets, word after word.
+            starts: (F,) where each word's pieces start; a word without pieces has zeros.
+        """
+        vectors: Tensor = self.pieces(pieces, starts)
+        return vectors
+
+    def forward(self, words: Tensor, pieces: Tensor, lengths: Tensor) -> TextBatch:
+        """Features of B prompts.
+
+        Args:
+            words: (B, T) numbers of known words, 0 for the others.
+            pieces: (B, T, width) each token's vector from `piece_vectors`.
+            lengths: (B,) valid tokens.
+        """
+        size = words.shape[1]
+        valid = (torch.arange(size, device=words.device) < lengths[:, None])[..., None]
+        x = (self.words(words) + pieces + self.places.weight[:size]).where(valid, 0.0)
+        around = torch.cat((F.pad(x, (0, 0, 1, 0))[:, :-1], x, F.pad(x, (0, 0, 0, 1))[:, 1:]), -1)
+        x = self.norm(x + self.mix(F.silu(self.neighbours(around))))
+        weights = self.attend(x).masked_fill(~valid, float("-inf")).softmax(1)
+        pooled = torch.einsum("btp,btw->bpw", weights, x).flatten(1)
+        ctxt = self.tokens(x).where(valid, 0.0)
+        return TextBatch(vtxt=self.pooled(pooled)[:, None], ctxt=ctxt, length=lengths)
+
+
+class SubwordEncoder:
+    """Encodes prompts with a trained embedding, on the CPU in float32.
+
+    Attributes:
+        vocabulary: the words that training has seen, in the order of their numbers from 1 up.
+    """
+
+    def __init__(
+        self, *, config: SubwordConfig, embedding: SubwordEmbedding, vocabulary: Sequence[str]
+    ) -> None:
+        self.config = config
+        self.vocabulary = tuple(vocabulary)
+        self._embedding = embedding.requires_grad_(False).float().cpu().eval()
+        self._numbers = {word: number for number, word in enumerate(self.vocabulary, start=1)}
+
+    def encode(self, prompts: Sequence[str]) -> list[TextConditioning]:
+        """One conditioning a prompt, each by itself."""
+        with torch.inference_mode():
+            return [self._encode(prompt) for prompt in prompts]
+
+    def unknown(self, prompt: str) -> tuple[str, ...]:
+        """The prompt's words that training has never seen, in order."""
+        tokens = tokens_of(prompt, limit=self.config.max_tokens)
+        return tuple(token for token in tokens if token not in self._numbers)
+
+    def _encode(self, prompt: str) -> TextConditioning:
+        tokens = tokens_of(prompt, limit=self.config.max_tokens)
+        words = torch.tensor([[self._numbers.get(token, 0) for token in tokens]])
+        pieces, starts = piece_rows(tokens, self.config.buckets)
+        vectors = self._embedding.piece_vectors(pieces, starts)[None]
+        batch = self._embedding(words, vectors, torch.tensor([len(tokens)]))
+        return TextConditioning(
+            vtxt=batch.vtxt[0].clone(), ctxt=batch.ctxt[0].clone(), length=len(tokens)
+        )
+
+
+def piece_rows(tokens: Sequence[str], buckets: int) -> tuple[Tensor, Tensor]:
+    """All tokens' buckets in one row, and where each token's start: (N,) and (F,) integers."""
+    rows = [buckets_of(token, buckets) for token in tokens]
+    starts, total = [], 0
+    for row in rows:
+        starts.append(total)
+        total += len(row)
+    flat = [bucket for row in rows for bucket in row]
+    return torch.tensor(flat, dtype=torch.int64), torch.tensor(starts, dtype=torch.int64)
