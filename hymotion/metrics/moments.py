@@ -54,9 +54,19 @@ class ClipSums:
         )
 
     def resampled(self, generator: torch.Generator) -> "ClipSums":
-        """As many clips, drawn with replacement: whole clips, as a clip's windows are alike."""
+        """As many clips, drawn with replacement, added up to one.
+
+        Whole clips are drawn, as a clip's windows are alike. They are weighted rather than copied:
+        thousands of clips are drawn hundreds of times.
+        """
         index = torch.randint(len(self.count), (len(self.count),), generator=generator)
-        return ClipSums(self.count[index], self.first[index], self.second[index])
+        times = torch.bincount(index, minlength=len(self.count)).double()
+        second = times @ self.second.flatten(1)
+        return ClipSums(
+            count=(times @ self.count)[None],
+            first=(times @ self.first)[None],
+            second=second.reshape(1, *self.second.shape[1:]),
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,16 @@ def test_sums_over_clips_give_the_moments_of_all_windows() -> None:
     assert torch.allclose(moments.covariance, shrunk(plain, len(windows) / 2))
 
 
+def test_a_resample_is_what_its_clips_add_up_to() -> None:
+    clips = [WindowSums.of(gaussian(count, 3, seed=count) + count) for count in (4, 9, 200)]
+    drawn = torch.randint(3, (3,), generator=torch.Generator().manual_seed(6)).tolist()
+    assert sorted(drawn) != [0, 1, 2], "one is drawn twice"
+    sums = ClipSums.of(clips).resampled(torch.Generator().manual_seed(6))
+    copied = Moments.of(ClipSums.of([clips[place] for place in drawn]))
+    assert torch.allclose(Moments.of(sums).mean, copied.mean)
+    assert torch.allclose(Moments.of(sums).covariance, copied.covariance)
+
+
 def test_shrinkage_fades_with_samples_and_mends_the_rank() -> None:
     covariance = torch.diag(torch.tensor([4.0, 1.0, 0.0, 0.0], dtype=torch.float64))
     few, many = shrunk(covariance, 3), shrunk(covariance, 1e6)
