@@ -1,9 +1,10 @@
 """Measures of motions: quality, distance to real ones, what they show. See docs/measures.md."""
 
+from hymotion.metrics.baseline import Baseline, load_baseline
 from hymotion.metrics.classifier import Accuracy, Classifier, Verdict
 from hymotion.metrics.fitting import FitSettings, fit
 from hymotion.metrics.frechet import Distance, Reference, halves
-from hymotion.metrics.judgefile import load_classifier, save_classifier
+from hymotion.metrics.judgefile import load_classifier, load_judge, save_classifier
 from hymotion.metrics.labelled import Labelled, Split
 from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.paired import PairedError, paired_error
@@ -13,6 +14,7 @@ from hymotion.metrics.sequence import Part, Recognition, recognise
 
 __all__ = [
     "Accuracy",
+    "Baseline",
     "Classifier",
     "Distance",
     "FitSettings",
@@ -27,7 +29,9 @@ __all__ = [
     "WindowSums",
     "fit",
     "halves",
+    "load_baseline",
     "load_classifier",
+    "load_judge",
     "load_reference",
     "measure",
     "paired_error",

@@ -16,6 +16,9 @@ from hymotion.metrics.labelled import Labelled
 FLAT = 1e-3
 """Least standard deviation by which a feature is divided."""
 
+EDGE = 10
+"""A crop that begins or ends within so many frames of the action's end goes on into the rest."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
@@ -24,8 +27,9 @@ class FitSettings:
     Attributes:
         steps: batches.
         batch: crops a batch.
-        shortest: frames of the shortest crop.
-        longest: frames of the longest crop.
+        shortest: frames of the shortest crop of what shows the action.
+        longest: frames of the longest such crop.
+        margin: most frames of rest on either side of a crop, where the motion has them.
         width: channels of the network.
         rate: peak learning rate of AdamW, along a half cosine to 0.
         decay: its weight decay.
@@ -39,6 +43,7 @@ class FitSettings:
     batch: int = 64
     shortest: int = 20
     longest: int = 60
+    margin: int = 40
     width: int = 96
     rate: float = 2e-3
     decay: float = 0.05
@@ -50,9 +55,10 @@ class FitSettings:
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """The features of the clips to learn from, and their actions' indices."""
+    """The features of the clips to learn from, where their actions are, and which."""
 
     clips: tuple[Tensor, ...]
+    spans: tuple[tuple[int, int], ...]
     labels: Tensor
     actions: tuple[str, ...]
 
@@ -73,6 +79,7 @@ class Lessons:
                 value=actions,
             )
         return cls(
+            spans=tuple(item.span or (0, item.motion.frames) for item in taught),
             clips=tuple(motion_features(item.motion) for item in taught),
             labels=torch.tensor([actions.index(item.action) for item in taught]),
             actions=actions,
@@ -86,7 +93,7 @@ class Lessons:
         Every action is as likely as any other, however many clips it has; within an action, a
         clip is as likely as it is long.
         """
-        counts = torch.tensor([float(len(clip)) for clip in self.clips])
+        counts = torch.tensor([float(stop - start) for start, stop in self.spans])
         totals = torch.zeros(len(self.actions)).index_add(0, self.labels, counts)
         weights = counts / totals[self.labels]
         chosen = weights.multinomial(settings.batch, replacement=True, generator=generator)
@@ -97,10 +104,17 @@ class Lessons:
         return nn.utils.rnn.pad_sequence(crops, batch_first=True), mask, self.labels[chosen]
 
     def _crop(self, index: int, settings: FitSettings, generator: torch.Generator) -> Tensor:
-        clip = self.clips[index]
-        length = min(len(clip), _between(settings.shortest, settings.longest, generator))
-        start = _between(0, len(clip) - length, generator)
-        return clip[start : start + length]
+        clip, (first, end) = self.clips[index], self.spans[index]
+        length = min(end - first, _between(settings.shortest, settings.longest, generator))
+        start = _between(first, end - length, generator)
+        stop = start + length
+        # Rest is learnt only beside the action, never as an example of it, so a crop grows into
+        # it from where the action begins or ends.
+        if first > 0 or end < len(clip):
+            before, after = (_between(0, settings.margin, generator) for _ in range(2))
+            start = max(0, first - before) if start - first < EDGE else start
+            stop = min(len(clip), end + after) if end - stop < EDGE else stop
+        return clip[start:stop]
 
 
 def fit(items: Iterable[Labelled], settings: FitSettings | None = None) -> Classifier:

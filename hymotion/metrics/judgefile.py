@@ -1,6 +1,7 @@
 """The classifier's file: an `.npz` of its tensors and the names of its actions, no pickle."""
 
 import zipfile
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,18 @@ from hymotion.metrics.features import FEATURES
 
 FORMAT = 1
 """Version of the file and of the features that the network was taught with."""
+
+
+SHIPPED = "judge.npz"
+
+
+def load_judge() -> Classifier:
+    """The judge that comes with this package, taught real clips of the actions it knows.
+
+    Raises:
+        MeasureError: the package lacks its file.
+    """
+    return load_classifier(Path(str(files("hymotion.metrics") / SHIPPED)))
 
 
 def save_classifier(classifier: Classifier, path: Path) -> None:

@@ -18,8 +18,11 @@ class Labelled:
         split: "train" to learn from, "held" to be tested on. Split by take, or by segment
             where there is one take, before any cropping or mirroring: otherwise the held
             motions are known already.
+        span: (first frame, one past the last) of what shows the action, where the motion has
+            rest before or after it; None where all of it does.
     """
 
     motion: Motion
     action: str
     split: Split = "train"
+    span: tuple[int, int] | None = None

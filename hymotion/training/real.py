@@ -15,7 +15,7 @@ from hymotion.decoding import Decoder
 from hymotion.metrics.labelled import Labelled, Split
 from hymotion.motion import Motion
 from hymotion.training.archives import read_takes
-from hymotion.training.augmentation import cropped, mirrored, respeeded
+from hymotion.training.augmentation import cropped, mirrored, respeeded, spliced
 from hymotion.training.clip import Clip
 from hymotion.training.contacts import planted
 from hymotion.training.frames import SIZE, canonical, frames_of
@@ -26,6 +26,9 @@ SPEEDS = (0.85, 1.0, 1.15)
 
 SHORTEST = 20
 """Frames of the shortest motion there is; a variant that would be shorter is left out."""
+
+BLEND = 10
+"""Frames over which rest goes over into an action."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +49,17 @@ class RealClip:
         """As a decoded motion."""
         return Labelled(decoded(self.clip), self.action, self.split)
 
+    def rested(self, before: Clip, after: Clip) -> Labelled:
+        """As a decoded motion that starts and ends in rest, such as clips of `at_rest`."""
+        clip = spliced(before, self.clip, blend=BLEND)
+        whole = spliced(clip, after, blend=BLEND)
+        span = before.frames - BLEND // 2, clip.frames - BLEND // 2
+        return Labelled(decoded(whole), self.action, self.split, span)
+
     def variants(self, speeds: Sequence[float] = SPEEDS) -> Iterator["RealClip"]:
-        """The clip and its mirror image, at all speeds that leave 20 frames."""
-        for side in (self.clip, mirrored(self.clip)):
-            for speed in speeds:
+        """The clip and its mirror image at all speeds that leave 20 frames, speed by speed."""
+        for speed in speeds:
+            for side in (self.clip, mirrored(self.clip)):
                 clip = side if speed == 1.0 else respeeded(side, speed)
                 if clip.frames >= SHORTEST:
                     yield replace(self, clip=clip)
@@ -67,6 +77,17 @@ def real_clips(data: Path) -> tuple[RealClip, ...]:
     segments = own_segments()
     takes = read_takes(data, frozenset(segment.take for segment in segments))
     return tuple(_cut(takes[segment.take], segment) for segment in segments)
+
+
+def at_rest(clip: Clip, frame: int, frames: int) -> Clip:
+    """A pose of the clip, held for some frames."""
+    held = cropped(clip, frame, frame + 1)
+    return replace(
+        held,
+        name=f"{clip.name}_rest",
+        rotations=held.rotations.expand(frames, -1, -1, -1),
+        trans=held.trans.expand(frames, -1),
+    )
 
 
 def decoded(clip: Clip) -> Motion:

@@ -1,0 +1,70 @@
+"""Motions that exist: measured one by one, outliers named, runs compared."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hymotion.errors import MeasureError
+from hymotion.evaluation.evaluate import Measures
+from hymotion.evaluation.existing import SetReport, evaluate_motions
+from hymotion.evaluation.table import set_lines
+from hymotion.metrics import paired_error
+from hymotion.motion import Motion
+from tests.unit.hymotion.metrics.bodies import acting, noise
+
+
+def report(own: Measures, motions: dict[str, Motion], **named: object) -> SetReport:
+    return evaluate_motions(
+        motions.items(),
+        reference=own.reference,
+        baseline=own.baseline,
+        **named,  # type: ignore[arg-type]
+    )
+
+
+def marches() -> dict[str, Motion]:
+    return {f"march_{seed}": acting("march", seed=seed) for seed in range(12)}
+
+
+def test_one_shaking_motion_among_calm_ones_stands_out(own: Measures) -> None:
+    found = report(own, marches() | {"shaking": noise(seed=0)})
+    assert {one.name for one in found.motions if one.stands_out} == {"shaking"}
+    assert "jitter" in found.motions[-1].stands_out
+    assert found.distance is not None
+    assert found.distance == own.reference.distance([*marches().values(), noise(seed=0)])
+    text = list(set_lines(found))
+    assert max(map(len, text)) <= 80
+    assert any("shaking" in line and "jitter" in line for line in text)
+
+
+def test_a_motion_that_is_not_finite_is_named_and_left_out(own: Measures) -> None:
+    broken = acting("march", seed=0)
+    broken = replace(broken, joints=broken.joints * np.nan)
+    found = report(own, marches() | {"broken": broken})
+    assert found.motions[-1].stands_out == ("not finite",)
+    assert found.distance == report(own, marches()).distance
+    assert found.quality == report(own, marches()).quality
+    json.dumps(found.document(), allow_nan=False)
+
+
+def test_runs_of_the_same_name_are_compared(own: Measures) -> None:
+    exact = {name: acting("march", seed=index) for index, name in enumerate("abc")}
+    rough = {
+        name: replace(one, joints=one.joints + np.float32(0.001)) for name, one in exact.items()
+    }
+    del exact["c"]
+    found = report(own, rough, partner=exact.get)
+    assert found.unpaired == ("c",)
+    first = found.motions[0].paired
+    assert first == paired_error(exact["a"], rough["a"])
+    assert first is not None
+    assert first.joints_mean == pytest.approx(np.sqrt(3), rel=1e-3)
+    assert any("paired" in line for line in set_lines(found))
+    assert found.distance is None
+
+
+def test_no_motions_are_refused(own: Measures) -> None:
+    with pytest.raises(MeasureError, match="no motions"):
+        report(own, {})
