@@ -116,6 +116,18 @@ def spliced(first: Clip, second: Clip, *, blend: int) -> Clip:
     )
 
 
+def mismatch(first: Clip, second: Clip, *, blend: int) -> float:
+    """How far apart, metres a joint, the poses are that a splice would blend into each other.
+
+    In the middle of the overlap, heights included, wherever the two stand and face.
+    """
+    second = _aligned(first, second, blend)
+    here, there = first.frames - blend + blend // 2, blend // 2
+    ours, _ = cropped(first, here, here + 1).pose()
+    theirs, _ = cropped(second, there, there + 1).pose()
+    return float((ours - theirs).norm(dim=-1).mean())
+
+
 def _aligned(first: Clip, second: Clip, blend: int) -> Clip:
     """The second clip with heading and place of the first in the middle of the overlap."""
     here, there = first.frames - blend + blend // 2, blend // 2
@@ -159,6 +171,13 @@ def chained(clip: Clip, *, frames: int, shortest: int = 24, blend: int = 5) -> C
         whole = spliced(whole, lap, blend=blend)
     whole = cropped(whole, 0, frames)
     return replace(whole, name=f"{clip.name}_c{frames}", label=clip.label)
+
+
+def cycle_mismatch(clip: Clip, *, shortest: int, blend: int = 5) -> float:
+    """How far apart, metres a joint, the end and the start of the best cycle are."""
+    start, end = cycle(clip, shortest=shortest, blend=blend)
+    whole, lap = cropped(clip, 0, end + blend), cropped(clip, start, end + blend)
+    return mismatch(whole, lap, blend=blend)
 
 
 def _pose_numbers(clip: Clip) -> Tensor:

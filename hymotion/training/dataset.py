@@ -1,4 +1,8 @@
-"""A folder of motions as a dataset: frames, lengths and texts, the same for the same seed."""
+"""A folder of motions as a dataset: frames, lengths and texts, the same for the same seed.
+
+The folder holds frames and what they show; texts are drawn when they are asked for, so that every
+epoch has other words.
+"""
 
 import json
 import random
@@ -15,10 +19,11 @@ import torch
 from torch import Tensor
 
 from hymotion.training.errors import MocapError
+from hymotion.training.texts import Texts, own_texts
 
 MANIFEST = "manifest.json"
 STATISTICS = "statistics.npz"
-VERSION = 1
+VERSION = 2
 MEND = "Build the dataset again with python -m hymotion.training.build"
 
 
@@ -47,9 +52,12 @@ class MotionDataset:
         rows: the manifest's entries, in its order: file, actions, takes, frames.
         mean: (201,) over the training split's frames.
         std: (201,) likewise.
+        texts: the phrases that prompts are drawn from.
     """
 
-    def __init__(self, folder: Path, *, split: str = "train", seed: int = 0) -> None:
+    def __init__(
+        self, folder: Path, *, split: str = "train", seed: int = 0, texts: Texts | None = None
+    ) -> None:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
             with np.load(folder / STATISTICS) as numbers:
@@ -63,6 +71,8 @@ class MotionDataset:
             raise MocapError(f"has version {version}", mend=MEND, where=str(folder))
         self.folder = folder
         self.seed = seed
+        self.split = split
+        self.texts = own_texts() if texts is None else texts
         self.rows: tuple[dict[str, Any], ...] = tuple(row for row in rows if row["split"] == split)
         if not self.rows:
             raise MocapError(f"has no split {split!r}", mend=MEND, where=str(folder))
@@ -76,12 +86,21 @@ class MotionDataset:
         return self.item(index, epoch=0)
 
     def item(self, index: int, *, epoch: int) -> Item:
-        """A motion; the text is drawn by seed, epoch and index."""
+        """A motion with its text of an epoch."""
+        frames = self.frames(index)
+        return Item(frames, len(frames), self.text(index, epoch=epoch))
+
+    def frames(self, index: int) -> Tensor:
+        """(L, 201) frames of a motion."""
         with np.load(self.folder / self.rows[index]["file"]) as file:
-            frames = torch.from_numpy(file["frames"])
-            texts = file["texts"]
-        chosen = random.Random(f"{self.seed}/{epoch}/{index}").randrange(len(texts))  # noqa: S311
-        return Item(frames, len(frames), str(texts[chosen]))
+            return torch.from_numpy(file["frames"])
+
+    def text(self, index: int, *, epoch: int) -> str:
+        """A motion's text, drawn by seed, epoch and index."""
+        row = self.rows[index]
+        shows = tuple(zip(row["actions"], row["attributes"], strict=True))
+        chance = random.Random(f"{self.seed}/{epoch}/{index}")  # noqa: S311 — no secrets
+        return self.texts.draw(shows, self.split, chance)
 
     def order(self, epoch: int) -> list[int]:
         """All indices, shuffled by seed and epoch."""

@@ -1,7 +1,7 @@
 """From a captured body to ours: the same bone directions, our bone lengths."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from hymotion.skeleton import BODY
 from hymotion.training.capture import Capture
 from hymotion.training.clip import Clip
 from hymotion.training.errors import MocapError
-from hymotion.training.ground import ground_level
+from hymotion.training.ground import grounded
 
 L_HIP, R_HIP = BODY.names.index("L_Hip"), BODY.names.index("R_Hip")
 
@@ -97,8 +97,7 @@ def retarget(capture: Capture, rig: Rig, *, name: str, source: str, take: str) -
     centre = capture.positions[:, hips].mean(1) * leg_scale(capture, rig)
     ours = BODY.joints[[L_HIP, R_HIP]].mean(0)
     clip = Clip(name, source, take, rotations, centre - rotations[:, 0] @ ours)
-    up = clip.trans.new_tensor([0.0, 1.0, 0.0])
-    return replace(clip, trans=clip.trans - up * ground_level(clip))
+    return grounded(clip)
 
 
 def leg_scale(capture: Capture, rig: Rig) -> float:
