@@ -29,8 +29,9 @@ FEET = (Foot(1, 4, 7, 0, 2, 4), Foot(2, 5, 8, 1, 3, 5))
 """Left, right."""
 
 HEIGHT = 0.06
-SPEED = 0.40
-"""A point lower than this, metres, and slower, metres a second, is in contact."""
+SPEED, SHARE = 0.40, 0.12
+"""A point lower than this, metres, and slower, metres a second, is in contact; a share of the
+pelvis' speed is added, as the feet of whoever runs never stop for as long as three frames."""
 
 SHORTEST = 3
 """Contacts of fewer frames are noise, and so are gaps between contacts."""
@@ -41,6 +42,9 @@ REACH = 0.15
 SIGMA = 0.4
 """Smoothing of the correction over time, frames: more lets the slide back in, and its jitter."""
 
+FADE = 12
+"""Frames after the last contact, and before the first, in which a correction fades out."""
+
 STRETCH = 0.9995
 BEND = 0.05
 
@@ -49,7 +53,9 @@ def foot_contacts(clip: Clip) -> Tensor:
     """(L, 2, 2) whether the heel and the ball of the left and the right foot are in contact."""
     heights, points = clip.soles()
     speed: Tensor = torch.gradient(points, dim=0)[0].norm(dim=-1) * FPS
-    touching = (heights < HEIGHT) & (speed < SPEED)
+    level = torch.tensor([1.0, 0.0, 1.0], dtype=speed.dtype)
+    body = torch.gradient(clip.trans * level, dim=0)[0].norm(dim=-1) * FPS
+    touching = (heights < HEIGHT) & (speed < SPEED + SHARE * body[:, None])
     feet: Tensor = touching[:, [index for foot in FEET for index in (foot.heel, foot.ball)]]
     for column in range(feet.shape[1]):
         for value in (False, True):  # fill short gaps first, then drop short contacts
@@ -113,7 +119,15 @@ def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
         shift[start:end, 1] = -lowest[start:end]
     far = shift.norm(dim=1, keepdim=True).clamp(min=1e-9)
     shift = shift * (REACH / far).clamp(max=1.0)
-    return _smooth(_filled(shift, known))
+    return _smooth(_filled(shift, known) * _faded(known))
+
+
+def _faded(known: Tensor) -> Tensor:
+    """(L, 1) 1 from the first to the last known frame, falling to 0 within `FADE` beyond them."""
+    places = known.nonzero()[:, 0]
+    moments = torch.arange(len(known))
+    beyond = torch.maximum(places[0] - moments, moments - places[-1]).clamp(min=0)
+    return (1 - beyond / FADE).clamp(min=0).to(torch.float64)[:, None]
 
 
 def _filled(values: Tensor, known: Tensor) -> Tensor:

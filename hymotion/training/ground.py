@@ -12,8 +12,9 @@ from hymotion.training.clip import Clip
 BALLS = (2, 3)
 """The balls of the left and the right foot among the body's contacts."""
 
-STANDING = 0.30
-"""A ball of the foot slower than this, metres a second, stands."""
+STANDING, SHARE = 0.30, 0.1
+"""A ball of the foot slower than this, metres a second, and than this share of the pelvis'
+speed on top, stands: whoever runs has no foot still for longer than a frame or two."""
 
 FEWEST = 8
 """With fewer standing frames of either foot the lowest points tell the ground."""
@@ -78,10 +79,11 @@ def ground_level(clip: Clip) -> Tensor:
     """
     heights, points = clip.soles()
     speed = torch.gradient(points[:, BALLS], dim=0)[0].norm(dim=-1) * FPS
-    standing = heights[:, BALLS][speed < STANDING]
+    level = torch.tensor([1.0, 0.0, 1.0], dtype=speed.dtype)
+    body = torch.gradient(clip.trans * level, dim=0)[0].norm(dim=-1) * FPS
+    standing = heights[:, BALLS][speed < STANDING + SHARE * body[:, None]]
     lowest = torch.quantile(heights.amin(1), LOWEST)
     if len(standing) < FEWEST:
         return lowest
     flesh = torch.quantile(heights[:, FLESH:].amin(1), LOWEST)
-    level = torch.quantile(standing, LOW).clamp(max=lowest + DEEPEST)
-    return torch.minimum(level, flesh)
+    return torch.minimum(torch.quantile(standing, LOW).clamp(max=lowest + DEEPEST), flesh)

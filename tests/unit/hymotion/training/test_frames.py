@@ -184,3 +184,30 @@ def test_our_own_table_has_the_actions_and_no_frame_in_both_splits() -> None:
         for other in segments:
             if one.take == other.take and one.split != other.split:
                 assert one.end <= other.start or other.end <= one.start
+
+
+def gliding(speed: float) -> Clip:
+    """Somebody whose feet move along with the body, metres a second."""
+    clip = standing(30)
+    ahead = torch.zeros_like(clip.trans)
+    ahead[:, 2] = torch.arange(30) * speed / 30
+    return dataclasses.replace(clip, trans=clip.trans + ahead)
+
+
+def test_a_foot_may_be_a_little_faster_where_the_body_is_fast() -> None:
+    assert bool(foot_contacts(gliding(0.44)).all())
+    assert not bool(foot_contacts(gliding(0.60)).any())
+
+
+def test_a_correction_fades_out_before_the_first_contact() -> None:
+    clip = standing(60)
+    trans = clip.trans.clone()
+    trans[:, 1] += 0.03
+    trans[:40, 1] += 0.3
+    floating = dataclasses.replace(clip, trans=trans)
+    fixed = planted(floating)
+    ankles = [foot.ankle for foot in FEET]
+    moved_by = (fixed.pose()[0] - floating.pose()[0])[:, ankles].norm(dim=-1)
+    assert float(moved_by[:26].max()) < 1e-6
+    assert torch.allclose(moved_by[45:], torch.tensor(0.03, dtype=torch.float64), atol=2e-3)
+    assert float(moved_by.diff(dim=0).abs().max()) < 0.015
