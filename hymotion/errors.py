@@ -128,6 +128,10 @@ class MotionFileError(HymotionError):
         self.path = path
 
 
+class PictureError(HymotionError):
+    """Motions of which the wanted picture cannot be drawn."""
+
+
 class MeasureError(HymotionError):
     """A motion or a set of motions that cannot be measured; carries the field and its value."""
 
