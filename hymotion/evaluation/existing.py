@@ -8,6 +8,7 @@ import numpy as np
 
 from hymotion.errors import MeasureError
 from hymotion.metrics.baseline import Baseline
+from hymotion.metrics.descriptor import WINDOW
 from hymotion.metrics.frechet import MIN_CLIPS, Distance, Reference
 from hymotion.metrics.level import Level
 from hymotion.metrics.moments import WindowSums
@@ -51,7 +52,8 @@ class SetReport:
         reference: revision of the reference.
         motions: in the order given.
         quality: of all that are finite.
-        distance: from the reference; None for fewer than 8 finite ones.
+        distance: from the reference, of those that are finite and have 20 frames or more; None
+            for fewer than 8 of them.
         real: the figures of real clips.
         unpaired: names that have no partner to compare with, or none that is finite.
     """
@@ -90,7 +92,8 @@ def evaluate_motions(
     """Measure motions one by one, with none of them kept.
 
     Args:
-        motions: names, each once, and motions of 20 frames or more.
+        motions: names, each once, and motions of 4 frames or more; those of fewer than 20 are
+            left out of the distance.
         reference: to take the distance from.
         baseline: of the same reference.
         partner: gives the run of the same request to compare a motion with, by its name.
@@ -101,18 +104,17 @@ def evaluate_motions(
     scores: list[MotionScore] = []
     sums: list[WindowSums] = []
     for name, motion in motions:
-        quality = measure(motion)
-        other = partner(name) if partner is not None else None
-        scores.append(
-            MotionScore(
-                name=name,
-                frames=motion.frames,
-                quality=quality,
-                paired=_paired(motion, other) if quality.finite else None,
-            )
-        )
-        if quality.finite:
-            sums.append(reference.summary(motion))
+        try:
+            score = _score(name, motion, partner(name) if partner is not None else None)
+            if score.quality.finite and motion.frames >= WINDOW:
+                sums.append(reference.summary(motion))
+        except MeasureError as error:
+            # A set is long; which of its motions it was must be said.
+            problem = f"{name}: {error.problem}"
+            raise MeasureError(
+                problem, mend=error.mend, field=error.field, value=error.value
+            ) from error
+        scores.append(score)
     if not scores:
         raise MeasureError(
             "no motions to measure", mend="Name at least one", field="motions", value=0
@@ -128,10 +130,15 @@ def evaluate_motions(
     )
 
 
-def _paired(motion: Motion, other: Motion | None) -> PairedError | None:
-    if other is None or not measure(other).finite:
-        return None
-    return paired_error(other, motion)
+def _score(name: str, motion: Motion, other: Motion | None) -> MotionScore:
+    quality = measure(motion)
+    comparable = quality.finite and other is not None and measure(other).finite
+    return MotionScore(
+        name=name,
+        frames=motion.frames,
+        quality=quality,
+        paired=paired_error(other, motion) if other is not None and comparable else None,
+    )
 
 
 def _standing_out(qualities: Mapping[str, Quality]) -> dict[str, tuple[str, ...]]:

@@ -42,7 +42,8 @@ def set_lines(report: SetReport) -> Iterator[str]:
         yield ""
         mean = sum(one.joints_mean for one in paired) / len(paired)
         most = max(one.joints_max for one in paired)
-        yield f"paired     {len(paired)} motions: joints {mean:.3f} mm apart, at most {most:.3f} mm"
+        noun = "motion" if len(paired) == 1 else "motions"
+        yield f"paired     {len(paired)} {noun}: joints {mean:.3f} mm apart, at most {most:.3f} mm"
     if report.unpaired:
         yield f"unpaired   {len(report.unpaired)}, the first is {report.unpaired[0]}"
     outliers = [one for one in report.motions if one.stands_out]

@@ -28,7 +28,7 @@ OWN = {
 
 SECTIONS = {
     "Make motions": ("run", "submit", "watch"),
-    "Use motions": ("preview", "export"),
+    "Use motions": ("preview", "export", "evaluate"),
     "Ask": ("history", "show", "workers", "cards"),
     "Steer": ("cancel", "retry", "pause", "resume"),
     "Run the machines": ("up", "worker", "doctor", "models", "db"),

@@ -65,6 +65,18 @@ def test_runs_of_the_same_name_are_compared(own: Measures) -> None:
     assert found.distance is None
 
 
+def test_a_pair_of_unlike_lengths_is_named(own: Measures) -> None:
+    long = {"a": acting("march", seed=0, frames=70)}
+    with pytest.raises(MeasureError, match="a: the runs differ"):
+        report(own, {"a": acting("march", seed=0)}, partner=long.get)
+
+
+def test_a_short_motion_is_measured_and_left_out_of_the_distance(own: Measures) -> None:
+    found = report(own, marches() | {"short": acting("march", seed=0, frames=15)})
+    assert found.motions[-1].quality.jitter is not None
+    assert found.distance == report(own, marches()).distance
+
+
 def test_no_motions_are_refused(own: Measures) -> None:
     with pytest.raises(MeasureError, match="no motions"):
         report(own, {})

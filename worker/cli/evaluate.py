@@ -1,0 +1,170 @@
+"""`hymo evaluate`: what a model shows when asked for everything, or what motions are like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.cli.context import App, pass_app
+from jobs.cli.faults import ExitCode
+from jobs.cli.filters import MODES, Words
+from jobs.cli.output import note, print_json
+from jobs.cli.text import clean
+from worker.errors import WorkerError
+
+if TYPE_CHECKING:
+    from hymotion.evaluation import Options
+    from hymotion.pipeline import Pipeline
+
+QUICK = 2
+"""Seeds of each action with --quick; one of each sequence."""
+
+
+class EvaluationError(WorkerError):
+    """A model or motions that cannot be evaluated; the message names the mend."""
+
+
+@click.command()
+@click.argument("names", metavar="[BATCH|JOB|FOLDER|FILE]...", nargs=-1)
+@click.option("--model", metavar="NAME", help="Evaluate this bundled model, such as tiny.")
+@click.option(
+    "--model-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Evaluate the model in this folder.",
+)
+@click.option(
+    "--mode", type=click.Choice(MODES), default="full", show_default=True, help="Of --model."
+)
+@click.option(
+    "--seeds", type=click.IntRange(1, 1000), default=8, show_default=True, help="Of each action."
+)
+@click.option("--quick", is_flag=True, help=f"{QUICK} seeds of each action, 1 of each sequence.")
+@click.option(
+    "--actions", type=Words(), default=(), metavar="LIST", help="Only these actions of the judge."
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 1000),
+    default=50,
+    show_default=True,
+    help="Of the solver.",
+)
+@click.option(
+    "--guidance",
+    type=click.FloatRange(0, 100),
+    default=5.0,
+    show_default=True,
+    help="How strongly prompts are followed.",
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:<number>.")
+@click.option(
+    "--dtype",
+    type=click.Choice(("float32", "bfloat16", "float16")),
+    default="float32",
+    show_default=True,
+    help="Of the weights.",
+)
+@click.option(
+    "--paired",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Compare motions with those of the same names in FOLDER: the same requests in float32.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_app
+def evaluate(
+    app: App,
+    /,
+    *,
+    names: tuple[str, ...],
+    model: str | None,
+    model_dir: Path | None,
+    mode: str,
+    seeds: int,
+    quick: bool,
+    actions: tuple[str, ...],
+    steps: int,
+    guidance: float,
+    device: str,
+    dtype: str,
+    paired: Path | None,
+    as_json: bool,
+) -> int:
+    """Measure a model, or motions that exist, beside real ones.
+
+    With --model or --model-dir the model is asked for every action the judge knows and for
+    sequences of two, with prompts that no model was trained on: how often the judge sees what was
+    asked for, how far feet slip, how far the motions are from real ones. That takes minutes on a
+    CPU. With a BATCH, jobs, folders of .npz or files, their motions are measured one by one and
+    those that stand out are listed. docs/measures.md says what the figures mean. Ends with 1 when
+    a motion could not be read; the others are measured.
+    """
+    from hymotion.errors import HymotionError
+    from hymotion.evaluation import Options
+
+    if bool(names) == (model is not None or model_dir is not None) or (model and model_dir):
+        raise click.UsageError("name motions, or a model with --model, or one with --model-dir")
+    if paired is not None and not names:
+        raise click.UsageError("--paired compares motions: name them")
+    try:
+        if names:
+            return _motions(app, names, paired, as_json)
+        options = Options(
+            seeds=QUICK if quick else seeds,
+            pair_seeds=1 if quick else max(1, seeds // 2),
+            steps=steps,
+            guidance=guidance,
+            actions=actions,
+        )
+        return _model(_load(model, model_dir, mode, device, dtype), options, as_json)
+    except HymotionError as error:
+        raise EvaluationError(str(error)) from error
+
+
+def _load(
+    model: str | None, model_dir: Path | None, mode: str, device: str, dtype: str
+) -> Pipeline:
+    from hymotion import load, load_bundled
+
+    if model_dir is not None:
+        return load(model_dir, device=device, dtype=dtype)
+    return load_bundled(model or "tiny", mode, device=device, dtype=dtype)
+
+
+def _model(pipeline: Pipeline, options: Options, as_json: bool) -> int:
+    from hymotion.evaluation import evaluate as measure
+    from hymotion.evaluation.table import lines
+
+    report = measure(
+        pipeline, options, on_pack=lambda made, wanted: note(f"{made} of {wanted} motions")
+    )
+    if as_json:
+        print_json(report.document())
+    else:
+        click.echo("\n".join(lines(report)))
+    return ExitCode.OK
+
+
+def _motions(app: App, names: tuple[str, ...], paired: Path | None, as_json: bool) -> int:
+    from hymotion.evaluation.existing import evaluate_motions
+    from hymotion.evaluation.table import set_lines
+    from hymotion.metrics import load_baseline, load_reference
+    from worker.recordings import Recordings, partner_in
+
+    recordings = Recordings(app, names)
+    report = evaluate_motions(
+        recordings.motions(),
+        reference=load_reference(),
+        baseline=load_baseline(),
+        partner=None if paired is None else partner_in(paired),
+    )
+    for problem in recordings.problems:
+        note(f"hymo: {clean(problem)}")
+    if as_json:
+        print_json(report.document() | {"problems": recordings.problems})
+    else:
+        click.echo("\n".join(map(clean, set_lines(report))))
+    return ExitCode.ERROR if recordings.problems else ExitCode.OK
