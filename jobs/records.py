@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from jobs.distance import Features
 from jobs.routing import Demand, Offer
 from jobs.spec import JobSpec
 from jobs.states import Failure, State
@@ -164,13 +165,17 @@ class Quality:
 
 @dataclass(frozen=True)
 class Success:
-    """A finished job: its timings, peak device memory (bytes), files, and its motion's quality."""
+    """A finished job: its timings, peak device memory (bytes), files, and what its motion is like.
+
+    `features` is None where no distance to real motions is taken.
+    """
 
     claim: Claim
     timings: Timings
     peak_memory_bytes: int | None
     artifacts: tuple[Artifact, ...]
     quality: Quality = field(default_factory=Quality)
+    features: Features | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -258,4 +259,19 @@ artifacts = Table(
     Column("sha256", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
     UniqueConstraint("job_id", "format"),
+)
+
+#: What a distance to real motions needs to know of a job's motion, packed by the worker that made
+#: it (docs/measures.md) and read by `history stats`. Apart from the jobs: 2.4 kB a motion that
+#: nothing else reads.
+motion_features = Table(
+    "motion_features",
+    metadata,
+    Column(
+        "job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    # Revision of the statistics of real motions in whose terms it is told.
+    Column("reference", String(64), nullable=False),
+    Column("windows", Integer, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from jobs.distance import Features
 from jobs.models import model_entry
 from jobs.records import Claim, Quality
 from worker.errors import RevisionError
@@ -38,6 +39,9 @@ class Engine(Protocol):
             NotFiniteError: motions are not finite.
         """
 
+    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
+        """What to keep of each finite motion for its distance to real ones; None: nothing."""
+
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         """Write one file; False when this engine has nothing to write."""
 
@@ -62,6 +66,7 @@ class MotionEngine:
 
     def __init__(self, *, model: str, mode: str, device: str, dtype: str = "float32") -> None:
         import hymotion
+        from worker.fmd import shipped
 
         self.model = model
         self.mode = mode
@@ -70,6 +75,7 @@ class MotionEngine:
         if self._pipeline.revision != wanted:
             raise RevisionError(model, mode, self._pipeline.revision, wanted)
         self._memory = memory_meter(device)
+        self._reference = shipped()
 
     def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
         """Text conditioning of each claim's prompt."""
@@ -105,6 +111,12 @@ class MotionEngine:
         from worker.quality import qualities
 
         return qualities(motions)
+
+    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
+        """What to keep of each motion; nothing if the library came without a reference."""
+        from worker.fmd import keep
+
+        return keep(motions, self._reference)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         """Write the motion in one of `jobs.spec.FORMATS`."""
@@ -167,6 +179,10 @@ class NullEngine:
     def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
         """Nothing is measured of no motion."""
         return [Quality()] * len(motions)
+
+    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
+        """Nothing is kept of no motion."""
+        return [None] * len(motions)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002
         """No file: there is no motion."""

@@ -70,6 +70,18 @@ class NotFiniteError(WorkerError):
         self.indices = tuple(indices)
 
 
+class FeaturesError(WorkerError):
+    """What is stored of a motion for its distance to real ones is damaged; sizes in bytes."""
+
+    def __init__(self, found: int, wanted: int) -> None:
+        super().__init__(
+            f"a row of motion_features has a blob of {found} bytes where {wanted} belong; delete "
+            "rows of that length, or leave the motions out with --since or --batch"
+        )
+        self.found = found
+        self.wanted = wanted
+
+
 class RevisionError(WorkerError):
     """A model on disk is not the revision that jobs are queued for."""
 

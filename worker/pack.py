@@ -105,6 +105,7 @@ class PackRunner:
         motions = engine.decode(latents)
         # Counted as decoding: a few milliseconds that nobody would look for elsewhere.
         qualities = engine.measure(motions)
+        features = engine.features(motions)
         decoded = self._mark()
         share = 1 / len(claims)
         timings = Timings(
@@ -115,7 +116,8 @@ class PackRunner:
         )
         peak = engine.peak_memory()
         results = Results()
-        for claim, motion, quality in zip(claims, motions, qualities, strict=True):
+        made = zip(claims, motions, qualities, features, strict=True)
+        for claim, motion, quality, kept in made:
             begun = self._clock()
             try:
                 artifacts = save(claim, motion, engine.write)
@@ -123,7 +125,8 @@ class PackRunner:
                 results += Results(failures=(problem(error).failed(claim, timings),))
                 continue
             timed = replace(timings, save=self._mark() - begun)
-            results += Results(successes=(Success(claim, timed, peak, artifacts, quality),))
+            win = Success(claim, timed, peak, artifacts, quality, kept)
+            results += Results(successes=(win,))
         return results
 
     def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:

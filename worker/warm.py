@@ -20,7 +20,9 @@ def warm_up(garage: Garage) -> None:
         engine.start_measuring()
         claim = _claim(engine)
         latents = engine.sample([claim], engine.encode([claim]), _on_step)
-        engine.measure(engine.decode(latents))
+        motions = engine.decode(latents)
+        engine.measure(motions)
+        engine.features(motions)
         log.info(
             "%s %s warmed up in %.2f s, peak %.2f GiB",
             engine.model, engine.mode, time.perf_counter() - start, engine.peak_memory() / 2**30,

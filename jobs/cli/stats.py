@@ -1,8 +1,9 @@
-"""`hymo history stats`: success, phases, memory and quality by card and mode."""
+"""`hymo history stats`: success, phases, memory, quality and FMD by card and mode."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from jobs.cli.output import Column, note, print_csv, print_json, print_table
 from jobs.cli.text import duration, gigabytes, jerk, millimetres, percent
 
 if TYPE_CHECKING:
+    from jobs.distance import MotionDistance
     from jobs.store.stats import Group
 
 TIMINGS = ("queue", "load", "encode", "sample", "decode", "save", "total")
@@ -59,12 +61,14 @@ def stats(
 
     Runs are attempts that succeeded or failed; phases, peak memory and quality are those of
     successes. Quality is how far feet slip while in contact (mm per 1/30 s), how deep the body
-    sinks into the ground (mm), and the mean jerk of the joints (m/s³).
+    sinks into the ground (mm), and the mean jerk of the joints (m/s³). FMD is the Fréchet distance
+    of the motions, at most the newest 5000, from real ones; docs/measures.md defines it.
     --since and --until mean the time at which an attempt began.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     with app.store() as store:
+        from jobs.distance import distances
         from jobs.store.stats import AttemptFilter
 
         wanted = AttemptFilter(
@@ -76,11 +80,20 @@ def stats(
             until=until,
         )
         groups = store.stats.groups(wanted)
+        fmd = distances(store, wanted, groups)
     if as_json:
-        print_json({"schema": "hymo.stats/1", "groups": [stats_document(each) for each in groups]})
+        found = [
+            stats_document(each) | {"fmd": _distance(fmd.get((each.card, each.mode)))}
+            for each in groups
+        ]
+        print_json({"schema": "hymo.stats/1", "groups": found})
     elif as_csv:
-        print_csv(HEADER, [row for group in groups for row in _csv_rows(group)])
+        print_csv(HEADER, [row for group in groups for row in _csv_rows(group, fmd)])
     elif groups:
+        from jobs.cli.cardtable import print_cards
+
+        print_cards(groups, fmd)
+        click.echo()
         print_groups(groups)
     else:
         note("no attempts match")
@@ -121,18 +134,20 @@ def _rows(group: Group) -> list[tuple[str, ...]]:
     return rows or [(*head, "", "", "", "")]
 
 
-def _csv_rows(group: Group) -> list[tuple[object, ...]]:
-    return [
-        (
-            group.card,
-            group.mode,
-            group.count,
-            group.success,
-            name,
-            MEASURES[name][1],
-            spread.mean,
-            spread.p50,
-            spread.p95,
-        )
+def _distance(distance: MotionDistance | None) -> dict[str, Any] | None:
+    return None if distance is None else asdict(distance)
+
+
+def _csv_rows(
+    group: Group, fmd: Mapping[tuple[str, str], MotionDistance]
+) -> list[tuple[object, ...]]:
+    """A row a measure; the distance, which is one figure of all motions, stands as a mean."""
+    head = (group.card, group.mode, group.count, group.success)
+    rows: list[tuple[object, ...]] = [
+        (*head, name, MEASURES[name][1], spread.mean, spread.p50, spread.p95)
         for name, spread in group.measures.items()
     ]
+    distance = fmd.get((group.card, group.mode))
+    if distance is not None:
+        rows.append((*head, "fmd", "", distance.value, None, None))
+    return rows

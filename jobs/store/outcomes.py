@@ -8,6 +8,7 @@ from jobs.records import Claim, Failed, Success
 from jobs.states import Outcome, State
 from jobs.store.base import Facet, Found
 from jobs.store.endings import Ending, failed, fenced, released, write_endings
+from jobs.store.features import add_features
 from jobs.store.files import add_files
 
 
@@ -53,6 +54,7 @@ class OutcomeStore(Facet):
             endings = [_succeeded(held[result.claim.job_id], result) for result in done]
             write_endings(connection, endings, now)
             add_files(connection, {each.claim.job_id: each.artifacts for each in done}, now)
+            add_features(connection, {each.claim.job_id: each.features for each in done})
         return refused
 
     def fail(

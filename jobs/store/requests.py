@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 from jobs.records import Cancelled
 from jobs.states import FINAL, Failure, State, check, sources
 from jobs.store.base import CHUNK, Facet, among
+from jobs.store.features import remove_features
 from jobs.store.quality import NO_QUALITY
 from jobs.tables import artifacts, jobs
 
@@ -135,6 +136,7 @@ def _ask_running(connection: Connection, ids: Sequence[int]) -> None:
 
 def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_attempts: int) -> None:
     connection.execute(delete(artifacts).where(among(connection, artifacts.c.job_id, ids)))
+    remove_features(connection, ids)
     connection.execute(
         update(jobs)
         .where(

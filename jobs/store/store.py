@@ -11,6 +11,7 @@ from jobs.clock import Clock
 from jobs.store.batches import BatchStore
 from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect
+from jobs.store.features import FeatureStore
 from jobs.store.history import HistoryStore
 from jobs.store.outlook import OutlookStore
 from jobs.store.queue import QueueStore
@@ -37,6 +38,7 @@ class Store:
         self.history = HistoryStore(engine, clock=clock)
         self.outlook = OutlookStore(engine, clock=clock)
         self.stats = StatsStore(engine, clock=clock)
+        self.features = FeatureStore(engine, clock=clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, timeout: float = 20.0) -> Self:

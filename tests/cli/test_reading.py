@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from jobs import distance
 from jobs.cli.main import hymo
+from jobs.distance import MotionDistance
 from jobs.memory import GIB
 from jobs.records import Artifact, Claim, Failed, NewJob, Quality, Success, Timings, WorkerCard
 from jobs.routing import Offer
@@ -339,6 +342,46 @@ def test_stats(hymo_: Hymo) -> None:
     assert (units["sample"], units["skate_mm"], units["jitter"]) == ("s", "mm", "m/s³")
     assert max(map(len, shown.splitlines())) <= 80
     assert hymo_("history", "stats", "--mode", "lite").stderr == "no attempts match\n"
+
+
+def test_stats_begin_with_a_line_a_card(hymo_: Hymo, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = hymo_("history", "stats")
+    assert done.stderr.startswith("FMD —: fewer than 8 motions")
+    table = done.stdout.splitlines()
+    assert table[0].split() == [
+        "CARD", "MODE", "RUNS", "SUCCESS", "LATENCY", "PEAK", "FMD", "SKATE", "JITTER",
+    ]  # fmt: skip
+    assert table[1].endswith("66.7 %   15.0 s  22.0 GB    —  2.25 mm  750 m/s³")
+    assert json.loads(hymo_("history", "stats", "--json").stdout)["groups"][0]["fmd"] is None
+
+    far = MotionDistance(12.345, 11.0, 14.0, 5000, 142, "r1")
+    monkeypatch.setattr(distance, "distances", lambda *_: {("NVIDIA A100-SXM4-40GB", "full"): far})
+    done = hymo_("history", "stats")
+    assert "22.0 GB  12.3  2.25 mm" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stderr == (
+        "FMD of NVIDIA A100-SXM4-40GB full: 12.3, 95 % interval 11 to 14, "
+        "the newest 5000 motions against 142 real clips\n"
+    )
+    (group,) = json.loads(hymo_("history", "stats", "--json").stdout)["groups"]
+    assert group["fmd"] == {
+        "value": 12.345, "low": 11.0, "high": 14.0, "motions": 5000, "real": 142, "reference": "r1",
+    }  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(hymo_("history", "stats", "--csv").stdout)))
+    (row,) = [row for row in rows if row["measure"] == "fmd"]
+    assert (row["card"], row["mean"], row["p50"]) == ("NVIDIA A100-SXM4-40GB", "12.345", "")
+
+
+def test_stats_start_without_numerics(store: Store, sqlite_url: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; from jobs.cli.main import hymo; "
+        "hymo(['history', 'stats'], standalone_mode=False); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'worker', 'hymotion')))"
+    )
+    environ = os.environ | {"HYMO_DATABASE_URL": sqlite_url, "HYMO_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environ, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, b"A100" in done.stdout) == (0, True), done.stderr
 
 
 def test_cancel_and_retry(hymo_: Hymo, store: Store) -> None:

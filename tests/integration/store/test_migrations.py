@@ -18,7 +18,7 @@ from jobs.errors import SchemaError, SettingsError
 from jobs.store.engine import connect
 from jobs.tables import metadata
 
-TABLES = {"batches", "jobs", "attempts", "artifacts", "workers"}
+TABLES = {"batches", "jobs", "attempts", "artifacts", "workers", "motion_features"}
 
 
 @pytest.fixture

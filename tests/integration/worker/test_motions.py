@@ -87,6 +87,13 @@ def check_figures(plant: Plant) -> None:
         assert (row.worker_name, row.card) == ("left", "CPU")
     assert {row.mode for row in tries} == {"full", "lite"}
     assert sum(row.load_s for row in jobs) > 0
+    kept = plant.rows("SELECT * FROM motion_features")
+    frames = {row.id: row.frames for row in jobs}
+    # Windows of 20 frames, every 10, and one at the end.
+    assert {row.job_id: row.windows for row in kept} == {
+        job: 1 + -(-(number - 20) // 10) for job, number in frames.items()
+    }
+    assert {len(row.blob) for row in kept} == {2376}
     of_job = {row.id: row.jitter for row in jobs}
     assert {row.job_id: row.jitter for row in tries} == of_job
     assert len(set(of_job.values())) == 4, "each motion has its own"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
+from jobs.distance import Features
 from jobs.memory import GIB
 from jobs.models import model_entry
 from jobs.records import Claim, NewJob, Quality, WorkerCard
@@ -37,8 +38,8 @@ def _nothing(_phase: str, _pack: Sequence[Claim]) -> None:
 class StubEngine:
     """Goes through the phases, writes small files, and notes the packs it was given.
 
-    `sabotage` is called with the phase (encode, step, decode, measure, write) and its claims, and
-    may raise. A motion's jitter is the length of its prompt.
+    `sabotage` is called with the phase (encode, step, decode, measure, features, write) and its
+    claims, and may raise. A motion's jitter is the length of its prompt.
     """
 
     model: str = "null"
@@ -70,6 +71,10 @@ class StubEngine:
     def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
         self.sabotage("measure", self.pack)
         return [Quality(1.0, 2.0, float(len(motion))) for motion in motions]
+
+    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
+        self.sabotage("features", self.pack)
+        return [Features("stub-1", len(motion), motion.encode()) for motion in motions]
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         path.write_text(f"{format_} of {motion}")

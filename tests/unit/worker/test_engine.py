@@ -24,6 +24,7 @@ def test_the_null_model_counts_steps_and_makes_nothing(
     motions = engine.decode(latents)
     assert motions == [None, None]
     assert engine.measure(motions) == [Quality(), Quality()]
+    assert engine.features(motions) == [None, None]
     assert not engine.write(pack[0], None, "npz", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
 

@@ -9,6 +9,7 @@ from itertools import count
 import pytest
 
 from hymotion.errors import NumericsError
+from jobs.distance import Features
 from jobs.records import Claim, Quality
 from jobs.states import Failure
 from tests.unit.worker.stub import StubEngine
@@ -91,7 +92,7 @@ def test_shared_phases_are_counted_per_motion(
         assert [artifact.format for artifact in win.artifacts] == ["npz"]
 
 
-@pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "write"])
+@pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "features", "write"])
 @pytest.mark.parametrize("bad", "ag")
 def test_a_poison_job_fails_alone(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]], phase: str, bad: str
@@ -150,6 +151,7 @@ def test_each_job_gets_the_quality_of_its_own_motion(
     results = phases.runner().run(stub, claims, load=0.0)
     for win in results.successes:
         assert win.quality == Quality(1.0, 2.0, float(win.claim.job_id))
+        assert win.features == Features("stub-1", win.claim.job_id, win.claim.prompt.encode())
 
 
 def test_motions_that_are_not_finite_fail_and_are_not_saved(
