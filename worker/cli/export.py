@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.faults import ExitCode
 from jobs.cli.filters import Words
-from jobs.cli.output import note, print_json
-from jobs.cli.text import clean, plural
+from jobs.cli.output import note
 from jobs.spec import FORMATS
 from worker.errors import WorkerError
 
@@ -20,7 +18,8 @@ if TYPE_CHECKING:
 
     from hymotion.export import ExportOptions
     from jobs.store.jobrow import JobRow
-    from worker.chosen import Chosen, Folders
+    from worker.cli.chosen import Folders
+    from worker.cli.written import Written
 
 RATES = ("24", "30", "60")
 NAMES = ("own", "smplh", "mixamo", "hik")
@@ -85,60 +84,41 @@ def export(
     motion could not be read; the others are written.
     """
     from hymotion.export import ExportOptions
-    from worker.chosen import Chosen, Folders
+    from worker.cli.chosen import Chosen, Folders
+    from worker.cli.written import Written
 
     options = ExportOptions(
         fps=None if fps is None else int(fps), in_place=in_place, up=up, scale=scale, names=joints
     )
     if "glb" in formats and (up == "z" or scale == "cm"):
         note("note: glTF is in metres with Y up; viewers will take this .glb to be that")
+    written = Written("hymo.export/1", as_json)
     with app.store() as store:
         chosen = Chosen(store, names)
         folders = Folders(store, out, "export")
-        files, problems = _export(chosen, folders, tuple(dict.fromkeys(formats)), options, as_json)
-    if as_json:
-        print_json({"schema": "hymo.export/1", "files": files, "problems": problems})
-    else:
-        note(_summary(files, problems, chosen.undone))
-    return ExitCode.ERROR if problems else ExitCode.OK
-
-
-def _export(
-    chosen: Chosen,
-    folders: Folders,
-    formats: Sequence[str],
-    options: ExportOptions,
-    quiet: bool,
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Write every job's files; what was written, and what could not be read."""
-    from worker.motionfile import NoMotionError
-
-    files: list[dict[str, Any]] = []
-    problems: list[dict[str, Any]] = []
-    for job in chosen.jobs():
-        try:
-            written = _write(job, folders, formats, options)
-        except NoMotionError as error:
-            note(f"hymo: {clean(str(error))}")
-            problems.append({"job": job.id, "error": str(error)})
-            continue
-        for name, path in written.items():
-            files.append({"job": job.id, "format": name, "path": str(path)})
-            if not quiet:
-                click.echo(clean(str(path)))
-    return files, problems
+        for job in chosen.jobs():
+            _write(job, folders, tuple(dict.fromkeys(formats)), options, written)
+    return written.end(chosen.undone)
 
 
 def _write(
-    job: JobRow, folders: Folders, formats: Sequence[str], options: ExportOptions
-) -> dict[str, Path]:
+    job: JobRow,
+    folders: Folders,
+    formats: Sequence[str],
+    options: ExportOptions,
+    written: Written,
+) -> None:
+    """Write a job's files, or tell that its motion could not be read."""
     from hymotion.errors import ExportError
     from hymotion.export import FORMATS as WRITERS
     from worker.landing import landing
-    from worker.motionfile import read_motion
+    from worker.motionfile import NoMotionError, read_motion
 
-    recording = read_motion(job)
-    written = {}
+    try:
+        recording = read_motion(job)
+    except NoMotionError as error:
+        written.miss(error)
+        return
     for name in formats:
         form = WRITERS[name]
         final = folders.of_job(job, form.extension).absolute()
@@ -147,14 +127,4 @@ def _write(
                 form.write(recording.motion, part, recording.metadata, options)
         except ExportError as error:
             raise WorkerError(f"job {job.id}: {final}: {error}") from error
-        written[name] = final
-    return written
-
-
-def _summary(files: Sequence[object], problems: Sequence[object], undone: int) -> str:
-    parts = [f"{plural(len(files), 'file')} written"]
-    if problems:
-        parts.append(f"{plural(len(problems), 'motion')} could not be read")
-    if undone:
-        parts.append(f"{plural(undone, 'job')} of the batch not done")
-    return ", ".join(parts)
+        written.add(final, job=job.id, format=name)

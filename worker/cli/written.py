@@ -1,0 +1,61 @@
+"""What a command wrote, as it goes along: names on stdout, what went wrong on stderr."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.cli.faults import ExitCode
+from jobs.cli.output import note, print_json
+from jobs.cli.text import clean, plural
+from worker.motionfile import NoMotionError
+
+
+@dataclass
+class Written:
+    """Files written and motions that could not be read.
+
+    Args:
+        schema: of the JSON document.
+        as_json: whether one JSON document is printed at the end, and no names before.
+    """
+
+    schema: str
+    as_json: bool
+    files: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, path: Path, **what: Any) -> None:
+        """Tell of a file; `what` describes it in JSON."""
+        self.files.append({**what, "path": str(path)})
+        if not self.as_json:
+            click.echo(clean(str(path)))
+
+    def miss(self, error: NoMotionError) -> None:
+        """Tell of a motion that could not be read."""
+        self.problems.append({"job": error.job, "error": str(error)})
+        note(f"hymo: {clean(str(error))}")
+
+    def end(self, undone: int) -> int:
+        """Print the sum or the document; the exit code.
+
+        Args:
+            undone: jobs of the batches asked for that have no motion.
+        """
+        if self.as_json:
+            document = {"schema": self.schema, "files": self.files, "problems": self.problems}
+            print_json(document)
+        else:
+            note(self._sum(undone))
+        return ExitCode.ERROR if self.problems else ExitCode.OK
+
+    def _sum(self, undone: int) -> str:
+        parts = [f"{plural(len(self.files), 'file')} written"]
+        if self.problems:
+            parts.append(f"{plural(len(self.problems), 'motion')} could not be read")
+        if undone:
+            parts.append(f"{plural(undone, 'job')} of the batch not done")
+        return ", ".join(parts)
