@@ -1,4 +1,4 @@
-"""The error of everything that reads training data."""
+"""The errors of training: of the data, and of a run."""
 
 from hymotion.errors import HymotionError
 
@@ -9,3 +9,7 @@ class MocapError(HymotionError):
     def __init__(self, problem: str, *, mend: str, where: str) -> None:
         super().__init__(f"{where}: {problem}", mend=mend)
         self.where = where
+
+
+class TrainingError(HymotionError):
+    """A run cannot start, or cannot go on where it was cut."""

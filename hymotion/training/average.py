@@ -1,0 +1,42 @@
+"""The exponential moving average of the weights, which is what is shipped."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def _local(tensor: Tensor) -> Tensor:
+    """The part of a tensor that lies in this process; all of it unless it is sharded."""
+    part = tensor.to_local() if hasattr(tensor, "to_local") else tensor
+    detached: Tensor = part.detach()
+    return detached
+
+
+class Average:
+    """A moving average of a module's trained parameters, sharded as they are.
+
+    Args:
+        module: whose parameters are followed; those without gradient never change.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._followed = [p for p in module.parameters() if p.requires_grad]
+        self._values = [_local(p).float().clone() for p in self._followed]
+
+    def update(self, kept: float) -> None:
+        """Move towards the present weights, keeping `kept` of the old average."""
+        torch._foreach_lerp_(self._values, [_local(p).float() for p in self._followed], 1 - kept)
+
+    def swap(self) -> None:
+        """Exchange the average and the weights; a second call undoes it."""
+        for value, parameter in zip(self._values, self._followed, strict=True):
+            held = _local(parameter)
+            before = held.clone()
+            held.copy_(value)
+            value.copy_(before)
+
+
+def difference(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> float:
+    """The largest difference of two states' numbers, by name."""
+    return max(float((first[name] - second[name]).abs().max()) for name in first)

@@ -1,0 +1,41 @@
+"""A trained model as a folder that `hymotion.load` reads."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from hymotion.loading import TEXT_FILE, VOCABULARY_FILE, WEIGHTS_FILE
+from hymotion.weights import file_sha256, write_weights
+
+FLOW, TEXT = "flow.", "text."
+
+
+def write_model(
+    folder: Path,
+    state: Mapping[str, Tensor],
+    *,
+    config: str,
+    vocabulary: Sequence[str],
+    half: bool = True,
+) -> None:
+    """Write a learner's weights.
+
+    Args:
+        folder: to write to; made if need be.
+        state: of a `Learner`, by name.
+        config: text of the `config.yml`, whose weights_sha256 is filled in.
+        vocabulary: the known words, in the order of their numbers from 1 up.
+        half: matrices in float16.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for prefix, name in ((FLOW, WEIGHTS_FILE), (TEXT, TEXT_FILE)):
+        keys = [key for key in state if key.startswith(prefix)]
+        part = {key.removeprefix(prefix): state[key] for key in keys}
+        write_weights(folder / name, part, half=half)
+    digest = file_sha256(folder / WEIGHTS_FILE)
+    line = f'weights_sha256: "{digest}"'
+    filled = re.sub(r"^weights_sha256:.*$", line, config, flags=re.MULTILINE)
+    (folder / "config.yml").write_text(filled, encoding="utf-8")
+    (folder / VOCABULARY_FILE).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")

@@ -1,0 +1,173 @@
+"""Trains a model: `python -m hymotion.training.train DATASET OUT --mode full`.
+
+DATASET is what `python -m hymotion.training.build` wrote. OUT gets the run's state, a log and, at
+the end, a folder `model` that `hymotion.load` reads. The same command goes on where a run was cut.
+Several cards: `torchrun --nproc-per-node N -m hymotion.training.train …`.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hymotion.config import ModelConfig
+from hymotion.device import find_device
+from hymotion.errors import HymotionError
+from hymotion.training import parallel
+from hymotion.training.corpus import Corpus, drawn_prompts
+from hymotion.training.dataset import MotionDataset
+from hymotion.training.learner import Learner
+from hymotion.training.modelfolder import write_model
+from hymotion.training.parallel import World
+from hymotion.training.prompts import Prompts, vocabulary_of
+from hymotion.training.recipe import Recipe
+from hymotion.training.trainer import TYPES, Report, Trainer, Watch, recompute
+
+PROMPTS = 16
+"""Prompts drawn of each motion."""
+
+STOPPED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        return _run(chosen)
+    except HymotionError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    recipe = _recipe(chosen)
+    find_device(chosen.device)
+    world = parallel.join(chosen.parallel, chosen.device)
+    try:
+        trainer, finish = _prepared(chosen, recipe, world)
+        stop = _stopper()
+        watch = Watch(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
+        done = trainer.run(watch)
+        state = trainer.averaged()
+        if world.first:
+            finish(state)
+            sys.stderr.write(f"{'done' if done else 'cut'} at step {trainer.step}\n")
+        return 0 if done else STOPPED
+    finally:
+        world.close()
+
+
+def _prepared(
+    chosen: argparse.Namespace, recipe: Recipe, world: World
+) -> tuple[Trainer, Callable[[dict[str, Any]], None]]:
+    """The trainer, and what writes the model in the end."""
+    dataset = MotionDataset(chosen.dataset, seed=recipe.seed)
+    own = files("hymotion").joinpath("models", "tiny", recipe.mode, "config.yml")
+    text = own.read_text("utf-8")
+    text = text.replace("prediction: clean", f"prediction: {recipe.prediction}")
+    config = ModelConfig.parse(text)
+    vocabulary = vocabulary_of(dataset.texts)
+    drawn = drawn_prompts(dataset, PROMPTS)
+    prompts = Prompts.of(drawn, vocabulary=vocabulary, config=config)
+    corpus = Corpus.of(dataset, prompts=prompts, device=world.device)
+    torch.manual_seed(recipe.seed)
+    learner = Learner(
+        config=config,
+        words=len(vocabulary),
+        statistics=corpus.statistics,
+        pieces=corpus.prompts.pieces,
+        starts=corpus.prompts.starts,
+    ).to(world.device)
+    if chosen.checkpointing:
+        recompute(learner)
+    trainer = Trainer(
+        learner=learner,
+        corpus=corpus,
+        recipe=recipe,
+        world=world,
+        precision=_precision(chosen.precision, world.device),
+        folder=chosen.out,
+        identity={"vocabulary": len(vocabulary), "motions": len(dataset)},
+        compiled=chosen.compile,
+    )
+
+    def finish(state: dict[str, Any]) -> None:
+        write_model(chosen.out / "model", state, config=text, vocabulary=vocabulary)
+
+    return trainer, finish
+
+
+def _recipe(chosen: argparse.Namespace) -> Recipe:
+    names = ("mode", "prediction", "batch_frames", "learning_rate", "change", "joints", "seed")
+    given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
+    if chosen.minutes is not None:
+        given |= {"minutes": chosen.minutes, "steps": None}
+    elif chosen.steps is not None:
+        given |= {"steps": chosen.steps}
+    return Recipe(**given)
+
+
+def _precision(asked: str, device: torch.device) -> str:
+    """The type of the products: bfloat16 where the card has it, float16 on older cards."""
+    if asked != "auto":
+        return asked
+    if device.type == "cpu":
+        return "float32"
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+
+
+def _stopper() -> Callable[[], bool]:
+    """Asks whether somebody wants the run to end."""
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda found, _frame: asked.append(found))
+    return lambda: bool(asked)
+
+
+def _reporter(out: Path) -> Callable[[Report], None]:
+    out.mkdir(parents=True, exist_ok=True)
+    log = out / "log.jsonl"
+
+    def report(found: Report) -> None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(vars(found)) + "\n")
+        sys.stderr.write(
+            f"step {found.step:6d}  {found.progress:6.1%}  loss {found.loss:7.4f}"
+            f"  flow {found.flow:6.4f}  change {found.change:6.4f}  joints {found.joints:6.4f}"
+            f"  {found.steps_per_second:5.1f} steps/s\n"
+        )
+
+    return report
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hymotion.training.train", description=__doc__)
+    add = parser.add_argument
+    add("dataset", type=Path, help="folder that hymotion.training.build wrote")
+    add("out", type=Path, help="folder of the run; an unfinished one in it goes on")
+    add("--mode", choices=("full", "lite"), default="full")
+    add("--prediction", choices=("velocity", "clean"))
+    add("--minutes", type=float, help="of work in all, over all sittings")
+    add("--steps", type=int, help="optimiser steps, instead of --minutes")
+    add("--batch-frames", type=int, help="frames of a step over all processes")
+    add("--learning-rate", type=float)
+    add("--change", type=float, help="weight of the error of the change between frames")
+    add("--joints", type=float, help="weight of the error of the posed joints")
+    add("--seed", type=int)
+    add("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    add("--precision", choices=("auto", *TYPES), default="auto")
+    add("--parallel", choices=parallel.KINDS, default="auto")
+    add("--checkpointing", action="store_true", help="less memory, a third more time")
+    add("--compile", action="store_true", help="torch.compile: slow to start, faster after")
+    add("--save-every", type=float, default=60.0, help="seconds between states on disk")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

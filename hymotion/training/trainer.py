@@ -1,0 +1,273 @@
+"""The training loop: step, average, report, save; it can be cut anywhere and goes on."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
+
+from hymotion.training import parallel
+from hymotion.training.average import Average
+from hymotion.training.corpus import Corpus
+from hymotion.training.errors import TrainingError
+from hymotion.training.learner import Learner
+from hymotion.training.parallel import World
+from hymotion.training.recipe import Recipe
+from hymotion.training.snapshot import Snapshot
+
+BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""Kernels of attention. The one of cuDNN fails in the backward pass where a mask is added (torch
+2.11, H200), and the flash kernels take no mask."""
+
+TYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the last steps were like: means since the last report."""
+
+    step: int
+    progress: float
+    loss: float
+    flow: float
+    change: float
+    joints: float
+    rate: float
+    norm: float
+    steps_per_second: float
+
+
+@dataclass(frozen=True)
+class Watch:
+    """How the outside follows and ends a run.
+
+    Attributes:
+        report: called every `every` steps in the first process.
+        every: steps.
+        stop: asked after every step; true saves and ends.
+        save_every: seconds between states on disk.
+        clock: seconds that only grow.
+    """
+
+    report: Callable[[Report], None]
+    stop: Callable[[], bool]
+    every: int = 50
+    save_every: float = 60.0
+    clock: Callable[[], float] = time.monotonic
+
+
+class Trainer:
+    """Trains a learner on a corpus.
+
+    Args:
+        learner: on the world's device.
+        corpus: likewise.
+        recipe: of the run.
+        world: of processes.
+        precision: "float32", "bfloat16" or "float16" of the products; weights stay float32.
+        folder: of the state.
+        identity: what must be the same when the run goes on, besides the recipe.
+    """
+
+    def __init__(
+        self,
+        *,
+        learner: Learner,
+        corpus: Corpus,
+        recipe: Recipe,
+        world: World,
+        precision: str,
+        folder: Path,
+        identity: dict[str, Any],
+        compiled: bool = False,
+    ) -> None:
+        self.learner = learner
+        self.corpus = corpus
+        self.recipe = recipe
+        self.world = world
+        self.folder = folder
+        self.step = 0
+        self.seconds = 0.0
+        self._identity = recipe.record() | identity
+        self._type = TYPES[precision]
+        self._module = parallel.wrapped(learner, world)
+        if compiled:
+            self._module.compile(dynamic=True)
+        self._optimiser = _optimiser(learner, recipe)
+        self._average = Average(learner)
+        self._scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
+        self._resume()
+
+    def run(self, watch: Watch) -> bool:
+        """Train until the recipe is done, or until told to stop; returns whether it is done."""
+        start, before = watch.clock(), self.seconds
+        saved, sums, since = start, _Sums(), (start, self.step)
+        while (progress := self.recipe.progress(self.step, self.seconds)) < 1:
+            sums.add(*self._one(progress))
+            now = watch.clock()
+            self.seconds = before + now - start
+            if self.step % watch.every == 0:
+                self._check(sums)
+                speed = (self.step - since[1]) / max(now - since[0], 1e-9)
+                self._tell(watch, sums, progress, speed)
+                sums, since = _Sums(), (now, self.step)
+                # Asked here alone: every process must come to the same answer.
+                stop, due = watch.stop(), now - saved > watch.save_every
+                if self.world.any(stop):
+                    self.save()
+                    return False
+                if self.world.any(due):
+                    self.save()
+                    saved = now
+                # Minutes differ between processes; the first one's count.
+                self.seconds = self._agreed(self.seconds)
+        self.save()
+        return True
+
+    def save(self) -> None:
+        """Write the state; all processes must come here."""
+        learner = parallel.weights(self.learner)
+        optimiser = parallel.optimiser_state(self.learner, self._optimiser)
+        average = self.averaged()
+        if self.world.first:
+            Snapshot(
+                recipe=self._identity,
+                step=self.step,
+                seconds=self.seconds,
+                learner=learner,
+                average=average,
+                optimiser=optimiser,
+                scaler=self._scaler.state_dict(),
+            ).write(self.folder)
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights by name, on the CPU; all processes must ask."""
+        self._average.swap()
+        state = {name: value.clone() for name, value in parallel.weights(self.learner).items()}
+        self._average.swap()
+        return state
+
+    def _resume(self) -> None:
+        found = Snapshot.read(self.folder)
+        if found is None:
+            return
+        found.check(self._identity, self.folder)
+        parallel.restore(self.learner, found.average)
+        self._average = Average(self.learner)
+        parallel.restore(self.learner, found.learner)
+        parallel.restore_optimiser(self.learner, self._optimiser, found.optimiser)
+        self._scaler.load_state_dict(found.scaler)
+        self.step, self.seconds = found.step, found.seconds
+
+    def _one(self, progress: float) -> tuple[Tensor, float, Tensor]:
+        """One step: the errors (3,), the learning rate, the gradient's norm."""
+        recipe, world = self.recipe, self.world
+        rate = recipe.rate(self.step, progress)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        lesson = self.corpus.lesson(self.step, recipe, rank=world.rank, size=world.size)
+        kind = world.device.type
+        cast = torch.autocast(kind, dtype=self._type, enabled=self._type is not None)
+        # Around both passes: recomputed blocks must find the kernels they had.
+        with sdpa_kernel(BACKENDS):
+            with cast:
+                found = self._module(lesson)
+            loss = found.flow + recipe.change * found.change + recipe.joints * found.joints
+            self._optimiser.zero_grad(set_to_none=True)
+            self._scaler.scale(loss).backward()
+        self._scaler.unscale_(self._optimiser)
+        trained = [p for p in self.learner.parameters() if p.requires_grad]
+        norm = torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
+        self._scaler.step(self._optimiser)
+        self._scaler.update()
+        self._average.update(recipe.kept(self.step))
+        self.step += 1
+        values = torch.stack((loss, found.flow, found.change, found.joints)).detach()
+        return values, rate, norm.detach()
+
+    def _check(self, sums: "_Sums") -> None:
+        """Refuse to go on, and to save, once the numbers are lost."""
+        if not math.isfinite(sums.means()[0]):
+            raise TrainingError(
+                f"the loss is not finite before step {self.step}",
+                mend=f"Start again in {self.folder}: it goes on from the last state; "
+                "give a lower --learning-rate or --precision float32 if it happens again",
+            )
+
+    def _agreed(self, seconds: float) -> float:
+        if self.world.size == 1:
+            return seconds
+        value = torch.tensor(seconds, dtype=torch.float64, device=self.world.device)
+        torch.distributed.broadcast(value, 0)
+        return float(value)
+
+    def _tell(self, watch: Watch, sums: "_Sums", progress: float, speed: float) -> None:
+        if not self.world.first:
+            return
+        loss, flow, change, joints = sums.means()
+        watch.report(
+            Report(
+                step=self.step,
+                progress=progress,
+                loss=loss,
+                flow=flow,
+                change=change,
+                joints=joints,
+                rate=sums.rate,
+                norm=float(sums.norm),
+                steps_per_second=speed,
+            )
+        )
+
+
+class _Sums:
+    """Errors since the last report, kept on the device: reading stops a GPU's queue."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.count = 0
+        self.rate = 0.0
+        self.norm: Tensor | float = 0.0
+
+    def add(self, values: Tensor, rate: float, norm: Tensor) -> None:
+        self.total = values if self.total is None else self.total + values
+        self.count += 1
+        self.rate, self.norm = rate, norm
+
+    def means(self) -> list[float]:
+        if self.total is None:
+            return [float("nan")] * 4
+        means: list[float] = (self.total / self.count).tolist()
+        return means
+
+
+def _optimiser(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
+    trained = [p for p in learner.parameters() if p.requires_grad]
+    decayed = [p for p in trained if p.ndim == 2]
+    plain = [p for p in trained if p.ndim != 2]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    fused = trained[0].device.type == "cuda"
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=fused)
+
+
+def recompute(learner: Learner) -> None:
+    """Gradient checkpointing (Chen et al. 2016): blocks keep their inputs and run twice."""
+    network = learner.flow.motion_transformer
+    for block in (*network.double_blocks, *network.single_blocks):
+        block.forward = _recomputed(block.forward)
+
+
+def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def again(*arguments: Any) -> Any:
+        return checkpoint(forward, *arguments, use_reentrant=False)
+
+    return again
