@@ -65,7 +65,7 @@ class Recordings:
                 yield from self._file(path, str(path.with_suffix("")))
 
     def _jobs(self, names: Sequence[str]) -> Iterator[tuple[str, Motion]]:
-        from worker.chosen import Chosen
+        from worker.cli.chosen import Chosen
 
         with self._app.store() as store:
             for job in Chosen(store, names).jobs():
