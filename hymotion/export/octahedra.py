@@ -9,11 +9,9 @@ from hymotion.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
 
-THICKNESS = 0.16
-"""Greatest half-width of a bone as a share of its length …"""
-
-THINNEST, THICKEST = 0.015, 0.045
-"""… but within these, metres."""
+LIMB, TRUNK = (0.2, 0.018, 0.055), (0.5, 0.045, 0.085)
+"""Greatest half-width of a bone as a share of its length, but within two bounds in metres: of
+limbs, and of the short bones from the pelvis to the head."""
 
 WAIST = 0.3
 """Where along a bone it is thickest."""
@@ -51,11 +49,16 @@ def octahedra(skeleton: Skeleton) -> Mesh:
     ends += [(tip.joint, tip.joint, rest[tip.joint] + np.array(tip.offset))
              for tip in skeleton.tips]  # fmt: skip
     bones = [bone for bone in ends if np.linalg.norm(bone[2] - rest[bone[0]]) > SHORTEST]
-    points = np.concatenate([_octahedron(rest[joint], end) for joint, _, end in bones])
+    colours = [_colour(skeleton.names[end]) for _, end, _ in bones]
+    points = np.concatenate(
+        [
+            _octahedron(rest[joint], end, TRUNK if colour == MIDDLE else LIMB)
+            for (joint, _, end), colour in zip(bones, colours, strict=True)
+        ]
+    )
     corners = points.reshape(-1, 3, 3)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-    colours = [_colour(skeleton.names[end]) for _, end, _ in bones]
     vertices = len(points) // len(bones)
     return Mesh(
         points=points,
@@ -65,7 +68,7 @@ def octahedra(skeleton: Skeleton) -> Mesh:
     )
 
 
-def _octahedron(start: Floats, end: Floats) -> Floats:
+def _octahedron(start: Floats, end: Floats, build: tuple[float, float, float]) -> Floats:
     """(24, 3): eight triangles, counter-clockwise seen from outside."""
     along = end - start
     length = float(np.linalg.norm(along))
@@ -74,7 +77,8 @@ def _octahedron(start: Floats, end: Floats) -> Floats:
     across = np.cross(axis, np.eye(3)[np.abs(axis).argmin()])
     across /= np.linalg.norm(across)
     other = np.cross(axis, across)
-    width = float(np.clip(length * THICKNESS, THINNEST, THICKEST))
+    share, least, most = build
+    width = float(np.clip(length * share, least, most))
     middle = start + along * WAIST
     ring = [middle + width * each for each in (across, other, -across, -other)]
     sides = [(ring[k], ring[(k + 1) % 4]) for k in range(4)]

@@ -182,8 +182,13 @@ class Stage:
                 round(255 * SHADOW),
                 flat=steep,
             )
-        soft = mask.filter(ImageFilter.GaussianBlur(0.02 * scale))
-        image.paste(Image.new("RGB", image.size, SHADE), (0, 0), soft)
+        blur = 0.02 * scale
+        left, upper, right, lower = mask.getbbox() or (0, 0, 1, 1)
+        # The blur reaches some three times its radius.
+        edge = 1 + int(3 * blur)
+        dark = (left - edge, upper - edge, right + edge, lower + edge)
+        soft = mask.crop(dark).filter(ImageFilter.GaussianBlur(blur))
+        image.paste(Image.new("RGB", soft.size, SHADE), dark[:2], soft)
 
 
 def _place(point: Points) -> Place:
