@@ -89,16 +89,17 @@ def planted(clip: Clip) -> Clip:
     """
     contacts = foot_contacts(clip)
     heights, points = clip.soles()
+    pose = clip.pose()
+    targets: list[Tensor] = []
     for side, foot in enumerate(FEET):
         lowest = heights[:, [foot.heel, foot.ball, foot.toes]].amin(1)
         shift = _correction(points[:, [foot.heel, foot.ball]], lowest, contacts[:, side])
         # In the air as on the ground, no foot is under it.
         shift[:, 1] = torch.maximum(shift[:, 1], -lowest)
-        # A leg that bends about an axis not quite its own comes close at first, then arrives.
-        target = clip.pose()[0][:, foot.ankle] + shift
-        for _ in range(2):
-            clip = _reached(clip, foot, target)
-    return clip
+        targets.append(pose[0][:, foot.ankle] + shift)
+    # A leg that bends about an axis not quite its own comes close at first, then arrives.
+    clip = _reached(clip, pose, targets)
+    return _reached(clip, clip.pose(), targets)
 
 
 def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
@@ -150,9 +151,25 @@ def _smooth(values: Tensor) -> Tensor:
     return padded.unfold(0, 2 * radius + 1, 1) @ (weights / weights.sum())
 
 
-def _reached(clip: Clip, foot: Foot, target: Tensor) -> Clip:
-    """The clip with an ankle at (L, 3) target, or as near as the leg's length allows."""
-    positions, turns = clip.pose()
+def _reached(clip: Clip, pose: tuple[Tensor, Tensor], targets: list[Tensor]) -> Clip:
+    """The clip with each ankle at its (L, 3) target, or as near as the leg's length allows.
+
+    Args:
+        clip: to change.
+        pose: of the clip; neither leg moves the other.
+        targets: of the left and the right ankle.
+    """
+    turns = pose[1].clone()
+    rotations = clip.rotations.clone()
+    for foot, target in zip(FEET, targets, strict=True):
+        _reach(turns, pose[0], foot, target)
+        for joint in (foot.hip, foot.knee, foot.ankle):
+            rotations[:, joint] = turns[:, BODY.parents[joint]].mT @ turns[:, joint]
+    return replace(clip, rotations=rotations)
+
+
+def _reach(turns: Tensor, positions: Tensor, foot: Foot, target: Tensor) -> None:
+    """Turn a leg's hip and knee in (L, 22, 3, 3) world rotations; the foot keeps its turn."""
     hip, knee, ankle = (positions[:, joint] for joint in (foot.hip, foot.knee, foot.ankle))
     upper, lower = (float(BODY.offsets[joint].norm()) for joint in (foot.knee, foot.ankle))
     far = (target - hip).norm(dim=-1).clamp(abs(upper - lower) + 0.01, (upper + lower) * STRETCH)
@@ -164,13 +181,8 @@ def _reached(clip: Clip, foot: Foot, target: Tensor) -> Clip:
     bend = matrix_from_axis_angle(axis * angle[:, None])
     bent = knee + (bend @ (ankle - knee)[..., None])[..., 0]
     swing = shortest_turn(bent - hip, target - hip)
-    world = turns.clone()
-    world[:, foot.hip] = swing @ turns[:, foot.hip]
-    world[:, foot.knee] = swing @ bend @ turns[:, foot.knee]
-    rotations = clip.rotations.clone()
-    for joint in (foot.hip, foot.knee, foot.ankle):
-        rotations[:, joint] = world[:, BODY.parents[joint]].mT @ world[:, joint]
-    return replace(clip, rotations=rotations)
+    turns[:, foot.hip] = swing @ turns[:, foot.hip]
+    turns[:, foot.knee] = swing @ bend @ turns[:, foot.knee]
 
 
 def _inner(upper: float, lower: float, far: Tensor) -> Tensor:
