@@ -47,7 +47,10 @@ _FILTERS = {
     "no such card": JobFilter(cards=("NVIDIA H100",)),
 }
 #: Orders that somebody has to ask for, whatever the filter.
-_ORDERS = ("-id", "-created", "-finished", "-duration", "-queue", "-priority", "-peak", "duration")
+_ORDERS = (
+    "-id", "-created", "-finished", "-duration", "-queue", "-priority", "-peak", "-jitter",
+    "duration",
+)  # fmt: skip
 #: What no index can answer: every prompt is read.
 _SCANS = {"a rare word": JobFilter(grep=RARE), "no such word": JobFilter(grep="xylophone")}
 

@@ -71,15 +71,14 @@ class NotFiniteError(WorkerError):
 
 
 class FeaturesError(WorkerError):
-    """What is stored of a motion for its distance to real ones is damaged; sizes in bytes."""
+    """What is stored of a motion for its distance to real ones is damaged; says how."""
 
-    def __init__(self, found: int, wanted: int) -> None:
+    def __init__(self, damage: str) -> None:
         super().__init__(
-            f"a row of motion_features has a blob of {found} bytes where {wanted} belong; delete "
-            "rows of that length, or leave the motions out with --since or --batch"
+            f"a blob in the table motion_features {damage}; delete that row, or leave its motion "
+            "out with --since, --until or --batch"
         )
-        self.found = found
-        self.wanted = wanted
+        self.damage = damage
 
 
 class RevisionError(WorkerError):

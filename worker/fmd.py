@@ -100,12 +100,15 @@ def unpack(features: Features, size: int) -> WindowSums:
     """The sums that `pack` packed, in a space of `size` dimensions.
 
     Raises:
-        FeaturesError: the blob has another length.
+        FeaturesError: the blob has another length, or numbers that are not finite.
     """
-    wanted = size + size * (size + 1) // 2
-    if len(features.blob) != wanted * NUMBER.itemsize:
-        raise FeaturesError(len(features.blob), wanted * NUMBER.itemsize)
-    numbers = torch.from_numpy(np.frombuffer(features.blob, NUMBER).astype(np.float64))
+    wanted = (size + size * (size + 1) // 2) * NUMBER.itemsize
+    if len(features.blob) != wanted:
+        raise FeaturesError(f"has {len(features.blob)} bytes where {wanted} belong")
+    stored = np.frombuffer(features.blob, NUMBER)
+    if not np.isfinite(stored).all():
+        raise FeaturesError("has numbers that are not finite")
+    numbers = torch.from_numpy(stored.astype(np.float64))
     rows, columns = torch.triu_indices(size, size)
     outer = numbers.new_empty(size, size)
     outer[rows, columns] = outer[columns, rows] = numbers[size:]

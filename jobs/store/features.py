@@ -34,13 +34,10 @@ class FeatureStore(Facet):
             select(motion_features)
             .join(jobs, jobs.c.id == motion_features.c.job_id)
             .join(attempts, made)
-            .where(
-                attempts.c.card == card,
-                attempts.c.mode == mode,
-                attempts.c.outcome == Outcome.SUCCEEDED,
-                *wanted.conditions(),
-            )
-            .order_by(motion_features.c.job_id.desc())
+            # The job's own card and mode are its last attempt's, and an index has them by id.
+            .where(jobs.c.card == card, jobs.c.mode == mode)
+            .where(attempts.c.outcome == Outcome.SUCCEEDED, *wanted.conditions())
+            .order_by(jobs.c.id.desc())
             .limit(limit)
         )
         with self.read() as connection:

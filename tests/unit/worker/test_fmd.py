@@ -53,10 +53,14 @@ def test_fewer_than_eight_have_no_distance(reference: Reference, kept: list[Feat
     assert frechet(reference, kept[:LEAST]) is not None
 
 
-def test_a_blob_of_another_length_is_refused(reference: Reference, kept: list[Features]) -> None:
-    damaged = replace(kept[3], blob=kept[3].blob[:-4])
-    with pytest.raises(FeaturesError, match="delete rows of that length"):
-        frechet(reference, [*kept, damaged])
+def test_a_damaged_blob_is_refused(reference: Reference, kept: list[Features]) -> None:
+    blob = kept[3].blob
+    for damaged, said in (
+        (blob[:-4], f"has {len(blob) - 4} bytes where {len(blob)} belong; delete that row"),
+        (blob[:-4] + b"\0\0\xc0\x7f", "not finite; delete that row"),
+    ):
+        with pytest.raises(FeaturesError, match=said):
+            frechet(reference, [*kept, replace(kept[3], blob=damaged)])
 
 
 def test_what_is_packed_comes_back() -> None:
