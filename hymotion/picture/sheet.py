@@ -24,8 +24,8 @@ HEAD = 46
 TOP = 58
 BETWEEN = 22
 TITLE, SMALL, HEADING = 17, 13, 24
-TWO_COLUMNS = 5
-"""From so many motions on there are two columns."""
+COLUMNS = (5, 25)
+"""From so many motions on there is one column more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ def draw_sheet(heading: str, entries: Sequence[Entry], lettering: Lettering) -> 
             f"a sheet has room for 1 to {MOST} motions, not {len(entries)}",
             mend="Draw several sheets",
         )
-    columns = 2 if len(entries) >= TWO_COLUMNS else 1
+    columns = 1 + sum(len(entries) >= least for least in COLUMNS)
     cells = [_cell(entry, lettering) for entry in entries]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     heights = [max(cell.height for cell in row) for row in rows]

@@ -121,6 +121,8 @@ def test_a_sheet_has_a_cell_for_each_motion(lettering: Lettering) -> None:
     assert four.height > 3 * (one.height - 70)
     assert eight.width > 1.9 * four.width
     assert abs(eight.height - four.height) < 250
+    many = draw_sheet("batch night", [Entry(waving(2), Caption("x"))] * 25, lettering)
+    assert 2.8 * one.width < many.width < 3.2 * one.width
     # Six panels in the first row of cells.
     sky = (np.asarray(one) == SKY).all(axis=-1).astype(int)
     assert (np.diff(sky[TOP + HEAD + 1], prepend=0) == 1).sum() == 6
