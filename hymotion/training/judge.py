@@ -37,10 +37,11 @@ from hymotion.metrics import (
 from hymotion.metrics.baseline import ActionBaseline, Baseline
 from hymotion.metrics.level import Level
 from hymotion.training.frames import SIZE, canonical, frames_of
-from hymotion.training.real import RealClip, at_rest, real_clips
+from hymotion.training.holding import Sway, at_rest
+from hymotion.training.real import RealClip, real_clips, still
 from hymotion.training.reference import balanced, by_action, spliced_pair, typical_frames
 
-STANDING = frozenset({"bend", "drink", "jumping_jacks", "laugh", "punch", "squat", "twist", "wave"})
+UPRIGHT = frozenset({"bend", "drink", "jumping_jacks", "laugh", "punch", "squat", "twist", "wave"})
 """Actions that begin standing: their first frames are the rest of other clips."""
 
 REST = (15, 60)
@@ -71,19 +72,24 @@ class Trial:
     noise: Accuracy
 
 
-def with_rest(clips: Sequence[RealClip], *, seed: int) -> Iterator[Labelled]:
+def with_rest(clips: Sequence[RealClip], sway: Sway, *, seed: int) -> Iterator[Labelled]:
     """Each clip between two rests: its own first and last pose, or two of somebody standing.
 
-    Poses are taken from the given clips, so that those of a split stay in it.
+    Own poses sway where they can be stood in, and are frozen where they cannot. Poses are taken
+    from the given clips, so that those of a split stay in it.
     """
     draw = random.Random(seed)  # noqa: S311 — no secrets
-    standing = [one.clip for one in clips if one.action in STANDING] or [clips[0].clip]
+    standing = [one.clip for one in clips if one.action in UPRIGHT] or [clips[0].clip]
     for one in clips:
-        first, last = (one.clip, 0), (one.clip, one.clip.frames - 1)
+        before, after = (draw.randint(*REST) for _ in range(2))
         if draw.random() < 0.5:
-            first, last = ((draw.choice(standing), 0) for _ in range(2))
-        before, after = (at_rest(*pose, draw.randint(*REST)) for pose in (first, last))
-        yield one.rested(before, after)
+            poses = [still(draw.choice(standing), 0, frames) for frames in (before, after)]
+            yield one.between(*poses)
+        elif at_rest(one.clip, end=False) and at_rest(one.clip, end=True):
+            yield one.standing(before, after, sway, draw.randrange(len(sway.turns)))
+        else:
+            last = one.clip.frames - 1
+            yield one.between(still(one.clip, 0, before), still(one.clip, last, after))
 
 
 def noise(clips: Sequence[RealClip], *, seed: int) -> Iterator[Labelled]:
@@ -96,19 +102,19 @@ def noise(clips: Sequence[RealClip], *, seed: int) -> Iterator[Labelled]:
         yield Labelled(decoder.decode(latent), one.action, "held")
 
 
-def teach(clips: Sequence[RealClip], settings: FitSettings) -> Classifier:
+def teach(clips: Sequence[RealClip], sway: Sway, settings: FitSettings) -> Classifier:
     """The judge: taught training clips, mirrored, slower and faster, with rest and without."""
     taught = [variant for one in clips if one.split == "train" for variant in one.variants()]
     plain = [variant.labelled() for variant in taught]
-    return fit([*plain, *with_rest(taught, seed=settings.seed)], settings)
+    return fit([*plain, *with_rest(taught, sway, seed=settings.seed)], settings)
 
 
-def try_out(judge: Classifier, clips: Sequence[RealClip], *, seed: int) -> Trial:
+def try_out(judge: Classifier, clips: Sequence[RealClip], sway: Sway, *, seed: int) -> Trial:
     """The judge on held-out clips, and on noise."""
     held = [one for one in clips if one.split == "held"]
     return Trial(
         held=judge.score(one.labelled() for one in held),
-        rested=judge.score(with_rest([*held, *held], seed=seed)),
+        rested=judge.score(with_rest([*held, *held], sway, seed=seed)),
         pairs=_pairs(judge, clips),
         noise=judge.score(noise(balanced(clips), seed=seed)),
     )
@@ -170,14 +176,14 @@ def baseline(clips: Sequence[RealClip], trial: Trial, reference: Reference) -> B
     )
 
 
-def make(clips: Sequence[RealClip], out: Path, settings: FitSettings) -> Iterator[str]:
+def make(clips: Sequence[RealClip], sway: Sway, out: Path, settings: FitSettings) -> Iterator[str]:
     """Write the three files; what was found comes line by line.
 
     Raises:
         MeasureError: too few clips or actions.
     """
-    save_classifier(teach(clips, settings), out / "judge.npz")
-    trial = try_out(load_classifier(out / "judge.npz"), clips, seed=settings.seed)
+    save_classifier(teach(clips, sway, settings), out / "judge.npz")
+    trial = try_out(load_classifier(out / "judge.npz"), clips, sway, seed=settings.seed)
     yield from _described(trial)
     chosen = balanced(clips)
     save_reference(Reference.of(one.labelled().motion for one in chosen), out / "reference.npz")
@@ -211,7 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    for line in make(real_clips(chosen.data), chosen.out, FitSettings(seed=chosen.seed)):
+    clips, sway = real_clips(chosen.data)
+    for line in make(clips, sway, chosen.out, FitSettings(seed=chosen.seed)):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     return 0

@@ -16,13 +16,17 @@ from hymotion.metrics.labelled import Labelled, Split
 from hymotion.motion import Motion
 from hymotion.training.archives import read_takes
 from hymotion.training.augmentation import cropped, mirrored, respeeded, spliced
+from hymotion.training.build import STANDING
 from hymotion.training.clip import Clip
 from hymotion.training.contacts import planted
 from hymotion.training.frames import SIZE, canonical, frames_of
+from hymotion.training.holding import Sway, held
 from hymotion.training.labels import Segment, own_segments
+from hymotion.training.sample import GAITS
 
-SPEEDS = (0.85, 1.0, 1.15)
-"""How fast the training variants are."""
+SPEEDS = (0.8, 0.9, 1.0, 1.1, 1.25)
+GAIT_SPEEDS = (0.9, 1.0, 1.1)
+"""How fast the training variants are: a walk a quarter faster would be another walk."""
 
 SHORTEST = 20
 """Frames of the shortest motion there is; a variant that would be shorter is left out."""
@@ -49,24 +53,30 @@ class RealClip:
         """As a decoded motion."""
         return Labelled(decoded(self.clip), self.action, self.split)
 
-    def rested(self, before: Clip, after: Clip) -> Labelled:
-        """As a decoded motion that starts and ends in rest, such as clips of `at_rest`."""
+    def standing(self, before: int, after: int, sway: Sway, start: int) -> Labelled:
+        """As a decoded motion whose first and last pose are held, swaying from a frame on."""
+        clip = held(self.clip, before=before, after=after, sway=sway, start=start)
+        span = before, before + self.clip.frames
+        return Labelled(decoded(clip), self.action, self.split, span)
+
+    def between(self, before: Clip, after: Clip) -> Labelled:
+        """As a decoded motion that starts and ends in rest, such as clips of `still`."""
         clip = spliced(before, self.clip, blend=BLEND)
         whole = spliced(clip, after, blend=BLEND)
         span = before.frames - BLEND // 2, clip.frames - BLEND // 2
         return Labelled(decoded(whole), self.action, self.split, span)
 
-    def variants(self, speeds: Sequence[float] = SPEEDS) -> Iterator["RealClip"]:
+    def variants(self, speeds: Sequence[float] | None = None) -> Iterator["RealClip"]:
         """The clip and its mirror image at all speeds that leave 20 frames, speed by speed."""
-        for speed in speeds:
+        for speed in speeds or (GAIT_SPEEDS if self.action in GAITS else SPEEDS):
             for side in (self.clip, mirrored(self.clip)):
                 clip = side if speed == 1.0 else respeeded(side, speed)
                 if clip.frames >= SHORTEST:
                     yield replace(self, clip=clip)
 
 
-def real_clips(data: Path) -> tuple[RealClip, ...]:
-    """Every segment of the table, in its order.
+def real_clips(data: Path) -> tuple[tuple[RealClip, ...], Sway]:
+    """Every segment of the table, in its order, and the sway of somebody who stands.
 
     Args:
         data: folder with the archives of motion capture.
@@ -75,11 +85,13 @@ def real_clips(data: Path) -> tuple[RealClip, ...]:
         MocapError: an archive or a take is missing or damaged.
     """
     segments = own_segments()
-    takes = read_takes(data, frozenset(segment.take for segment in segments))
-    return tuple(_cut(takes[segment.take], segment) for segment in segments)
+    take, start, end = STANDING
+    takes = read_takes(data, frozenset(segment.take for segment in segments) | {take})
+    clips = tuple(_cut(takes[segment.take], segment) for segment in segments)
+    return clips, Sway.of(cropped(takes[take], start, end))
 
 
-def at_rest(clip: Clip, frame: int, frames: int) -> Clip:
+def still(clip: Clip, frame: int, frames: int) -> Clip:
     """A pose of the clip, held for some frames."""
     held = cropped(clip, frame, frame + 1)
     return replace(

@@ -9,11 +9,13 @@ from hymotion.errors import MeasureError
 from hymotion.evaluation import Options, evaluate
 from hymotion.evaluation.evaluate import Measures
 from hymotion.evaluation.table import lines
+from hymotion.motion import Motion
 from hymotion.request import Request
 from tests.unit.hymotion.evaluation.oracle import (
     MOVES,
     Model,
     always_waving,
+    moving,
     understood,
 )
 
@@ -53,6 +55,15 @@ def test_a_model_that_always_does_the_same_gets_its_quarter(own: Measures) -> No
     assert right == {"walk": 0, "wave": 6, "bend": 0, "spin": 0}
     assert report.actions[0].taken_for == {"wave": 6}
     assert report.top1.share == 0.25
+    assert report.sequences.right == 0
+
+
+def test_the_first_part_alone_is_no_sequence(own: Measures) -> None:
+    def half(request: Request) -> Motion:
+        return moving("walk", seed=request.seed, frames=request.frames)
+
+    report = run(Model(half), own)
+    assert [one.first_seen for one in report.pairs] == [2, 2]
     assert report.sequences.right == 0
 
 

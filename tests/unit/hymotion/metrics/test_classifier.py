@@ -19,6 +19,7 @@ from hymotion.metrics import (
 )
 from hymotion.metrics.actionnet import ActionNet
 from hymotion.metrics.features import FEATURES
+from hymotion.metrics.fitting import Lessons
 from hymotion.metrics.sequence import Part
 from tests.unit.hymotion.metrics.bodies import ACTIONS, acting, noise, spliced
 
@@ -171,3 +172,24 @@ def test_parts_need_names_of_their_own(judge: Classifier) -> None:
         recognise(judge, motion, [], ["wave"])
     with pytest.raises(MeasureError, match="never taught"):
         recognise(judge, motion, ["march"], ["fly"])
+
+
+def test_rest_is_learnt_beside_the_action_and_never_alone() -> None:
+    # A clip of 100 frames that are numbered; the action is in frames 40 to 69.
+    frames = torch.arange(100.0)[:, None].expand(-1, FEATURES)
+    lessons = Lessons(
+        clips=(frames, frames),
+        spans=((40, 70), (0, 100)),
+        labels=torch.tensor([0, 1]),
+        actions=("short", "whole"),
+    )
+    settings = FitSettings(batch=400, shortest=20, longest=25, margin=15)
+    features, mask, labels = lessons.draw(settings, torch.Generator().manual_seed(0))
+    crops = [row[inside, 0] for row, inside in zip(features, mask, strict=True)]
+    short = [crop for crop, label in zip(crops, labels, strict=True) if label == 0]
+    assert len(short) > 100
+    assert all(int(((crop >= 40) & (crop < 70)).sum()) >= 20 for crop in short)
+    assert min(float(crop[0]) for crop in short) == 25
+    assert max(float(crop[-1]) for crop in short) == 84
+    whole = [crop for crop, label in zip(crops, labels, strict=True) if label == 1]
+    assert max(map(len, whole)) == 25
