@@ -88,9 +88,7 @@ def preview(
         for job in _first(chosen, limit):
             studio.draw(job)
         studio.draw_sheets()
-    if lettering.missing:
-        lacking = " ".join(sorted(lettering.missing))
-        note(f"note: no font here has {clean(lacking)}: name one that does with --font")
+    _say_missing(lettering)
     return written.end(chosen.undone)
 
 
@@ -101,6 +99,12 @@ def _lettering(font: Path | None) -> Lettering:
         return Lettering(font)
     except OSError as error:
         raise click.BadParameter(f"{font}: no font: {error}", param_hint="--font") from error
+
+
+def _say_missing(lettering: Lettering) -> None:
+    if lettering.missing:
+        lacking = " ".join(sorted(lettering.missing))
+        note(f"note: no font here has {clean(lacking)}: name one that does with --font")
 
 
 def _first(chosen: Chosen, limit: int) -> Iterator[JobRow]:
