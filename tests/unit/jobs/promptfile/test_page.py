@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,12 @@ def test_every_column_and_format_has_a_row() -> None:
     assert REASON_COLUMN in PAGE
 
 
+def _listed(names: Sequence[str]) -> list[str]:
+    """What stands before and after the `and` of a list: "`a`, `b`" and "`c`"."""
+    quoted = [f"`{name}`" for name in names]
+    return [", ".join(quoted[:-1]), quoted[-1]]
+
+
 @pytest.mark.parametrize(
     ("column", "default", "limits"),
     [
@@ -39,7 +46,7 @@ def test_every_column_and_format_has_a_row() -> None:
         ("steps", spec.DEFAULT_STEPS, f"1–{spec.MAX_STEPS}"),
         ("guidance", spec.DEFAULT_GUIDANCE, f"0–{spec.MAX_GUIDANCE:g}"),
         ("priority", 0, f"−{spec.MAX_PRIORITY}"),
-        ("formats", "`npz`", " and ".join(f"`{name}`" for name in spec.FORMATS)),
+        ("formats", "`npz`", " and ".join(_listed(spec.FORMATS))),
         ("prompt", "", f"{spec.MAX_PROMPT:_} characters"),
     ],
 )
