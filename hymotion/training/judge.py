@@ -176,13 +176,28 @@ def baseline(clips: Sequence[RealClip], trial: Trial, reference: Reference) -> B
     )
 
 
-def make(clips: Sequence[RealClip], sway: Sway, out: Path, settings: FitSettings) -> Iterator[str]:
+def make(
+    clips: Sequence[RealClip],
+    sway: Sway,
+    out: Path,
+    settings: FitSettings,
+    *,
+    keep: bool = False,
+) -> Iterator[str]:
     """Write the three files; what was found comes line by line.
 
+    Args:
+        clips: all there are.
+        sway: of who stands.
+        out: folder to write to.
+        settings: of the judge.
+        keep: leave the judge that is there as it is, and make the others.
+
     Raises:
-        MeasureError: too few clips or actions.
+        MeasureError: too few clips or actions, or no judge to keep.
     """
-    save_classifier(teach(clips, sway, settings), out / "judge.npz")
+    if not keep:
+        save_classifier(teach(clips, sway, settings), out / "judge.npz")
     trial = try_out(load_classifier(out / "judge.npz"), clips, sway, seed=settings.seed)
     yield from _described(trial)
     chosen = balanced(clips)
@@ -215,10 +230,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("data", type=Path, help="folder with cmu.tar.xz and deepmimic.tar.xz")
     parser.add_argument("out", type=Path, help="folder to write to")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", action="store_true", help="do not teach the judge anew")
     chosen = parser.parse_args(arguments)
     chosen.out.mkdir(parents=True, exist_ok=True)
     clips, sway = real_clips(chosen.data)
-    for line in make(clips, sway, chosen.out, FitSettings(seed=chosen.seed)):
+    settings = FitSettings(seed=chosen.seed)
+    for line in make(clips, sway, chosen.out, settings, keep=chosen.keep):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
     return 0

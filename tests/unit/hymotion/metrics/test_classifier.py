@@ -18,10 +18,10 @@ from hymotion.metrics import (
     save_classifier,
 )
 from hymotion.metrics.actionnet import ActionNet
-from hymotion.metrics.features import FEATURES
+from hymotion.metrics.features import FEATURES, VELOCITIES
 from hymotion.metrics.fitting import Lessons
 from hymotion.metrics.sequence import Part
-from tests.unit.hymotion.metrics.bodies import ACTIONS, acting, noise, spliced
+from tests.unit.hymotion.metrics.bodies import ACTIONS, acting, noise, spliced, standing
 
 SETTINGS = FitSettings(steps=80, batch=32, width=32)
 BRIEF = replace(SETTINGS, steps=3)
@@ -172,6 +172,25 @@ def test_parts_need_names_of_their_own(judge: Classifier) -> None:
         recognise(judge, motion, [], ["wave"])
     with pytest.raises(MeasureError, match="never taught"):
         recognise(judge, motion, ["march"], ["fly"])
+
+
+class SpeedNet(torch.nn.Module):
+    """Sees "rest" in windows in which hardly anything moves, else "wave"."""
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        still = features[..., VELOCITIES].abs().mean((1, 2)) < 0.02
+        return torch.stack((still * 8.0, ~still * 8.0), dim=1)
+
+
+def test_windows_of_rest_count_for_little() -> None:
+    judge = Classifier(actions=("rest", "wave"), network=SpeedNet())  # type: ignore[arg-type]
+    waving = acting("wave", seed=1, frames=60)
+    rest = standing(120)
+    motion = spliced(spliced(rest, waving), rest)
+    seen = judge.windows(motion, length=60, stride=15).argmax(1)
+    assert int((seen == 0).sum()) > len(seen) / 2, "most windows show rest"
+    assert judge.predict(motion).action == "wave"
+    assert judge.predict(rest).action == "rest"
 
 
 def test_rest_is_learnt_beside_the_action_and_never_alone() -> None:
