@@ -88,6 +88,10 @@ def test_a_damaged_file_is_named_and_the_others_are_measured(hymo_: Hymo, tmp_pa
     assert done.exit_code == 1
     assert "broken.npz" in done.stderr
     assert "motions    2" in done.stdout
+    alone = hymo_("evaluate", str(folder / "broken.npz"))
+    assert alone.exit_code == 1
+    assert "broken.npz" in alone.stderr
+    assert "no motions to measure" in alone.stderr
 
 
 @pytest.mark.parametrize(

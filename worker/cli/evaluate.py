@@ -99,8 +99,9 @@ def evaluate(
     sequences of two, with prompts that no model was trained on: how often the judge sees what was
     asked for, how far feet slip, how far the motions are from real ones. That takes minutes on a
     CPU. With a BATCH, jobs, folders of .npz or files, their motions are measured one by one and
-    those that stand out are listed. docs/measures.md says what the figures mean. Ends with 1 when
-    a motion could not be read; the others are measured.
+    those that stand out are listed; a name that is on disk means the file or folder. Ends with 1
+    when a motion could not be read; the others are measured. docs/measures.md says what the
+    figures mean.
     """
     from hymotion.errors import HymotionError
     from hymotion.evaluation import Options
@@ -155,14 +156,17 @@ def _motions(app: App, names: tuple[str, ...], paired: Path | None, as_json: boo
     from worker.recordings import Recordings, partner_in
 
     recordings = Recordings(app, names)
-    report = evaluate_motions(
-        recordings.motions(),
-        reference=load_reference(),
-        baseline=load_baseline(),
-        partner=None if paired is None else partner_in(paired),
-    )
-    for problem in recordings.problems:
-        note(f"hymo: {clean(problem)}")
+    try:
+        report = evaluate_motions(
+            recordings.motions(),
+            reference=load_reference(),
+            baseline=load_baseline(),
+            partner=None if paired is None else partner_in(paired),
+        )
+    finally:
+        # Also where nothing at all could be read.
+        for problem in recordings.problems:
+            note(f"hymo: {clean(problem)}")
     if as_json:
         print_json(report.document() | {"problems": recordings.problems})
     else:
