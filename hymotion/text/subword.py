@@ -24,14 +24,14 @@ class SubwordEmbedding(nn.Module):
 
     Args:
         config: the sizes.
-        words: how many words are known; word 0 stands for all others and has no vector.
+        words: how many words are known; word 0 stands for all others.
     """
 
     def __init__(self, config: SubwordConfig, *, words: int) -> None:
         super().__init__()
         width = config.width
-        self.words = nn.Embedding(words + 1, width, padding_idx=0)
-        self.pieces = nn.EmbeddingBag(config.buckets, width, mode="mean")
+        self.words = nn.Embedding(words + 1, width)
+        self.pieces = nn.Embedding(config.buckets, width)
         self.places = nn.Embedding(config.max_tokens, width)
         self.neighbours = nn.Linear(3 * width, 2 * width)
         self.mix = nn.Linear(2 * width, width)
@@ -40,15 +40,9 @@ class SubwordEmbedding(nn.Module):
         self.attend = nn.Linear(width, POOLS)
         self.pooled = nn.Linear(POOLS * width, config.vtxt_dim)
 
-    def piece_vectors(self, pieces: Tensor, starts: Tensor) -> Tensor:
-        """(F, width) mean vectors of F words, given all their pieces' buckets in one row.
-
-        Args:
-            pieces: (N,) buckets, word after word.
-            starts: (F,) where each word's pieces start; a word without pieces has zeros.
-        """
-        vectors: Tensor = self.pieces(pieces, starts)
-        return vectors
+    def piece_vectors(self, shares: Tensor) -> Tensor:
+        """(…, width) mean vectors of pieces, from the buckets' (…, buckets) shares in them."""
+        return shares @ self.pieces.weight
 
     def forward(self, words: Tensor, pieces: Tensor, lengths: Tensor) -> TextBatch:
         """Features of B prompts.
@@ -60,7 +54,11 @@ class SubwordEmbedding(nn.Module):
         """
         size = words.shape[1]
         valid = (torch.arange(size, device=words.device) < lengths[:, None])[..., None]
-        x = (self.words(words) + pieces + self.places.weight[:size]).where(valid, 0.0)
+        known = torch.arange(len(self.words.weight), device=words.device) == words[..., None]
+        # A product, not a lookup, for the sake of its gradient: see `Prompts.pieces`.
+        x = (known.to(pieces.dtype) @ self.words.weight + pieces + self.places.weight[:size]).where(
+            valid, 0.0
+        )
         around = torch.cat((F.pad(x, (0, 0, 1, 0))[:, :-1], x, F.pad(x, (0, 0, 0, 1))[:, 1:]), -1)
         x = self.norm(x + self.mix(F.silu(self.neighbours(around))))
         weights = self.attend(x).masked_fill(~valid, float("-inf")).softmax(1)
@@ -97,20 +95,18 @@ class SubwordEncoder:
     def _encode(self, prompt: str) -> TextConditioning:
         tokens = tokens_of(prompt, limit=self.config.max_tokens)
         words = torch.tensor([[self._numbers.get(token, 0) for token in tokens]])
-        pieces, starts = piece_rows(tokens, self.config.buckets)
-        vectors = self._embedding.piece_vectors(pieces, starts)[None]
+        vectors = self._embedding.piece_vectors(piece_shares(tokens, self.config.buckets))[None]
         batch = self._embedding(words, vectors, torch.tensor([len(tokens)]))
         return TextConditioning(
             vtxt=batch.vtxt[0].clone(), ctxt=batch.ctxt[0].clone(), length=len(tokens)
         )
 
 
-def piece_rows(tokens: Sequence[str], buckets: int) -> tuple[Tensor, Tensor]:
-    """All tokens' buckets in one row, and where each token's start: (N,) and (F,) integers."""
-    rows = [buckets_of(token, buckets) for token in tokens]
-    starts, total = [], 0
-    for row in rows:
-        starts.append(total)
-        total += len(row)
-    flat = [bucket for row in rows for bucket in row]
-    return torch.tensor(flat, dtype=torch.int64), torch.tensor(starts, dtype=torch.int64)
+def piece_shares(tokens: Sequence[str], buckets: int) -> Tensor:
+    """(F, buckets) what share of each token's pieces is in each bucket; zeros without pieces."""
+    shares = torch.zeros(len(tokens), buckets)
+    for row, token in zip(shares, tokens, strict=True):
+        found = buckets_of(token, buckets)
+        if found:
+            row.index_add_(0, torch.tensor(found), torch.full((len(found),), 1 / len(found)))
+    return shares

@@ -1,5 +1,6 @@
 """The model and its text encoder as one module whose forward pass is the loss."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,10 +9,12 @@ from torch import Tensor, nn
 from hymotion.conditioning import TextBatch
 from hymotion.config import ModelConfig
 from hymotion.flow import FlowModel
+from hymotion.network import VelocityField
 from hymotion.network.modulation import Modulation
 from hymotion.text.subword import SubwordEmbedding
 from hymotion.training.errors import TrainingError
 from hymotion.training.objective import Errors, Statistics, errors, noisy
+from hymotion.training.poser import Poser
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +51,10 @@ class Learner(nn.Module):
         config: of the model; has a subword encoder.
         words: size of the vocabulary.
         statistics: of the training split.
-        pieces: (N,) buckets of the pieces of all word forms of the corpus.
-        starts: (F,) where each form's pieces start.
+        pieces: (F, buckets) shares of the buckets in all word forms of the corpus.
     """
 
     pieces: Tensor
-    starts: Tensor
 
     def __init__(
         self,
@@ -62,7 +63,6 @@ class Learner(nn.Module):
         words: int,
         statistics: Statistics,
         pieces: Tensor,
-        starts: Tensor,
     ) -> None:
         super().__init__()
         if config.subword is None:
@@ -74,13 +74,14 @@ class Learner(nn.Module):
         self.text = SubwordEmbedding(config.subword, words=words)
         self.statistics = statistics
         self.register_buffer("pieces", pieces, persistent=False)
-        self.register_buffer("starts", starts, persistent=False)
+        self.poser = Poser()
         self.flow.mean.copy_(statistics.mean)
         self.flow.std.copy_(statistics.std)
         # Carried for the file format alone; nothing would ever give them a gradient.
         self.flow.special_game_vtxt_feat.requires_grad_(False)
         self.flow.special_game_ctxt_feat.requires_grad_(False)
         start_quiet(self)
+        keep_exact(self.flow.motion_transformer)
 
     def forward(self, lesson: Lesson) -> Errors:
         """The errors on a lesson."""
@@ -99,10 +100,11 @@ class Learner(nn.Module):
                 valid=valid,
                 total=lesson.total,
                 statistics=self.statistics,
+                poser=self.poser,
             )
 
     def _told(self, lesson: Lesson) -> TextBatch:
-        vectors = self.text.piece_vectors(self.pieces, self.starts)[lesson.forms]
+        vectors = self.text.piece_vectors(self.pieces[lesson.forms])
         text = self.text(lesson.words, vectors, lesson.tokens)
         null = self.flow.unconditional(text)
         untold = lesson.untold[:, None, None]
@@ -111,6 +113,24 @@ class Learner(nn.Module):
             ctxt=torch.where(untold, null.ctxt.to(text.ctxt.dtype), text.ctxt),
             length=text.length,
         )
+
+
+def keep_exact(network: VelocityField) -> None:
+    """Let the first and the last layer work in float32 under autocast.
+
+    What leaves the first is summed up through all blocks, and what leaves the last is metres:
+    bfloat16 has 3 digits.
+    """
+    for layer in (network.input_encoder, network.final_layer):
+        layer.forward = _exact(layer.forward)  # type: ignore[method-assign]
+
+
+def _exact(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def in_float32(*inputs: Tensor) -> Tensor:
+        with torch.autocast(inputs[0].device.type, enabled=False):
+            return forward(*(each.float() for each in inputs))
+
+    return in_float32
 
 
 def start_quiet(learner: Learner) -> None:
@@ -127,4 +147,3 @@ def start_quiet(learner: Learner) -> None:
         nn.init.normal_(learner.flow.null_ctxt_input, std=0.5)
         for table in (learner.text.words, learner.text.pieces, learner.text.places):
             nn.init.normal_(table.weight, std=0.3)
-        learner.text.words.weight[0].zero_()

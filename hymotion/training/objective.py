@@ -17,9 +17,8 @@ import torch
 from torch import Tensor
 
 from hymotion.decoding.decoder import FLAT_STD
-from hymotion.rotation import matrix_from_rot6d
-from hymotion.skeleton import BODY
-from hymotion.training.frames import POSITIONS, ROTATIONS, TRANSLATION
+from hymotion.training.frames import POSITIONS, TRANSLATION
+from hymotion.training.poser import Poser
 
 NEAREST = 0.05
 """The least rest of the way that errors are divided by (Li & He 2025)."""
@@ -68,19 +67,6 @@ class Errors:
     joints: Tensor
 
 
-def _generations() -> tuple[tuple[list[int], list[int]], ...]:
-    """Joints as far from the root as each other, and where in the generation before each one's
-    parent is; from the root's children on."""
-    before, found = [0], []
-    while joints := [j for j, parent in enumerate(BODY.parents) if parent in before and j > 0]:
-        found.append((joints, [before.index(BODY.parents[joint]) for joint in joints]))
-        before = joints
-    return tuple(found)
-
-
-GENERATIONS = _generations()
-
-
 def noisy(motion: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     """The states x (B, L, 201) on the way from noise to motion at times t (B,)."""
     share = t[:, None, None]
@@ -96,6 +82,7 @@ def errors(
     valid: Tensor,
     total: Tensor,
     statistics: Statistics,
+    poser: Poser,
 ) -> Errors:
     """The errors of a predicted velocity.
 
@@ -107,6 +94,7 @@ def errors(
         valid: (B, L) which frames count.
         total: how many frames the sums are divided by; of all processes' batches, a share each.
         statistics: of the training split.
+        poser: on the device.
     """
     left = 1 - t
     # What the velocity says of the motion, from where the state is: m̂ = x + (1 − t)·v.
@@ -116,7 +104,7 @@ def errors(
     moving = statistics.std >= FLAT_STD
     scale = moving / statistics.change.clamp(min=1e-4)
     change = torch.diff(apart, dim=1) * scale
-    joints = posed(statistics.restored(motion + apart)) - listed(statistics.restored(motion))
+    joints = poser(statistics.restored(motion + apart)) - listed(statistics.restored(motion))
     place = _distance(joints / JOINT_UNIT)
     step = _distance(torch.diff(joints, dim=1) / STEP_UNIT)
     return Errors(
@@ -124,24 +112,6 @@ def errors(
         change=_mean(change.square().mean(-1), t**2, both, total),
         joints=_mean(place, t**2, valid, total) + _mean(step, t**2, both, total),
     )
-
-
-def posed(frames: Tensor) -> Tensor:
-    """(B, L, 201) frames → (B, L, 22, 3) joints in the world, posed by the rotations."""
-    batch, length, _ = frames.shape
-    turns = matrix_from_rot6d(frames[..., ROTATIONS].reshape(batch, length, -1, 6))
-    places, world = frames.new_zeros(batch, length, 1, 3), turns[:, :, :1]
-    offsets = BODY.offsets.to(frames)
-    found, order = [places + offsets[0]], [0]
-    # Joints as far from the root as each other in one product: 9 of them instead of 21.
-    for joints, parents in GENERATIONS:
-        moved = (world[:, :, parents] @ offsets[joints, :, None])[..., 0]
-        places = found[-1][:, :, parents] + moved
-        world = world[:, :, parents] @ turns[:, :, joints]
-        found.append(places)
-        order += joints
-    back = sorted(range(len(order)), key=order.__getitem__)
-    return torch.cat(found, dim=2)[:, :, back] + frames[:, :, None, TRANSLATION]
 
 
 def listed(frames: Tensor) -> Tensor:

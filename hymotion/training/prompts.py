@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hymotion.config import ModelConfig
-from hymotion.text.subword import piece_rows
+from hymotion.text.subword import piece_shares
 from hymotion.text.words import START, tokens_of
 from hymotion.training.errors import TrainingError
 from hymotion.training.texts import AGAIN, LINKS, SUBJECTS, Texts
@@ -39,15 +39,14 @@ class Prompts:
         forms: (M, K, T) number of each token's word form, 0 (START) beyond the end.
         lengths: (M, K) tokens.
         known: (F,) number in the vocabulary of each form, 0 where it is not in it.
-        pieces: (N,) buckets of all forms' pieces.
-        starts: (F,) where each form's pieces start.
+        pieces: (F, buckets) share of each bucket in a form's mean; a product with the buckets'
+            vectors has a gradient that a CUDA graph can record, unlike a lookup.
     """
 
     forms: Tensor
     lengths: Tensor
     known: Tensor
     pieces: Tensor
-    starts: Tensor
 
     @classmethod
     def of(
@@ -85,13 +84,11 @@ class Prompts:
         width = -(-int(lengths.max()) // MULTIPLE) * MULTIPLE
         padded = [[tokens + [0] * (width - len(tokens)) for tokens in drawn] for drawn in rows]
         places = {word: place for place, word in enumerate(vocabulary, start=1)}
-        pieces, starts = piece_rows(list(numbers), buckets)
         return cls(
             forms=torch.tensor(padded),
             lengths=lengths,
             known=torch.tensor([places.get(form, 0) for form in numbers]),
-            pieces=pieces,
-            starts=starts,
+            pieces=piece_shares(list(numbers), buckets),
         )
 
     def to(self, device: torch.device) -> "Prompts":
@@ -101,5 +98,4 @@ class Prompts:
             self.lengths.to(device),
             self.known.to(device),
             self.pieces.to(device),
-            self.starts.to(device),
         )

@@ -28,7 +28,7 @@ class Recipe:
     """
 
     mode: str = "full"
-    prediction: str = "clean"
+    prediction: str = "velocity"
     steps: int | None = 20000
     minutes: float | None = None
     batch_frames: int = 16384
@@ -41,7 +41,7 @@ class Recipe:
     drop_word: float = 0.15
     crop: float = 0.3
     change: float = 0.3
-    joints: float = 0.05
+    joints: float = 0.1
     seed: int = 0
 
     def progress(self, step: int, seconds: float) -> float:

@@ -7,6 +7,7 @@ Several cards: `torchrun --nproc-per-node N -m hymotion.training.train …`.
 
 import argparse
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -70,7 +71,7 @@ def _prepared(
     dataset = MotionDataset(chosen.dataset, seed=recipe.seed)
     own = files("hymotion").joinpath("models", "tiny", recipe.mode, "config.yml")
     text = own.read_text("utf-8")
-    text = text.replace("prediction: clean", f"prediction: {recipe.prediction}")
+    text = re.sub(r"^prediction:.*$", f"prediction: {recipe.prediction}", text, flags=re.MULTILINE)
     config = ModelConfig.parse(text)
     vocabulary = vocabulary_of(dataset.texts)
     drawn = drawn_prompts(dataset, PROMPTS)
@@ -82,7 +83,6 @@ def _prepared(
         words=len(vocabulary),
         statistics=corpus.statistics,
         pieces=corpus.prompts.pieces,
-        starts=corpus.prompts.starts,
     ).to(world.device)
     if chosen.checkpointing:
         recompute(learner)
@@ -94,7 +94,6 @@ def _prepared(
         precision=_precision(chosen.precision, world.device),
         folder=chosen.out,
         identity={"vocabulary": len(vocabulary), "motions": len(dataset)},
-        compiled=chosen.compile,
     )
 
     def finish(state: dict[str, Any]) -> None:
@@ -164,7 +163,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--precision", choices=("auto", *TYPES), default="auto")
     add("--parallel", choices=parallel.KINDS, default="auto")
     add("--checkpointing", action="store_true", help="less memory, a third more time")
-    add("--compile", action="store_true", help="torch.compile: slow to start, faster after")
     add("--save-every", type=float, default=60.0, help="seconds between states on disk")
     return parser
 

@@ -16,16 +16,17 @@ from hymotion.training import parallel
 from hymotion.training.average import Average
 from hymotion.training.corpus import Corpus
 from hymotion.training.errors import TrainingError
-from hymotion.training.learner import Learner
+from hymotion.training.learner import Learner, Lesson
 from hymotion.training.parallel import World
 from hymotion.training.recipe import Recipe
+from hymotion.training.replay import Replay
 from hymotion.training.snapshot import Snapshot
 
 BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Kernels of attention. The one of cuDNN fails in the backward pass where a mask is added (torch
 2.11, H200), and the flash kernels take no mask."""
 
-TYPES = {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+TYPES = {"float32": None, "tf32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Trainer:
         corpus: likewise.
         recipe: of the run.
         world: of processes.
-        precision: "float32", "bfloat16" or "float16" of the products; weights stay float32.
+        precision: of the products, one of TYPES; weights stay float32.
         folder: of the state.
         identity: what must be the same when the run goes on, besides the recipe.
     """
@@ -85,7 +86,6 @@ class Trainer:
         precision: str,
         folder: Path,
         identity: dict[str, Any],
-        compiled: bool = False,
     ) -> None:
         self.learner = learner
         self.corpus = corpus
@@ -96,13 +96,18 @@ class Trainer:
         self.seconds = 0.0
         self._identity = recipe.record() | identity
         self._type = TYPES[precision]
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
         self._module = parallel.wrapped(learner, world)
-        if compiled:
-            self._module.compile(dynamic=True)
         self._optimiser = _optimiser(learner, recipe)
         self._average = Average(learner)
         self._scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self._resume()
+        self._rate, self._kept = (torch.zeros((), device=world.device) for _ in range(2))
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._rate
+        # float16 looks at its gradients before it uses them, and processes wait for each other.
+        lone = world.device.type == "cuda" and world.kind == "none" and precision != "float16"
+        self._work = Replay(self._learn) if lone else self._learn
 
     def run(self, watch: Watch) -> bool:
         """Train until the recipe is done, or until told to stop; returns whether it is done."""
@@ -165,15 +170,25 @@ class Trainer:
         self._scaler.load_state_dict(found.scaler)
         self.step, self.seconds = found.step, found.seconds
 
-    def _one(self, progress: float) -> tuple[Tensor, float, Tensor]:
-        """One step: the errors (3,), the learning rate, the gradient's norm."""
+    def _one(self, progress: float) -> tuple[Tensor, float]:
+        """One step: its numbers, see `_learn`, and the learning rate."""
         recipe, world = self.recipe, self.world
         rate = recipe.rate(self.step, progress)
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
+        self._rate.fill_(rate)
+        self._kept.fill_(recipe.kept(self.step))
         lesson = self.corpus.lesson(self.step, recipe, rank=world.rank, size=world.size)
-        kind = world.device.type
-        cast = torch.autocast(kind, dtype=self._type, enabled=self._type is not None)
+        numbers = self._work(lesson)
+        self.step += 1
+        return numbers, rate
+
+    def _learn(self, lesson: Lesson) -> Tensor:
+        """Learn from a lesson: (5,) loss, its three errors, and the gradient's norm."""
+        recipe = self.recipe
+        kind = self.world.device.type
+        # Recorded steps must cast the weights anew each time.
+        cast = torch.autocast(
+            kind, dtype=self._type, enabled=self._type is not None, cache_enabled=False
+        )
         # Around both passes: recomputed blocks must find the kernels they had.
         with sdpa_kernel(BACKENDS):
             with cast:
@@ -186,10 +201,9 @@ class Trainer:
         norm = torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
         self._scaler.step(self._optimiser)
         self._scaler.update()
-        self._average.update(recipe.kept(self.step))
-        self.step += 1
-        values = torch.stack((loss, found.flow, found.change, found.joints)).detach()
-        return values, rate, norm.detach()
+        self._average.update(self._kept)
+        norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        return torch.stack((loss, found.flow, found.change, found.joints, norm)).detach()
 
     def _check(self, sums: "_Sums") -> None:
         """Refuse to go on, and to save, once the numbers are lost."""
@@ -210,7 +224,7 @@ class Trainer:
     def _tell(self, watch: Watch, sums: "_Sums", progress: float, speed: float) -> None:
         if not self.world.first:
             return
-        loss, flow, change, joints = sums.means()
+        loss, flow, change, joints, norm = sums.means()
         watch.report(
             Report(
                 step=self.step,
@@ -220,7 +234,7 @@ class Trainer:
                 change=change,
                 joints=joints,
                 rate=sums.rate,
-                norm=float(sums.norm),
+                norm=norm,
                 steps_per_second=speed,
             )
         )
@@ -233,16 +247,16 @@ class _Sums:
         self.total: Tensor | None = None
         self.count = 0
         self.rate = 0.0
-        self.norm: Tensor | float = 0.0
 
-    def add(self, values: Tensor, rate: float, norm: Tensor) -> None:
-        self.total = values if self.total is None else self.total + values
+    def add(self, values: Tensor, rate: float) -> None:
+        # A copy, as a replayed step writes its numbers to the same place.
+        self.total = values.clone() if self.total is None else self.total + values
         self.count += 1
-        self.rate, self.norm = rate, norm
+        self.rate = rate
 
     def means(self) -> list[float]:
         if self.total is None:
-            return [float("nan")] * 4
+            return [math.nan] * 5
         means: list[float] = (self.total / self.count).tolist()
         return means
 
@@ -255,8 +269,10 @@ def _optimiser(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
         {"params": decayed, "weight_decay": recipe.weight_decay},
         {"params": plain, "weight_decay": 0.0},
     ]
-    fused = trained[0].device.type == "cuda"
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=fused)
+    on_card = trained[0].device.type == "cuda"
+    return torch.optim.AdamW(
+        groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=on_card, capturable=on_card
+    )
 
 
 def recompute(learner: Learner) -> None:

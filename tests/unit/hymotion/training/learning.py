@@ -10,8 +10,9 @@ from hymotion.config import ModelConfig
 from hymotion.skeleton import PELVIS_HEIGHT
 from hymotion.training.corpus import Corpus, grouped
 from hymotion.training.learner import Learner
-from hymotion.training.objective import Statistics, posed
+from hymotion.training.objective import Statistics
 from hymotion.training.parallel import World
+from hymotion.training.poser import Poser
 from hymotion.training.prompts import Prompts
 from hymotion.training.recipe import Recipe
 
@@ -41,7 +42,7 @@ def motions() -> list[Tensor]:
     for number, length in enumerate(LENGTHS):
         frames = torch.zeros(length, 201)
         frames[:, 3:135] = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]).repeat(22)
-        frames[:, 135:] = posed(frames[None])[0].flatten(1)
+        frames[:, 135:] = Poser()(frames[None])[0].flatten(1)
         frames[:, 1] = PELVIS_HEIGHT
         frames[:, 0] += torch.sin(torch.arange(length) / (3 + number)) * 0.1 * math.cos(number * 3)
         frames[:, 2] += torch.linspace(0, number / 4, length)
@@ -77,7 +78,6 @@ def learner(known: Corpus) -> Learner:
         words=len(VOCABULARY),
         statistics=known.statistics,
         pieces=known.prompts.pieces,
-        starts=known.prompts.starts,
     )
 
 

@@ -62,7 +62,7 @@ def test_training_and_the_encoder_give_the_same_features() -> None:
     sizes = config().subword
     assert sizes is not None
     prompts = KNOWN.prompts
-    vectors = taught.text.piece_vectors(prompts.pieces, prompts.starts)[prompts.forms[:, 0]]
+    vectors = taught.text.piece_vectors(prompts.pieces[prompts.forms[:, 0]])
     batch = taught.text(prompts.known[prompts.forms[:, 0]], vectors, prompts.lengths[:, 0])
     encoder = SubwordEncoder(config=sizes, embedding=taught.text, vocabulary=VOCABULARY)
     for row, text in enumerate(encoder.encode(TEXTS)):

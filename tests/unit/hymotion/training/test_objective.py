@@ -7,7 +7,8 @@ from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.rotation import matrix_from_rot6d
 from hymotion.skeleton import BODY
 from hymotion.training.frames import ROTATIONS
-from hymotion.training.objective import Statistics, errors, listed, noisy, posed
+from hymotion.training.objective import Statistics, errors, listed, noisy
+from hymotion.training.poser import Poser
 from tests.unit.hymotion.training.learning import corpus
 
 KNOWN = corpus()
@@ -32,6 +33,7 @@ def of(velocity: torch.Tensor, valid: torch.Tensor | None = None):  # type: igno
         valid=valid,
         total=valid.sum(),
         statistics=KNOWN.statistics,
+        poser=Poser(),
     )
 
 
@@ -95,9 +97,9 @@ def test_joints_are_posed_as_the_decoder_poses_them() -> None:
     turns = matrix_from_rot6d(frames[..., ROTATIONS].reshape(14, 22, 6))
     wanted, _ = forward_kinematics(turns, BODY)
     wanted = wanted.reshape(2, 7, 22, 3) + frames[:, :, None, :3]
-    assert torch.allclose(posed(frames), wanted, atol=1e-5)
+    assert torch.allclose(Poser()(frames), wanted, atol=1e-5)
 
 
 def test_real_frames_list_the_joints_that_they_pose() -> None:
     frames = KNOWN.statistics.restored(KNOWN.frames[None, :30])
-    assert torch.allclose(posed(frames), listed(frames), atol=1e-5)
+    assert torch.allclose(Poser()(frames), listed(frames), atol=1e-5)
