@@ -28,9 +28,10 @@ FRAME_WIDTH = 201
 SUBWORD = "subword"
 """The `llm_type` of models whose text encoder was trained with them and comes along."""
 
-PREDICTIONS = ("velocity", "clean")
-"""What a network's output is: the flow's velocity, as in the released models, or the clean motion
-from which the velocity follows."""
+PREDICTIONS = ("velocity", "clean", "preconditioned")
+"""What a network's output is: the flow's velocity, as in the released models; the clean motion
+from which the velocity follows; or what is left of the motion after the best guess that is a
+multiple of the noisy one, scaled to variance 1 (Karras et al. 2022)."""
 
 RELEASED = {(1280, 27, 20): "full", (1024, 18, 16): "lite"}
 """(feat_dim, num_layers, num_heads) of the released models, and the mode each one is."""
@@ -100,6 +101,8 @@ class SubwordConfig:
 class ModelConfig:
     """A whole model: its network, how it is guided, and which text encoder it expects.
 
+    `steps` and `guidance` are what the model is sampled with where nobody says otherwise.
+
     `model`, `mode`, `revision` and `trained` name the model to people and databases; they are
     optional keys at the top of the file, and None where the file does not say. `prediction` is
     one too, and the released models' where the file does not say. `subword` has the sizes of the
@@ -110,11 +113,12 @@ class ModelConfig:
     null_ctxt: bool
     text_encoder: str
     max_text_tokens: int
+    steps: int
+    guidance: float
     model: str | None = None
     mode: str | None = None
     revision: str | None = None
     trained: bool | None = None
-    seed: int | None = None
     weights_sha256: str | None = None
     prediction: str = PREDICTIONS[0]
     subword: SubwordConfig | None = None
@@ -157,11 +161,12 @@ class ModelConfig:
             null_ctxt=train.boolean("enable_ctxt_null_feat"),
             text_encoder=encoder.string("llm_type"),
             max_text_tokens=encoder.integer("max_length_llm"),
+            steps=train.section("infer_noise_scheduler_cfg").integer("validation_steps"),
+            guidance=train.section("test_cfg").number("text_guidance_scale"),
             model=top.optional_string("model"),
             mode=top.optional_string("mode"),
             revision=top.optional_string("revision"),
             trained=top.boolean("trained") if top.has("trained") else None,
-            seed=top.integer("seed", low=0) if top.has("seed") else None,
             weights_sha256=top.optional_string("weights_sha256"),
             prediction=_prediction(top),
             subword=_subword(encoder, network),

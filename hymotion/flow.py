@@ -38,13 +38,19 @@ class FlowModel(nn.Module):
         """The flow's velocity at x (B, L, 201) and time t (B,); see `VelocityField.forward`.
 
         A network that predicts the clean motion m tells the velocity of the straight path from
-        noise to it, (m − x)/(1 − t).
+        noise to it, (m − x)/(1 − t). A preconditioned one gets x/√S, with S = t² + (1 − t)² the
+        variance of x, and tells F of m = (t·x + (1 − t)·√S·F)/S, that is of the velocity
+        F/√S − (1 − 2t)·x/S (Karras et al. 2022, section 5, for a straight path).
         """
-        output: Tensor = self.motion_transformer(x, t, text, frames)
+        time = t.float()[:, None, None]
+        if self.prediction == "preconditioned":
+            spread = (time**2 + (1 - time) ** 2).sqrt()
+            output: Tensor = self.motion_transformer(x.float() / spread, t, text, frames)
+            return output.float() / spread - (1 - 2 * time) * x.float() / spread**2
+        output = self.motion_transformer(x, t, text, frames)
         if self.prediction == "velocity":
             return output
-        left = (1 - t.float()).clamp(min=CLOSEST)[:, None, None]
-        return (output.float() - x.float()) / left
+        return (output.float() - x.float()) / (1 - time).clamp(min=CLOSEST)
 
     def unconditional(self, text: TextBatch) -> TextBatch:
         """The null branch of guidance for the samples of `text`.

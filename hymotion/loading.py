@@ -10,19 +10,14 @@ from hymotion.config import RELEASED, ModelConfig, SubwordConfig
 from hymotion.device import find_device, find_dtype
 from hymotion.errors import CheckpointError, ConfigError
 from hymotion.flow import FlowModel
-from hymotion.initialisation import seed_weights, weights_sha256
 from hymotion.pipeline import Identity, Pipeline
-from hymotion.standing import standing
-from hymotion.text import HashedEncoder, SubwordEmbedding, SubwordEncoder, TextEncoder
+from hymotion.text import SubwordEmbedding, SubwordEncoder, TextEncoder
 from hymotion.weights import file_sha256, read_weights
 
 CHECKPOINT_FILE = "latest.ckpt"
 WEIGHTS_FILE = "weights.safetensors"
 TEXT_FILE = "text.safetensors"
 VOCABULARY_FILE = "vocabulary.txt"
-
-HASHED = "hashed"
-"""The `llm_type` of models that take hashed word pieces."""
 
 
 def load(
@@ -72,45 +67,50 @@ def load_bundled(
     device: str | torch.device = "cpu",
     dtype: str = "float32",
 ) -> Pipeline:
-    """Load a small model that comes with the package; its weights are drawn from a seed.
+    """Load a small model that comes with the package: see `models/tiny/full/MODEL_CARD.md`.
 
-    Bundled models are untrained: they run the whole path in seconds, and their motions are
-    somebody standing and swaying.
+    Args:
+        name: of the model; there is "tiny".
+        mode: "full" or "lite".
+        device: "cpu", "cuda" or "cuda:<number>".
+        dtype: "float32", "bfloat16" or "float16", for weights and network.
 
     Raises:
-        ConfigError: no such name or mode, or the drawn weights are not the recorded ones.
+        ConfigError: no such name or mode.
+        CheckpointError: the weights are not those that the package came with.
         DeviceError: no such device or type.
     """
-    where, kind = find_device(device), find_dtype(dtype)
-    config, path = _bundled_config(name, mode)
-    flow = seeded(config)
-    if weights_sha256(flow) != config.weights_sha256:
-        raise ConfigError(
-            "the weights drawn from the seed are not the recorded ones",
-            mend="Whoever changed the network sets a new revision and weights_sha256",
-            path=path,
-            key="weights_sha256",
+    folder = bundled_folder(name, mode)
+    config = ModelConfig.read(folder / "config.yml")
+    weights = folder / WEIGHTS_FILE
+    if weights.is_file() and file_sha256(weights) != config.weights_sha256:
+        raise CheckpointError(
+            "the weights are not those that this version came with",
+            mend="Install the package again; whoever trained new ones gives them a new revision",
+            path=weights,
         )
-    return Pipeline(
-        identity=Identity(
-            model=name, mode=mode, revision=_stated_revision(config, path), trained=False
-        ),
-        config=config,
-        flow=flow,
-        encoder=_own_encoder(config, path),
-        device=where,
-        dtype=kind,
-    )
+    return load(folder, device=device, dtype=dtype)
 
 
-def seeded(config: ModelConfig) -> FlowModel:
-    """A network with weights from the config's seed and the statistics of somebody standing."""
-    flow = FlowModel(config)
-    seed_weights(flow, config.seed or 0)
-    mean, std = standing()
-    flow.mean.copy_(mean)
-    flow.std.copy_(std)
-    return flow
+def bundled_folder(name: str, mode: str) -> Path:
+    """The folder of a model that comes with the package.
+
+    Raises:
+        ConfigError: there is none; names those there are.
+    """
+    root = Path(str(resources.files("hymotion") / "models"))
+    known = {
+        f"{path.parent.parent.name}/{path.parent.name}": path.parent
+        for path in root.glob("*/*/config.yml")
+    }
+    if f"{name}/{mode}" not in known:
+        raise ConfigError(
+            f"there is no bundled model {name}/{mode}",
+            mend=f"Choose one of {', '.join(sorted(known))}",
+            path=None,
+            key=None,
+        )
+    return known[f"{name}/{mode}"]
 
 
 def _empty(config: ModelConfig) -> FlowModel:
@@ -119,48 +119,10 @@ def _empty(config: ModelConfig) -> FlowModel:
         return FlowModel(config)
 
 
-def _bundled_config(name: str, mode: str) -> tuple[ModelConfig, Path]:
-    root = resources.files("hymotion") / "models"
-    known = sorted(
-        f"{folder.name}/{entry.name.removesuffix('.yml')}"
-        for folder in root.iterdir()
-        if folder.is_dir()
-        for entry in folder.iterdir()
-        if entry.name.endswith(".yml")
-    )
-    if f"{name}/{mode}" not in known:
-        raise ConfigError(
-            f"there is no bundled model {name}/{mode}",
-            mend=f"Choose one of {', '.join(known)}",
-            path=None,
-            key=None,
-        )
-    entry = root / name / f"{mode}.yml"
-    path = Path(str(entry))
-    return ModelConfig.parse(entry.read_text(encoding="utf-8"), path=path), path
-
-
-def _stated_revision(config: ModelConfig, path: Path) -> str:
-    if config.revision is None:
-        raise ConfigError(
-            "revision is missing",
-            mend="Name the seeded weights with a revision of their own",
-            path=path,
-            key="revision",
-        )
-    return config.revision
-
-
 def _own_encoder(config: ModelConfig, folder: Path) -> TextEncoder | None:
     if config.subword is not None:
         return _subword_encoder(config.subword, folder)
-    if config.text_encoder != HASHED:
-        return None
-    return HashedEncoder(
-        vtxt_dim=config.network.vtxt_input_dim,
-        ctxt_dim=config.network.ctxt_input_dim,
-        max_tokens=config.max_text_tokens,
-    )
+    return None
 
 
 def _subword_encoder(config: SubwordConfig, folder: Path) -> SubwordEncoder:

@@ -137,7 +137,7 @@ class Pipeline:
         # Weights never need a gradient; inference mode also spares autograd's book-keeping.
         with torch.inference_mode():
             guidance, noise = self._prepare(requests, conditionings, trim=trim)
-            solver = EulerSolver(steps=requests[0].steps)
+            solver = EulerSolver(steps=self._steps(requests[0]))
             state = solver.solve(guidance, noise, on_step=on_step).cpu()
         return [
             latent[: request.frames].clone()
@@ -171,7 +171,7 @@ class Pipeline:
             text=text,
             null=self._flow.unconditional(text),
             frames=torch.tensor([request.frames for request in requests], device=self.device),
-            scales=torch.tensor([request.guidance for request in requests], device=self.device),
+            scales=torch.tensor([self._scale(request) for request in requests], device=self.device),
         )
         noise = draw_pack(
             [request.seed for request in requests],
@@ -180,6 +180,12 @@ class Pipeline:
             width=network.input_dim,
         )
         return guidance, noise.to(self.device)
+
+    def _steps(self, request: Request) -> int:
+        return self.config.steps if request.steps is None else request.steps
+
+    def _scale(self, request: Request) -> float:
+        return self.config.guidance if request.guidance is None else float(request.guidance)
 
     def _check_pack(
         self, requests: Sequence[Request], conditionings: Sequence[TextConditioning]
@@ -191,12 +197,13 @@ class Pipeline:
                 field="conditionings",
                 value=len(conditionings),
             )
-        if len({request.steps for request in requests}) > 1:
+        steps = {self._steps(request) for request in requests}
+        if len(steps) > 1:
             raise RequestError(
                 "the requests of a pack have different numbers of steps",
                 mend="Sample requests with equal steps together",
                 field="steps",
-                value=sorted({request.steps for request in requests}),
+                value=sorted(steps),
             )
         for request, text in zip(requests, conditionings, strict=True):
             self._check_one(request, text)

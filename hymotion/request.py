@@ -21,9 +21,10 @@ class Request:
         seed: of the noise, 0 to 2⁶³ − 1; the same seed gives the same motion.
         prompt: what the motion shows; any text, also an empty one. Or else
         conditioning: the prompt, already encoded. Exactly one of the two.
-        steps: of the solver, 1 to 1000; all requests of one pack have the same.
-        guidance: how strongly the prompt is followed; 1 or less is the plain conditional
-            model, which costs half.
+        steps: of the solver, 1 to 1000, or None for the model's own; all requests of one pack
+            have the same.
+        guidance: how strongly the prompt is followed, or None for the model's own; 1 or less is
+            the plain conditional model, which costs half.
 
     Raises:
         RequestError: a field is out of its range; carries the field and the value.
@@ -33,13 +34,14 @@ class Request:
     seed: int
     prompt: str | None = None
     conditioning: TextConditioning | None = None
-    steps: int = 50
-    guidance: float = 5.0
+    steps: int | None = None
+    guidance: float | None = None
 
     def __post_init__(self) -> None:
         _check_whole("frames", self.frames, low=MIN_FRAMES, high=None)
         _check_whole("seed", self.seed, low=0, high=MAX_SEED)
-        _check_whole("steps", self.steps, low=1, high=MAX_STEPS)
+        if self.steps is not None:
+            _check_whole("steps", self.steps, low=1, high=MAX_STEPS)
         if (self.prompt is None) == (self.conditioning is None):
             raise RequestError(
                 "a request has exactly one of prompt and conditioning",
@@ -54,6 +56,8 @@ class Request:
                 field="prompt",
                 value=self.prompt,
             )
+        if self.guidance is None:
+            return
         number = isinstance(self.guidance, int | float) and not isinstance(self.guidance, bool)
         if not (number and math.isfinite(self.guidance) and 0 <= self.guidance <= MAX_GUIDANCE):
             raise RequestError(

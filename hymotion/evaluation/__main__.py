@@ -42,8 +42,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mode", choices=("full", "lite"), default="full", help="of --model")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--steps", type=int, default=Options.steps)
-    parser.add_argument("--guidance", type=float, default=Options.guidance)
+    parser.add_argument("--steps", type=int, help="of the solver; else the model's own")
+    parser.add_argument("--guidance", type=float, help="else the model's own")
     parser.add_argument("--seeds", type=int, default=Options.seeds, help="motions of an action")
     parser.add_argument(
         "--pair-seeds", type=int, default=Options.pair_seeds, help="motions of a sequence"

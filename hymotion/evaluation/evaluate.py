@@ -28,16 +28,16 @@ class Options:
     Attributes:
         seeds: motions of each action.
         pair_seeds: motions of each sequence of two.
-        steps: of the solver.
-        guidance: how strongly prompts are followed.
+        steps: of the solver, or None for the model's own.
+        guidance: how strongly prompts are followed, or None for the model's own.
         pack: motions sampled together.
         actions: only these; all of the judge's if empty.
     """
 
     seeds: int = 8
     pair_seeds: int = 4
-    steps: int = 50
-    guidance: float = 5.0
+    steps: int | None = None
+    guidance: float | None = None
     pack: int = 16
     actions: tuple[str, ...] = ()
 
@@ -91,8 +91,8 @@ def evaluate(
         mode=pipeline.mode,
         revision=pipeline.revision,
         trained=pipeline.trained,
-        steps=options.steps,
-        guidance=options.guidance,
+        steps=pipeline.config.steps if options.steps is None else options.steps,
+        guidance=pipeline.config.guidance if options.guidance is None else options.guidance,
         seeds=options.seeds,
         reference=measures.reference.revision,
         top1=_sum([one.top1 for one in actions]),

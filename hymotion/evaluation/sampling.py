@@ -16,8 +16,8 @@ def sample_all(
     pipeline: Pipeline,
     trials: Sequence[Trial],
     *,
-    steps: int,
-    guidance: float,
+    steps: int | None,
+    guidance: float | None,
     pack: int,
     on_pack: OnPack | None = None,
 ) -> list[Motion | None]:

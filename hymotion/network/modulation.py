@@ -1,5 +1,6 @@
 """Adaptive layer norm (Peebles & Xie 2023): shifts, scales and gates from the conditioning."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,4 +21,4 @@ class Modulation(nn.Module):
 def modulate(x: Tensor, *, shift: Tensor, scale: Tensor) -> Tensor:
     """LayerNorm without affine part (eps 1e-6), then x·(1 + scale) + shift."""
     normed = F.layer_norm(x, x.shape[-1:], eps=1e-6)
-    return normed * (1 + scale) + shift
+    return torch.addcmul(shift, normed, 1 + scale)

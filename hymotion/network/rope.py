@@ -15,33 +15,30 @@ BASE = 10000.0
 
 @dataclass(frozen=True)
 class Rotary:
-    """Cosines and sines of a sequence's angles, (S, head_dim / 2) each, float32."""
+    """The turns of a sequence, (S, head_dim / 2) complex numbers cos + i·sin of its angles."""
 
-    cos: Tensor
-    sin: Tensor
+    turns: Tensor
 
     @classmethod
     def of(cls, positions: Tensor, head_dim: int) -> "Rotary":
         """Angles of integer `positions` (S,) for heads of width `head_dim`."""
         exponent = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32)
         angle = positions.float()[:, None] * BASE ** (-exponent / head_dim)
-        return cls(cos=angle.cos(), sin=angle.sin())
+        return cls(torch.polar(torch.ones_like(angle), angle))
 
     def head(self, length: int) -> "Rotary":
         """The first `length` positions."""
-        return Rotary(self.cos[:length], self.sin[:length])
+        return Rotary(self.turns[:length])
 
     def tail(self, start: int) -> "Rotary":
         """The positions from index `start` on."""
-        return Rotary(self.cos[start:], self.sin[start:])
+        return Rotary(self.turns[start:])
 
     def rotate(self, x: Tensor) -> Tensor:
         """Rotate x (B, H, S, head_dim) pair by pair; computed in float32, x's type kept."""
-        even, odd = x.float().reshape(*x.shape[:-1], -1, 2).unbind(-1)
-        turned = torch.stack(
-            (even * self.cos - odd * self.sin, even * self.sin + odd * self.cos), dim=-1
-        )
-        return turned.flatten(-2).to(x.dtype)
+        # A pair as a complex number: one product instead of four and two sums.
+        pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
+        return torch.view_as_real(pairs * self.turns).flatten(-2).to(x.dtype)
 
 
 def joint_positions(frames: int, tokens: int, *, text_start: int, device: torch.device) -> Tensor:

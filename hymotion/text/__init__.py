@@ -1,7 +1,6 @@
 """Text encoders: prompts to the features that the network takes."""
 
 from hymotion.text.encoder import TextEncoder
-from hymotion.text.hashed import HashedEncoder
 from hymotion.text.subword import SubwordEmbedding, SubwordEncoder
 
-__all__ = ["HashedEncoder", "SubwordEmbedding", "SubwordEncoder", "TextEncoder"]
+__all__ = ["SubwordEmbedding", "SubwordEncoder", "TextEncoder"]

@@ -26,6 +26,10 @@ SETTLE = 10
 LAST = 4
 """Frames whose movement is taken for that of the end."""
 
+LEAD = 10
+"""Frames of standing before an action, at most. A model that must also guess when the action
+begins learns to stand instead: most of its examples stand at any one time."""
+
 UPRIGHT, TALL = 0.9, 0.7
 SLOW, STILL = 1.1, 0.85
 """Metres a second: the mean of all joints, and the pelvis, of whose movement can die down."""

@@ -52,6 +52,7 @@ class Learner(nn.Module):
         words: size of the vocabulary.
         statistics: of the training split.
         pieces: (F, buckets) shares of the buckets in all word forms of the corpus.
+        late: see `Recipe`.
     """
 
     pieces: Tensor
@@ -63,6 +64,7 @@ class Learner(nn.Module):
         words: int,
         statistics: Statistics,
         pieces: Tensor,
+        late: float = 2.0,
     ) -> None:
         super().__init__()
         if config.subword is None:
@@ -73,6 +75,7 @@ class Learner(nn.Module):
         self.flow = FlowModel(config)
         self.text = SubwordEmbedding(config.subword, words=words)
         self.statistics = statistics
+        self.late = late
         self.register_buffer("pieces", pieces, persistent=False)
         self.poser = Poser()
         self.flow.mean.copy_(statistics.mean)
@@ -101,6 +104,7 @@ class Learner(nn.Module):
                 total=lesson.total,
                 statistics=self.statistics,
                 poser=self.poser,
+                late=self.late,
             )
 
     def _told(self, lesson: Lesson) -> TextBatch:

@@ -7,9 +7,12 @@ from pathlib import Path
 from torch import Tensor
 
 from hymotion.loading import TEXT_FILE, VOCABULARY_FILE, WEIGHTS_FILE
-from hymotion.weights import file_sha256, write_weights
+from hymotion.training.errors import TrainingError
+from hymotion.training.learner import Learner
+from hymotion.weights import file_sha256, read_weights, write_weights
 
 FLOW, TEXT = "flow.", "text."
+STATISTICS = ("mean", "std")
 
 
 def write_model(
@@ -39,3 +42,26 @@ def write_model(
     filled = re.sub(r"^weights_sha256:.*$", line, config, flags=re.MULTILINE)
     (folder / "config.yml").write_text(filled, encoding="utf-8")
     (folder / VOCABULARY_FILE).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+
+
+def read_model(folder: Path, learner: Learner, vocabulary: Sequence[str]) -> None:
+    """Put the weights of a model into a learner of the same sizes, to train it further.
+
+    The statistics stay the learner's, which are those of the frames it will see.
+
+    Raises:
+        CheckpointError: the files are absent, damaged, or of another network.
+        TrainingError: the model knows other words.
+    """
+    listed = tuple((folder / VOCABULARY_FILE).read_text(encoding="utf-8").split())
+    if listed != tuple(vocabulary):
+        odd = sorted({*listed} ^ {*vocabulary})
+        raise TrainingError(
+            f"{folder} knows {len(listed)} words, the phrases have {len(vocabulary)}"
+            f" ({', '.join(odd[:3])} …)",
+            mend="Train from the start, without --init",
+        )
+    for module, name in ((learner.flow, WEIGHTS_FILE), (learner.text, TEXT_FILE)):
+        state = read_weights(folder / name, module.state_dict())
+        own = {key: value for key, value in module.state_dict().items() if key in STATISTICS}
+        module.load_state_dict(state | own, strict=True)

@@ -83,6 +83,7 @@ def errors(
     total: Tensor,
     statistics: Statistics,
     poser: Poser,
+    late: float = 2.0,
 ) -> Errors:
     """The errors of a predicted velocity.
 
@@ -95,11 +96,12 @@ def errors(
         total: how many frames the sums are divided by; of all processes' batches, a share each.
         statistics: of the training split.
         poser: on the device.
+        late: the power of the way left that motion errors are divided by.
     """
     left = 1 - t
     # What the velocity says of the motion, from where the state is: m̂ = x + (1 − t)·v.
     apart = (velocity.float() - (motion - noise)) * left[:, None, None]
-    weight = left.clamp(min=NEAREST) ** -2
+    weight = left.clamp(min=NEAREST) ** -late
     both = valid[:, 1:] & valid[:, :-1]
     moving = statistics.std >= FLAT_STD
     scale = moving / statistics.change.clamp(min=1e-4)

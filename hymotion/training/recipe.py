@@ -22,6 +22,8 @@ class Recipe:
         drop_text: how often the prompt gives way to the null features, for guidance.
         drop_word: how often a known word gives way to its pieces, for unknown ones.
         crop: how often a motion that may end anywhere is cut short.
+        late: how much errors count near the end of the way: by the way left to this power. 2
+            makes the error one of the velocity.
         change: weight of the error of the change from frame to frame.
         joints: weight of the error of the posed joints.
         seed: of everything drawn.
@@ -40,6 +42,7 @@ class Recipe:
     drop_text: float = 0.1
     drop_word: float = 0.15
     crop: float = 0.3
+    late: float = 2.0
     change: float = 0.3
     joints: float = 0.1
     seed: int = 0

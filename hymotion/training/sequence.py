@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from hymotion.training.augmentation import cropped, mismatch, respeeded, spliced
 from hymotion.training.clip import Clip
 from hymotion.training.contacts import planted
-from hymotion.training.holding import Sway, at_rest, held
+from hymotion.training.holding import LEAD, Sway, at_rest, held
 from hymotion.training.labels import SHORTEST
 from hymotion.training.sample import LONGEST, STEADY, Sample, mirror
 
@@ -30,8 +30,8 @@ STRETCHES = ((45, 75), (45, 75), (60, 120), (90, 180))
 
 SPEEDS = (0.9, 1.0, 1.0, 1.1, 1.25)
 UPRIGHT, LOW = 0.8, 0.12
-STANDS_AFTER, STANDS_BEFORE = 0.35, 0.2
-"""Shares of the sequences that end, or start, with standing where the pose allows it."""
+STANDS_AFTER = 0.35
+"""Share of the sequences that end with standing where the pose allows it."""
 
 STANDS = (10, 60)
 
@@ -129,8 +129,7 @@ class Pairing:
         room = LONGEST - clip.frames
         after = min(chance.randint(*STANDS), room) if chance.random() < STANDS_AFTER else 0
         after = after if at_rest(clip, end=True) else 0
-        before = min(chance.randint(*STANDS), room - after)
-        before = before if chance.random() < STANDS_BEFORE and at_rest(clip, end=False) else 0
+        before = min(chance.randint(0, LEAD), room - after) if at_rest(clip, end=False) else 0
         if not before + after:
             return clip
         start = chance.randrange(len(self.sway.turns))

@@ -17,14 +17,14 @@ from typing import Any
 
 import torch
 
-from hymotion.config import ModelConfig
+from hymotion.config import PREDICTIONS, ModelConfig
 from hymotion.device import find_device
 from hymotion.errors import HymotionError
 from hymotion.training import parallel
 from hymotion.training.corpus import Corpus, drawn_prompts
 from hymotion.training.dataset import MotionDataset
 from hymotion.training.learner import Learner
-from hymotion.training.modelfolder import write_model
+from hymotion.training.modelfolder import read_model, write_model
 from hymotion.training.parallel import World
 from hymotion.training.prompts import Prompts, vocabulary_of
 from hymotion.training.recipe import Recipe
@@ -83,7 +83,10 @@ def _prepared(
         words=len(vocabulary),
         statistics=corpus.statistics,
         pieces=corpus.prompts.pieces,
+        late=recipe.late,
     ).to(world.device)
+    if chosen.init is not None:
+        read_model(chosen.init, learner, vocabulary)
     if chosen.checkpointing:
         recompute(learner)
     trainer = Trainer(
@@ -93,7 +96,11 @@ def _prepared(
         world=world,
         precision=_precision(chosen.precision, world.device),
         folder=chosen.out,
-        identity={"vocabulary": len(vocabulary), "motions": len(dataset)},
+        identity={
+            "vocabulary": len(vocabulary),
+            "motions": len(dataset),
+            "init": str(chosen.init) if chosen.init is not None else None,
+        },
     )
 
     def finish(state: dict[str, Any]) -> None:
@@ -103,7 +110,16 @@ def _prepared(
 
 
 def _recipe(chosen: argparse.Namespace) -> Recipe:
-    names = ("mode", "prediction", "batch_frames", "learning_rate", "change", "joints", "seed")
+    names = (
+        "mode",
+        "prediction",
+        "batch_frames",
+        "learning_rate",
+        "late",
+        "change",
+        "joints",
+        "seed",
+    )
     given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
     if chosen.minutes is not None:
         given |= {"minutes": chosen.minutes, "steps": None}
@@ -150,12 +166,14 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("dataset", type=Path, help="folder that hymotion.training.build wrote")
     add("out", type=Path, help="folder of the run; an unfinished one in it goes on")
+    add("--init", type=Path, help="folder of a model to start from, of the same sizes")
     add("--mode", choices=("full", "lite"), default="full")
-    add("--prediction", choices=("velocity", "clean"))
+    add("--prediction", choices=PREDICTIONS)
     add("--minutes", type=float, help="of work in all, over all sittings")
     add("--steps", type=int, help="optimiser steps, instead of --minutes")
     add("--batch-frames", type=int, help="frames of a step over all processes")
     add("--learning-rate", type=float)
+    add("--late", type=float, help="how much errors near the end of the way count")
     add("--change", type=float, help="weight of the error of the change between frames")
     add("--joints", type=float, help="weight of the error of the posed joints")
     add("--seed", type=int)

@@ -14,7 +14,7 @@ from hymotion.training.augmentation import (
 )
 from hymotion.training.clip import Clip
 from hymotion.training.contacts import planted
-from hymotion.training.holding import Sway, at_rest, held
+from hymotion.training.holding import LAST, LEAD, Sway, at_rest, held
 from hymotion.training.labels import SHORTEST
 from hymotion.training.sample import CYCLIC, GAITS, LONGEST, STEADY, Sample, mirror
 
@@ -40,11 +40,16 @@ FARTHEST = 0.15
 """Mean distance of the joints, metres, over which two poses are not blended."""
 
 REPEAT_BLEND = 12
-LENGTHS = (40, 240)
+LENGTHS = (40, 180)
 """Frames of longer variants."""
 
-LONGER = 80
+LONGER = 50
 """Longer variants an action."""
+
+REST_BLEND = 20
+FARTHEST_REST = 0.28
+"""An action that does not end at rest goes over into its own first pose within so many frames,
+where the joints are no farther apart, metres in the mean."""
 
 
 def varied(sample: Sample, longer: int, sway: Sway, chance: random.Random) -> Iterator[Sample]:
@@ -98,15 +103,28 @@ def _longer(sample: Sample, sway: Sway, chance: random.Random) -> Clip | None:
     if sample.action in REPEATED and chance.random() < REPEATS:
         clip = _repeated(sample.clip, clip, frames, chance)
     left = min(frames, LONGEST) - clip.frames
-    starts, ends = at_rest(clip, end=False), at_rest(clip, end=True)
-    if left > 0 and (starts or ends):
-        share = chance.choice((0.0, 0.3, 0.5, 1.0)) if starts and ends else float(starts)
-        before = round(left * share)
-        start = chance.randrange(len(sway.turns))
-        clip = held(clip, before=before, after=left - before, sway=sway, start=start)
-    elif clip.name == sample.clip.name:
-        return None
-    return planted(clip)
+    longer = clip.name != sample.clip.name
+    start = chance.randrange(len(sway.turns))
+    if left > 0 and at_rest(clip, end=False):
+        before = chance.randint(0, min(LEAD, left))
+        first = cropped(clip, 0, LAST)
+        clip = held(clip, before=before, after=0, sway=sway, start=start)
+        left, longer = left - before, longer or before > 0
+        rest = held(first, before=left + REST_BLEND, after=0, sway=sway, start=start)
+        if not at_rest(clip, end=True) and _fits(clip, rest):
+            return planted(cropped(spliced(clip, rest, blend=REST_BLEND), 0, clip.frames + left))
+    if left > 0 and at_rest(clip, end=True):
+        clip = held(clip, before=0, after=left, sway=sway, start=start)
+        longer = True
+    return planted(clip) if longer else None
+
+
+def _fits(clip: Clip, rest: Clip) -> bool:
+    """Whether the clip can go over into rest."""
+    return (
+        min(clip.frames, rest.frames) >= REST_BLEND
+        and mismatch(clip, rest, blend=REST_BLEND) <= FARTHEST_REST
+    )
 
 
 def _at_a_speed(clip: Clip, chance: random.Random) -> Clip:

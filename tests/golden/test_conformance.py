@@ -37,6 +37,7 @@ network_module_args: {{apply_rope_to_single_branch: false, ctxt_input_dim: 4096,
   feat_dim: {dim}, input_dim: 201, mask_mode: narrowband, mlp_ratio: 4.0, num_heads: {heads},
   num_layers: {layers}, time_factor: 1000.0, vtxt_input_dim: 768}}
 train_pipeline_args: {{enable_ctxt_null_feat: true, output_mesh_fps: 30, train_frames: 360,
+  infer_noise_scheduler_cfg: {{validation_steps: 50}}, test_cfg: {{text_guidance_scale: 5.0}},
   text_encoder_cfg: {{llm_type: qwen3, max_length_llm: 128}}}}
 """
 

@@ -48,16 +48,12 @@ class EvaluationError(WorkerError):
 @click.option(
     "--steps",
     type=click.IntRange(1, 1000),
-    default=50,
-    show_default=True,
-    help="Of the solver.",
+    help="Of the solver. [default: the model's own]",
 )
 @click.option(
     "--guidance",
     type=click.FloatRange(0, 100),
-    default=5.0,
-    show_default=True,
-    help="How strongly prompts are followed.",
+    help="How strongly prompts are followed. [default: the model's own]",
 )
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:<number>.")
 @click.option(
@@ -86,8 +82,8 @@ def evaluate(
     seeds: int,
     quick: bool,
     actions: tuple[str, ...],
-    steps: int,
-    guidance: float,
+    steps: int | None,
+    guidance: float | None,
     device: str,
     dtype: str,
     paired: Path | None,

@@ -1,50 +1,61 @@
-"""The bundled models: their weights are pinned to their revision."""
+"""The bundled models: trained weights, pinned to their revision, small enough to ship."""
+
+import shutil
+from pathlib import Path
 
 import pytest
+import torch
 
 import hymotion
-from hymotion.errors import ConfigError
-from hymotion.initialisation import weights_sha256
-from hymotion.loading import _bundled_config, seeded
+from hymotion import loading
+from hymotion.errors import CheckpointError, ConfigError
 from hymotion.pipeline import Pipeline
+from hymotion.request import Request
 
-
-@pytest.mark.parametrize("mode", ["full", "lite"])
-def test_the_recorded_hash_is_that_of_the_weights(mode: str) -> None:
-    """Fails when weights change: then set a new `revision` and the new hash in the config."""
-    config, path = _bundled_config("tiny", mode)
-    assert weights_sha256(seeded(config)) == config.weights_sha256, path
-
+MOST_BYTES = 32_000_000
+"""Of both models together."""
 
 PINNED = {
     "full": (
-        "tiny-full-untrained-1",
-        "5364e1bfa7ef33b88fe58164ec7724db8203dd3ccb9b5c4df6eb03b62ae20e3f",
+        "tiny-full-1",
+        "7519299c7a8b5129b71b1ab84af751c1046850ad59ff0fc743a044d7fbb77cf9",
     ),
     "lite": (
-        "tiny-lite-untrained-1",
-        "2ff300e32ffefe8da2693df800140c74fa887a3214c0778f57314d9688816611",
+        "tiny-lite-1",
+        "4519ffe96f80c3c86eedbc3f25b5cb63ee43966f46320d59ac1a4ee8d7a993d6",
     ),
 }
-"""Written down a second time: whoever changes the hash must change the revision too."""
+"""Written down a second time: whoever changes the weights must change the revision too."""
 
 
 @pytest.mark.parametrize("mode", ["full", "lite"])
 def test_a_revision_never_names_other_weights(mode: str) -> None:
-    config, _ = _bundled_config("tiny", mode)
+    folder = loading.bundled_folder("tiny", mode)
+    config = hymotion.config.ModelConfig.read(folder / "config.yml")
     assert (config.revision, config.weights_sha256) == PINNED[mode]
+    assert config.trained is True
+
+
+def test_both_together_are_small_and_have_a_card() -> None:
+    folders = [loading.bundled_folder("tiny", mode) for mode in ("full", "lite")]
+    files = [path for folder in folders for path in folder.iterdir()]
+    assert sum(path.stat().st_size for path in files) <= MOST_BYTES
+    for folder in folders:
+        card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert "mocap.cs.cmu.edu" in card
+        assert "DeepMimic" in card
 
 
 def test_what_they_say_of_themselves(full: Pipeline, lite: Pipeline) -> None:
     for pipeline, mode in ((full, "full"), (lite, "lite")):
         assert (pipeline.model, pipeline.mode) == ("tiny", mode)
-        assert pipeline.revision == f"tiny-{mode}-untrained-1"
-        assert pipeline.trained is False
+        assert pipeline.revision == PINNED[mode][0]
+        assert pipeline.trained is True
         assert pipeline.train_frames == 360
         assert str(pipeline.device) == "cpu"
         assert str(pipeline.dtype) == "torch.float32"
     assert full.config.network.num_layers > lite.config.network.num_layers
-    assert full.weight_bytes > 2 * lite.weight_bytes
+    assert full.weight_bytes > 1.5 * lite.weight_bytes
 
 
 @pytest.mark.parametrize(("name", "mode"), [("tiny", "medium"), ("huge", "full"), ("..", "full")])
@@ -53,7 +64,36 @@ def test_unknown_models_name_the_known(name: str, mode: str) -> None:
         hymotion.load_bundled(name, mode)
 
 
-def test_weights_that_are_not_the_recorded_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hymotion.initialisation.QUIET", 0.6)
-    with pytest.raises(ConfigError, match="revision"):
-        hymotion.load_bundled()
+def test_weights_that_are_not_the_recorded_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "lite"
+    shutil.copytree(loading.bundled_folder("tiny", "lite"), folder)
+    with (folder / "weights.safetensors").open("r+b") as file:
+        file.seek(-1, 2)
+        file.write(b"\x01")
+    monkeypatch.setattr(loading, "bundled_folder", lambda name, mode: folder)
+    with pytest.raises(CheckpointError, match="not those that this version came with"):
+        hymotion.load_bundled("tiny", "lite")
+
+
+def test_prompts_decide_what_is_shown(lite: Pipeline) -> None:
+    prompts = ["a person runs forward", "a person sits down and stands up"]
+    requests = [Request(frames=120, seed=3, prompt=prompt) for prompt in prompts]
+    run, sit = lite.sample(requests)
+    assert run.trans[-1, 2] - run.trans[0, 2] > 3.0
+    assert abs(sit.trans[-1, 2] - sit.trans[0, 2]) < 0.7
+    assert sit.trans[:, 1].min() < 0.75 * sit.trans[:, 1].max()
+
+
+def test_a_request_that_says_nothing_gets_the_models_own_steps_and_guidance(
+    lite: Pipeline,
+) -> None:
+    own = Request(frames=20, seed=1, prompt="jump")
+    said = Request(
+        frames=20, seed=1, prompt="jump", steps=lite.config.steps, guidance=lite.config.guidance
+    )
+    other = Request(frames=20, seed=1, prompt="jump", steps=lite.config.steps, guidance=1.0)
+    [first], [second], [third] = (lite.sample([request]) for request in (own, said, other))
+    assert torch.equal(torch.tensor(first.joints), torch.tensor(second.joints))
+    assert not torch.equal(torch.tensor(first.joints), torch.tensor(third.joints))

@@ -20,7 +20,7 @@ from hymotion.rotation import (
     rot6d_from_matrix,
 )
 from hymotion.skeleton import BODY
-from hymotion.standing import standing
+from tests.unit.hymotion.standing import standing
 
 
 def rotations(frames: int, joints: int, *, seed: int = 0, size: float = 1.0) -> Tensor:

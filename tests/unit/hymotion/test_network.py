@@ -15,10 +15,10 @@ from hymotion.pipeline import Pipeline
 
 def text(length: int, *, seed: int = 1, padding: int = 0) -> TextConditioning:
     generator = torch.Generator().manual_seed(seed)
-    ctxt = torch.randn(length, 48, generator=generator)
+    ctxt = torch.randn(length, 96, generator=generator)
     return TextConditioning(
-        vtxt=torch.randn(1, 32, generator=generator),
-        ctxt=torch.cat((ctxt, torch.full((padding, 48), float("nan")))),
+        vtxt=torch.randn(1, 96, generator=generator),
+        ctxt=torch.cat((ctxt, torch.full((padding, 96), float("nan")))),
         length=length,
     )
 

@@ -51,7 +51,7 @@ def test_full_padding_gives_the_same(lite: Pipeline, wanted: list[Request]) -> N
     assert all(difference(trimmed, padded) < 1e-4 for trimmed, padded in pairs)
 
 
-@pytest.mark.parametrize(("trim", "frames", "tokens"), [(True, 30, 3), (False, 360, 64)])
+@pytest.mark.parametrize(("trim", "frames", "tokens"), [(True, 30, 3), (False, 360, 48)])
 def test_only_what_is_wanted_is_computed(
     lite: Pipeline, trim: bool, frames: int, tokens: int
 ) -> None:
@@ -142,9 +142,11 @@ def test_motions_stand_near_the_ground(mode: str, request: pytest.FixtureRequest
     for motion in motions:
         assert np.isfinite(motion.joints).all()
         assert motion.joints[..., 1].min() > -0.001
-        assert 1.2 < motion.joints[:, 15, 1].min() < motion.joints[:, 15, 1].max() < 1.9
+        assert motion.joints[..., 1].max() < 2.5
         assert np.abs(np.diff(motion.joints, axis=0)).max() < 0.5
         assert np.abs(np.diff(motion.joints, axis=0)).max() > 0.001
+    walk = motions[0]
+    assert 1.1 < walk.joints[:, 15, 1].min() < walk.joints[:, 15, 1].max() < 1.7
 
 
 def test_callback_sees_every_step_and_may_abort(lite: Pipeline) -> None:

@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hymotion.config import SubwordConfig
+from hymotion.pipeline import Pipeline
 from hymotion.text import SubwordEmbedding, SubwordEncoder
 from hymotion.text.words import LONGEST_WORD, MAX_PIECES, START, pieces_of, tokens_of
 
@@ -64,3 +67,22 @@ def test_pieces_are_bounded() -> None:
     assert pieces_of("x" * LONGEST_WORD) != pieces_of("x" * (LONGEST_WORD - 1))
     assert pieces_of("as") == ["<as", "as>", "<as>"]
     assert tokens_of("A person, walking", limit=3) == [START, "a", "person"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.text(st.characters(), max_size=80), min_size=1, max_size=3))
+def test_any_text_has_finite_features(lite: Pipeline, prompts: list[str]) -> None:
+    for prompt, text in zip(prompts, lite.encode(prompts), strict=True):
+        assert text.ctxt.isfinite().all()
+        [alone] = lite.encode([prompt])
+        assert torch.equal(alone.ctxt, text.ctxt)
+        assert torch.equal(alone.vtxt, text.vtxt)
+
+
+def test_a_misspelt_word_stays_near_and_another_side_does_not(lite: Pipeline) -> None:
+    right, slip, other = lite.encode(
+        ["a person does a backflip", "a person does a backflp", "a person does a cartwheel"]
+    )
+    assert (right.vtxt - slip.vtxt).norm() < 0.6 * (right.vtxt - other.vtxt).norm()
+    left, right = lite.encode(["kicks with the left leg", "kicks with the right leg"])
+    assert (left.vtxt - right.vtxt).norm() > 0.05 * left.vtxt.norm()

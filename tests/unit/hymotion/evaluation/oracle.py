@@ -1,6 +1,7 @@
 """Made-up models, one that understands every prompt and one that understands none, and measures."""
 
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 
 from hymotion.errors import NumericsError
 from hymotion.evaluation.evaluate import Measures
@@ -55,6 +56,7 @@ class Model:
 
     model, mode, revision, trained = "made-up", "lite", "r1", True
     train_frames = 360
+    config = SimpleNamespace(steps=7, guidance=2.0)
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class Model:
         self.packs.append(len(requests))
         bad = [index for index, request in enumerate(requests) if self.fails(request)]
         if bad:
-            raise NumericsError(step=3, total=requests[0].steps, indices=bad)
+            raise NumericsError(step=3, total=7, indices=bad)
         return [self.show(request) for request in requests]
 
 

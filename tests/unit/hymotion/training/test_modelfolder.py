@@ -9,8 +9,9 @@ import hymotion
 from hymotion.conditioning import TextBatch
 from hymotion.config import ModelConfig
 from hymotion.errors import CheckpointError, TensorMismatchError
+from hymotion.training.errors import TrainingError
 from hymotion.training.learner import Learner
-from hymotion.training.modelfolder import write_model
+from hymotion.training.modelfolder import read_model, write_model
 from hymotion.weights import file_sha256, read_weights
 from tests.unit.hymotion.training.learning import VOCABULARY, config_text, corpus, learner
 
@@ -78,3 +79,16 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path: Path) -> None:
         taught.flow.motion_transformer.input_encoder.weight[0, 0] = 1e6
     with pytest.raises(CheckpointError, match=r"not finite in torch\.float16"):
         write_model(tmp_path, taught.state_dict(), config=config_text(), vocabulary=VOCABULARY)
+
+
+def test_a_learner_goes_on_from_a_model(tmp_path: Path) -> None:
+    taught = written(tmp_path)
+    fresh = learner(KNOWN)
+    fresh.flow.mean.add_(1.0)
+    read_model(tmp_path, fresh, VOCABULARY)
+    for name, value in taught.state_dict().items():
+        if name != "flow.mean":
+            assert torch.equal(fresh.state_dict()[name], value), name
+    assert torch.equal(fresh.flow.mean, taught.flow.mean + 1.0)
+    with pytest.raises(TrainingError, match="knows 8 words, the phrases have 2"):
+        read_model(tmp_path, fresh, ("one", "two"))

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from hymotion.conditioning import TextBatch
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.rotation import matrix_from_rot6d
 from hymotion.skeleton import BODY
 from hymotion.training.frames import ROTATIONS
 from hymotion.training.objective import Statistics, errors, listed, noisy
 from hymotion.training.poser import Poser
-from tests.unit.hymotion.training.learning import corpus
+from tests.unit.hymotion.training.learning import corpus, learner
 
 KNOWN = corpus()
 
@@ -21,7 +22,7 @@ def drawn(batch: int = 3, length: int = 20) -> tuple[torch.Tensor, torch.Tensor,
     return motion, noise, torch.tensor([0.1, 0.5, 0.9])
 
 
-def of(velocity: torch.Tensor, valid: torch.Tensor | None = None):  # type: ignore[no-untyped-def]
+def of(velocity: torch.Tensor, valid: torch.Tensor | None = None, late: float = 2.0):  # type: ignore[no-untyped-def]
     motion, noise, t = drawn()
     everywhere = torch.ones(motion.shape[:2], dtype=torch.bool)
     valid = everywhere if valid is None else valid
@@ -34,6 +35,7 @@ def of(velocity: torch.Tensor, valid: torch.Tensor | None = None):  # type: igno
         total=valid.sum(),
         statistics=KNOWN.statistics,
         poser=Poser(),
+        late=late,
     )
 
 
@@ -103,3 +105,27 @@ def test_joints_are_posed_as_the_decoder_poses_them() -> None:
 def test_real_frames_list_the_joints_that_they_pose() -> None:
     frames = KNOWN.statistics.restored(KNOWN.frames[None, :30])
     assert torch.allclose(Poser()(frames), listed(frames), atol=1e-5)
+
+
+@pytest.mark.parametrize("prediction", ["clean", "preconditioned"])
+def test_a_network_that_is_right_has_the_right_velocity(prediction: str) -> None:
+    motion, noise, t = drawn()
+    x, time = noisy(motion, noise, t), t[:, None, None]
+    variance = time**2 + (1 - time) ** 2
+    told = {
+        "clean": motion,
+        "preconditioned": (motion - time * x / variance) * variance.sqrt() / (1 - time),
+    }
+    flow = learner(KNOWN).flow
+    flow.prediction = prediction
+    flow.motion_transformer.forward = lambda *_: told[prediction]  # type: ignore[method-assign]
+    text = TextBatch(torch.zeros(3, 1, 96), torch.zeros(3, 1, 96), torch.ones(3, dtype=torch.long))
+    velocity = flow.velocity(x, t, text, torch.full((3,), 20))
+    assert torch.allclose(velocity, motion - noise, atol=1e-4)
+
+
+def test_late_errors_count_less_when_told_so() -> None:
+    motion, noise, _ = drawn()
+    even = of(motion - noise + 1, late=0.0)
+    # (1 − t)² at t = 0.1, 0.5 and 0.9.
+    assert float(even.flow) == pytest.approx((0.81 + 0.25 + 0.01) / 3, rel=1e-3)
