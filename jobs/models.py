@@ -18,13 +18,19 @@ class ModelEntry:
 
     Attributes:
         name: what a job's `model` column says.
-        trained: False for seeded stand-ins, whose output is no motion worth keeping.
+        trained: False for the engine of tests, whose output is no motion worth keeping.
+        published: whether it is the model that the published figures of cards were measured with.
+        guidance: classifier-free guidance scale of jobs that ask for none.
+        steps: sampling steps of jobs that ask for none.
         revisions: mode → revision of the weights; part of a job's content identity.
         profiles: mode → memory profile.
     """
 
     name: str
     trained: bool
+    published: bool
+    guidance: float
+    steps: int
     revisions: Mapping[str, str]
     profiles: Mapping[str, MemoryProfile]
 
@@ -52,19 +58,28 @@ CATALOG: Mapping[str, ModelEntry] = {
     for entry in (
         ModelEntry(
             name="tiny",
-            trained=False,
-            revisions={"full": "tiny-full-untrained-1", "lite": "tiny-lite-untrained-1"},
+            trained=True,
+            published=False,
+            guidance=2.5,
+            steps=50,
+            revisions={"full": "tiny-full-1", "lite": "tiny-lite-1"},
             profiles=_TINY,
         ),
         ModelEntry(
             name="null",
             trained=False,
+            published=False,
+            guidance=5.0,
+            steps=50,
             revisions={"full": "null-1", "lite": "null-1"},
             profiles=_REFERENCE,
         ),
         ModelEntry(
             name="hy-motion-1.0",
             trained=True,
+            published=True,
+            guidance=5.0,
+            steps=50,
             revisions={"full": "1.0", "lite": "1.0"},
             profiles=_REFERENCE,
         ),

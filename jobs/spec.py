@@ -11,9 +11,7 @@ FPS = 30
 MIN_FRAMES = 20
 MAX_FRAMES = 360
 DEFAULT_FRAMES = 100
-DEFAULT_STEPS = 50
 MAX_STEPS = 1000
-DEFAULT_GUIDANCE = 5.0
 MAX_GUIDANCE = 100.0
 MAX_SEED = 2**32 - 1
 MAX_SEEDS = 10_000
@@ -27,6 +25,9 @@ REQUESTABLE_MODES: tuple[str, ...] = ("full", "lite", "auto")
 @dataclass(frozen=True)
 class JobSpec:
     """One motion wanted. Every value is already checked (see `jobs.promptfile`).
+
+    Steps and guidance have no default here: a row that gives none gets its model's own
+    (`jobs.models`), which is stored with the job as a number.
 
     Attributes:
         custom_id: the row's id (or its number), safe as a file name; unique in a batch with seed.
@@ -47,8 +48,8 @@ class JobSpec:
     frames: int = DEFAULT_FRAMES
     seed: int = 0
     mode: str = "auto"
-    steps: int = DEFAULT_STEPS
-    guidance: float = DEFAULT_GUIDANCE
+    steps: int = field(kw_only=True)
+    guidance: float = field(kw_only=True)
     priority: int = 0
     formats: tuple[str, ...] = DEFAULT_FORMATS
     model: str = "tiny"

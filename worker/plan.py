@@ -107,5 +107,5 @@ def _facts(device: Device) -> DeviceFacts:
 
 def _longest(profile: CardProfile, models: tuple[str, ...]) -> dict[str, int]:
     """The card's limits were measured with the published model; a tiny one is free of them."""
-    published = any(model_entry(name).trained for name in models)
+    published = any(model_entry(name).published for name in models)
     return dict(profile.max_frames) if published else {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
+from jobs.models import model_entry
 from jobs.records import Claim
-from jobs.spec import DEFAULT_GUIDANCE, MIN_FRAMES
+from jobs.spec import MIN_FRAMES
 from worker.engine import Engine
 from worker.garage import Garage
 
@@ -37,6 +38,6 @@ def _claim(engine: Engine) -> Claim:
     return Claim(
         job_id=0, attempt=0, worker_id=0, batch="", output="", custom_id="warm-up",
         prompt="a person stands", frames=MIN_FRAMES, seed=0, mode=engine.mode, steps=1,
-        guidance=DEFAULT_GUIDANCE, formats=(), model=engine.model, revision="", gib=1,
-        queue_s=0.0,
+        guidance=model_entry(engine.model).guidance, formats=(), model=engine.model, revision="",
+        gib=1, queue_s=0.0,
     )  # fmt: skip

@@ -13,8 +13,6 @@ from jobs.models import CATALOG, DEFAULT_MODEL
 from jobs.promptfile.defaults import Defaults
 from jobs.spec import (
     DEFAULT_FRAMES,
-    DEFAULT_GUIDANCE,
-    DEFAULT_STEPS,
     FORMATS,
     MAX_FRAMES,
     MAX_GUIDANCE,
@@ -26,8 +24,8 @@ from jobs.spec import (
 )
 
 
-def _finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    if not math.isfinite(value):
+def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
         raise click.BadParameter(f"use 0 to {MAX_GUIDANCE:g}", ctx=ctx, param=param)
     return value
 
@@ -39,6 +37,13 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
         message = f"{unknown[0] if unknown else value!r} is unknown; use {', '.join(FORMATS)}"
         raise click.BadParameter(message, ctx=ctx, param=param)
     return tuple(sorted({word.lower() for word in words}))
+
+
+def _own(setting: str) -> str:
+    """The default in words: the models' own values of a setting; the engine of tests has none."""
+    models = [entry for entry in CATALOG.values() if entry.trained]
+    values = ", ".join(f"{entry.name} {getattr(entry, setting):g}" for entry in models)
+    return f"[default: the model's own: {values}]"
 
 
 _OPTIONS = (
@@ -66,17 +71,13 @@ _OPTIONS = (
     click.option(
         "--steps",
         type=click.IntRange(1, MAX_STEPS),
-        default=DEFAULT_STEPS,
-        show_default=True,
-        help="Sampling steps.",
+        help=f"Sampling steps. {_own('steps')}",
     ),
     click.option(
         "--guidance",
         type=click.FloatRange(0, MAX_GUIDANCE),
         callback=_finite,
-        default=DEFAULT_GUIDANCE,
-        show_default=True,
-        help="Classifier-free guidance scale; at most 1 switches it off.",
+        help=f"Classifier-free guidance scale; at most 1 switches it off. {_own('guidance')}",
     ),
     click.option(
         "--priority",

@@ -145,7 +145,7 @@ def note_file(metadata: Sequence[str], untrained: Sequence[str]) -> None:
         more = f" and {len(metadata) - NAMED} more" if len(metadata) > NAMED else ""
         note(f"note: kept as metadata: {named}{more}")
     for model in untrained:
-        note(f"note: model {model} has untrained weights: its motions mean nothing")
+        note(f"note: model {model} is an engine for tests: what it makes is no motion")
 
 
 def note_auto(auto: Mapping[str, int], *, manned: bool) -> None:

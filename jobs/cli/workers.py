@@ -158,7 +158,7 @@ def _declared(
     known = profile(card)
     memory = round(gib * GIB)
     # As a worker does: the card's limits were measured with the published model.
-    published = any(model_entry(model).trained for model in models)
+    published = any(model_entry(model).published for model in models)
     return WorkerCard(
         offer=Offer(
             name=name,

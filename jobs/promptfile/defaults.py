@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.models import DEFAULT_MODEL
-from jobs.spec import DEFAULT_FORMATS, DEFAULT_FRAMES, DEFAULT_GUIDANCE, DEFAULT_STEPS
+from jobs.spec import DEFAULT_FORMATS, DEFAULT_FRAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,13 +13,14 @@ class Defaults:
     """Already checked values for the columns that a row leaves empty; see `JobSpec`.
 
     `seeds` is how many jobs a row makes, with seeds counted up from the row's own (default 0).
+    `steps` and `guidance` are None where the row's model decides (`jobs.models.ModelEntry`).
     """
 
     mode: str = "auto"
     frames: int = DEFAULT_FRAMES
     seeds: int = 1
-    steps: int = DEFAULT_STEPS
-    guidance: float = DEFAULT_GUIDANCE
+    steps: int | None = None
+    guidance: float | None = None
     priority: int = 0
     formats: tuple[str, ...] = DEFAULT_FORMATS
     model: str = DEFAULT_MODEL

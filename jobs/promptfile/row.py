@@ -71,17 +71,21 @@ def read_row(raw: RawRow, defaults: Defaults) -> Row | BadRow:
     seeds = cells.whole("seeds", defaults.seeds, 1, MAX_SEEDS)
     if seed + seeds - 1 > MAX_SEED:
         cells.wrong("seeds", f"{seeds} seeds from {seed} go beyond {MAX_SEED}", "lower the seed")
+    model = cells.choice("model", defaults.model, tuple(CATALOG))
+    own = CATALOG[model]
+    steps = own.steps if defaults.steps is None else defaults.steps
+    guidance = own.guidance if defaults.guidance is None else defaults.guidance
     spec = JobSpec(
         custom_id=custom_id,
         prompt=prompt,
         frames=frames,
         seed=seed,
         mode=cells.choice("mode", defaults.mode, REQUESTABLE_MODES),
-        steps=cells.whole("steps", defaults.steps, 1, MAX_STEPS),
-        guidance=cells.decimal("guidance", defaults.guidance, 0.0, MAX_GUIDANCE),
+        steps=cells.whole("steps", steps, 1, MAX_STEPS),
+        guidance=cells.decimal("guidance", guidance, 0.0, MAX_GUIDANCE),
         priority=cells.whole("priority", defaults.priority, -MAX_PRIORITY, MAX_PRIORITY),
         formats=cells.formats(defaults.formats),
-        model=cells.choice("model", defaults.model, tuple(CATALOG)),
+        model=model,
         metadata=cells.metadata(),
     )
     if cells.problems:

@@ -62,7 +62,9 @@ def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
 
 def _new(name: str) -> NewJob:
     formats = ("bvh",) if name == "jump" else ("npz",)
-    spec = JobSpec(custom_id=name, prompt=PROMPTS[name], mode="full", formats=formats)
+    spec = JobSpec(
+        custom_id=name, prompt=PROMPTS[name], mode="full", steps=50, guidance=5.0, formats=formats
+    )
     return NewJob(spec, "full", "tiny-1", 1)
 
 

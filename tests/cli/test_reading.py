@@ -68,7 +68,7 @@ def hymo_(store: Store, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.Mon
 def _new(name: str) -> NewJob:
     spec = JobSpec(
         custom_id=name if name.isascii() else "walk", prompt=f"a person: {name}", mode="full",
-        model="null", metadata={"actor": "anna"},
+        model="null", steps=50, guidance=5.0, metadata={"actor": "anna"},
     )  # fmt: skip
     return NewJob(spec, "full", "null-1", 24)
 
@@ -95,7 +95,10 @@ def test_history_is_a_table_newest_first(hymo_: Hymo) -> None:
 
 def test_rows_with_several_seeds_are_told_apart(hymo_: Hymo, store: Store) -> None:
     batch = store.batches.get("night")
-    spec = JobSpec(custom_id="squats", prompt="a person: squats " * 9, mode="full", model="null")
+    spec = JobSpec(
+        custom_id="squats", prompt="a person: squats " * 9, mode="full", model="null", steps=50,
+        guidance=5.0,
+    )  # fmt: skip
     new = [NewJob(replace(spec, seed=n), "full", "null-1", 24) for n in (0, 23, 1_234_567)]
     store.batches.insert(batch, new, attempt_limit=1)
     for words in ((), ("--batch", "night"), ("--state", "queued,succeeded")):
@@ -546,8 +549,9 @@ def test_a_server_that_is_away(hymo_: Hymo, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_hostile_prompts_do_not_steer_the_terminal(hymo_: Hymo, store: Store) -> None:
     spec = JobSpec(
-        custom_id="x", prompt="\x1b]0;owned\x07\u202e$(rm -rf /)", metadata={"a\x1b": "b"}
-    )
+        custom_id="x", prompt="\x1b]0;owned\x07\u202e$(rm -rf /)", steps=50, guidance=5.0,
+        metadata={"a\x1b": "b"},
+    )  # fmt: skip
     batch = store.batches.get("night")
     store.batches.insert(batch, [NewJob(spec, "lite", "r", 1)], attempt_limit=1)
     for words in (("history",), ("show", "7"), ("history", "--fields", "prompt,metadata")):

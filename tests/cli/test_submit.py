@@ -55,7 +55,9 @@ def test_the_summary_is_on_stdout_and_the_notes_on_stderr(submit: Submit) -> Non
     assert "kept as metadata: scene" in done.stderr
     assert "2 jobs: no worker fits: needs 1 GiB lite; no worker is live" in done.stderr
     assert "the jobs wait for `hymo up`" in done.stderr
-    assert "untrained weights" in done.stderr
+    assert "tiny" not in done.stderr, "a model that makes motions needs no apology"
+    of_tests = submit("prompts.csv", "--model", "null", "--batch", "c").stderr
+    assert "model null is an engine for tests" in of_tests
     assert "no worker is live yet, so auto became lite; start `hymo up` first" in done.stderr
     again = submit("prompts.csv")
     assert again.stdout.splitlines()[0] == "batch prompts: 0 new, 2 existing, 0 changed, 0 cached"

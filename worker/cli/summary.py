@@ -60,7 +60,7 @@ def print_summary(
     click.echo(f"files     {folder}")
     click.echo(f"manifest  {folder / 'manifest.jsonl'}")
     for model in untrained:
-        click.echo(f"model     {model}: untrained weights, the motions mean nothing yet")
+        click.echo(f"model     {model}: an engine for tests, what it makes is no motion")
 
 
 def _failures(store: Store, batch: Batch) -> None:

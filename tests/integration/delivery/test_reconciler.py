@@ -25,6 +25,7 @@ from jobs.store.store import Store
 pytestmark = pytest.mark.redis
 OFFER = Offer(name="w", modes=("full",), models=("tiny",), memory_bytes=24 * GIB)
 QUEUE = queue_name("full", 8)
+SPEC = JobSpec(custom_id="j", prompt="walk", mode="full", steps=50, guidance=5.0)
 
 
 @dataclass
@@ -41,10 +42,7 @@ class Scene:
     worker_id: int
 
     def add(self, n: int) -> list[int]:
-        new = [
-            NewJob(JobSpec(custom_id=f"j{number}", prompt="walk", mode="full"), "full", "r", 8)
-            for number in range(n)
-        ]
+        new = [NewJob(replace(SPEC, custom_id=f"j{number}"), "full", "r", 8) for number in range(n)]
         made = self.store.batches.insert(self.batch, new, attempt_limit=2)
         return [number for number, _ in made.new]
 

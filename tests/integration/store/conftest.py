@@ -20,7 +20,8 @@ def new_job(custom_id: str, *, gib: int = 8, revision: str = "r1", **spec: Any) 
     """A job ready to be inserted; `mode` defaults to full."""
     cached_from = spec.pop("cached_from", None)
     artifacts = spec.pop("artifacts", ())
-    values = {"prompt": f"a person waves {custom_id}", "mode": "full", **spec}
+    own = {"prompt": f"a person waves {custom_id}", "mode": "full", "steps": 50, "guidance": 5.0}
+    values = own | spec
     made = JobSpec(custom_id=custom_id, **values)
     return NewJob(made, made.mode, revision, gib, cached_from=cached_from, artifacts=artifacts)
 

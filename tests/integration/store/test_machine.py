@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,6 +25,7 @@ from jobs.states import FINAL, Failure, State
 from jobs.store.store import Store
 
 LEASE = 30.0
+SPEC = JobSpec("j", "walks", mode="full", steps=50, guidance=5.0)
 ATTEMPTS = 2
 
 
@@ -53,7 +56,7 @@ class Life(RuleBasedStateMachine):
         batch = self.store.batches.ensure("night", source="s", output="/o")
         new = [
             NewJob(
-                JobSpec(f"j{i}", "walks", mode="full", priority=data.draw(st.integers(0, 1))),
+                replace(SPEC, custom_id=f"j{i}", priority=data.draw(st.integers(0, 1))),
                 "full",
                 "r1",
                 data.draw(st.sampled_from([4, 8])),

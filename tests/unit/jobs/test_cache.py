@@ -93,7 +93,7 @@ def test_only_what_is_certainly_gone_is_lost(
 
 
 def spec(custom_id: str) -> JobSpec:
-    return JobSpec(custom_id=custom_id, prompt="walks", seed=7)
+    return JobSpec(custom_id=custom_id, prompt="walks", seed=7, steps=50, guidance=5.0)
 
 
 def test_a_shelf_is_empty_afterwards_whatever_became_of_its_files(

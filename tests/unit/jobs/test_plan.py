@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from jobs.memory import GIB
@@ -14,16 +16,29 @@ BIG = Offer("big", ("full", "lite"), ("null", "tiny"), 80 * GIB)
 SMALL = Offer("small", ("lite",), ("null",), 24 * GIB, {"lite": 100})
 
 
+def job(custom_id: str, **values: Any) -> JobSpec:
+    return JobSpec(custom_id, "walks", model="null", steps=50, guidance=5.0, **values)
+
+
 def found(asked: dict[Asked, int]) -> Survey:
     jobs = sum(asked.values())
-    return Survey(rows=jobs, jobs=jobs, asked=asked, metadata=(), problems=(), total=0, invalid=0)
+    return Survey(
+        rows=jobs,
+        jobs=jobs,
+        asked=asked,
+        metadata=(),
+       
+        problems=(),
+        total=0,
+        invalid=0,
+    )
 
 
 @pytest.mark.parametrize(
     ("offers", "mode"), [([], "lite"), ([SMALL], "lite"), ([BIG], "full"), ([SMALL, BIG], "full")]
 )
 def test_auto_is_full_where_somebody_fits_it(offers: list[Offer], mode: str) -> None:
-    routed = Router(offers).route(JobSpec("a", "walks", model="null"))
+    routed = Router(offers).route(job("a"))
     assert routed.route.demand.mode == mode
     assert routed.job().mode == mode
     assert routed.job().spec.mode == "auto"
@@ -32,16 +47,16 @@ def test_auto_is_full_where_somebody_fits_it(offers: list[Offer], mode: str) -> 
 
 
 def test_an_explicit_mode_is_kept_even_where_nobody_serves_it() -> None:
-    routed = Router([SMALL]).route(JobSpec("a", "walks", model="null", mode="full"))
+    routed = Router([SMALL]).route(job("a", mode="full"))
     assert routed.job().mode == "full"
     assert routed.route.misfit is not None
     assert "no live worker serves full" in routed.route.misfit
 
 
 def test_content_depends_on_the_mode_that_was_chosen() -> None:
-    spec = JobSpec("a", "walks", model="null")
+    spec = job("a")
     assert Router([BIG]).route(spec).content != Router([SMALL]).route(spec).content
-    full = JobSpec("b", "walks", model="null", mode="full", priority=9, metadata={"x": "y"})
+    full = job("b", mode="full", priority=9, metadata={"x": "y"})
     assert Router([BIG]).route(spec).content == Router([]).route(full).content
 
 
@@ -56,7 +71,7 @@ def test_a_plan_groups_jobs_by_queue_and_says_who_takes_them() -> None:
     assert plan.manned
     assert not planned("b", found(asked), []).manned
     assert plan.auto == {"lite": 5}
-    assert plan.untrained == ("null", "tiny")
+    assert plan.untrained == ("null",)
     by_model = {(each.model, each.frames): each for each in plan.classes}
     null = by_model["null", (100, 101)]
     assert (null.jobs, null.workers) == (10, ("small",))

@@ -149,7 +149,12 @@ class Bench:
     def insert(self, *ids: str, batch: str = "b", limit: int = 3, **spec: Any) -> dict[str, int]:
         """Queue jobs of the null model; custom id → job id."""
         made = self.store.batches.ensure(batch, source="f", output=str(self.settings.output))
-        values: dict[str, Any] = {"model": "null", "mode": "full", "steps": 2} | spec
+        values: dict[str, Any] = {
+            "model": "null",
+            "mode": "full",
+            "steps": 2,
+            "guidance": 5.0,
+        } | spec
         new = [
             NewJob(
                 spec=JobSpec(custom_id=name, prompt=f"prompt {name}", **values),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from jobs import spec
+from jobs.models import CATALOG
 from jobs.promptfile.metadata import MAX_COLUMNS, MAX_METADATA
 from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
 from jobs.promptfile.source import EXTENSIONS, PROMPT_FORMATS
@@ -37,14 +38,20 @@ def _listed(names: Sequence[str]) -> list[str]:
     return [", ".join(quoted[:-1]), quoted[-1]]
 
 
+def _own(setting: str) -> str:
+    """The models' own values, as `steps` and `guidance` name them."""
+    models = [entry for entry in CATALOG.values() if entry.trained]
+    return "; ".join(f"`{entry.name}` {getattr(entry, setting):g}" for entry in models)
+
+
 @pytest.mark.parametrize(
     ("column", "default", "limits"),
     [
         ("frames", spec.DEFAULT_FRAMES, f"{spec.MIN_FRAMES}–{spec.MAX_FRAMES}"),
         ("seed", 0, f"0 … {spec.MAX_SEED}"),
         ("seeds", 1, f"1–{spec.MAX_SEEDS:_}"),
-        ("steps", spec.DEFAULT_STEPS, f"1–{spec.MAX_STEPS}"),
-        ("guidance", spec.DEFAULT_GUIDANCE, f"0–{spec.MAX_GUIDANCE:g}"),
+        ("steps", _own("steps"), f"1–{spec.MAX_STEPS}"),
+        ("guidance", _own("guidance"), f"0–{spec.MAX_GUIDANCE:g}"),
         ("priority", 0, f"−{spec.MAX_PRIORITY}"),
         ("formats", "`npz`", " and ".join(_listed(spec.FORMATS))),
         ("prompt", "", f"{spec.MAX_PROMPT:_} characters"),

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from jobs.models import CATALOG
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
@@ -36,7 +37,7 @@ def test_a_row_that_says_nothing_else_gets_the_defaults_and_its_number_as_id() -
     row = good(text_row())
     spec = row.spec
     assert (spec.custom_id, spec.prompt, spec.frames, spec.seed) == ("7", "walks", 100, 0)
-    assert (spec.mode, spec.steps, spec.guidance, spec.priority) == ("auto", 50, 5.0, 0)
+    assert (spec.mode, spec.steps, spec.guidance, spec.priority) == ("auto", 50, 2.5, 0)
     assert (spec.formats, spec.model, dict(spec.metadata)) == (("npz",), "tiny", {})
     assert row.seeds == 1
 
@@ -49,6 +50,20 @@ def test_the_command_lines_defaults_fill_only_what_the_row_lacks() -> None:
     row = good(read_row(raw, defaults))
     assert (row.spec.mode, row.spec.frames, row.seeds, row.spec.steps) == ("lite", 40, 3, 11)
     assert (row.spec.guidance, row.spec.priority, row.spec.formats) == (2.0, -4, ("bvh",))
+
+
+@pytest.mark.parametrize("model", CATALOG)
+def test_steps_and_guidance_left_empty_are_the_models_own(model: str) -> None:
+    own = (CATALOG[model].steps, CATALOG[model].guidance)
+    spec = good(text_row(model=model, steps="", guidance="")).spec
+    assert (spec.steps, spec.guidance) == own
+    raw = RawRow(1, 2, {"prompt": "walks"})
+    spec = good(read_row(raw, Defaults(model=model))).spec
+    assert (spec.steps, spec.guidance) == own
+    spec = good(read_row(raw, Defaults(model=model, steps=7, guidance=0.0))).spec
+    assert (spec.steps, spec.guidance) == (7, 0.0), "a zero is a value, not an empty cell"
+    spec = good(text_row(model=model, steps=str(own[0]), guidance=str(own[1]))).spec
+    assert spec == good(text_row(model=model)).spec, "saying it is the same job"
 
 
 def test_seconds_of_the_row_win_over_the_default_frames() -> None:
@@ -210,8 +225,8 @@ def test_all_problems_of_a_row_are_found() -> None:
     row = text_row(prompt="", id="../x", frames="1", seed="-1", seeds="0", mode="x", steps="x",
                    guidance="x", priority="x", formats="x", model="x")  # fmt: skip
     assert [column for _, column in wrong(row)] == [
-        "id", "prompt", "frames", "seed", "seeds", "mode", "steps", "guidance", "priority",
-        "formats", "model",
+        "id", "prompt", "frames", "seed", "seeds", "model", "mode", "steps", "guidance",
+            "priority", "formats",
     ]  # fmt: skip
 
 
