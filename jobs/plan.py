@@ -12,6 +12,7 @@ from jobs.promptfile.survey import Asked, Survey
 from jobs.records import Artifact, NewJob
 from jobs.routing import Demand, Offer, choose_mode, demand, fits, misfit
 from jobs.spec import JobSpec
+from jobs.verbs.unfamiliar import Unfamiliar
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ class Plan:
         auto: mode → how many jobs that asked for `auto` would get it.
         manned: whether any worker is live, declared or about to start.
         metadata: the columns kept as metadata.
-        untrained: models asked for whose weights are no more than seeded noise.
+        untrained: models asked for that are engines of tests.
+        unfamiliar: what prompts ask for that their model has never seen.
         problems: the first problems of the bad rows.
     """
 
@@ -127,6 +129,7 @@ class Plan:
     manned: bool
     metadata: tuple[str, ...]
     untrained: tuple[str, ...]
+    unfamiliar: tuple[Unfamiliar, ...]
     problems: tuple[Problem, ...]
 
 
@@ -153,12 +156,13 @@ def planned(batch: str, found: Survey, offers: Sequence[Offer]) -> Plan:
         manned=bool(router.offers),
         metadata=found.metadata,
         untrained=untrained(found),
+        unfamiliar=found.unfamiliar,
         problems=found.problems,
     )
 
 
 def untrained(found: Survey) -> tuple[str, ...]:
-    """The models that a file asks for whose weights were never trained."""
+    """The models that a file asks for that are engines of tests and make no motions."""
     models = sorted({asked.model for asked in found.asked})
     return tuple(model for model in models if not model_entry(model).trained)
 

@@ -12,6 +12,7 @@ from jobs.plan import Routed, untrained
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.survey import Survey
 from jobs.records import Batch, Inserted, NewJob
+from jobs.verbs.unfamiliar import Unfamiliar
 
 #: How many changed rows a result names.
 NAMED = 5
@@ -33,7 +34,8 @@ class SubmitResult:
         problems: the first problems of the rows left out.
         invalid_file: where these rows were written, if there are any.
         metadata: the columns kept as metadata.
-        untrained: models that the file asks for whose weights are no more than seeded noise.
+        untrained: models that the file asks for that are engines of tests.
+        unfamiliar: what prompts ask for that their model has never seen.
         auto: mode → how many of the new jobs that asked for `auto` got it.
         manned: whether any worker was live, declared or about to start.
         misfits: why no live worker takes a new job → how many there are.
@@ -52,6 +54,7 @@ class SubmitResult:
     invalid_file: Path | None
     metadata: tuple[str, ...]
     untrained: tuple[str, ...]
+    unfamiliar: tuple[Unfamiliar, ...]
     auto: dict[str, int]
     manned: bool
     misfits: dict[str, int]
@@ -112,6 +115,7 @@ class Tally:
             invalid_file=invalid_file,
             metadata=found.metadata,
             untrained=untrained(found),
+            unfamiliar=found.unfamiliar,
             auto=dict(self._auto),
             manned=self._manned,
             misfits=dict(self._misfits),

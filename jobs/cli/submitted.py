@@ -14,6 +14,7 @@ import click
 
 from jobs.cli.output import Column, note, print_json, print_table
 from jobs.cli.text import clean, plural
+from jobs.cli.unfamiliar import note_unfamiliar, unfamiliar_document
 from jobs.promptfile.identity import safe_name
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def result_document(result: SubmitResult) -> dict[str, object]:
         "cached": result.cached,
         "invalid": result.invalid,
         "requeued": result.requeued,
+        "unfamiliar": unfamiliar_document(result.unfamiliar),
     }
 
 
@@ -66,6 +68,7 @@ def plan_document(plan: Plan) -> dict[str, object]:
             }
             for each in plan.classes
         ],
+        "unfamiliar": unfamiliar_document(plan.unfamiliar),
     }
 
 
@@ -94,6 +97,7 @@ def print_result(
         note(f"note: they are in {path}; mend them there and add them to the batch with")
         note(f"      hymo submit {shlex.quote(path)} --batch {result.batch.name}")
     note_file(result.metadata, result.untrained)
+    note_unfamiliar(result.unfamiliar)
     if result.requeued:
         jobs = plural(result.requeued, "job")
         note(f"note: {jobs} queued again: their files were gone")
@@ -122,6 +126,7 @@ def print_plan(plan: Plan, source: Source, *, as_json: bool) -> None:
             click.echo(f"auto would choose {_auto(plan.auto)}")
     note_invalid(plan.invalid, plan.problems, source)
     note_file(plan.metadata, plan.untrained)
+    note_unfamiliar(plan.unfamiliar)
     note_auto(plan.auto, manned=plan.manned)
     for each in plan.classes:
         note_misfits(each.misfits)

@@ -18,6 +18,7 @@ from jobs.promptfile.problem import LISTED, Problem, PromptFileError, Unreadable
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
 from jobs.promptfile.source import Source
+from jobs.verbs.unfamiliar import Unfamiliar, Watch
 
 #: Metadata columns that a survey names; JSON rows may each have others.
 MOST_NAMES = 1000
@@ -48,6 +49,7 @@ class Survey:
         jobs: jobs that the good rows make.
         asked: how many of these jobs ask for what.
         metadata: the columns kept as metadata, in the order first seen.
+        unfamiliar: what the prompts of good rows ask for that their model has never seen.
         problems: the first `LISTED` problems of the bad rows.
         total: how many problems there are.
         invalid: bad rows.
@@ -57,6 +59,7 @@ class Survey:
     jobs: int
     asked: Mapping[Asked, int]
     metadata: tuple[str, ...]
+    unfamiliar: tuple[Unfamiliar, ...]
     problems: tuple[Problem, ...]
     total: int
     invalid: int
@@ -119,6 +122,7 @@ class _Count:
         self._rows = self._jobs = self._invalid = 0
         self._asked: Counter[Asked] = Counter()
         self._metadata: dict[str, None] = {}
+        self._watch = Watch()
         self.problems: list[Problem] = []
         self.total = 0
 
@@ -133,6 +137,7 @@ class _Count:
         self._rows += 1
         self._jobs += row.seeds
         self._asked[Asked(row.spec.model, row.spec.mode, row.spec.frames)] += row.seeds
+        self._watch.add(row.spec.model, row.number, row.spec.prompt)
         if len(self._metadata) < MOST_NAMES:
             self._metadata |= dict.fromkeys(row.spec.metadata)
 
@@ -142,6 +147,7 @@ class _Count:
             jobs=self._jobs,
             asked=self._asked,
             metadata=tuple(self._metadata),
+            unfamiliar=self._watch.found(),
             problems=tuple(self.problems),
             total=self.total,
             invalid=self._invalid,

@@ -72,9 +72,60 @@ def test_json_is_exactly_its_schema(submit: Submit) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {
         "schema": "hymo.submit/1", "batch": "night", "new": 1, "existing": 0, "changed": 0,
-        "cached": 0, "invalid": 1, "requeued": 0,
+        "cached": 0, "invalid": 1, "requeued": 0, "unfamiliar": [],
     }  # fmt: skip
     assert done.stdout.count("\n") == 1
+
+
+UNFAMILIAR = """prompt,seeds,model
+a person juggles three balls,,
+she is juggling and salutes,3,
+a person walks forward on hands and knees,,
+une personne marche vers la gauche,,
+a person juggles,,null
+"""
+
+
+def test_what_the_model_has_never_seen_is_said_once(submit: Submit) -> None:
+    write(UNFAMILIAR)
+    verbs = "note: model tiny has never seen 2 verbs of this file and will guess: "
+    notes = [
+        f"{verbs}juggles (rows 1, 2), salutes (row 2)",
+        "note: model tiny knows English alone and will guess at 1 prompt: row 4",
+    ]
+    for option in ("--dry-run", "--no-cache"):
+        done = submit("prompts.csv", option)
+        assert [line for line in done.stderr.splitlines() if "model tiny" in line] == notes
+    found = {
+        "model": "tiny",
+        "verbs": [
+            {"verb": "juggles", "count": 2, "rows": [1, 2]},
+            {"verb": "salutes", "count": 1, "rows": [2]},
+        ],
+        "not_english": {"count": 1, "rows": [4]},
+    }
+    for option in ("--dry-run", "--no-cache"):
+        assert json.loads(submit("prompts.csv", option, "--json").stdout)["unfamiliar"] == [found]
+
+
+def test_models_without_a_list_are_not_doubted(submit: Submit) -> None:
+    write("prompt\na person juggles\nune personne marche vers la gauche\n")
+    for model in ("null", "hy-motion-1.0"):
+        done = submit("prompts.csv", "--dry-run", "--model", model)
+        assert done.exit_code == 0
+        assert "never seen" not in done.stderr
+        assert "English" not in done.stderr
+
+
+def test_a_long_list_of_verbs_is_cut(submit: Submit) -> None:
+    unseen = ("juggles", "salutes", "swims", "rows", "knits", "sneezes", "coughs", "yodels", "skis",
+              "paddles")  # fmt: skip
+    write("prompt\n" + "".join(f"a person {verb}\n" for verb in (*unseen, *["she skis"] * 4)))
+    done = submit("prompts.csv", "--dry-run")
+    (line,) = [line for line in done.stderr.splitlines() if "never seen" in line]
+    assert "never seen 10 verbs" in line
+    assert "skis (rows 9, 11, 12, …)" in line
+    assert line.endswith(" and 2 more")
 
 
 def test_problems_are_listed_with_file_line_column_and_mend(submit: Submit) -> None:

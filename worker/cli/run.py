@@ -100,7 +100,7 @@ def run(
         catch_up(store, result.batch)
         seconds = time.monotonic() - began
         if as_json:
-            print_json(run_document(result.batch, snapshot, seconds))
+            print_json(run_document(result.batch, snapshot, seconds, result.unfamiliar))
         else:
             print_summary(store, result.batch, snapshot, seconds, result.untrained)
         note_changed(result)

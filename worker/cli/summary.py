@@ -14,18 +14,24 @@ if TYPE_CHECKING:
     from jobs.progress import Snapshot
     from jobs.records import Batch
     from jobs.store.store import Store
+    from jobs.verbs.unfamiliar import Unfamiliar
 
 #: Failed jobs named in a summary; history has them all.
 NAMED = 5
 
 
-def run_document(batch: Batch, snapshot: Snapshot, seconds: float) -> dict[str, object]:
+def run_document(
+    batch: Batch, snapshot: Snapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
+) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
+    from jobs.cli.unfamiliar import unfamiliar_document
+
     return {
         "schema": "hymo.run/1",
         "batch": batch.name,
         "counts": {state.value: snapshot.counts.get(state, 0) for state in State},
         "seconds": round(seconds, 3),
+        "unfamiliar": unfamiliar_document(unfamiliar),
     }
 
 

@@ -27,7 +27,7 @@ def found(asked: dict[Asked, int]) -> Survey:
         jobs=jobs,
         asked=asked,
         metadata=(),
-       
+        unfamiliar=(),
         problems=(),
         total=0,
         invalid=0,

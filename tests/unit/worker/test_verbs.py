@@ -1,0 +1,49 @@
+"""The queue's list of verbs is that of the training phrases, and cries no wolf at any of these."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pytest
+
+from hymotion.training.texts import SUBJECTS, Texts, own_texts
+from hymotion.training.verbs import main, taught_verbs
+from jobs.verbs.finder import unseen, words
+from jobs.verbs.known import known_verbs
+from jobs.verbs.language import is_foreign
+
+
+@pytest.fixture(scope="module")
+def texts() -> Texts:
+    return own_texts()
+
+
+def test_the_list_is_as_its_command_writes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    main()
+    table = files("jobs.verbs").joinpath("tiny.txt").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == table
+
+
+def test_verbs_of_held_out_phrases_alone_are_not_listed(texts: Texts) -> None:
+    held = tuple(each for each in texts.phrases if each.split == "held")
+    assert taught_verbs(Texts(held)) == ()
+    some = tuple(each for each in texts.phrases if each.action != "crawl")
+    assert "crawls" in taught_verbs(texts)
+    assert "crawls" not in taught_verbs(Texts(some))
+
+
+@pytest.mark.parametrize("form", ["third", "progressive", "gerund", "bare"])
+@pytest.mark.parametrize("split", ["train", "held"])
+def test_no_phrase_of_the_training_table_is_doubted(texts: Texts, form: str, split: str) -> None:
+    known = known_verbs("tiny")
+    assert known is not None
+    subjects = (*SUBJECTS[split], "")
+    alarms: dict[str, list[str]] = {}
+    for at, phrase in enumerate(texts.phrases):
+        if phrase.split == split:
+            prompt = subjects[at % len(subjects)] + texts.wording.formed(phrase.phrase, form)
+            tokens = words(prompt)
+            assert not is_foreign(tokens), prompt
+            for word in unseen(tokens, known):
+                alarms.setdefault(word, []).append(prompt)
+    assert alarms == {}
