@@ -20,7 +20,7 @@ pytestmark = pytest.mark.redis
 
 PROMPTS = """prompt,id,frames,mode,steps,formats
 a person walks,walk,20,full,2,npz;bvh
-a person runs,run,30,lite,2,npz
+a person runs and juggles,run,30,lite,2,npz
 a person jumps,jump,40,auto,2,npz
 """
 
@@ -38,6 +38,7 @@ def test_a_file_becomes_motions_and_rows(shell: Any, prompts: str) -> None:
     assert "batch night: 3 new, 0 existing" in done.stdout
     assert "auto chose full for 1 job" in done.stdout, "the worker about to start counts"
     assert "untrained" not in done.stdout + done.stderr
+    assert "tiny has never seen 1 verb of this file and will guess: juggles (row 2)" in done.stderr
     assert "3/3 done" in done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if str(shell.home) not in line)
     folder = shell.home / "output" / "night"
@@ -64,6 +65,13 @@ def test_running_again_adds_nothing_and_starts_nothing(shell: Any, prompts: str)
         "schema": "hymo.run/1",
         "batch": "night",
         "counts": {"queued": 0, "running": 0, "succeeded": 3, "failed": 0, "cancelled": 0},
+        "unfamiliar": [
+            {
+                "model": "tiny",
+                "verbs": [{"verb": "juggles", "count": 1, "rows": [2]}],
+                "not_english": {"count": 0, "rows": []},
+            }
+        ],
     }
     log = (shell.home / "logs" / "worker-cpu.log").read_text()
     assert log.count("is ready") == 1
