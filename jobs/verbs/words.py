@@ -73,6 +73,7 @@ _ELSE = _set(
     need needed needs want wants wanted likes liked feel feels felt seemed appeared
     remains remained bored tired exhausted excited injured wounded crossed
     raised extended stretched spread bent naked aged sacred hundred red speed indeed need feed
+    wear wears wearing wore see sees seeing saw hear hears hearing know knows think thinks thinking
     shows showed contains depicts amused seated dressed armed surprised
     """
 )

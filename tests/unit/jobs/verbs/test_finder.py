@@ -65,6 +65,27 @@ def test_nouns_and_adjectives_are_not(prompt: str) -> None:
     assert taken == set()
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a person throws punches, elbows and knees", "someone performs lunges, squats and push-ups",
+        "a man is boxing, throwing jabs, hooks and uppercuts", "it is morning, and",
+        "a person does three kicks and flips", "there is nothing on the floor, and everything in",
+        "a person jogs in a circle, hands on hips, eyes on the ground", "zombie walk, arms forward",
+        "a person washes windows and doors, floors and walls", "Walk forward, turn left, wave.",
+        "a person walks through mud, puddles and leaves", "a figure moves cones, flags and markers",
+        "a person walks in heels and skirts", "standing with knees bent, palms facing up, ready",
+        "a person goes to bed", "a person wearing jeans and boots walks to the doors of the house",
+        "a man kicks something or someone with his left leg", "the dancer's arms", "in a hurry",
+        "he leans on walls and tables, legs crossed, arms folded, head tilted, tired and exhausted",
+    ],
+)  # fmt: skip
+def test_prompts_of_seen_verbs_alone_pass(prompt: str) -> None:
+    known = known_verbs("tiny")
+    assert known is not None
+    assert unseen(words(prompt), known) == []
+
+
 def test_the_examples_are_read_as_a_person_reads_them() -> None:
     known = known_verbs("tiny")
     assert known is not None
