@@ -93,11 +93,9 @@ def test_the_examples_are_read_as_a_person_reads_them() -> None:
         rows = [(row["id"], row["prompt"]) for row in csv.DictReader(file)]
     found = {name: unseen(words(prompt), known) for name, prompt in rows}
     assert {name: verbs for name, verbs in found.items() if verbs} == {
-        "catch_bounce": ["catches"],
         "conduct": ["conducts"],
         "sweep": ["sweeps"],
         "carry_box": ["carries"],
-        "balance": ["balances"],
         "look_lost": ["looks"],
         "phone_nod": ["answers", "nods"],
     }
