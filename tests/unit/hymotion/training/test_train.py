@@ -1,0 +1,103 @@
+"""The command that trains, from a dataset on disk to a model that loads; cut, killed, resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import hymotion
+from hymotion import Request
+from hymotion.training.build import write
+from hymotion.training.snapshot import FILE, Snapshot
+from hymotion.training.train import STOPPED, main
+from tests.unit.hymotion.training.test_dataset import sample, sway
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("dataset")
+    samples = [
+        sample("one", "jumping_jacks", frames=50),
+        sample("two", "kick", side="left"),
+        sample("three", "walk", split="held", frames=90),
+    ]
+    write(samples, out, sway=sway(), pairs=4, seed=4)
+    return out
+
+
+def options(dataset: Path, out: Path, *more: str) -> list[str]:
+    common = ["--mode", "lite", "--batch-frames", "64", "--device", "cpu"]
+    return [str(dataset), str(out), *common, *more]
+
+
+def test_a_dataset_becomes_a_model(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(dataset, tmp_path, "--steps", "2")) == 0
+    assert "done at step 2" in capsys.readouterr().err
+    pipeline = hymotion.load(tmp_path / "model")
+    [motion] = pipeline.sample([Request(frames=20, seed=1, prompt="kicks", steps=2)])
+    assert motion.joints.shape == (20, 22, 3)
+    # The same command has nothing left to do; another learning rate is another run.
+    assert main(options(dataset, tmp_path, "--steps", "2")) == 0
+    assert main(options(dataset, tmp_path, "--steps", "2", "--learning-rate", "1e-4")) == 1
+    assert "learning_rate 0.001, not 0.0001" in capsys.readouterr().err
+    # And it can be the start of another.
+    begun = tmp_path / "begun"
+    init = ("--init", str(tmp_path / "model"), "--steps", "1")
+    assert main(options(dataset, begun, *init)) == 0
+
+
+def test_what_cannot_start_says_why(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(options(tmp_path / "nowhere", tmp_path)) == 1
+    assert "is no dataset" in capsys.readouterr().err
+    assert main(options(dataset, tmp_path, "--parallel", "ddp")) == 1
+    assert "Start it with torchrun" in capsys.readouterr().err
+
+
+def started(dataset: Path, out: Path) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "hymotion.training.train"]
+    command += options(dataset, out, "--steps", "100000", "--save-every", "0")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 90
+    while not (out / FILE).exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return process
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_and_one_that_is_asked_to_stop_saves(
+    dataset: Path, tmp_path: Path
+) -> None:
+    process = started(dataset, tmp_path)
+    process.kill()
+    process.wait()
+    first = Snapshot.read(tmp_path)
+    assert first is not None
+    assert first.step > 0
+    before = (tmp_path / FILE).stat().st_mtime_ns
+    process = started(dataset, tmp_path)
+    deadline = time.monotonic() + 90
+    while (tmp_path / FILE).stat().st_mtime_ns == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == STOPPED
+    second = Snapshot.read(tmp_path)
+    assert second is not None
+    assert second.step > first.step
+    assert all(value.isfinite().all() for value in second.average.values())
+    assert torch.is_tensor(next(iter(second.learner.values())))
+    assert (tmp_path / "model" / "weights.safetensors").exists()
