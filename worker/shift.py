@@ -23,6 +23,9 @@ from worker.stamp import Stamp
 
 log = logging.getLogger(__name__)
 
+REFUSED = "job %d: the lease was lost; its result is refused"
+"""Said once a job, whoever sees it first: the renewals, or the writing of the result."""
+
 #: Most motions of a pack where neither the settings nor memory say less: beyond this a CPU gains
 #: nothing, and a pack's first motion waits for its last.
 CPU_PACK = 8
@@ -157,7 +160,7 @@ class Shift:
             win = by_id[job_id]
             discard(win.claim)
             if error is None:
-                log.warning("job %d: the lease was lost; its result is refused", job_id)
+                log.warning(REFUSED, job_id)
             else:
                 fails.append(_unpublished(win, error))
         if fails:
@@ -172,6 +175,8 @@ class Shift:
         if not new:
             return
         self._stopped |= new
+        for job_id in sorted(new & gone.lost):
+            log.warning(REFUSED, job_id)
         cancelled = [self._held[job_id] for job_id in new & gone.cancelled - gone.lost]
         if cancelled:
             self._outage.ride(lambda: self._store.queue.cancelled(cancelled))
