@@ -59,7 +59,8 @@ class Recordings:
         for name in self._names:
             path = Path(name)
             if path.is_dir():
-                for each in sorted(path.rglob(f"*{SUFFIX}")):
+                files = sorted(each for each in path.rglob(f"*{SUFFIX}") if each.is_file())
+                for each in files:
                     yield from self._file(each, str(each.relative_to(path).with_suffix("")))
             elif path.exists():
                 yield from self._file(path, str(path.with_suffix("")))
@@ -88,19 +89,26 @@ class Recordings:
         yield name, motion
 
 
-def partner_in(folder: Path) -> Callable[[str], Motion | None]:
+def partner_in(folder: Path, problems: list[str]) -> Callable[[str], Motion | None]:
     """Gives the motion of a name in a folder: at the same path below it, or else its file name.
 
-    Raises (when called):
-        MotionFileError: the file is there and is no motion.
+    Args:
+        folder: of the partners.
+        problems: gets a sentence for a file that is there and is no motion; there is no partner
+            then.
     """
 
     def partner(name: str) -> Motion | None:
+        from hymotion.errors import MotionFileError
         from hymotion.export import read_npz
 
         for place in (folder / f"{name}{SUFFIX}", folder / f"{Path(name).name}{SUFFIX}"):
             if place.is_file():
-                return read_npz(place).motion
+                try:
+                    return read_npz(place).motion
+                except MotionFileError as error:
+                    problems.append(str(error))
+                    return None
         return None
 
     return partner

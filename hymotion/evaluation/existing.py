@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from hymotion.config import FPS
 from hymotion.errors import MeasureError
+from hymotion.export.retime import retimed
 from hymotion.metrics.baseline import Baseline
 from hymotion.metrics.descriptor import WINDOW
 from hymotion.metrics.frechet import MIN_CLIPS, Distance, Reference
@@ -88,8 +90,12 @@ def evaluate_motions(
     reference: Reference,
     baseline: Baseline,
     partner: Callable[[str], Motion | None] | None = None,
+    on_problem: Callable[[MeasureError], None] | None = None,
 ) -> SetReport:
     """Measure motions one by one, with none of them kept.
+
+    Those of another frame rate are measured as they are at 30 a second, as the real ones are:
+    jitter is a third difference over frames and is not comparable between frame rates.
 
     Args:
         motions: names, each once, and motions of 4 frames or more; those of fewer than 20 are
@@ -97,27 +103,37 @@ def evaluate_motions(
         reference: to take the distance from.
         baseline: of the same reference.
         partner: gives the run of the same request to compare a motion with, by its name.
+        on_problem: told of a motion that is too short, which is then left out, and of a partner
+            of another length, without which the motion is then measured; None: it is raised.
 
     Raises:
-        MeasureError: no motions, one too short, or a partner of another length.
+        MeasureError: no motions could be measured; what `on_problem` is for without it.
     """
     scores: list[MotionScore] = []
     sums: list[WindowSums] = []
+    tell = on_problem or _raise
     for name, motion in motions:
+        usual = retimed(motion, FPS)
         try:
-            score = _score(name, motion, partner(name) if partner is not None else None)
-            if score.quality.finite and motion.frames >= WINDOW:
-                sums.append(reference.summary(motion))
+            quality = measure(usual)
+            if quality.finite and usual.frames >= WINDOW:
+                sums.append(reference.summary(usual))
         except MeasureError as error:
-            # A set is long; which of its motions it was must be said.
-            problem = f"{name}: {error.problem}"
-            raise MeasureError(
-                problem, mend=error.mend, field=error.field, value=error.value
-            ) from error
+            tell(_named(name, error))
+            continue
+        score = MotionScore(name=name, frames=motion.frames, quality=quality, paired=None)
+        if partner is not None and quality.finite:
+            try:
+                score = replace(score, paired=_paired(motion, partner(name)))
+            except MeasureError as error:
+                tell(_named(name, error))
         scores.append(score)
     if not scores:
         raise MeasureError(
-            "no motions to measure", mend="Name at least one", field="motions", value=0
+            "no motions to measure",
+            mend="Name a file, or a folder or batch with at least one",
+            field="motions",
+            value=0,
         )
     outlying = _standing_out({one.name: one.quality for one in scores})
     return SetReport(
@@ -130,15 +146,22 @@ def evaluate_motions(
     )
 
 
-def _score(name: str, motion: Motion, other: Motion | None) -> MotionScore:
-    quality = measure(motion)
-    comparable = quality.finite and other is not None and measure(other).finite
-    return MotionScore(
-        name=name,
-        frames=motion.frames,
-        quality=quality,
-        paired=paired_error(other, motion) if other is not None and comparable else None,
+def _raise(error: MeasureError) -> None:
+    raise error
+
+
+def _named(name: str, error: MeasureError) -> MeasureError:
+    """The error with the motion it is about: a set is long."""
+    return MeasureError(
+        f"{name}: {error.problem}", mend=error.mend, field=error.field, value=error.value
     )
+
+
+def _paired(motion: Motion, other: Motion | None) -> PairedError | None:
+    """How far a motion is from its partner; None without one that is finite."""
+    if other is None or not np.isfinite(other.joints).all() or not np.isfinite(other.rot6d).all():
+        return None
+    return paired_error(other, motion)
 
 
 def _standing_out(qualities: Mapping[str, Quality]) -> dict[str, tuple[str, ...]]:

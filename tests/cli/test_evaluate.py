@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from hymotion.export import read_npz
+from hymotion.export import read_npz, write_npz
+from hymotion.export.retime import retimed
 from hymotion.metrics import load_baseline, measure
 from jobs.cli.main import hymo
 from tests.cli.made import night
@@ -94,12 +95,36 @@ def test_a_damaged_file_is_named_and_the_others_are_measured(hymo_: Hymo, tmp_pa
     assert "no motions to measure" in alone.stderr
 
 
+def test_a_partner_that_is_damaged_or_another_run_is_named(hymo_: Hymo, tmp_path: Path) -> None:
+    other = tmp_path / "exact"
+    shutil.copytree(tmp_path / "out" / "night", other)
+    (other / "walk_s0.npz").write_bytes(b"PK nothing")
+    (tmp_path / "out" / "folder.npz").mkdir()
+    done = hymo_("evaluate", "out", "--paired", "exact", "--json")
+    assert done.exit_code == 1
+    report = json.loads(done.stdout)
+    [problem] = report["problems"]
+    assert "exact/walk_s0.npz" in problem
+    assert report["unpaired"] == ["night/walk_s0"]
+    assert report["motions"][1]["paired"]["joints_max"] == 0
+    # A shorter run of the same name.
+    recording = read_npz(tmp_path / "out" / "night" / "wave_s0.npz")
+    shorter = retimed(recording.motion, 24)
+    with (other / "walk_s0.npz").open("wb") as file:
+        write_npz(shorter, file, metadata=recording.metadata)
+    done = hymo_("evaluate", "out", "--paired", "exact", "--json")
+    assert done.exit_code == 1
+    [problem] = json.loads(done.stdout)["problems"]
+    assert problem.startswith("night/walk_s0: the runs differ")
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         ((), 2, "name motions, or a model"),
         (("night", "--model", "tiny"), 2, "name motions, or a model"),
         (("--model", "tiny", "--paired", "."), 2, "--paired compares motions"),
+        (("--model", ""), 1, "no bundled model"),
         (("--model", "huge"), 1, "no bundled model"),
         (("--model", "tiny", "--actions", "flying"), 1, "never taught flying"),
         (("--model-dir", "out"), 1, "config.yml"),

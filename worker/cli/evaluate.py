@@ -102,7 +102,7 @@ def evaluate(
     from hymotion.errors import HymotionError
     from hymotion.evaluation import Options
 
-    if bool(names) == (model is not None or model_dir is not None) or (model and model_dir):
+    if sum((bool(names), model is not None, model_dir is not None)) != 1:
         raise click.UsageError("name motions, or a model with --model, or one with --model-dir")
     if paired is not None and not names:
         raise click.UsageError("--paired compares motions: name them")
@@ -128,7 +128,7 @@ def _load(
 
     if model_dir is not None:
         return load(model_dir, device=device, dtype=dtype)
-    return load_bundled(model or "tiny", mode, device=device, dtype=dtype)
+    return load_bundled("tiny" if model is None else model, mode, device=device, dtype=dtype)
 
 
 def _model(pipeline: Pipeline, options: Options, as_json: bool) -> int:
@@ -157,7 +157,8 @@ def _motions(app: App, names: tuple[str, ...], paired: Path | None, as_json: boo
             recordings.motions(),
             reference=load_reference(),
             baseline=load_baseline(),
-            partner=None if paired is None else partner_in(paired),
+            partner=None if paired is None else partner_in(paired, recordings.problems),
+            on_problem=lambda error: recordings.problems.append(str(error)),
         )
     finally:
         # Also where nothing at all could be read.

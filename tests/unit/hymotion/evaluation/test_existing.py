@@ -10,7 +10,8 @@ from hymotion.errors import MeasureError
 from hymotion.evaluation.evaluate import Measures
 from hymotion.evaluation.existing import SetReport, evaluate_motions
 from hymotion.evaluation.table import set_lines
-from hymotion.metrics import paired_error
+from hymotion.export.retime import retimed
+from hymotion.metrics import measure, paired_error
 from hymotion.motion import Motion
 from tests.unit.hymotion.metrics.bodies import acting, noise
 
@@ -69,6 +70,42 @@ def test_a_pair_of_unlike_lengths_is_named(own: Measures) -> None:
     long = {"a": acting("march", seed=0, frames=70)}
     with pytest.raises(MeasureError, match="a: the runs differ"):
         report(own, {"a": acting("march", seed=0)}, partner=long.get)
+
+
+def test_what_cannot_be_compared_or_measured_is_told_and_the_others_are_measured(
+    own: Measures,
+) -> None:
+    told: list[MeasureError] = []
+    motions = {
+        "a": acting("march", seed=0),
+        "b": acting("march", seed=1),
+        "three": acting("march", seed=2, frames=3),
+    }
+    partners = {"a": acting("march", seed=0, frames=70), "b": acting("march", seed=1)}
+    found = report(own, motions, partner=partners.get, on_problem=told.append)
+    assert [one.name for one in found.motions] == ["a", "b"]
+    assert found.unpaired == ("a",)
+    assert found.motions[1].paired is not None
+    assert [error.problem.split(":")[0] for error in told] == ["a", "three"]
+
+
+def test_another_frame_rate_is_measured_as_it_is_at_thirty(own: Measures) -> None:
+    usual = marches()
+    twice = {name: retimed(one, 60) for name, one in usual.items()}
+    found = report(own, twice)
+    expected = report(own, usual)
+    for one, other in zip(found.motions, expected.motions, strict=True):
+        assert one.quality.jitter == pytest.approx(other.quality.jitter, rel=1e-3)
+        assert one.quality.skate == pytest.approx(other.quality.skate, rel=1e-3)
+    assert found.distance is not None
+    assert expected.distance is not None
+    assert found.distance.value == pytest.approx(expected.distance.value, rel=1e-3)
+    assert found.motions[0].frames == twice["march_0"].frames
+    raw = measure(twice["march_0"]).jitter
+    assert raw is not None
+    assert raw > 2 * (found.motions[0].quality.jitter or 0), "straight lines have corners"
+    slower = retimed(usual["march_0"], 24)
+    assert report(own, {"a": slower}).motions[0].quality == measure(retimed(slower, 30))
 
 
 def test_a_short_motion_is_measured_and_left_out_of_the_distance(own: Measures) -> None:
