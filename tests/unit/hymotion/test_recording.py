@@ -65,7 +65,7 @@ def test_the_format_s_own_keys_are_all_that_is_written(
         ({"trans": np.zeros((24, 3), np.float32)}, "25, 24 and 25 frames"),
         ({"trans": np.full((25, 3), np.nan)}, "trans has numbers that are not finite"),
         ({"trans": np.ones((25, 3))}, "cm from where the rotations put them"),
-        ({"joints": np.array([object()])}, "damaged or no .npz"),
+        ({"joints": np.array([object()])}, r"damaged or no .npz \(it holds no plain arrays\)"),
     ],
 )
 def test_files_that_are_no_motion(
