@@ -36,8 +36,11 @@ class Chosen:
     def __init__(self, store: Store, names: Sequence[str]) -> None:
         self._store = store
         meant = [find(store, name) for name in dict.fromkeys(names)]
-        self.batches: tuple[Batch, ...] = tuple(m for m in meant if not isinstance(m, tuple))
-        self._jobs = tuple(job for m in meant if isinstance(m, tuple) for job in m)
+        # `night` and `night/` are one batch, `7` and `night/wave` may be one job.
+        batches = {m.id: m for m in meant if not isinstance(m, tuple)}
+        jobs = {job.id: job for m in meant if isinstance(m, tuple) for job in m}
+        self.batches: tuple[Batch, ...] = tuple(batches.values())
+        self._jobs = tuple(jobs.values())
         counts = [store.batches.counts(batch.id) for batch in self.batches]
         for batch, count in zip(self.batches, counts, strict=True):
             if not count.get(State.SUCCEEDED):
@@ -47,15 +50,16 @@ class Chosen:
                     f"`hymo watch {batch.name}` waits for it, `hymo show {batch.name}` tells more",
                 )
         self.undone = sum(sum(count.values()) - count[State.SUCCEEDED] for count in counts)
-        self.most = len(self._jobs) + sum(count[State.SUCCEEDED] for count in counts)
+        whole = {batch.name for batch in self.batches}
+        beside = sum(
+            job.batch not in whole or job.state is not State.SUCCEEDED for job in self._jobs
+        )
+        self.most = beside + sum(count[State.SUCCEEDED] for count in counts)
 
     def jobs(self) -> Iterator[JobRow]:
         """Each job once, with its files, a page of a batch at a time."""
-        seen = set()
-        for job in self._jobs:
-            if job.id not in seen:
-                seen.add(job.id)
-                yield job
+        seen = {job.id for job in self._jobs}
+        yield from self._jobs
         for batch in self.batches:
             wanted = JobFilter(batch_id=batch.id, states=(State.SUCCEEDED,))
             for page in self._store.history.pages(wanted, Order("id", descending=False)):
