@@ -99,6 +99,13 @@ class LazyGroup(click.Group):
         ]
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click itself would end with 1 where the reader went away."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGoneError from error
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -121,9 +128,10 @@ class LazyGroup(click.Group):
         except click.ClickException as error:
             error.show()
             sys.exit(error.exit_code)
-        except BrokenPipeError:
-            # Whoever read our output has seen enough; flushing again at exit would fail again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (BrokenPipeError, _ReaderGoneError):
+            from jobs.cli.output import forget_reader
+
+            forget_reader()
             sys.exit(ExitCode.OK)
         except Exception as error:
             fault = explain(error)
@@ -132,6 +140,10 @@ class LazyGroup(click.Group):
             click.echo(f"hymo: {fault.message}", err=True)
             sys.exit(fault.exit_code)
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+class _ReaderGoneError(Exception):
+    """Whoever read our output has seen enough."""
 
 
 def _docstring(module: str, attribute: str) -> str | None:

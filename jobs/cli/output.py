@@ -50,6 +50,11 @@ class Column:
     least: int = 8
 
 
+def forget_reader() -> None:
+    """Write stdout to nowhere from now on: its reader went, what is buffered would fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def console(stream: TextIO | None = None) -> Console:
     """A console on `stream` (default stdout): plain and of unlimited width off a terminal.
 
@@ -57,12 +62,17 @@ def console(stream: TextIO | None = None) -> Console:
     """
     from rich.console import Console
 
+    class Pipeable(Console):
+        def on_broken_pipe(self) -> None:
+            # Rich itself would end with 1; the root group knows better.
+            raise BrokenPipeError
+
     stream = stream or sys.stdout
     width = None
     if not stream.isatty():
         columns = os.environ.get("COLUMNS", "")
         width = int(columns) if columns.isdigit() and int(columns) else UNLIMITED
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    return Pipeable(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 def print_table(

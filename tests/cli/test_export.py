@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -132,6 +135,35 @@ def test_motions_of_the_queue_are_never_written_over(hymo_: Hymo, tmp_path: Path
     assert hymo_(*words[:-1], str(other)).exit_code == 1
     assert (folder / "wave_s0.npz").read_bytes() == before
     assert [path.name for path in other.iterdir()] == ["manifest.jsonl"]
+
+
+def test_a_batch_named_in_several_ways_is_written_once(hymo_: Hymo, tmp_path: Path) -> None:
+    out = tmp_path / "once"
+    names = ("night", "1", "night/wave", "night/")
+    done = hymo_("export", *names, "--format", "bvh", "--out", str(out))
+    assert done.stdout.split() == [str(out / f"{name}_s0.bvh") for name in ("wave", "walk")]
+    assert "2 files written, 1 motion could not be read, 2 jobs of the batch" in done.stderr
+    # There are three that are done.
+    assert "--limit" not in hymo_("preview", *names, "--sheet", "--limit", "3").stderr
+    more = hymo_("preview", *names, "5", "--sheet", "--limit", "3").stderr
+    assert "there are 4 motions" in more
+
+
+def test_files_are_written_although_nobody_reads_their_names(
+    hymo_: Hymo, sqlite_url: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "unread"
+    with subprocess.Popen(
+        [sys.executable, "-m", "jobs", "export", "1", "2", "--out", str(out)],
+        env=os.environ | {"HYMO_DATABASE_URL": sqlite_url},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == "4 files written\n"
+        assert process.wait(timeout=60) == 0
+    assert len(list(out.iterdir())) == 4
 
 
 def test_jobs_of_one_name_need_a_folder_each(hymo_: Hymo, sqlite_url: str, tmp_path: Path) -> None:

@@ -561,9 +561,12 @@ def test_hostile_prompts_do_not_steer_the_terminal(hymo_: Hymo, store: Store) ->
     assert json.loads(hymo_("history", "--json").stdout)["jobs"][0]["prompt"] == spec.prompt
 
 
-def test_process_with_a_closed_pipe(shell: Any, store: Store, sqlite_url: str) -> None:
+@pytest.mark.parametrize("how", [["--all", "--csv"], ["--json"], []])
+def test_process_with_a_closed_pipe(
+    shell: Any, store: Store, sqlite_url: str, how: list[str]
+) -> None:
     environ = shell.environment() | {"HYMO_DATABASE_URL": sqlite_url}
-    command = [sys.executable, "-m", "jobs", "history", "--all", "--csv"]
+    command = [sys.executable, "-m", "jobs", "history", *how]
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

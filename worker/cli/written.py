@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from jobs.cli.faults import ExitCode
-from jobs.cli.output import note, print_json
+from jobs.cli.output import forget_reader, note, print_json
 from jobs.cli.text import clean, plural
 from worker.motionfile import NoMotionError
 
@@ -29,10 +29,16 @@ class Written:
     problems: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, path: Path, **what: Any) -> None:
-        """Tell of a file; `what` describes it in JSON."""
+        """Tell of a file; `what` describes it in JSON.
+
+        Where nobody reads on, as in `hymo export night | head`, the files are still wanted.
+        """
         self.files.append({**what, "path": str(path)})
         if not self.as_json:
-            click.echo(clean(str(path)))
+            try:
+                click.echo(clean(str(path)))
+            except BrokenPipeError:
+                forget_reader()
 
     def miss(self, error: NoMotionError) -> None:
         """Tell of a motion that could not be read."""
