@@ -180,6 +180,9 @@ def test_metadata_and_bytes(tmp_path: Path) -> None:
     path = tmp_path / "a.glb"
     FORMATS["glb"].write(motion, path, {"prompt": "走る", "seed": 3})
     assert path.read_bytes() == data
+    # A worker names the prompt first, a file that is read back has its own order.
+    FORMATS["glb"].write(motion, path, {"seed": 3, "prompt": "走る"})
+    assert path.read_bytes() == data
 
 
 @pytest.mark.parametrize("value", [float("nan"), b"x"])
