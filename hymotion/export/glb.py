@@ -55,7 +55,11 @@ def write_glb(
     buffer = _Buffer()
     lift = _lift(motion.skeleton, options.up)
     document = {
-        "asset": {"version": "2.0", "generator": GENERATOR, "extras": dict(sorted(metadata.items()))},
+        "asset": {
+            "version": "2.0",
+            "generator": GENERATOR,
+            "extras": dict(sorted(metadata.items())),
+        },
         "scene": 0,
         "scenes": [{"nodes": [0, len(motion.skeleton.names)]}],
         "nodes": _nodes(motion.skeleton, lift * scale, scale),
