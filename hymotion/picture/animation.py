@@ -61,11 +61,16 @@ def _picture(
     image = base.copy()
     height = stage.size[1]
     image.paste(stage.draw(frame), (PAD, HEIGHT))
-    seconds = frame / RATE
-    label = f"{seconds:.2f} s  ·  frame {int(seconds * fps)}"
+    label = moment(frame, fps)
     place = ((base.width - lettering.width(label, LABEL)) / 2, HEIGHT + height + FOOT - 8)
     lettering.write(image, place, label, size=LABEL, fill=FAINT)
     return image
+
+
+def moment(frame: int, fps: int) -> str:
+    """What is written below the animation's frame: the time, and the motion's frame then."""
+    # In whole numbers: 205 / 25 · 30 is a little less than 246.
+    return f"{frame / RATE:.2f} s  ·  frame {frame * fps // RATE}"
 
 
 def _palette(pictures: list[Image.Image]) -> Image.Image:

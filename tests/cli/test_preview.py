@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from hymotion.picture import Lettering
 from jobs.cli.main import hymo
 from tests.cli.made import night
+from worker.cli import preview as command
 
 Hymo = Callable[..., Result]
 
@@ -112,3 +114,15 @@ def test_pictures_never_go_among_the_motions(hymo_: Hymo, tmp_path: Path) -> Non
     assert done.exit_code == 1
     assert "name another folder with --out" in done.stderr
     assert sorted(folder.iterdir()) == before
+
+
+def test_a_script_without_a_font_is_named_by_some_of_its_characters(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lettering = Lettering()
+    lettering.missing.update(map(chr, range(0x4E00, 0x4E00 + 500)))
+    command.say_missing(lettering)
+    said = capsys.readouterr().err
+    assert "一 丁" in said
+    assert "and 480 more characters: name one" in said
+    assert len(said) < 150

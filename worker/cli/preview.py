@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from worker.cli.written import Written
 
 LIMIT = 24
+MISSING = 20
+"""Characters without a font that are named."""
 
 
 @click.command()
@@ -88,7 +90,7 @@ def preview(
         for job in _first(chosen, limit):
             studio.draw(job)
         studio.draw_sheets()
-    _say_missing(lettering)
+    say_missing(lettering)
     return written.end(chosen.undone)
 
 
@@ -101,10 +103,13 @@ def _lettering(font: Path | None) -> Lettering:
         raise click.BadParameter(f"{font}: no font: {error}", param_hint="--font") from error
 
 
-def _say_missing(lettering: Lettering) -> None:
+def say_missing(lettering: Lettering) -> None:
+    """Name characters that came out as boxes; a batch of Chinese prompts has hundreds."""
     if lettering.missing:
-        lacking = " ".join(sorted(lettering.missing))
-        note(f"note: no font here has {clean(lacking)}: name one that does with --font")
+        lacking = sorted(lettering.missing)
+        some = clean(" ".join(lacking[:MISSING]))
+        more = f" and {len(lacking) - MISSING} more characters" * (len(lacking) > MISSING)
+        note(f"note: no font here has {some}{more}: name one that does with --font")
 
 
 def _first(chosen: Chosen, limit: int) -> Iterator[JobRow]:

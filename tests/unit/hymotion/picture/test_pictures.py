@@ -9,7 +9,7 @@ from PIL import Image
 
 from hymotion.errors import PictureError
 from hymotion.picture import MOST, Caption, Entry, Lettering, draw_sheet, draw_strip, write_gif
-from hymotion.picture.animation import REST
+from hymotion.picture.animation import REST, moment
 from hymotion.picture.caption import HEIGHT, PAD
 from hymotion.picture.colours import SKY
 from hymotion.picture.sheet import HEAD, TOP
@@ -134,3 +134,10 @@ def test_a_sheet_has_an_end(lettering: Lettering) -> None:
         draw_sheet("much", [entry] * (MOST + 1), lettering)
     with pytest.raises(PictureError):
         draw_sheet("nothing", [], lettering)
+
+
+def test_an_animation_names_the_frame_that_it_shows() -> None:
+    assert moment(0, 30) == "0.00 s  ·  frame 0"
+    assert moment(7, 30) == "0.28 s  ·  frame 8"
+    # 205 / 25 * 30 is 245.99999999999997.
+    assert moment(205, 30) == "8.20 s  ·  frame 246"
