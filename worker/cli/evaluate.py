@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
@@ -15,11 +16,16 @@ from jobs.cli.text import clean
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hymotion.evaluation import Options
     from hymotion.pipeline import Pipeline
 
 QUICK = 2
 """Seeds of each action with --quick; one of each sequence."""
+
+
+OF_MODELS = ("mode", "seeds", "quick", "actions", "steps", "guidance", "device", "dtype")
 
 
 class EvaluationError(WorkerError):
@@ -106,6 +112,12 @@ def evaluate(
         raise click.UsageError("name motions, or a model with --model, or one with --model-dir")
     if paired is not None and not names:
         raise click.UsageError("--paired compares motions: name them")
+    if names:
+        _refuse(OF_MODELS, "is of models, not of motions that exist")
+    if model_dir is not None:
+        _refuse(("mode",), "is of --model: a folder holds one mode")
+    if quick:
+        _refuse(("seeds",), "and --quick do not go together")
     try:
         if names:
             return _motions(app, names, paired, as_json)
@@ -119,6 +131,14 @@ def evaluate(
         return _model(_load(model, model_dir, mode, device, dtype), options, as_json)
     except HymotionError as error:
         raise EvaluationError(str(error)) from error
+
+
+def _refuse(options: Sequence[str], reason: str) -> None:
+    """Refuse options that would change nothing: whoever gave them expects something else."""
+    context = click.get_current_context()
+    for name in options:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"--{name} {reason}")
 
 
 def _load(
