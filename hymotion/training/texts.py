@@ -50,6 +50,9 @@ OPEN = frozenset({"side", "direction", "lying"})
 PLAIN = 0.3
 """Share of training prompts that start with "a person", as most users' do."""
 
+ALONE = 0.2
+"""Share of training prompts without anybody: "walk forward", "walking", as quick users type."""
+
 OPEN_SHARE = 0.15
 SAID_AGAIN = 0.1
 FORMS = {"third": 5, "progressive": 3, "gerund": 1}
@@ -159,8 +162,12 @@ class Texts:
             parts = [chance.choice(self.phrases_of(*show, split)) for show in shows]
             return chance.choice(SUBJECTS[split]) + chance.choice(LINKS[split]).join(parts)
         phrases = [self._drawn(*show, split, chance) for show in shows]
-        plain = chance.random() < PLAIN
-        subject = SUBJECTS[split][0] if plain else chance.choice(SUBJECTS[split])
+        subject = chance.choice(SUBJECTS[split])
+        drawn = chance.random()
+        if drawn < ALONE:
+            subject = ""
+        elif drawn < ALONE + PLAIN:
+            subject = SUBJECTS[split][0]
         if not self.wording.has_verb(phrases[0]):
             subject = ""
         forms = FORMS if subject else NO_SUBJECT
