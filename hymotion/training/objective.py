@@ -107,8 +107,8 @@ def errors(
     scale = moving / statistics.change.clamp(min=1e-4)
     change = torch.diff(apart, dim=1) * scale
     joints = poser(statistics.restored(motion + apart)) - listed(statistics.restored(motion))
-    place = _distance(joints / JOINT_UNIT)
-    step = _distance(torch.diff(joints, dim=1) / STEP_UNIT)
+    place = _distance(joints / JOINT_UNIT).mean(-1)
+    step = (_distance(torch.diff(joints, dim=1) / STEP_UNIT) * poser.weights).mean(-1)
     return Errors(
         flow=_mean(apart.square().mean(-1), weight, valid, total),
         change=_mean(change.square().mean(-1), t**2, both, total),
@@ -123,11 +123,11 @@ def listed(frames: Tensor) -> Tensor:
 
 
 def _distance(off: Tensor) -> Tensor:
-    """(B, L, J, 3) offsets → (B, L) pseudo-Huber distances, mean over the joints.
+    """(B, L, J, 3) offsets → (B, L, J) pseudo-Huber distances.
 
     A body that is posed all wrong, as all are at first, must not drown what else is learnt.
     """
-    return ((1 + off.square().sum(-1)).sqrt() - 1).mean(-1)
+    return (1 + off.square().sum(-1)).sqrt() - 1
 
 
 def _mean(values: Tensor, weight: Tensor, valid: Tensor, total: Tensor) -> Tensor:

@@ -4,12 +4,18 @@ import torch
 from torch import Tensor, nn
 
 from hymotion.rotation import matrix_from_rot6d
-from hymotion.skeleton import BODY
+from hymotion.skeleton import BODY, L_ANKLE, L_FOOT, R_ANKLE, R_FOOT
 from hymotion.training.frames import ROTATIONS, TRANSLATION
+
+FEET = (L_ANKLE, L_FOOT, R_ANKLE, R_FOOT)
+FOOT = 4.0
+"""How much a foot's wrong step counts against another joint's: of a foot it is a slip."""
 
 
 class Poser(nn.Module):
     """Frames to joints in the world.
+
+    `weights` (22,) say how much each joint's steps count, 1 in the mean.
 
     Joints that are as far from the root as each other move in one product: 8 of them instead of
     21. All that it needs lies on the device, so that a step can be recorded as a CUDA graph.
@@ -19,6 +25,7 @@ class Poser(nn.Module):
     parents: Tensor
     offsets: Tensor
     back: Tensor
+    weights: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,6 +38,9 @@ class Poser(nn.Module):
         self.register_buffer("offsets", BODY.offsets.float()[order], persistent=False)
         back = sorted(range(len(order)), key=order.__getitem__)
         self.register_buffer("back", torch.tensor(back), persistent=False)
+        weights = torch.ones(len(order))
+        weights[list(FEET)] = FOOT
+        self.register_buffer("weights", weights / weights.mean(), persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, L, 201) frames → (B, L, 22, 3) joints in the world."""

@@ -10,7 +10,7 @@ from hymotion.skeleton import BODY
 from hymotion.training.frames import ROTATIONS
 from hymotion.training.objective import Statistics, errors, listed, noisy
 from hymotion.training.poser import Poser
-from tests.unit.hymotion.training.learning import corpus, learner
+from tests.unit.hymotion.training.learning import corpus, learner, motions
 
 KNOWN = corpus()
 
@@ -129,3 +129,29 @@ def test_late_errors_count_less_when_told_so() -> None:
     even = of(motion - noise + 1, late=0.0)
     # (1 − t)² at t = 0.1, 0.5 and 0.9.
     assert float(even.flow) == pytest.approx((0.81 + 0.25 + 0.01) / 3, rel=1e-3)
+
+
+def test_a_slip_of_a_foot_counts_four_times_a_tremble_of_a_hand() -> None:
+    frames = motions()[0][None]
+    plain = Statistics(torch.zeros(201), torch.ones(201), torch.ones(201))
+    found: dict[str, float] = {}
+    for name, joint, child in (("foot", 7, 10), ("hand", 18, 20)):
+        off = torch.zeros_like(frames)
+        # A small turn about x every other frame moves the one joint that hangs on this one.
+        length = float(BODY.offsets[child].norm())
+        off[:, ::2, 3 + 6 * joint + 5] = 1e-3 / length
+        still = torch.ones(1, frames.shape[1], dtype=torch.bool)
+        error = errors(
+            off / 0.5,
+            motion=frames,
+            noise=frames,
+            t=torch.tensor([0.5]),
+            valid=still,
+            total=still.sum(),
+            statistics=plain,
+            poser=Poser(),
+        )
+        moved = Poser()(frames + off) - Poser()(frames)
+        share = float(moved[:, :, child].norm(dim=-1).square().mean())
+        found[name] = float(error.joints) / share
+    assert 2.5 < found["foot"] / found["hand"] < 4.5
