@@ -1,5 +1,8 @@
 """Names of devices and number types, checked."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from hymotion.errors import DeviceError
@@ -42,3 +45,14 @@ def find_dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise DeviceError(f"{name!r} is no number type", mend=f"Use one of {', '.join(DTYPES)}")
     return DTYPES[name]
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Small matrices on one thread: more gain nothing, and on a busy machine they block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -70,7 +70,7 @@ class Request:
 
 def _check_whole(field: str, value: object, *, low: int, high: int | None) -> None:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if whole and value >= low and (high is None or value <= high):  # type: ignore[operator]
+    if whole and value >= low and (high is None or value <= high):  # type: ignore[operator]  # an int
         return
     raise RequestError(
         f"{field} is {value!r}",

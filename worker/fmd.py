@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hymotion.device import one_thread
 from hymotion.metrics.frechet import Reference
 from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.referencefile import SHIPPED, load_reference
@@ -72,17 +72,6 @@ def frechet(reference: Reference, features: Sequence[Features]) -> MotionDistanc
         real=real,
         reference=reference.revision,
     )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Hundreds of small matrices: threads gain nothing, and on a busy machine they block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def pack(sums: WindowSums, reference: str) -> Features:

@@ -43,7 +43,7 @@ def _npz(motion: Motion, path: Path, metadata: Metadata, options: ExportOptions 
 def _bvh(
     motion: Motion,
     path: Path,
-    metadata: Metadata,  # noqa: ARG001
+    metadata: Metadata,  # noqa: ARG001 — .bvh has no room for it
     options: ExportOptions = AS_IT_IS,
 ) -> None:
     with path.open("w", encoding="ascii", newline="\n") as file:

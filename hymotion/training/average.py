@@ -24,7 +24,7 @@ class Average:
 
     def update(self, kept: Tensor) -> None:
         """Move towards the present weights, keeping `kept` () of the old average."""
-        # One kernel for all; torch's own swa_utils goes the same way.
+        # One kernel for all tensors has no public name; torch.optim.swa_utils calls these too.
         present = [_local(p).float() for p in self._followed]
         apart = torch._foreach_sub(present, self._values)  # noqa: SLF001
         torch._foreach_mul_(apart, 1 - kept)

@@ -11,18 +11,17 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from hymotion.device import one_thread
 from hymotion.training.archives import read_takes
 from hymotion.training.augmentation import cropped
 from hymotion.training.dataset import MANIFEST, STATISTICS, VERSION
@@ -128,17 +127,6 @@ def write(
     return manifest
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Small matrices are faster on one thread, and as many processes as cores need one each."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _made_by_many(
     plan: Plan, samples: Sequence[Sample], sway: Sway, units: Sequence[Unit], jobs: int
 ) -> list[Yield]:
@@ -201,7 +189,7 @@ class Bench:
 
     def made(self, unit: Unit) -> Yield:
         """Make and write a unit."""
-        # Every unit has its own dice, whoever throws them.
+        # Every unit has its own dice, whoever throws them; nothing here is secret.
         chance = random.Random(f"{self.plan.seed}/{unit.kind}/{unit.number}")  # noqa: S311
         if unit.kind != "segment":
             name = f"sequence_{unit.kind}_{unit.number:05d}"

@@ -126,7 +126,7 @@ def keep_exact(network: VelocityField) -> None:
     bfloat16 has 3 digits.
     """
     for layer in (network.input_encoder, network.final_layer):
-        layer.forward = _exact(layer.forward)  # type: ignore[method-assign]
+        layer.forward = _exact(layer.forward)  # type: ignore[method-assign]  # on purpose
 
 
 def _exact(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:

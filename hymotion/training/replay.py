@@ -30,7 +30,7 @@ class Replay:
         self._work = work
         self._seen: Counter[tuple[int, ...]] = Counter()
         self._records: dict[tuple[int, ...], _Record] = {}
-        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch has no types
 
     def __call__(self, lesson: Lesson) -> Tensor:
         """The work's numbers; overwritten by the next step of the same shape."""

@@ -50,8 +50,8 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
 
     def shell_complete(
         self,
-        ctx: click.Context,  # noqa: ARG002
-        param: click.Parameter,  # noqa: ARG002
+        ctx: click.Context,  # noqa: ARG002 — click's signature
+        param: click.Parameter,  # noqa: ARG002 — click's signature
         incomplete: str,
     ) -> list[CompletionItem]:
         """Complete the last of the words."""

@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
         ordered = [name for names in self._sections.values() for name in names if name in found]
         return {name: found[name] for name in (*ordered, *sorted(set(found) - set(ordered)))}
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 — click's
         """Command names in the order of the help page."""
         return list(self.targets)
 
@@ -133,6 +133,7 @@ class LazyGroup(click.Group):
 
             forget_reader()
             sys.exit(ExitCode.OK)
+        # The one boundary of the command line: what it cannot explain is shown as a fault of ours.
         except Exception as error:
             fault = explain(error)
             if fault is None or os.environ.get("HYMO_TRACEBACK", "0") not in {"", "0"}:
