@@ -86,3 +86,11 @@ def test_a_misspelt_word_stays_near_and_another_side_does_not(lite: Pipeline) ->
     assert (right.vtxt - slip.vtxt).norm() < 0.6 * (right.vtxt - other.vtxt).norm()
     left, right = lite.encode(["kicks with the left leg", "kicks with the right leg"])
     assert (left.vtxt - right.vtxt).norm() > 0.05 * left.vtxt.norm()
+
+
+def test_a_word_is_read_with_its_neighbours(encoder: SubwordEncoder) -> None:
+    # The same word in the same place; what stands beside it differs.
+    before, other = encoder.encode(["left turns", "right turns"])
+    assert (before.ctxt[2] - other.ctxt[2]).norm() > 0.01 * before.ctxt[2].norm()
+    after, last = encoder.encode(["turns left", "turns right"])
+    assert (after.ctxt[1] - last.ctxt[1]).norm() > 0.01 * after.ctxt[1].norm()

@@ -141,7 +141,14 @@ def test_a_cancelled_pack_that_fails_is_not_run_again(bench: Bench) -> None:
     assert bench.files() == {"a_s0.npz"}
 
 
-def test_a_result_whose_lease_was_lost_is_refused(bench: Bench) -> None:
+def refused(caplog: pytest.LogCaptureFixture) -> int:
+    """How many jobs were said to be refused."""
+    return sum("its result is refused" in record.getMessage() for record in caplog.records)
+
+
+def test_a_result_whose_lease_was_lost_is_refused(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     numbers = bench.insert("a", "b")
 
     def lose() -> None:
@@ -152,9 +159,12 @@ def test_a_result_whose_lease_was_lost_is_refused(bench: Bench) -> None:
     bench.shift().work(numbers["a"])
     assert bench.states() == {"a": "queued", "b": "queued"}
     assert bench.files() == set()
+    assert refused(caplog) == 2
 
 
-def test_a_lost_job_stops_at_the_next_step_once_known(bench: Bench) -> None:
+def test_a_lost_job_stops_at_the_next_step_once_known(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     numbers = bench.insert("a", steps=50)
 
     def lose() -> None:
@@ -166,6 +176,7 @@ def test_a_lost_job_stops_at_the_next_step_once_known(bench: Bench) -> None:
     bench.shift().work(numbers["a"])
     assert bench.engine.steps == 4
     assert bench.states() == {"a": "queued"}
+    assert refused(caplog) == 1
 
 
 def test_failures_are_tried_again_and_then_end(bench: Bench) -> None:
