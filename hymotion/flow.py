@@ -11,6 +11,10 @@ CLOSEST = 1e-3
 """The shortest way to go that a predicted clean motion is divided by. Solvers start their last
 step well before."""
 
+DETAIL = 0.5
+"""Deviation of what a preconditioned network is taken not to know of the motion, in units of the
+motion's own: less keeps more of the noise out of its work, 0 leaves it the clean motion to tell."""
+
 
 class FlowModel(nn.Module):
     """The tensors of `model_state_dict`, under the published names.
@@ -38,16 +42,21 @@ class FlowModel(nn.Module):
         """The flow's velocity at x (B, L, 201) and time t (B,); see `VelocityField.forward`.
 
         A network that predicts the clean motion m tells the velocity of the straight path from
-        noise to it, (m − x)/(1 − t). A preconditioned one gets x/√S, with S = t² + (1 − t)² the
-        variance of x, and tells F of m = (t·x + (1 − t)·√S·F)/S, that is of the velocity
-        F/√S − (1 − 2t)·x/S (Karras et al. 2022, section 5, for a straight path).
+        noise to it, (m − x)/(1 − t). A preconditioned one (Karras et al. 2022, section 5, for a
+        straight path) gets x scaled to variance 1, and tells what is left of the motion once the
+        best linear guess is taken off, t·d²·x/D with D = t²·d² + (1 − t)² and d the detail, in
+        units of its own deviation if the motion's is 1. Of the velocity that makes
+        ((t·d² − (1 − t))·x + √((1 − t)² + t²·d⁴)·F)/D.
         """
         time = t.float()[:, None, None]
         if self.prediction == "preconditioned":
-            spread = (time**2 + (1 - time) ** 2).sqrt()
-            output: Tensor = self.motion_transformer(x.float() / spread, t, text, frames)
-            return output.float() / spread - (1 - 2 * time) * x.float() / spread**2
-        output = self.motion_transformer(x, t, text, frames)
+            share = time * DETAIL**2
+            total = time * share + (1 - time) ** 2
+            unit = (time**2 + (1 - time) ** 2).sqrt()
+            told: Tensor = self.motion_transformer(x.float() / unit, t, text, frames)
+            scale = ((1 - time) ** 2 + share**2).sqrt()
+            return ((share - (1 - time)) * x.float() + scale * told.float()) / total
+        output: Tensor = self.motion_transformer(x, t, text, frames)
         if self.prediction == "velocity":
             return output
         return (output.float() - x.float()) / (1 - time).clamp(min=CLOSEST)

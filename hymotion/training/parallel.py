@@ -6,6 +6,7 @@ A100 takes DDP over NVLink, a V100 takes DDP with float16 and a clipped gradient
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,9 +129,11 @@ def weights(learner: Learner) -> dict[str, Any]:
     return get_model_state_dict(learner, options=WHOLE)
 
 
-def optimiser_state(learner: Learner, optimiser: torch.optim.Optimizer) -> dict[str, Any]:
-    """The whole state of the optimiser, on the CPU; all processes must ask."""
-    return get_optimizer_state_dict(learner, optimiser, options=WHOLE)
+def optimiser_state(
+    learner: Learner, optimisers: Sequence[torch.optim.Optimizer]
+) -> dict[str, Any]:
+    """The whole state of the optimisers, on the CPU; all processes must ask."""
+    return get_optimizer_state_dict(learner, optimisers, options=WHOLE)
 
 
 def restore(learner: Learner, state: dict[str, Any]) -> None:
@@ -139,7 +142,7 @@ def restore(learner: Learner, state: dict[str, Any]) -> None:
 
 
 def restore_optimiser(
-    learner: Learner, optimiser: torch.optim.Optimizer, state: dict[str, Any]
+    learner: Learner, optimisers: Sequence[torch.optim.Optimizer], state: dict[str, Any]
 ) -> None:
-    """Put a whole state of the optimiser back."""
-    set_optimizer_state_dict(learner, optimiser, state, options=WHOLE)
+    """Put a whole state of the optimisers back."""
+    set_optimizer_state_dict(learner, optimisers, state, options=WHOLE)

@@ -10,13 +10,13 @@ class Recipe:
 
     Attributes:
         mode: which of the bundled models, "full" or "lite".
-        prediction: what the network predicts, "velocity" or "clean".
+        prediction: what the network predicts, one of `hymotion.config.PREDICTIONS`.
         steps: optimiser steps of the whole run, or None where `minutes` says when it ends.
         minutes: of work, all sittings of a cut and resumed run together, or None.
         batch_frames: frames of a step over all processes, padding included.
         learning_rate: the highest one; it warms up linearly and falls as a half cosine.
         warmup: steps.
-        weight_decay: of AdamW (Loshchilov & Hutter 2019), matrices only.
+        weight_decay: decoupled (Loshchilov & Hutter 2019), matrices only.
         clip: the greatest norm of the gradient.
         average: share of the old weights that the exponential moving average keeps a step.
         drop_text: how often the prompt gives way to the null features, for guidance.
@@ -30,11 +30,11 @@ class Recipe:
     """
 
     mode: str = "full"
-    prediction: str = "velocity"
+    prediction: str = "preconditioned"
     steps: int | None = 20000
     minutes: float | None = None
     batch_frames: int = 16384
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     warmup: int = 500
     weight_decay: float = 0.01
     clip: float = 1.0

@@ -17,6 +17,7 @@ from hymotion.training.average import Average
 from hymotion.training.corpus import Corpus
 from hymotion.training.errors import TrainingError
 from hymotion.training.learner import Learner, Lesson
+from hymotion.training.muon import Muon, hidden
 from hymotion.training.parallel import World
 from hymotion.training.recipe import Recipe
 from hymotion.training.replay import Replay
@@ -98,13 +99,14 @@ class Trainer:
         self._type = TYPES[precision]
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
         self._module = parallel.wrapped(learner, world)
-        self._optimiser = _optimiser(learner, recipe)
+        self._optimisers = _optimisers(learner, recipe)
         self._average = Average(learner)
         self._scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self._resume()
         self._rate, self._kept = (torch.zeros((), device=world.device) for _ in range(2))
-        for group in self._optimiser.param_groups:
-            group["lr"] = self._rate
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self._rate
         # float16 looks at its gradients before it uses them, and processes wait for each other.
         lone = world.device.type == "cuda" and world.kind == "none" and precision != "float16"
         self._work = Replay(self._learn) if lone else self._learn
@@ -138,7 +140,7 @@ class Trainer:
     def save(self) -> None:
         """Write the state; all processes must come here."""
         learner = parallel.weights(self.learner)
-        optimiser = parallel.optimiser_state(self.learner, self._optimiser)
+        optimiser = parallel.optimiser_state(self.learner, self._optimisers)
         average = self.averaged()
         if self.world.first:
             Snapshot(
@@ -166,7 +168,7 @@ class Trainer:
         parallel.restore(self.learner, found.average)
         self._average = Average(self.learner)
         parallel.restore(self.learner, found.learner)
-        parallel.restore_optimiser(self.learner, self._optimiser, found.optimiser)
+        parallel.restore_optimiser(self.learner, self._optimisers, found.optimiser)
         self._scaler.load_state_dict(found.scaler)
         self.step, self.seconds = found.step, found.seconds
 
@@ -194,12 +196,15 @@ class Trainer:
             with cast:
                 found = self._module(lesson)
             loss = found.flow + recipe.change * found.change + recipe.joints * found.joints
-            self._optimiser.zero_grad(set_to_none=True)
+            for optimiser in self._optimisers:
+                optimiser.zero_grad(set_to_none=True)
             self._scaler.scale(loss).backward()
-        self._scaler.unscale_(self._optimiser)
+        for optimiser in self._optimisers:
+            self._scaler.unscale_(optimiser)
         trained = [p for p in self.learner.parameters() if p.requires_grad]
         norm = torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
-        self._scaler.step(self._optimiser)
+        for optimiser in self._optimisers:
+            self._scaler.step(optimiser)
         self._scaler.update()
         self._average.update(self._kept)
         norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
@@ -261,18 +266,20 @@ class _Sums:
         return means
 
 
-def _optimiser(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
-    trained = [p for p in learner.parameters() if p.requires_grad]
-    decayed = [p for p in trained if p.ndim == 2]
-    plain = [p for p in trained if p.ndim != 2]
+def _optimisers(learner: Learner, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for what maps hidden to hidden numbers, AdamW for all else."""
+    squares = hidden(learner.flow.motion_transformer)
+    known = {id(each) for each in squares}
+    others = [p for p in learner.parameters() if p.requires_grad and id(p) not in known]
     groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": plain, "weight_decay": 0.0},
+        {"params": [p for p in others if p.ndim == 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in others if p.ndim != 2], "weight_decay": 0.0},
     ]
-    on_card = trained[0].device.type == "cuda"
-    return torch.optim.AdamW(
+    on_card = others[0].device.type == "cuda"
+    rest = torch.optim.AdamW(
         groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=on_card, capturable=on_card
     )
+    return [rest, Muon(squares, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)]
 
 
 def recompute(learner: Learner) -> None:

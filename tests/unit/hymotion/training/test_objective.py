@@ -5,6 +5,7 @@ import torch
 
 from hymotion.conditioning import TextBatch
 from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.flow import DETAIL
 from hymotion.rotation import matrix_from_rot6d
 from hymotion.skeleton import BODY
 from hymotion.training.frames import ROTATIONS
@@ -111,11 +112,10 @@ def test_real_frames_list_the_joints_that_they_pose() -> None:
 def test_a_network_that_is_right_has_the_right_velocity(prediction: str) -> None:
     motion, noise, t = drawn()
     x, time = noisy(motion, noise, t), t[:, None, None]
-    variance = time**2 + (1 - time) ** 2
-    told = {
-        "clean": motion,
-        "preconditioned": (motion - time * x / variance) * variance.sqrt() / (1 - time),
-    }
+    # The best linear guess of a motion with deviation d from x, and what it leaves of the motion.
+    guess = time * DETAIL**2 / (time**2 * DETAIL**2 + (1 - time) ** 2)
+    spread = ((1 - guess * time) ** 2 + (guess * (1 - time)) ** 2).sqrt()
+    told = {"clean": motion, "preconditioned": (motion - guess * x) / spread}
     flow = learner(KNOWN).flow
     flow.prediction = prediction
     flow.motion_transformer.forward = lambda *_: told[prediction]  # type: ignore[method-assign]

@@ -48,7 +48,7 @@ def test_a_dataset_becomes_a_model(
     # The same command has nothing left to do; another learning rate is another run.
     assert main(options(dataset, tmp_path, "--steps", "2")) == 0
     assert main(options(dataset, tmp_path, "--steps", "2", "--learning-rate", "1e-4")) == 1
-    assert "learning_rate 0.001, not 0.0001" in capsys.readouterr().err
+    assert "learning_rate 0.002, not 0.0001" in capsys.readouterr().err
     # And it can be the start of another.
     begun = tmp_path / "begun"
     init = ("--init", str(tmp_path / "model"), "--steps", "1")

@@ -37,16 +37,16 @@ def watch(
 
 
 @pytest.mark.parametrize(
-    ("prediction", "fall"), [("clean", 0.6), ("velocity", 0.92), ("preconditioned", 0.9)]
+    ("prediction", "fall"), [("clean", 0.7), ("velocity", 0.85), ("preconditioned", 0.9)]
 )
 def test_the_error_falls(tmp_path: Path, prediction: str, fall: float) -> None:
     reports: list[Report] = []
     run = trainer(tmp_path, steps=60, learning_rate=3e-3, prediction=prediction)
     run.learner.flow.prediction = prediction
-    assert run.run(watch(reports, every=10))
-    assert reports[-1].flow < fall * reports[0].flow
+    assert run.run(watch(reports))
+    # A few lessons are harder than others: the mean of the last third counts.
+    assert sum(each.loss for each in reports[-4:]) / 4 < fall * reports[0].loss
     assert reports[-1].joints < reports[0].joints
-    assert reports[-1].rate < reports[0].rate
     assert reports[-1].rate < reports[0].rate
 
 
