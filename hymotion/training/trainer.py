@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.checkpoint import checkpoint
 
@@ -26,6 +27,10 @@ from hymotion.training.snapshot import Snapshot
 BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Kernels of attention. The one of cuDNN fails in the backward pass where a mask is added (torch
 2.11, H200), and the flash kernels take no mask."""
+
+SHARPEST = 4.0
+"""The greatest scale of a normalised query or key. Nothing else holds them back: in a long run they
+came to 58, attention was all or nothing, and the error rose from a third of the run on."""
 
 TYPES = {"float32": None, "tf32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -101,6 +106,7 @@ class Trainer:
         self._module = parallel.wrapped(learner, world)
         self._optimisers = _optimisers(learner, recipe)
         self._average = Average(learner)
+        self._scales = _attention_scales(learner)
         self._scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
         self._resume()
         self._rate, self._kept = (torch.zeros((), device=world.device) for _ in range(2))
@@ -206,6 +212,7 @@ class Trainer:
         for optimiser in self._optimisers:
             self._scaler.step(optimiser)
         self._scaler.update()
+        _bound(self._scales)
         self._average.update(self._kept)
         norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
         return torch.stack((loss, found.flow, found.change, found.joints, norm)).detach()
@@ -280,6 +287,19 @@ def _optimisers(learner: Learner, recipe: Recipe) -> list[torch.optim.Optimizer]
         groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=on_card, capturable=on_card
     )
     return [rest, Muon(squares, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)]
+
+
+def _attention_scales(learner: Learner) -> list[Tensor]:
+    """What normalised queries and keys are multiplied by; the part in this process if sharded."""
+    named = learner.flow.motion_transformer.named_parameters()
+    scales = [each for name, each in named if name.endswith(("q_norm.weight", "k_norm.weight"))]
+    return [each.to_local() if isinstance(each, DTensor) else each for each in scales]
+
+
+def _bound(scales: list[Tensor]) -> None:
+    with torch.no_grad():
+        for scale in scales:
+            scale.clamp_(-SHARPEST, SHARPEST)
 
 
 def recompute(learner: Learner) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from hymotion.training.errors import TrainingError
 from hymotion.training.snapshot import FILE, Snapshot
-from hymotion.training.trainer import Report, Trainer, Watch, recompute
+from hymotion.training.trainer import SHARPEST, Report, Trainer, Watch, recompute
 from tests.unit.hymotion.training.learning import ALONE, corpus, learner, recipe
 
 KNOWN = corpus()
@@ -122,3 +122,14 @@ def test_bfloat16_products_learn_what_float32_learns(tmp_path: Path) -> None:
     assert reports[-1].flow < 0.95 * reports[0].flow
     assert flows[1] == pytest.approx(flows[0], rel=0.05)
     assert flows[1] != flows[0]
+
+
+def test_attention_never_gets_sharper_than_training_can_follow(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=2)
+    block = run.learner.flow.motion_transformer.single_blocks[0]
+    with torch.no_grad():
+        block.q_norm.weight.fill_(50.0)
+        block.k_norm.weight.fill_(-50.0)
+    assert run.run(watch(every=1))
+    assert block.q_norm.weight.max() == SHARPEST
+    assert block.k_norm.weight.min() == -SHARPEST
