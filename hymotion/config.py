@@ -105,8 +105,9 @@ class ModelConfig:
 
     `model`, `mode`, `revision` and `trained` name the model to people and databases; they are
     optional keys at the top of the file, and None where the file does not say. `prediction` is
-    one too, and the released models' where the file does not say. `subword` has the sizes of the
-    model's own text encoder, where it has one.
+    one too, and the released models' where the file does not say; `plant_feet` says whether feet
+    are held where they stand, which the released models' decoder does not do. `subword` has the
+    sizes of the model's own text encoder, where it has one.
     """
 
     network: NetworkConfig
@@ -121,6 +122,7 @@ class ModelConfig:
     trained: bool | None = None
     weights_sha256: str | None = None
     prediction: str = PREDICTIONS[0]
+    plant_feet: bool = False
     subword: SubwordConfig | None = None
 
     @classmethod
@@ -169,6 +171,7 @@ class ModelConfig:
             trained=top.boolean("trained") if top.has("trained") else None,
             weights_sha256=top.optional_string("weights_sha256"),
             prediction=_prediction(top),
+            plant_feet=top.boolean("plant_feet") if top.has("plant_feet") else False,
             subword=_subword(encoder, network),
         )
 

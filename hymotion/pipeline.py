@@ -61,7 +61,7 @@ class Pipeline:
         self.device = device
         self.dtype = dtype
         mean, std = flow.mean.float().cpu(), flow.std.float().cpu()
-        self.decoder = Decoder(mean=mean, std=std)
+        self.decoder = Decoder(mean=mean, std=std, plant_feet=config.plant_feet)
         self._flow = flow.requires_grad_(False).to(device, dtype).eval()
         self._encoder = encoder
 

@@ -104,3 +104,14 @@ def euler_zxy_from_matrix(matrix: Tensor) -> Tensor:
     )
     y = torch.where(locked, torch.zeros_like(z), torch.atan2(-m[..., 2, 0], m[..., 2, 2]))
     return torch.stack((z, x, y), dim=-1)
+
+
+def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
+    """(…, 3) and (…, 3) → (…, 3, 3): the rotation by the smallest angle that takes one direction
+    to the other; the identity where they are opposite to within rounding."""
+    axis = torch.linalg.cross(start, end)
+    sine = axis.norm(dim=-1, keepdim=True)
+    cosine = (start * end).sum(-1, keepdim=True)
+    small = sine < 1e-12
+    angle = torch.where(small, 0.0, torch.atan2(sine, cosine))
+    return matrix_from_axis_angle(axis / torch.where(small, 1.0, sine) * angle)

@@ -1,13 +1,15 @@
 """The decoder: one latent in, one motion out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from hymotion.decoding.ground import lowest_point
 from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.planting import GENERATED, planted
 from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
+from hymotion.errors import ConfigError
 from hymotion.motion import Motion
 from hymotion.rotation import matrix_from_rot6d, rot6d_from_matrix
 from hymotion.skeleton import BODY, Skeleton
@@ -21,11 +23,11 @@ BODY_JOINTS = 22
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """A decoded clip before it has a body on the ground.
+    """A decoded clip.
 
     Attributes:
         matrices: (L, 22, 3, 3) smoothed local rotations, float64.
-        trans: (L, 3) smoothed root translation, metres, float64, not lowered to any ground.
+        trans: (L, 3) smoothed root translation, metres, float64.
         positions: (L, J, 3) joints without the translation, float64.
         turns: (L, J, 3, 3) world rotations of the joints, float64.
     """
@@ -44,14 +46,25 @@ class Decoder:
         mean: (201,) of the training data.
         std: (201,) of the training data.
         skeleton: the body; its first 22 joints are the rotations' joints.
+        plant_feet: hold feet where they touch the ground, of `BODY` alone.
     """
 
     mean: Tensor
     std: Tensor
     skeleton: Skeleton = BODY
+    plant_feet: bool = False
+
+    def __post_init__(self) -> None:
+        if self.plant_feet and self.skeleton is not BODY:
+            raise ConfigError(
+                "only the feet of hymotion.BODY can be planted",
+                mend="Set plant_feet to false for another skeleton",
+                path=None,
+                key="plant_feet",
+            )
 
     def pose(self, latent: Tensor) -> Pose:
-        """Denormalise and smooth a latent (L, 201), L ≥ 11, and pose the skeleton.
+        """Denormalise and smooth a latent (L, 201), L ≥ 11, and pose the skeleton, on no ground.
 
         The last 66 numbers of a frame, the network's own guess of joint positions, are not used.
         """
@@ -59,24 +72,28 @@ class Decoder:
         frame = latent.double() * std.where(std >= FLAT_STD, 0.0) + self.mean.double()
         rotations = frame[:, ROTATIONS].reshape(-1, BODY_JOINTS, 6)
         matrices = smooth_rotations(matrix_from_rot6d(rotations))
-        positions, turns = forward_kinematics(matrices, self.skeleton)
-        return Pose(
-            matrices=matrices,
-            trans=smooth_translation(frame[:, :3]),
-            positions=positions,
-            turns=turns,
-        )
+        return self._posed(matrices, smooth_translation(frame[:, :3]))
 
     def decode(self, latent: Tensor) -> Motion:
         """The motion of a latent (L, 201), lowered so that its lowest point is at y = 0."""
-        pose = self.pose(latent)
+        pose = self._lowered(self.pose(latent))
+        if self.plant_feet:
+            matrices = planted(pose.matrices, pose.trans, GENERATED)
+            pose = self._lowered(self._posed(matrices, pose.trans))
+        return Motion(
+            rot6d=rot6d_from_matrix(pose.matrices).numpy().astype(np.float32),
+            trans=pose.trans.numpy().astype(np.float32),
+            joints=(pose.positions + pose.trans[:, None]).numpy().astype(np.float32),
+            skeleton=self.skeleton,
+        )
+
+    def _posed(self, matrices: Tensor, trans: Tensor) -> Pose:
+        positions, turns = forward_kinematics(matrices, self.skeleton)
+        return Pose(matrices=matrices, trans=trans, positions=positions, turns=turns)
+
+    def _lowered(self, pose: Pose) -> Pose:
+        """The pose with its lowest point at y = 0."""
         trans = pose.trans.clone()
         world = pose.positions + trans[:, None]
         trans[:, 1] -= lowest_point(world, pose.turns, self.skeleton)
-        joints = pose.positions + trans[:, None]
-        return Motion(
-            rot6d=rot6d_from_matrix(pose.matrices).numpy().astype(np.float32),
-            trans=trans.numpy().astype(np.float32),
-            joints=joints.numpy().astype(np.float32),
-            skeleton=self.skeleton,
-        )
+        return replace(pose, trans=trans)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.errors import MeasureError
 from hymotion.motion import Motion
@@ -39,8 +40,7 @@ def measure_surface(motion: Motion) -> Surface:
     Raises:
         MeasureError: the skeleton has no contacts.
     """
-    contacts = motion.skeleton.contacts
-    if not contacts:
+    if not motion.skeleton.contacts:
         raise MeasureError(
             "the skeleton has no points that touch the ground",
             mend="Decode the motion with hymotion.BODY",
@@ -49,10 +49,6 @@ def measure_surface(motion: Motion) -> Surface:
         )
     _, turns = forward_kinematics(motion.matrices(), motion.skeleton)
     positions = torch.from_numpy(motion.joints).double()
-    joints = [contact.joint for contact in contacts]
-    offsets = positions.new_tensor([contact.offset for contact in contacts])
-    radii = positions.new_tensor([contact.radius for contact in contacts])
-    points = positions[:, joints] + (turns[:, joints] @ offsets[..., None])[..., 0]
-    levels = points[..., 1] - radii
+    levels, points = soles(positions, turns, motion.skeleton)
     ground = max(0.0, float(torch.quantile(levels.amin(1), REST_SHARE)))
     return Surface(points=points, heights=levels - ground, ground=ground)

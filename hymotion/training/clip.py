@@ -1,12 +1,14 @@
 """A clip: a stretch of one take on our skeleton, and what it shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from hymotion.config import FPS
+from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.planting import RECORDED, planted
 from hymotion.motion import Motion
 from hymotion.rotation import rot6d_from_matrix
 from hymotion.skeleton import BODY
@@ -44,12 +46,11 @@ class Clip:
 
     def soles(self) -> tuple[Tensor, Tensor]:
         """(L, C) heights of the body's contact points over y = 0, and (L, C, 3) the points."""
-        positions, turns = self.pose()
-        joints = [contact.joint for contact in BODY.contacts]
-        offsets = positions.new_tensor([contact.offset for contact in BODY.contacts])
-        radii = positions.new_tensor([contact.radius for contact in BODY.contacts])
-        points = positions[:, joints] + (turns[:, joints] @ offsets[..., None])[..., 0]
-        return points[..., 1] - radii, points
+        return soles(*self.pose(), BODY)
+
+    def planted(self) -> "Clip":
+        """The clip with its feet held where they touch the ground; see `hymotion.decoding`."""
+        return replace(self, rotations=planted(self.rotations, self.trans, RECORDED))
 
     def motion(self) -> Motion:
         """The same as a decoded motion, for export and measures."""

@@ -18,7 +18,6 @@ from hymotion.training.archives import read_takes
 from hymotion.training.augmentation import cropped, mirrored, respeeded, spliced
 from hymotion.training.build import STANDING
 from hymotion.training.clip import Clip
-from hymotion.training.contacts import planted
 from hymotion.training.frames import SIZE, canonical, frames_of
 from hymotion.training.holding import Sway, held
 from hymotion.training.labels import Segment, own_segments
@@ -110,6 +109,6 @@ def decoded(clip: Clip) -> Motion:
 
 def _cut(take: Clip, segment: Segment) -> RealClip:
     cut = cropped(take, segment.start, segment.end)
-    clip = planted(replace(cut, name=segment.name, label=segment.action))
+    clip = replace(cut, name=segment.name, label=segment.action).planted()
     # The table's reader lets no other split pass.
     return RealClip(clip, segment.action, cast(Literal["train", "held"], segment.split))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hymotion.config import FPS
-from hymotion.rotation import matrix_from_axis_angle
+from hymotion.rotation import shortest_turn
 from hymotion.skeleton import BODY
 from hymotion.training.capture import Capture
 from hymotion.training.clip import Clip
@@ -147,14 +147,3 @@ def _local(turns: dict[int, Tensor]) -> Tensor:
         world.append(turns.get(joint, above))
         local.append(above.mT @ world[joint])
     return torch.stack(local, dim=1)
-
-
-def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
-    """(…, 3) and (…, 3) → (…, 3, 3): the rotation by the smallest angle that takes one direction
-    to the other; the identity where they are opposite to within rounding."""
-    axis = torch.linalg.cross(start, end)
-    sine = axis.norm(dim=-1, keepdim=True)
-    cosine = (start * end).sum(-1, keepdim=True)
-    small = sine < 1e-12
-    angle = torch.where(small, 0.0, torch.atan2(sine, cosine))
-    return matrix_from_axis_angle(axis / torch.where(small, 1.0, sine) * angle)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from hymotion.training.augmentation import cropped, mirrored, mirrored_text
 from hymotion.training.clip import Clip
-from hymotion.training.contacts import planted
 from hymotion.training.labels import Segment
 
 LONGEST = 360
@@ -64,7 +63,7 @@ def segment_samples(takes: Mapping[str, Clip], segments: Sequence[Segment]) -> l
     samples: list[Sample] = []
     for segment in segments:
         cut = cropped(takes[segment.take], segment.start, segment.end)
-        clip = planted(replace(cut, name=segment.name, label=segment.action))
+        clip = replace(cut, name=segment.name, label=segment.action).planted()
         samples.append(Sample(clip, ((segment.action, segment.attributes),), segment.split))
     return samples
 

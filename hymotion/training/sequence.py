@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from hymotion.training.augmentation import cropped, mismatch, respeeded, spliced
 from hymotion.training.clip import Clip
-from hymotion.training.contacts import planted
 from hymotion.training.holding import LEAD, Sway, at_rest, held
 from hymotion.training.labels import SHORTEST
 from hymotion.training.sample import LONGEST, STEADY, Sample, mirror
@@ -83,7 +82,7 @@ class Pairing:
             cut = self._cut(first, second, chance)
             if cut is None:
                 continue
-            clip = planted(spliced(cut.first, cut.second, blend=cut.blend))
+            clip = spliced(cut.first, cut.second, blend=cut.blend).planted()
             clip = self._with_standing(clip, chance)
             clip = replace(clip, name=name)
             return Sample(clip, first.shows + second.shows, first.split), dropped
@@ -133,7 +132,7 @@ class Pairing:
         if not before + after:
             return clip
         start = chance.randrange(len(self.sway.turns))
-        return planted(held(clip, before=before, after=after, sway=self.sway, start=start))
+        return held(clip, before=before, after=after, sway=self.sway, start=start).planted()
 
 
 def _stretch(clip: Clip, length: int, chance: random.Random) -> Clip:

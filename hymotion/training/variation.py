@@ -13,7 +13,6 @@ from hymotion.training.augmentation import (
     spliced,
 )
 from hymotion.training.clip import Clip
-from hymotion.training.contacts import planted
 from hymotion.training.holding import LAST, LEAD, Sway, at_rest, held
 from hymotion.training.labels import SHORTEST
 from hymotion.training.sample import CYCLIC, GAITS, LONGEST, STEADY, Sample, mirror
@@ -87,7 +86,7 @@ def _chains(sample: Sample, many: int, chance: random.Random) -> Iterator[Sample
     if cycle_mismatch(sample.clip, shortest=shortest, blend=CHAIN_BLEND) > FARTHEST:
         return
     chain = chained(sample.clip, frames=CHAINS[-1], shortest=shortest, blend=CHAIN_BLEND)
-    chain = planted(chain)
+    chain = chain.planted()
     for frames in sorted(chance.sample(CHAINS, min(many, len(CHAINS)))):
         clip = cropped(chain, 0, frames)
         yield replace(sample, clip=replace(clip, name=f"{sample.clip.name}_c{frames}"))
@@ -112,11 +111,12 @@ def _longer(sample: Sample, sway: Sway, chance: random.Random) -> Clip | None:
         left, longer = left - before, longer or before > 0
         rest = held(first, before=left + REST_BLEND, after=0, sway=sway, start=start)
         if not at_rest(clip, end=True) and _fits(clip, rest):
-            return planted(cropped(spliced(clip, rest, blend=REST_BLEND), 0, clip.frames + left))
+            joined = spliced(clip, rest, blend=REST_BLEND)
+            return cropped(joined, 0, clip.frames + left).planted()
     if left > 0 and at_rest(clip, end=True):
         clip = held(clip, before=0, after=left, sway=sway, start=start)
         longer = True
-    return planted(clip) if longer else None
+    return clip.planted() if longer else None
 
 
 def _fits(clip: Clip, rest: Clip) -> bool:

@@ -17,8 +17,8 @@ MOST_BYTES = 32_000_000
 
 PINNED = {
     "full": (
-        "tiny-full-1",
-        "7519299c7a8b5129b71b1ab84af751c1046850ad59ff0fc743a044d7fbb77cf9",
+        "tiny-full-2",
+        "c83d49ce7526276da223c292ebbd18f742f28da11b5eca49c24faf7396ec2556",
     ),
     "lite": (
         "tiny-lite-1",

@@ -1,5 +1,6 @@
 """Decoding: smoothing, kinematics and ground, against slow and plain computations."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -13,6 +14,8 @@ from hymotion.decoding import Decoder
 from hymotion.decoding.ground import lowest_point
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
+from hymotion.errors import ConfigError
+from hymotion.metrics import measure
 from hymotion.rotation import (
     matrix_from_axis_angle,
     matrix_from_quaternion,
@@ -154,12 +157,39 @@ def test_flat_dimensions_take_the_mean() -> None:
     assert np.allclose(motion.rot6d[:, 0], expected, atol=1e-6)
 
 
-def test_motion_is_consistent_with_itself() -> None:
+@pytest.mark.parametrize("plant", [False, True])
+def test_motion_is_consistent_with_itself(plant: bool) -> None:
     latent = torch.randn(30, 201, generator=torch.Generator().manual_seed(0))
-    motion = Decoder(*standing()).decode(latent)
+    motion = Decoder(*standing(), plant_feet=plant).decode(latent)
     positions, _ = forward_kinematics(motion.matrices(), BODY)
     world = positions.numpy() + motion.trans[:, None]
     assert np.abs(world - motion.joints).max() < 1e-5
+
+
+def gliding() -> Tensor:
+    """A latent of somebody who stands and is pushed along z at 0.3 m/s."""
+    latent = still(60)
+    latent[:, 2] = torch.arange(60) * 0.01
+    return latent
+
+
+def test_feet_are_held_where_they_stand_if_the_model_says_so() -> None:
+    mean, _ = standing()
+    std = torch.zeros(201)
+    std[2] = 1.0
+    free = Decoder(mean, std).decode(gliding()[:20])
+    held = Decoder(mean, std, plant_feet=True).decode(gliding()[:20])
+    assert measure(free).skate == pytest.approx(10.0, rel=0.05)
+    assert (measure(held).skate or 0.0) < 3.0
+    # The body goes where it went, and still rests on the ground.
+    assert np.allclose(held.trans[:, (0, 2)], free.trans[:, (0, 2)])
+    assert (measure(held).penetration or 0.0) < 1.0
+
+
+def test_no_other_skeleton_can_be_planted() -> None:
+    other = dataclasses.replace(BODY, contacts=())
+    with pytest.raises(ConfigError, match=r"hymotion\.BODY"):
+        Decoder(*standing(), skeleton=other, plant_feet=True)
 
 
 def test_the_body_has_human_proportions() -> None:

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 import torch
 
+from hymotion.decoding.leg import LEGS
+from hymotion.decoding.planting import RECORDED, foot_contacts
 from hymotion.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.training.clip import Clip
-from hymotion.training.contacts import FEET, foot_contacts, planted, skate
 from hymotion.training.errors import MocapError
 from hymotion.training.frames import (
     POSITIONS,
@@ -93,6 +94,19 @@ def test_somebody_on_the_back_has_a_heading() -> None:
     assert heading(lying) == pytest.approx(0.7)
 
 
+def contacts_of(clip: Clip) -> torch.Tensor:
+    return foot_contacts(clip.rotations, clip.trans, RECORDED)
+
+
+def skate(clip: Clip, contacts: torch.Tensor) -> float:
+    """Mean slide in mm a frame of feet in contact: of heel or ball, whichever slides less."""
+    _, points = clip.soles()
+    feet = points[:, [[leg.heel, leg.ball] for leg in LEGS]]
+    slide = feet.diff(dim=0)[..., [0, 2]].norm(dim=-1) * 1000
+    held = contacts[1:] & contacts[:-1]
+    return float(torch.where(held, slide, torch.inf).amin(2)[held.any(2)].mean())
+
+
 def sliding() -> Clip:
     """Somebody standing who is shifted along x at 0.15 m/s, and rides 2 cm over the ground."""
     clip = standing(40)
@@ -104,12 +118,12 @@ def sliding() -> Clip:
 
 def test_feet_in_contact_are_held_and_put_on_the_ground() -> None:
     clip = sliding()
-    contacts = foot_contacts(clip)
+    contacts = contacts_of(clip)
     assert contacts.all()
     assert skate(clip, contacts) == pytest.approx(5.0)
-    fixed = planted(clip)
+    fixed = clip.planted()
     assert skate(fixed, contacts) < 1.0
-    soles = fixed.soles()[0][:, [foot.ball for foot in FEET]]
+    soles = fixed.soles()[0][:, [foot.ball for foot in LEGS]]
     assert soles.abs().max() < 0.003
     # Only the legs moved.
     assert torch.equal(fixed.trans, clip.trans)
@@ -120,7 +134,7 @@ def test_feet_in_contact_are_held_and_put_on_the_ground() -> None:
 
 def test_bones_keep_their_length_and_feet_their_turn_when_planted() -> None:
     clip = sliding()
-    fixed = planted(clip)
+    fixed = clip.planted()
     turns, fixed_turns = clip.pose()[1], fixed.pose()[1]
     assert torch.allclose(turns[:, [7, 8]], fixed_turns[:, [7, 8]], atol=1e-9)
     places, _ = fixed.pose()
@@ -132,9 +146,8 @@ def test_bones_keep_their_length_and_feet_their_turn_when_planted() -> None:
 def test_whoever_flies_touches_nothing_and_is_left_alone() -> None:
     clip = standing(20)
     clip = dataclasses.replace(clip, trans=clip.trans + torch.tensor([0.0, 1.0, 0.0]))
-    assert not foot_contacts(clip).any()
-    assert skate(clip, foot_contacts(clip)) == 0
-    assert torch.allclose(planted(clip).pose()[0], clip.pose()[0], atol=1e-3)
+    assert not contacts_of(clip).any()
+    assert torch.allclose(clip.planted().pose()[0], clip.pose()[0], atol=1e-3)
 
 
 def test_the_ground_is_under_standing_feet() -> None:
@@ -195,8 +208,8 @@ def gliding(speed: float) -> Clip:
 
 
 def test_a_foot_may_be_a_little_faster_where_the_body_is_fast() -> None:
-    assert bool(foot_contacts(gliding(0.44)).all())
-    assert not bool(foot_contacts(gliding(0.60)).any())
+    assert bool(contacts_of(gliding(0.44)).all())
+    assert not bool(contacts_of(gliding(0.60)).any())
 
 
 def test_a_correction_fades_out_before_the_first_contact() -> None:
@@ -205,8 +218,8 @@ def test_a_correction_fades_out_before_the_first_contact() -> None:
     trans[:, 1] += 0.03
     trans[:40, 1] += 0.3
     floating = dataclasses.replace(clip, trans=trans)
-    fixed = planted(floating)
-    ankles = [foot.ankle for foot in FEET]
+    fixed = floating.planted()
+    ankles = [foot.ankle for foot in LEGS]
     moved_by = (fixed.pose()[0] - floating.pose()[0])[:, ankles].norm(dim=-1)
     assert float(moved_by[:26].max()) < 1e-6
     assert torch.allclose(moved_by[45:], torch.tensor(0.03, dtype=torch.float64), atol=2e-3)

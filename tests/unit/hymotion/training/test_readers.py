@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from hymotion.rotation import shortest_turn
 from hymotion.skeleton import BODY
 from hymotion.training.capture import Capture, blend_rotations
 from hymotion.training.deepmimic import read_deepmimic
@@ -17,7 +18,6 @@ from hymotion.training.retarget import (
     Rig,
     direction_error,
     retarget,
-    shortest_turn,
 )
 
 BVH = """HIERARCHY
