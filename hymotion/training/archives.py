@@ -10,6 +10,7 @@ from hymotion.training.errors import MocapError
 from hymotion.training.mocap_bvh import read_bvh
 from hymotion.training.retarget import CMU, DEEPMIMIC, retarget
 
+SOURCES = ("cmu", "deepmimic")
 PREFIX = "humanoid3d_"
 MEND = "Give the folder with cmu.tar.xz (BVH files) and deepmimic.tar.xz (humanoid3d files)"
 
@@ -21,8 +22,8 @@ def read_takes(folder: Path, wanted: Collection[str]) -> dict[str, Clip]:
         MocapError: an archive or a take is missing or damaged.
     """
     takes: dict[str, Clip] = {}
-    for source in ("cmu", "deepmimic"):
-        for take, text in _texts(folder / f"{source}.tar.xz"):
+    for source in SOURCES:
+        for take, text in _texts(archive(folder, source)):
             if take not in wanted:
                 continue
             cmu = source == "cmu"
@@ -33,6 +34,11 @@ def read_takes(folder: Path, wanted: Collection[str]) -> dict[str, Clip]:
     if missing:
         raise MocapError(f"lacks {', '.join(missing)}", mend=MEND, where=str(folder))
     return takes
+
+
+def archive(folder: Path, source: str) -> Path:
+    """Where a source's takes are in a data folder."""
+    return folder / f"{source}.tar.xz"
 
 
 def _texts(archive: Path) -> Iterator[tuple[str, str]]:

@@ -35,6 +35,9 @@ from hymotion.training.variation import LONGER, varied
 
 __all__ = ["STEADY", "build", "main", "write"]
 
+PAIRS = 3000
+"""Sequences of two actions, unless told otherwise."""
+
 STANDING = ("13_07", 180, 340)
 """A take and its frames in which somebody stands and hardly moves."""
 
@@ -233,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m hymotion.training.build", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with cmu.tar.xz and deepmimic.tar.xz")
     parser.add_argument("out", type=Path, help="folder to write to")
-    parser.add_argument("--pairs", type=int, default=3000, help="spliced sequences")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="spliced sequences")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     chosen = parser.parse_args(arguments)

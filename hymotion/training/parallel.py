@@ -59,6 +59,11 @@ class World:
         if self.size > 1:
             dist.destroy_process_group()
 
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier()
+
     def any(self, flag: bool) -> bool:
         """Whether any process says so; all must ask."""
         if self.size == 1:

@@ -1,12 +1,14 @@
-"""Trains a model: `python -m hymotion.training.train DATASET OUT --mode full`.
+"""Trains a model: `python -m hymotion.training.train DATA OUT --mode full`.
 
-DATASET is what `python -m hymotion.training.build` wrote. OUT gets the run's state, a log and, at
-the end, a folder `model` that `hymotion.load` reads. The same command goes on where a run was cut.
+DATA holds the archives of motion capture, of which a dataset is built in OUT first, or is what
+`python -m hymotion.training.build` wrote. OUT gets the run's state, a log and, at the end, a folder
+`model` that `hymotion.load` reads. The same command goes on where a run was cut.
 Several cards: `torchrun --nproc-per-node N -m hymotion.training.train …`.
 """
 
 import argparse
 import json
+import os
 import re
 import signal
 import sys
@@ -21,8 +23,10 @@ from hymotion.config import PREDICTIONS, ModelConfig
 from hymotion.device import find_device
 from hymotion.errors import HymotionError
 from hymotion.training import parallel
+from hymotion.training.archives import SOURCES, archive
+from hymotion.training.build import PAIRS, build
 from hymotion.training.corpus import Corpus, drawn_prompts
-from hymotion.training.dataset import MotionDataset
+from hymotion.training.dataset import MANIFEST, MotionDataset
 from hymotion.training.learner import Learner
 from hymotion.training.modelfolder import read_model, write_model
 from hymotion.training.parallel import World
@@ -68,7 +72,7 @@ def _prepared(
     chosen: argparse.Namespace, recipe: Recipe, world: World
 ) -> tuple[Trainer, Callable[[dict[str, Any]], None]]:
     """The trainer, and what writes the model in the end."""
-    dataset = MotionDataset(chosen.dataset, seed=recipe.seed)
+    dataset = MotionDataset(_dataset(chosen, world), seed=recipe.seed)
     own = files("hymotion").joinpath("models", "tiny", recipe.mode, "config.yml")
     text = own.read_text("utf-8")
     text = re.sub(r"^prediction:.*$", f"prediction: {recipe.prediction}", text, flags=re.MULTILINE)
@@ -107,6 +111,21 @@ def _prepared(
         write_model(chosen.out / "model", state, config=text, vocabulary=vocabulary)
 
     return trainer, finish
+
+
+def _dataset(chosen: argparse.Namespace, world: World) -> Path:
+    """The folder of the dataset; built first where archives were given and it is not there."""
+    data: Path = chosen.data
+    if not all(archive(data, source).is_file() for source in SOURCES):
+        return data
+    out: Path = chosen.out / "dataset"
+    # The manifest is written last: what was cut is built again.
+    if world.first and not (out / MANIFEST).is_file():
+        jobs = os.cpu_count() or 1
+        sys.stderr.write(f"building the dataset in {out}, {jobs} processes\n")
+        build(data, out, pairs=PAIRS, seed=0, jobs=jobs)
+    world.wait()
+    return out
 
 
 def _recipe(chosen: argparse.Namespace) -> Recipe:
@@ -164,7 +183,7 @@ def _reporter(out: Path) -> Callable[[Report], None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hymotion.training.train", description=__doc__)
     add = parser.add_argument
-    add("dataset", type=Path, help="folder that hymotion.training.build wrote")
+    add("data", type=Path, help="folder of archives, or what hymotion.training.build wrote")
     add("out", type=Path, help="folder of the run; an unfinished one in it goes on")
     add("--init", type=Path, help="folder of a model to start from, of the same sizes")
     add("--mode", choices=("full", "lite"), default="full")

@@ -1,6 +1,7 @@
 """The command that trains, from a dataset on disk to a model that loads; cut, killed, resumed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import torch
 
 import hymotion
 from hymotion import Request
+from hymotion.training.archives import SOURCES, archive
 from hymotion.training.build import write
 from hymotion.training.snapshot import FILE, Snapshot
 from hymotion.training.train import STOPPED, main
@@ -62,6 +64,23 @@ def test_what_cannot_start_says_why(
     assert "is no dataset" in capsys.readouterr().err
     assert main(options(dataset, tmp_path, "--parallel", "ddp")) == 1
     assert "Start it with torchrun" in capsys.readouterr().err
+
+
+def test_archives_become_a_dataset_first(
+    dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    for source in SOURCES:
+        archive(data, source).write_bytes(b"no archive")
+    # They are read before anything is written, and what is built already is not built again.
+    assert main(options(data, out, "--steps", "1")) == 1
+    said = capsys.readouterr().err
+    assert f"building the dataset in {out / 'dataset'}" in said
+    assert "cmu.tar.xz" in said
+    shutil.copytree(dataset, out / "dataset")
+    assert main(options(data, out, "--steps", "1")) == 0
+    assert "building" not in capsys.readouterr().err
 
 
 def started(dataset: Path, out: Path) -> "subprocess.Popen[bytes]":
