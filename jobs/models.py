@@ -60,9 +60,9 @@ CATALOG: Mapping[str, ModelEntry] = {
             name="tiny",
             trained=True,
             published=False,
-            guidance=2.5,
+            guidance=1.5,
             steps=25,
-            revisions={"full": "tiny-full-2", "lite": "tiny-lite-1"},
+            revisions={"full": "tiny-full-2", "lite": "tiny-lite-2"},
             profiles=_TINY,
         ),
         ModelEntry(

@@ -37,7 +37,7 @@ def test_a_row_that_says_nothing_else_gets_the_defaults_and_its_number_as_id() -
     row = good(text_row())
     spec = row.spec
     assert (spec.custom_id, spec.prompt, spec.frames, spec.seed) == ("7", "walks", 100, 0)
-    assert (spec.mode, spec.steps, spec.guidance, spec.priority) == ("auto", 25, 2.5, 0)
+    assert (spec.mode, spec.steps, spec.guidance, spec.priority) == ("auto", 25, 1.5, 0)
     assert (spec.formats, spec.model, dict(spec.metadata)) == (("npz",), "tiny", {})
     assert row.seeds == 1
 
