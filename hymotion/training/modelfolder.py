@@ -28,7 +28,7 @@ def write_model(
     Args:
         folder: to write to; made if need be.
         state: of a `Learner`, by name.
-        config: text of the `config.yml`, whose weights_sha256 is filled in.
+        config: text of the `config.yml`, whose revision and weights_sha256 are filled in.
         vocabulary: the known words, in the order of their numbers from 1 up.
         half: matrices in float16.
     """
@@ -38,8 +38,11 @@ def write_model(
         part = {key.removeprefix(prefix): state[key] for key in keys}
         write_weights(folder / name, part, half=half)
     digest = file_sha256(folder / WEIGHTS_FILE)
-    line = f'weights_sha256: "{digest}"'
-    filled = re.sub(r"^weights_sha256:.*$", line, config, flags=re.MULTILINE)
+    # A revision names these weights and no others, so the one that the config came with goes.
+    lines = {"revision": f"st-{digest[:12]}", "weights_sha256": f'"{digest}"'}
+    filled = config
+    for key, value in lines.items():
+        filled = re.sub(rf"^{key}:.*$", f"{key}: {value}", filled, flags=re.MULTILINE)
     (folder / "config.yml").write_text(filled, encoding="utf-8")
     (folder / VOCABULARY_FILE).write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
 

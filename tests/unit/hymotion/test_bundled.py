@@ -51,6 +51,7 @@ def test_what_they_say_of_themselves(full: Pipeline, lite: Pipeline) -> None:
         assert (pipeline.model, pipeline.mode) == ("tiny", mode)
         assert pipeline.revision == PINNED[mode][0]
         assert pipeline.trained is True
+        assert pipeline.decoder.plant_feet is True
         assert pipeline.train_frames == 360
         assert str(pipeline.device) == "cpu"
         assert str(pipeline.dtype) == "torch.float32"

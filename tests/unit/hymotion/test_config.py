@@ -17,6 +17,14 @@ def test_reads_the_published_format(golden_folder: Path) -> None:
     assert (network.train_frames, network.narrowband) == (120, 60)
     assert (config.text_encoder, config.max_text_tokens, config.null_ctxt) == ("qwen3", 128, True)
     assert config.trained is None
+    assert (config.prediction, config.plant_feet) == ("velocity", False)
+
+
+@pytest.mark.parametrize(("key", "value"), [("prediction", "noise"), ("plant_feet", "often")])
+def test_refuses_keys_at_the_top(golden_folder: Path, key: str, value: str) -> None:
+    text = (golden_folder / "config.yml").read_text()
+    with pytest.raises(ConfigError, match=f"{key}.*{value}"):
+        ModelConfig.parse(f"{key}: {value}\n{text}")
 
 
 @pytest.mark.parametrize(
