@@ -168,7 +168,7 @@ class Shift:
         for fail in fails:
             log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
 
-    def _on_step(self, step: int, total: int) -> None:  # noqa: ARG002
+    def _on_step(self, step: int, total: int) -> None:  # noqa: ARG002 — the engines' callback
         self._stamp.touch()
         gone = self._keeper.gone()
         new = (gone.lost | gone.cancelled) - self._stopped

@@ -26,7 +26,7 @@ class Average:
         """Move towards the present weights, keeping `kept` () of the old average."""
         # One kernel for all tensors has no public name; torch.optim.swa_utils calls these too.
         present = [_local(p).float() for p in self._followed]
-        apart = torch._foreach_sub(present, self._values)  # noqa: SLF001
+        apart = torch._foreach_sub(present, self._values)  # noqa: SLF001 — no public name
         torch._foreach_mul_(apart, 1 - kept)
         torch._foreach_add_(self._values, apart)
 

@@ -192,8 +192,8 @@ class Bench:
 
     def made(self, unit: Unit) -> Yield:
         """Make and write a unit."""
-        # Every unit has its own dice, whoever throws them; nothing here is secret.
-        chance = random.Random(f"{self.plan.seed}/{unit.kind}/{unit.number}")  # noqa: S311
+        # Every unit has its own dice, whoever throws them.
+        chance = random.Random(f"{self.plan.seed}/{unit.kind}/{unit.number}")  # noqa: S311 — no secrets
         if unit.kind != "segment":
             name = f"sequence_{unit.kind}_{unit.number:05d}"
             sequence, dropped = self.pairings[unit.kind].draw(name, chance)

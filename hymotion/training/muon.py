@@ -1,7 +1,8 @@
 """Muon: steps for hidden matrices whose square parts are orthogonal (Jordan et al. 2024).
 
-On tiny Lite the loss after three minutes was a fifth lower than AdamW's (docs/training.md).
-torch.optim.Muon takes one matrix after the other, which costs more than the rest of the step.
+On tiny Lite the loss after three minutes was a seventh lower than AdamW's at the same learning rate
+(docs/decisions/0007-prediction.md). torch.optim.Muon takes one matrix after the other, which is
+about a thousand small kernels a step here.
 """
 
 from collections.abc import Callable, Iterable

@@ -57,7 +57,7 @@ class LazyGroup(click.Group):
         """Command names in the order of the help page."""
         return list(self.targets)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 — click's
         """The command, imported now; None if there is none of that name."""
         # Own commands never pay for reading the installed packages' entry points.
         target = self._own.get(cmd_name) or self.targets.get(cmd_name)
@@ -69,7 +69,7 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"{target} is no command: reinstall the package it comes from")
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 — click's
         """Write the command lists, a section each, without importing any command."""
         known = {name for names in self._sections.values() for name in names}
         more = [name for name in self.targets if name not in known]
