@@ -184,7 +184,7 @@ class NullEngine:
         """Nothing is kept of no motion."""
         return [None] * len(motions)
 
-    def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002
+    def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002 — no motion
         """No file: there is no motion."""
         return False
 

@@ -126,7 +126,10 @@ def write(
         "pairs_dropped": dropped,
         "motions": rows,
     }
-    (out / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    # Last and at once: where a manifest is, the dataset is whole.
+    part = out / f"{MANIFEST}.part"
+    part.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    part.replace(out / MANIFEST)
     return manifest
 
 

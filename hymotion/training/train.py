@@ -119,7 +119,7 @@ def _dataset(chosen: argparse.Namespace, world: World) -> Path:
     if not all(archive(data, source).is_file() for source in SOURCES):
         return data
     out: Path = chosen.out / "dataset"
-    # The manifest is written last: what was cut is built again.
+    # Without its manifest it was cut, and is built again.
     if world.first and not (out / MANIFEST).is_file():
         jobs = os.cpu_count() or 1
         sys.stderr.write(f"building the dataset in {out}, {jobs} processes\n")
