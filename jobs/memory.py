@@ -12,6 +12,9 @@ from dataclasses import dataclass
 GB = 10**9
 GIB = 2**30
 
+#: What stands for the mode in the queues of jobs whose text is to be encoded: `hymo.encode.20`.
+ENCODE = "encode"
+
 #: Steps of the class ladder, GiB. Fine where small cards differ, coarse where large ones do not.
 LADDER_GIB: tuple[int, ...] = (
     1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 144, 192, 256, 384, 512,

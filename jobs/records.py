@@ -132,8 +132,14 @@ class Claim:
 
     @property
     def demand(self) -> Demand:
-        """What the job asks of a worker."""
-        return Demand(model=self.model, mode=self.mode, gib=self.gib, frames=self.frames)
+        """What the job asks of a worker that samples it."""
+        return Demand(
+            model=self.model,
+            mode=self.mode,
+            gib=self.gib,
+            frames=self.frames,
+            revision=self.revision,
+        )
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,26 @@ class Timings:
     sample: float = 0.0
     decode: float = 0.0
     save: float = 0.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one attempt was run, beside what it took. None: unknown, or of no consequence.
+
+    Attributes:
+        dtype: what the network was computed in, such as `bfloat16`.
+        plan: where the text encoder was kept meanwhile: see `worker.textplan`.
+        embedding: `hit` where the text was found encoded, `made` where it was encoded for it.
+        loads: how many models were loaded for it.
+        numerics_step: the solver step at which a faster type left the finite numbers, before the
+            motion was sampled again in `dtype`.
+    """
+
+    dtype: str | None = None
+    plan: str | None = None
+    embedding: str | None = None
+    loads: int | None = None
+    numerics_step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +202,7 @@ class Success:
     artifacts: tuple[Artifact, ...]
     quality: Quality = field(default_factory=Quality)
     features: Features | None = None
+    run: Run = field(default_factory=Run)
 
 
 @dataclass(frozen=True)
@@ -196,6 +223,7 @@ class Failed:
     peak_memory_bytes: int | None = None
     retry: bool = True
     gib: int | None = None
+    run: Run = field(default_factory=Run)
 
 
 @dataclass(frozen=True)

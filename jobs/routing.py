@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.memory import GIB, class_gib, queue_name
+from jobs.memory import ENCODE, GIB, class_gib, queue_name
 from jobs.models import model_entry
+
+
+@dataclass(frozen=True)
+class TextDemand:
+    """What a job whose text is to be encoded asks of a worker.
+
+    Attributes:
+        gib: its class, a ladder step in GiB.
+        revision: of the text encoder.
+    """
+
+    gib: int
+    revision: str
 
 
 @dataclass(frozen=True)
@@ -17,16 +30,22 @@ class Demand:
         model, mode: what must be loaded.
         gib: the job's class, a ladder step in GiB.
         frames: the motion's length.
+        revision: of the weights; empty: any.
+        text: what it asks of who encodes its text first; None: nothing.
     """
 
     model: str
     mode: str
     gib: int
     frames: int
+    revision: str = ""
+    text: TextDemand | None = None
 
     @property
     def queue(self) -> str:
         """The queue of the job's class."""
+        if self.text is not None:
+            return queue_name(ENCODE, self.text.gib)
         return queue_name(self.mode, self.gib)
 
 
@@ -39,6 +58,8 @@ class Offer:
         modes, models: what it serves.
         memory_bytes: its budget.
         max_frames: mode → longest motion the card's profile allows; modes not named have no limit.
+        revisions: model → mode → revision of the weights it has; models not named: any.
+        encoders: model → revision of the text encoder that it encodes with, for others too.
         declared: whether the worker is only planned for: it can do nothing until it is up.
     """
 
@@ -47,7 +68,14 @@ class Offer:
     models: tuple[str, ...]
     memory_bytes: int
     max_frames: Mapping[str, int] = field(default_factory=dict)
+    revisions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    encoders: Mapping[str, str] = field(default_factory=dict)
     declared: bool = False
+
+    def has(self, model: str, mode: str, revision: str) -> bool:
+        """Whether its weights of a model are these; an empty revision is any."""
+        own = self.revisions.get(model)
+        return own is None or (mode in own and revision in {"", own[mode]})
 
 
 def demand(model: str, mode: str, frames: int) -> Demand:
@@ -58,9 +86,12 @@ def demand(model: str, mode: str, frames: int) -> Demand:
 
 def fits(wanted: Demand, offer: Offer) -> bool:
     """Whether `offer` may take a job of this demand."""
+    if wanted.text is not None:
+        return offer.encoders.get(wanted.model) == wanted.text.revision
     return (
         wanted.mode in offer.modes
         and wanted.model in offer.models
+        and offer.has(wanted.model, wanted.mode, wanted.revision)
         and wanted.gib * GIB <= offer.memory_bytes
         and wanted.frames <= offer.max_frames.get(wanted.mode, wanted.frames)
     )
@@ -91,6 +122,8 @@ def misfit(wanted: Demand, offers: Iterable[Offer]) -> str | None:
 
 
 def _lack(wanted: Demand, left: Sequence[Offer]) -> str:
+    if wanted.text is not None:
+        return _lack_encoder(wanted.model, wanted.text, left)
     needs = f"needs {wanted.gib} GiB {wanted.mode}"
     if not left:
         return f"no worker fits: {needs}; no worker is live"
@@ -104,5 +137,23 @@ def _lack(wanted: Demand, left: Sequence[Offer]) -> str:
     knowing = [offer for offer in roomy if wanted.model in offer.models]
     if not knowing:
         return f"no worker fits: {needs}; no live worker has model {wanted.model}"
-    longest = max(offer.max_frames.get(wanted.mode, 0) for offer in knowing)
+    return _lack_weights(wanted, needs, knowing)
+
+
+def _lack_weights(wanted: Demand, needs: str, knowing: Sequence[Offer]) -> str:
+    """What is missing where the model is served with memory enough: its weights, or the length."""
+    owning = [o for o in knowing if o.has(wanted.model, wanted.mode, wanted.revision)]
+    if not owning:
+        theirs = {o.revisions[wanted.model].get(wanted.mode, "none") for o in knowing}
+        asked = f"{wanted.model} {wanted.mode} {wanted.revision}"
+        return f"no worker fits: needs {asked}; live: {', '.join(sorted(theirs))}"
+    longest = max(offer.max_frames.get(wanted.mode, 0) for offer in owning)
     return f"no worker fits: {needs}, {wanted.frames} frames; longest live: {longest} frames"
+
+
+def _lack_encoder(model: str, text: TextDemand, left: Sequence[Offer]) -> str:
+    needs = f"its text waits for a worker with {text.gib} GiB that encodes with {text.revision}"
+    if not left:
+        return f"no worker fits: {needs}; no worker is live"
+    theirs = sorted({offer.encoders[model] for offer in left if model in offer.encoders})
+    return f"no worker fits: {needs}; live: {', '.join(theirs) or 'none that encodes'}"

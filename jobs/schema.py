@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 #: The newest revision under `migrations/versions` (a test compares the two).
-HEAD = "0004"
+HEAD = "0005"
 
 #: Any number will do, as long as every program that migrates this database asks for the same.
 _ADVISORY_LOCK = 4_869_776_879

@@ -29,13 +29,15 @@ class Failure(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ended. `released`: the worker gave the job back untouched, by intent."""
+    """How an attempt ended. `released`: the worker gave the job back untouched, by intent.
+    `encoded`: it encoded the job's text, for a worker that samples it."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
     RELEASED = "released"
+    ENCODED = "encoded"
 
 
 #: Every allowed move. A retry (automatic, or by `hymo retry`) goes back to queued.

@@ -72,6 +72,10 @@ workers = Table(
     Column("nvlink", Boolean, nullable=False, server_default=text("false")),
     Column("queues", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
+    # Model → mode → revision of the weights it has; model → revision of the text encoder that it
+    # encodes with. Null: whatever a job asks for, and nothing.
+    Column("revisions", JSON),
+    Column("encoders", JSON),
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
     Column("stopped_at", Double),
@@ -142,6 +146,13 @@ jobs = Table(
     Column("skate_mm", Double),
     Column("penetration_mm", Double),
     Column("jitter", Double),
+    # Waits for its text to be encoded, by a worker of this class (GiB) and with this encoder,
+    # before it can be sampled; null: it does not.
+    Column("encode_gib", Integer),
+    Column("text_revision", Text),
+    # What the row said where a rewriter was asked for the prompt, and what came of that.
+    Column("original_prompt", Text),
+    Column("rewrite", Text),
     # For sorting history by it: an index on an expression is not reflected by every database.
     Column("duration_s", Double, Computed("finished_at - started_at", persisted=True)),
     UniqueConstraint("batch_id", "custom_id", "seed"),
@@ -162,8 +173,17 @@ Index(
     jobs.c.priority.desc(),
     jobs.c.id,
     jobs.c.batch_id,
-    sqlite_where=text("state = 'queued'"),
-    postgresql_where=text("state = 'queued'"),
+    sqlite_where=text("state = 'queued' AND encode_gib IS NULL"),
+    postgresql_where=text("state = 'queued' AND encode_gib IS NULL"),
+)
+#: Those that wait for their text, in the order in which they are encoded.
+Index(
+    "ix_jobs_encode",
+    jobs.c.text_revision,
+    jobs.c.priority.desc(),
+    jobs.c.id,
+    sqlite_where=text("state = 'queued' AND encode_gib IS NOT NULL"),
+    postgresql_where=text("state = 'queued' AND encode_gib IS NOT NULL"),
 )
 #: The state leads although it is always the same: SQLite, which has no statistics, would take
 #: ix_jobs_state_id instead and walk the whole queue.
@@ -242,9 +262,18 @@ attempts = Table(
     Column("skate_mm", Double),
     Column("penetration_mm", Double),
     Column("jitter", Double),
+    # What the motion was computed in, where the text encoder was kept meanwhile (`jobs.texts`),
+    # whether the text was found or encoded (hit, made), how many models were loaded for it, and the
+    # step at which a faster number type failed.
+    Column("dtype", String(16)),
+    Column("plan", String(16)),
+    Column("embedding", String(8)),
+    Column("loads", Integer),
+    Column("numerics_step", Integer),
     UniqueConstraint("job_id", "number"),
     CheckConstraint(
-        "outcome IN ('running', 'succeeded', 'failed', 'cancelled', 'released')", name="outcome"
+        "outcome IN ('running', 'succeeded', 'failed', 'cancelled', 'released', 'encoded')",
+        name="outcome",
     ),
 )
 

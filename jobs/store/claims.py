@@ -9,8 +9,10 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    String,
     bindparam,
     case,
+    func,
     insert,
     literal,
     select,
@@ -23,7 +25,7 @@ from jobs.records import Claim
 from jobs.routing import Demand, Offer
 from jobs.states import SUSPECT, Outcome, State, sources
 from jobs.store.base import Facet, Found
-from jobs.store.lanes import ORDER, QUEUED, READY, Lane, best, classes, lane, suits
+from jobs.store.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
 from jobs.store.quality import NO_QUALITY
 from jobs.tables import attempts, batches, jobs, workers
 
@@ -41,7 +43,8 @@ _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
     jobs.c.frames, jobs.c.failure,
 ).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
-_LOCKED = (
+#: All that a `Claim` needs, of jobs named by id that can be taken at all, locked.
+TAKEABLE = (
     select(
         jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
         jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
@@ -49,10 +52,13 @@ _LOCKED = (
     )
     .join(batches, batches.c.id == jobs.c.batch_id)
     .where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY)
-    .order_by(case((jobs.c.id == bindparam("head", type_=BigInteger), 0), else_=1), *ORDER)
-    .limit(bindparam("most", type_=Integer))
     .with_for_update(skip_locked=True, of=jobs)
 )  # fmt: skip
+_LOCKED = (
+    TAKEABLE.where(SAMPLING)
+    .order_by(case((jobs.c.id == bindparam("head", type_=BigInteger), 0), else_=1), *ORDER)
+    .limit(bindparam("most", type_=Integer))
+)
 _AT = bindparam("at", type_=Double)
 _SINCE = case((jobs.c.not_before > jobs.c.queued_at, jobs.c.not_before), else_=jobs.c.queued_at)
 _TAKE = (
@@ -89,7 +95,8 @@ _BEGIN = insert(attempts).from_select(
         "started_at", "queue_s",
     ],
     select(
-        jobs.c.id, jobs.c.attempt, jobs.c.worker_id, jobs.c.worker_name, jobs.c.card, jobs.c.mode,
+        jobs.c.id, jobs.c.attempt, jobs.c.worker_id, jobs.c.worker_name, jobs.c.card,
+        func.coalesce(bindparam("phase", type_=String), jobs.c.mode),
         bindparam("size", type_=Integer), literal(Outcome.RUNNING.value), jobs.c.started_at,
         jobs.c.queue_s,
     ).where(jobs.c.id.in_(bindparam("ids", expanding=True))),
@@ -133,7 +140,7 @@ class ClaimStore(Facet):
         if job_id is not None and not self._queued(job_id):
             return []
         with self.write() as connection:
-            worker = _worker(connection, worker_id)
+            worker = registered(connection, worker_id)
             now = self.present(connection)
             for turn in range(_ROUNDS):
                 head = _head(connection, offer, now, job_id)
@@ -144,7 +151,7 @@ class ClaimStore(Facet):
                 pack = _pack(connection, offer, now, head, most=max(1, most), width=width)
                 if pack or job_id is not None:
                     break
-            return _take(connection, worker, pack, now=now, lease=lease)
+            return take(connection, worker, pack, now=now, lease=lease)
 
     def _queued(self, job_id: int) -> bool:
         """Whether the job waits at all. After a pack its jobs' messages still come, one by one:
@@ -153,7 +160,8 @@ class ClaimStore(Facet):
             return connection.execute(_WAITS, {"id": job_id}).one_or_none() is not None
 
 
-def _worker(connection: Connection, worker_id: int) -> Found:
+def registered(connection: Connection, worker_id: int) -> Found:
+    """A worker's row; raises `NotFoundError`."""
     row = connection.execute(_WORKER, {"id": worker_id}).one_or_none()
     if row is None:
         raise NotFoundError("worker", str(worker_id), "register it before it claims")
@@ -207,9 +215,16 @@ def _pack(
     return connection.execute(_LOCKED, values).all()
 
 
-def _take(
-    connection: Connection, worker: Found, pack: Sequence[Found], *, now: float, lease: float
+def take(
+    connection: Connection,
+    worker: Found,
+    pack: Sequence[Found],
+    *,
+    now: float,
+    lease: float,
+    phase: str | None = None,
 ) -> list[Claim]:
+    """Put rows of `TAKEABLE` under a lease, an attempt each; `phase` stands for the mode there."""
     if not pack:
         return []
     taken = connection.execute(
@@ -224,7 +239,7 @@ def _take(
         },
     )
     held = {row.id: row for row in taken}
-    connection.execute(_BEGIN, {"ids": list(held), "size": len(held)})
+    connection.execute(_BEGIN, {"ids": list(held), "size": len(held), "phase": phase})
     return [_claim(row, worker.id, held) for row in pack if row.id in held]
 
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, case, func, literal_column, select, update
 
-from jobs.memory import queue_name
+from jobs.memory import ENCODE, queue_name
 from jobs.states import State
 from jobs.store.base import CHUNK, Facet, among
-from jobs.store.lanes import READY
+from jobs.store.lanes import READY, SAMPLING, WAITING
 from jobs.tables import jobs
+
+#: What a job's queue is named after: its mode and class, or while it waits for its text the
+#: encoder's class.
+_PHASE = case((WAITING, literal_column(f"'{ENCODE}'")), else_=jobs.c.mode).label("phase")
+_GIB = case((WAITING, jobs.c.encode_gib), else_=jobs.c.class_gib).label("gib")
+
+
+def _in(phase: str, gib: int) -> tuple[ColumnElement[bool], ...]:
+    """Conditions for a job to be in a queue."""
+    if phase == ENCODE:
+        return (WAITING, jobs.c.encode_gib == gib)
+    return (SAMPLING, jobs.c.mode == phase, jobs.c.class_gib == gib)
 
 
 class DeliveryStore(Facet):
@@ -21,13 +33,13 @@ class DeliveryStore(Facet):
         with self.read() as connection:
             now = self.present(connection)
             query = (
-                select(jobs.c.id, jobs.c.mode, jobs.c.class_gib)
+                select(jobs.c.id, _PHASE, _GIB)
                 .where(jobs.c.published_at.is_(None), *READY)
                 .order_by(jobs.c.id)
                 .limit(limit)
             )
             return [
-                (row.id, queue_name(row.mode, row.class_gib))
+                (row.id, queue_name(row.phase, row.gib))
                 for row in connection.execute(query, {"now": now})
             ]
 
@@ -50,12 +62,10 @@ class DeliveryStore(Facet):
         """How many jobs could run now, a queue: what the broker's queues should hold at least."""
         with self.read() as connection:
             query = (
-                select(jobs.c.mode, jobs.c.class_gib, func.count().label("n"))
-                .where(*READY)
-                .group_by(jobs.c.mode, jobs.c.class_gib)
+                select(_PHASE, _GIB, func.count().label("n")).where(*READY).group_by(_PHASE, _GIB)
             )
             found = connection.execute(query, {"now": self.present(connection)})
-            return {queue_name(row.mode, row.class_gib): row.n for row in found}
+            return {queue_name(row.phase, row.gib): row.n for row in found}
 
     def oldest(self, queue: str, n: int, *, older_than: float) -> list[int]:
         """Jobs of `queue` that could run now and whose message is old: perhaps it was lost.
@@ -65,12 +75,12 @@ class DeliveryStore(Facet):
             n: at most so many, the longest published first.
             older_than: seconds since the message was put in the broker.
         """
-        _, mode, gib = queue.split(".")
+        _, phase, gib = queue.split(".")
         with self.read() as connection:
             now = self.present(connection)
             query = (
                 select(jobs.c.id)
-                .where(jobs.c.mode == mode, jobs.c.class_gib == int(gib), *READY)
+                .where(*_in(phase, int(gib)), *READY)
                 .where(jobs.c.published_at < now - older_than)
                 .order_by(jobs.c.published_at, jobs.c.id)
                 .limit(n)

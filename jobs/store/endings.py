@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple_, update
 
-from jobs.records import Claim, Quality, Timings
+from jobs.records import Claim, Quality, Run, Timings
+from jobs.routing import TextDemand
 from jobs.states import FINAL, HOPELESS, Failure, Outcome, State, check
 from jobs.store.base import Found
 from jobs.tables import attempts, jobs
@@ -17,6 +18,7 @@ from jobs.tables import attempts, jobs
 HELD = (
     jobs.c.id, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.worker_id, jobs.c.class_gib,
     jobs.c.not_before, jobs.c.queued_at, jobs.c.published_at, jobs.c.cancel_requested,
+    jobs.c.encode_gib, jobs.c.text_revision,
 )  # fmt: skip
 
 
@@ -34,6 +36,8 @@ class Ending:
         delay: seconds until a retry may start.
         gib: the class to retry in; None: as before.
         extra: further attempts granted, where the ended one shall not count.
+        run: how it was run.
+        text: what the job waits for next; None: for nobody to encode its text.
     """
 
     held: Found
@@ -47,6 +51,8 @@ class Ending:
     delay: float | None = None
     gib: int | None = None
     extra: int = 0
+    run: Run = field(default_factory=Run)
+    text: TextDemand | None = None
 
 
 def holds(claims: Iterable[Claim]) -> ColumnElement[bool]:
@@ -78,6 +84,7 @@ def failed(
     gib: int | None = None,
     timings: Timings | None = None,
     peak_memory_bytes: int | None = None,
+    run: Run | None = None,
 ) -> Ending:
     """How a job goes on after a failed attempt: again later, or not, or as its owner asked."""
     hopeful = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
@@ -97,14 +104,33 @@ def failed(
         peak_memory_bytes=peak_memory_bytes,
         delay=backoff(held.attempt) if state is State.QUEUED else None,
         gib=gib if state is State.QUEUED else None,
+        run=run or Run(),
+        text=text_demand(held),
     )
 
 
-def released(held: Found) -> Ending:
-    """How a job goes on that was given back untouched: the attempt does not count."""
+def released(held: Found, *, text: TextDemand | None = None) -> Ending:
+    """How a job goes on that was given back untouched: the attempt does not count.
+
+    Args:
+        text: what it waits for from now on; None: what it waited for before, if anything.
+    """
     if held.cancel_requested:
         return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
-    return Ending(held=held, state=State.QUEUED, outcome=Outcome.RELEASED, extra=1)
+    return Ending(
+        held=held,
+        state=State.QUEUED,
+        outcome=Outcome.RELEASED,
+        extra=1,
+        text=text or text_demand(held),
+    )
+
+
+def text_demand(held: Found) -> TextDemand | None:
+    """What a job waits for before it can be sampled, and a running one when it was claimed."""
+    if held.encode_gib is None:
+        return None
+    return TextDemand(gib=held.encode_gib, revision=held.text_revision)
 
 
 def write_endings(connection: Connection, endings: Sequence[Ending], now: float) -> None:
@@ -115,7 +141,8 @@ def write_endings(connection: Connection, endings: Sequence[Ending], now: float)
         check(State.RUNNING, ending.state)
     names = (
         "state", "failure", "error", "attempt_limit", "not_before", "worker_id", "class_gib",
-        "published_at", "queued_at", "finished_at", *_figures(None, None, Quality()),
+        "published_at", "queued_at", "finished_at", "encode_gib", "text_revision",
+        *_figures(None, None, Quality()),
     )  # fmt: skip
     connection.execute(
         update(jobs)
@@ -155,6 +182,8 @@ def _job_values(ending: Ending, now: float) -> dict[str, Any]:
         "published_at": held.published_at if final else None,
         "queued_at": held.queued_at if final else now,
         "finished_at": now if final else None,
+        "encode_gib": None if ending.text is None else ending.text.gib,
+        "text_revision": None if ending.text is None else ending.text.revision,
         **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
     }
 
@@ -168,6 +197,7 @@ def _attempt_values(ending: Ending, now: float) -> dict[str, Any]:
         "error": ending.error,
         "finished_at": now,
         **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
+        **asdict(ending.run),
     }
 
 

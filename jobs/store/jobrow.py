@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from jobs.records import Artifact, Quality
-from jobs.routing import Demand
+from jobs.records import Artifact, Quality, Run
+from jobs.routing import Demand, TextDemand
 from jobs.states import Failure, Outcome, State
+from jobs.store.endings import text_demand
 from jobs.store.files import files_of
 from jobs.store.quality import to_quality
 from jobs.tables import batches, jobs
@@ -27,6 +28,8 @@ class JobRow:
         quality: of its motion; that of the earlier job where it is cached.
         phases: seconds by name of `PHASES`; None where the job did not get there.
         paused: whether its batch is.
+        text: what it waits for before it can be sampled.
+        original_prompt: what its row said, where a rewriter was asked; `rewrite`: what came of it.
         artifacts: its files; empty unless asked for.
     """
 
@@ -64,11 +67,21 @@ class JobRow:
     quality: Quality
     metadata: Mapping[str, str]
     artifacts: tuple[Artifact, ...] = ()
+    text: TextDemand | None = None
+    original_prompt: str | None = None
+    rewrite: str | None = None
 
     @property
     def demand(self) -> Demand:
         """What the job asks of a worker."""
-        return Demand(model=self.model, mode=self.mode, gib=self.gib, frames=self.frames)
+        return Demand(
+            model=self.model,
+            mode=self.mode,
+            gib=self.gib,
+            frames=self.frames,
+            revision=self.revision,
+            text=self.text,
+        )
 
     @property
     def duration(self) -> float | None:
@@ -95,6 +108,7 @@ class AttemptRow:
     phases: Mapping[str, float | None]
     peak_memory_bytes: int | None
     quality: Quality
+    run: Run = field(default_factory=Run)
 
 
 def select_jobs(key: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
@@ -135,6 +149,7 @@ def attempt_row(row: Row[*tuple[Any, ...]]) -> AttemptRow:
         phases=_phases(row),
         peak_memory_bytes=row.peak_memory_bytes,
         quality=to_quality(row),
+        run=Run(**{each.name: getattr(row, each.name) for each in fields(Run)}),
     )
 
 
@@ -180,4 +195,7 @@ def _job_row(
         quality=to_quality(row),
         metadata=row.metadata,
         artifacts=files,
+        text=text_demand(row),
+        original_prompt=row.original_prompt,
+        rewrite=row.rewrite,
     )

@@ -47,6 +47,10 @@ ORDER: tuple[ColumnElement[Any], ...] = (
 QUEUED: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.QUEUED}'")
 RUNNING: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.RUNNING}'")
 
+#: As in the partial indexes too: what can be sampled, and what waits for its text.
+SAMPLING: ColumnElement[bool] = jobs.c.encode_gib.is_(None)
+WAITING: ColumnElement[bool] = jobs.c.encode_gib.is_not(None)
+
 #: Conditions for a job to be taken by anybody at the time `now`, a parameter.
 READY: tuple[ColumnElement[bool], ...] = (
     QUEUED,
@@ -59,23 +63,37 @@ READY: tuple[ColumnElement[bool], ...] = (
 
 @dataclass(frozen=True)
 class Lane:
-    """Queued jobs of one model, mode and class; `frames` is the longest motion wanted of it."""
+    """Queued jobs of one model, mode and class.
+
+    Attributes:
+        frames: the longest motion wanted of it; None: of any length.
+        revision: of the weights; None: any.
+    """
 
     model: str
     mode: str
     gib: int
     frames: int | None
+    revision: str | None = None
 
 
 def lane(model: str, mode: str, gib: int, offer: Offer) -> Lane:
     """The part of a lane that this offer can take."""
-    return Lane(model=model, mode=mode, gib=gib, frames=offer.max_frames.get(mode))
+    return Lane(
+        model=model,
+        mode=mode,
+        gib=gib,
+        frames=offer.max_frames.get(mode),
+        revision=offer.revisions.get(model, {}).get(mode),
+    )
 
 
 def suits(offer: Offer) -> ColumnElement[bool]:
-    """Condition for a job to be taken by a worker with this offer (`jobs.routing.fits` in SQL)."""
+    """Condition for a job to be sampled by who makes this offer (`jobs.routing.fits` in SQL)."""
     return and_(
+        SAMPLING,
         jobs.c.model.in_(offer.models),
+        *(_has(model, offer) for model in offer.revisions if model in offer.models),
         jobs.c.class_gib <= offer.memory_bytes // GIB,
         or_(
             false(),
@@ -94,6 +112,15 @@ def suits(offer: Offer) -> ColumnElement[bool]:
     )
 
 
+def _has(model: str, offer: Offer) -> ColumnElement[bool]:
+    """Condition for a job not to ask for other weights of a model than the offer has."""
+    own = offer.revisions[model].items()
+    return or_(
+        jobs.c.model != model,
+        *(and_(jobs.c.mode == mode, jobs.c.revision == revision) for mode, revision in own),
+    )
+
+
 @lru_cache(maxsize=1)
 def classes() -> Select[int]:
     """The classes (GiB, at most `most`) in which jobs of `model` and `mode` are queued.
@@ -102,6 +129,7 @@ def classes() -> Select[int]:
     """
     queued = and_(
         QUEUED,
+        SAMPLING,
         jobs.c.model == bindparam("model", type_=String),
         jobs.c.mode == bindparam("mode", type_=String),
     )
@@ -124,22 +152,23 @@ def best(
         now: epoch seconds.
         steps, revision: if steps are given, jobs of these alone that may share a pack.
     """
-    values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": revision}
+    values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": revision or None}
     for number, wanted in enumerate(lanes):
         values |= {
             f"model_{number}": wanted.model,
             f"mode_{number}": wanted.mode,
             f"gib_{number}": wanted.gib,
             f"frames_{number}": wanted.frames,
+            f"revision_{number}": wanted.revision,
         }
-    limits = tuple(wanted.frames is not None for wanted in lanes)
+    limits = tuple((w.frames is not None, w.revision is not None) for w in lanes)
     statement = _best(limits, steps is not None)
     return statement, {name: value for name, value in values.items() if value is not None}
 
 
 @lru_cache(maxsize=256)
-def _best(limits: tuple[bool, ...], alike: bool) -> Select[int]:
-    parts = [_part(number, limited, alike) for number, limited in enumerate(limits)]
+def _best(limits: tuple[tuple[bool, bool], ...], alike: bool) -> Select[int]:
+    parts = [_part(number, *limited, alike) for number, limited in enumerate(limits)]
     if len(parts) == 1:
         only = parts[0].subquery("best")
     else:
@@ -150,15 +179,18 @@ def _best(limits: tuple[bool, ...], alike: bool) -> Select[int]:
     return select(only.c.id).order_by(*order).limit(bindparam("n", type_=Integer))
 
 
-def _part(number: int, limited: bool, alike: bool) -> Select[Any]:
+def _part(number: int, short: bool, own: bool, alike: bool) -> Select[Any]:
     query = select(jobs.c.id, jobs.c.priority, jobs.c.class_gib).where(
         jobs.c.model == bindparam(f"model_{number}", type_=String),
         jobs.c.mode == bindparam(f"mode_{number}", type_=String),
         jobs.c.class_gib == bindparam(f"gib_{number}", type_=Integer),
+        SAMPLING,
         *READY,
     )
-    if limited:
+    if short:
         query = query.where(jobs.c.frames <= bindparam(f"frames_{number}", type_=Integer))
+    if own:
+        query = query.where(jobs.c.revision == bindparam(f"revision_{number}", type_=String))
     if alike:
         query = query.where(
             jobs.c.steps == bindparam("steps", type_=Integer),

@@ -84,6 +84,7 @@ class OutcomeStore(Facet):
                     gib=failure.gib,
                     timings=failure.timings,
                     peak_memory_bytes=failure.peak_memory_bytes,
+                    run=failure.run,
                 )
                 for failure in failures
                 if failure.claim.job_id in held
@@ -129,4 +130,5 @@ def _succeeded(held: Found, result: Success) -> Ending:
         timings=result.timings,
         peak_memory_bytes=result.peak_memory_bytes,
         quality=result.quality,
+        run=result.run,
     )

@@ -8,6 +8,7 @@ from sqlalchemy import and_, func, or_, select
 
 from jobs.routing import Demand, Offer
 from jobs.store.base import Facet
+from jobs.store.endings import text_demand
 from jobs.store.lanes import QUEUED, READY, suits
 from jobs.tables import jobs
 
@@ -21,21 +22,35 @@ class OutlookStore(Facet):
         Jobs that differ in length alone are one entry, with the shortest length: if no worker
         takes that one, none takes the others.
         """
+        alike = (
+            jobs.c.model, jobs.c.mode, jobs.c.class_gib, jobs.c.revision, jobs.c.encode_gib,
+            jobs.c.text_revision,
+        )  # fmt: skip
         query = (
             select(
                 jobs.c.model,
                 jobs.c.mode,
                 jobs.c.class_gib,
+                jobs.c.revision,
+                jobs.c.encode_gib,
+                jobs.c.text_revision,
                 func.min(jobs.c.frames).label("frames"),
                 func.count().label("n"),
             )
             .where(jobs.c.batch_id == batch_id, QUEUED)
-            .group_by(jobs.c.model, jobs.c.mode, jobs.c.class_gib)
-            .order_by(jobs.c.model, jobs.c.mode, jobs.c.class_gib)
+            .group_by(*alike)
+            .order_by(*alike)
         )
         with self.read() as connection:
             return {
-                Demand(model=row.model, mode=row.mode, gib=row.class_gib, frames=row.frames): row.n
+                Demand(
+                    model=row.model,
+                    mode=row.mode,
+                    gib=row.class_gib,
+                    frames=row.frames,
+                    revision=row.revision,
+                    text=text_demand(row),
+                ): row.n
                 for row in connection.execute(query)
             }
 

@@ -6,7 +6,8 @@ from jobs.store.claims import ClaimStore
 from jobs.store.leases import LeaseStore
 from jobs.store.outcomes import OutcomeStore
 from jobs.store.requests import RequestStore
+from jobs.store.texts import TextStore
 
 
-class QueueStore(ClaimStore, LeaseStore, OutcomeStore, RequestStore):
-    """Claims, leases, outcomes and people's requests, over one engine."""
+class QueueStore(ClaimStore, LeaseStore, OutcomeStore, RequestStore, TextStore):
+    """Claims, texts, leases, outcomes and people's requests, over one engine."""

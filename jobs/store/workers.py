@@ -148,6 +148,8 @@ def _values(card: WorkerCard) -> dict[str, Any]:
         "models": list(card.offer.models),
         "memory_bytes": card.offer.memory_bytes,
         "max_frames": dict(card.offer.max_frames),
+        "revisions": {name: dict(each) for name, each in card.offer.revisions.items()},
+        "encoders": dict(card.offer.encoders),
         "dtype": card.dtype,
         "nvlink": card.nvlink,
         "queues": list(card.queues),
@@ -162,6 +164,8 @@ def _offer(row: Found) -> Offer:
         models=tuple(row.models),
         memory_bytes=row.memory_bytes,
         max_frames=row.max_frames,
+        revisions=row.revisions or {},
+        encoders=row.encoders or {},
         declared=row.state == DECLARED,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.routing import Demand
+from jobs.routing import Demand, TextDemand
 
 
 def left(farm, batch="night"):
@@ -20,9 +20,9 @@ def test_what_is_left_by_demand_with_the_shortest_length(farm, make_job):
     )  # fmt: skip
     farm.jobs(3, batch="other")
     assert left(farm) == {
-        Demand("tiny", "full", 8, 40): 2,
-        Demand("tiny", "full", 12, 60): 1,
-        Demand("tiny", "lite", 8, 50): 1,
+        Demand("tiny", "full", 8, 40, "r1"): 2,
+        Demand("tiny", "full", 12, 60, "r1"): 1,
+        Demand("tiny", "lite", 8, 50, "r1"): 1,
     }
 
 
@@ -59,3 +59,13 @@ def test_of_a_batch_without_queued_jobs_nothing_is_ahead(farm):
     farm.jobs(2, batch="other")
     assert ahead(farm, farm.offer()) == 0
     assert left(farm) == {}
+
+
+def test_what_waits_for_its_text_is_told_apart(farm):
+    first, _, third = farm.jobs(3, frames=60)
+    text = TextDemand(gib=20, revision="te-1")
+    farm.store.queue.park([first, third], text)
+    assert left(farm) == {
+        Demand("tiny", "full", 8, 60, "r1"): 1,
+        Demand("tiny", "full", 8, 60, "r1", text): 2,
+    }

@@ -102,6 +102,20 @@ def test_what_reconcilers_ask_goes_by_index(deep):
     assert any("ix_jobs_unpublished" in line for line in lines)
 
 
+def test_what_waits_for_its_text_is_found_by_index_and_passed_over(deep):
+    with deep.store.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE jobs SET encode_gib = 20, text_revision = 'te-1' WHERE id % 1000 > 0")
+        )
+    with recorded(deep.store.engine) as found:
+        assert len(deep.store.queue.waiters("tiny", "te-1", 50)) == 50
+        assert deep.store.queue.crowd("tiny", "te-1", 300) == 300
+        assert len(deep.claim(deep.worker(), limit=16)) == 16
+    lines = explained(deep, found)
+    assert walks(lines) == []
+    assert any("ix_jobs_encode" in line for line in lines), lines
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_claim_costs_little_whatever_stands_in_front(deep):
     steps = 0
