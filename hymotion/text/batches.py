@@ -1,0 +1,27 @@
+"""Prompts of about equal length together, so that little of a forward pass is padding."""
+
+from collections.abc import Iterator, Sequence
+
+MAX_TOKENS = 6144
+"""Tokens that a batch attends to, prefix and padding included: about 2 GiB for Qwen3-8B."""
+
+MAX_PROMPTS = 256
+
+
+def batches(lengths: Sequence[int], *, prefix: int, tokens: int) -> Iterator[list[int]]:
+    """Indices of prompts, batch by batch, the longest first.
+
+    The longest first, so that what does not fit the memory shows at once.
+
+    Args:
+        lengths: tokens of each prompt that are computed.
+        prefix: tokens before them that are only attended to.
+        tokens: the most that a batch attends to; a single prompt may exceed it.
+    """
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    start = 0
+    while start < len(order):
+        longest = prefix + lengths[order[start]]
+        size = max(1, min(MAX_PROMPTS, tokens // longest))
+        yield order[start : start + size]
+        start += size

@@ -1,0 +1,132 @@
+"""An installed text encoder: where its files are, and the system message, checked."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hymotion.text.errors import EncoderFileError
+
+SCHEMA = 1
+IDENTITY_FILE = "encoder.json"
+MESSAGE_FILE = "system_message.txt"
+QWEN_FOLDER = "qwen"
+CLIP_FOLDER = "clip"
+MEND = "Import the model again: hymo models import --help says which files it takes"
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """How the sha256 of a text begins and ends, in hex digits."""
+
+    begins: str
+    ends: str
+
+    def fits(self, digest: str) -> bool:
+        """Whether a digest, 64 hex digits, is the one meant."""
+        return digest.startswith(self.begins) and digest.endswith(self.ends)
+
+
+UPSTREAM_MESSAGE = Fingerprint(begins="b9c55290", ends="5283")
+"""The system message of the published repository, which is not shipped here."""
+
+
+@dataclass(frozen=True)
+class TextFolder:
+    """A folder with `encoder.json`, `system_message.txt`, `qwen/` and `clip/`.
+
+    Attributes:
+        path: of the folder.
+        revision: "te-" and 12 hex digits; differs whenever weights, tokenizers or message differ.
+        message: the system message, exactly.
+    """
+
+    path: Path
+    revision: str
+    message: str
+
+    @property
+    def qwen(self) -> Path:
+        """The folder of the language model."""
+        return self.path / QWEN_FOLDER
+
+    @property
+    def clip(self) -> Path:
+        """The folder of CLIP."""
+        return self.path / CLIP_FOLDER
+
+    @classmethod
+    def read(cls, path: Path, *, fingerprint: Fingerprint | None = None) -> "TextFolder":
+        """Read and check a folder.
+
+        Args:
+            path: of the folder.
+            fingerprint: what the system message must be besides what `encoder.json` says. The
+                importer passes UPSTREAM_MESSAGE before it writes `encoder.json`.
+
+        Raises:
+            EncoderFileError: a file is missing, or the message is not the recorded one.
+        """
+        identity = _identity(path / IDENTITY_FILE)
+        message = _message(path / MESSAGE_FILE)
+        digest = message_sha256(message)
+        if digest != identity["system_message_sha256"] or (
+            fingerprint is not None and not fingerprint.fits(digest)
+        ):
+            raise EncoderFileError(
+                f"this is not the system message that was imported (sha256 {digest})",
+                mend=MEND,
+                path=path / MESSAGE_FILE,
+            )
+        for folder in (path / QWEN_FOLDER, path / CLIP_FOLDER):
+            if not (folder / "config.json").is_file():
+                raise EncoderFileError("config.json is missing", mend=MEND, path=folder)
+        return cls(path=path, revision=identity["revision"], message=message.decode("utf-8"))
+
+
+def message_sha256(message: bytes) -> str:
+    """The sha256 of a system message's bytes, in hex."""
+    return hashlib.sha256(message).hexdigest()
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """The object in a JSON file.
+
+    Raises:
+        EncoderFileError: it is absent, or no JSON object.
+    """
+    try:
+        found: object = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EncoderFileError(
+            f"cannot be read ({error.strerror})", mend=MEND, path=path
+        ) from error
+    except ValueError as error:
+        raise EncoderFileError("is no JSON", mend=MEND, path=path) from error
+    if not isinstance(found, dict):
+        raise EncoderFileError("holds no JSON object", mend=MEND, path=path)
+    return found
+
+
+def _identity(path: Path) -> dict[str, str]:
+    found = read_json(path)
+    if found.get("schema") != SCHEMA:
+        problem = f"has schema {found.get('schema')!r}, this version reads {SCHEMA}"
+        raise EncoderFileError(problem, mend=MEND, path=path)
+    wanted = ("revision", "system_message_sha256")
+    named = {key: value for key in wanted if isinstance(value := found.get(key), str) and value}
+    if len(named) < len(wanted):
+        raise EncoderFileError(f"lacks {' or '.join(wanted)}", mend=MEND, path=path)
+    return named
+
+
+def _message(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EncoderFileError(
+            "the system message is missing, and the text encoder does not work without it",
+            mend="Import the model again with --upstream, a copy of the published repository,"
+            " which has the message",
+            path=path,
+        ) from error
