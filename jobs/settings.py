@@ -8,14 +8,14 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
 from sqlalchemy.engine import URL, make_url
 
 from jobs.errors import SettingsError
-from jobs.url import broker_fault, database_fault
+from jobs.url import broker_fault, database_fault, key_fault, rewriter_fault
 
 PREFIX = "HYMO_"
 #: Variables of that prefix that are no settings: of the command line, and of docker-compose.yml.
@@ -23,13 +23,13 @@ OTHERS = frozenset(
     {"HYMO_TRACEBACK", "HYMO_MODELS", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"}
 )
 #: Numbers that must be more than 0: the pauses of a loop, and what is compared with them.
-POSITIVE = frozenset({"lease", "renew", "reconcile"})
+POSITIVE = frozenset({"lease", "renew", "reconcile", "rewriter_timeout"})
 #: Numbers whose least value is not 0.
-LEAST = {"max_attempts": 1}
+LEAST = {"max_attempts": 1, "rewriter_concurrency": 1}
 #: Leases are renewed this often before they could run out, so that a late renewal loses none.
 RENEWALS = 3
 #: Settings that may hold a password: never accepted as flags, masked wherever they are shown.
-SECRET = frozenset({"database_url", "broker_url"})
+SECRET = frozenset({"database_url", "broker_url", "rewriter_key"})
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Settings:
         pack: the most motions in one pack; 0: as many as memory and the device suggest.
         outage: how long a worker rides out an unreachable database before giving up.
         null_step: how long one step of the null model takes.
+        rewriter_url: base URL of an OpenAI-compatible service; None: prompts are never rewritten.
+        rewriter_key: sent to it, if it wants one.
+        rewriter_model: the model asked for there.
+        rewriter_timeout: how long one answer may take.
+        rewriter_concurrency: how many prompts are asked at the same time.
     """
 
     home: Path
@@ -73,6 +78,11 @@ class Settings:
     pack: int = 0
     outage: float = 300.0
     null_step: float = 0.0
+    rewriter_url: str | None = None
+    rewriter_key: str | None = field(default=None, repr=False)
+    rewriter_model: str | None = None
+    rewriter_timeout: float = 30.0
+    rewriter_concurrency: int = 8
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: object) -> Self:
@@ -99,14 +109,17 @@ class Settings:
         settings = cls(
             home=folder,
             output=Path(output).expanduser().absolute(),
-            database_url=_url(values.get("database_url"), database_fault)
+            database_url=_sound(values.get("database_url"), database_fault)
             or _sqlite(folder / "hymo.db"),
-            broker_url=_url(values.get("broker_url"), broker_fault),
+            broker_url=_sound(values.get("broker_url"), broker_fault),
+            rewriter_url=_sound(values.get("rewriter_url"), rewriter_fault),
+            rewriter_key=_sound(values.get("rewriter_key"), key_fault),
+            rewriter_model=values["rewriter_model"].value if "rewriter_model" in values else None,
         )
         numbers = {
-            field.name: _number(field.name, values[field.name], whole=isinstance(default, int))
-            for field in fields(cls)
-            if isinstance(default := field.default, (int, float)) and field.name in values
+            each.name: _number(each.name, values[each.name], whole=isinstance(default, int))
+            for each in fields(cls)
+            if isinstance(default := each.default, (int, float)) and each.name in values
         }
         settings = replace(settings, **numbers)  # type: ignore[arg-type]  # numbers by isinstance
         _check_together(settings, values)
@@ -132,7 +145,7 @@ class _Given:
 
 def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The variables that look like settings and are none: misspelt ones have no effect."""
-    known = {PREFIX + field.name.upper() for field in fields(Settings)} | OTHERS
+    known = {PREFIX + each.name.upper() for each in fields(Settings)} | OTHERS
     return tuple(sorted(key for key in environ if key.startswith(PREFIX) and key not in known))
 
 
@@ -145,7 +158,7 @@ def _file(path: Path) -> dict[str, _Given]:
         raise SettingsError(
             str(path), None, f'not valid TOML ({error}); a line is `name = 90` or `name = "text"`'
         ) from error
-    known = {field.name for field in fields(Settings)} - {"home"}
+    known = {each.name for each in fields(Settings)} - {"home"}
     for key in table:
         if key not in known:
             # The value is not repeated: the key may be a misspelt URL with a password in it.
@@ -205,7 +218,7 @@ def _sqlite(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def _url(given: _Given | None, fault: Callable[[str], str | None]) -> str | None:
+def _sound(given: _Given | None, fault: Callable[[str], str | None]) -> str | None:
     if given is None:
         return None
     found = fault(given.value)

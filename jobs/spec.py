@@ -22,6 +22,23 @@ DEFAULT_FORMATS: tuple[str, ...] = ("npz",)
 REQUESTABLE_MODES: tuple[str, ...] = ("full", "lite", "auto")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What a row said where a rewriter was asked about it (docs/rewriting.md).
+
+    Attributes:
+        prompt, frames: the row's own.
+        asked: what was asked, out of `prompt` and `seconds`.
+        outcome: what came of it: `rewritten`, `unchanged`, or `failed` or `own_length` with a colon
+            and the reason.
+    """
+
+    prompt: str
+    frames: int
+    asked: tuple[str, ...]
+    outcome: str
+
+
 @dataclass(frozen=True)
 class JobSpec:
     """One motion wanted. Every value is already checked (see `jobs.promptfile`).
@@ -41,6 +58,7 @@ class JobSpec:
         formats: files wanted, out of `FORMATS`, sorted and distinct.
         model: a name of `jobs.models.CATALOG`.
         metadata: the row's other columns, kept and given back in history.
+        origin: what the row said of itself where prompt and frames may be a rewriter's.
     """
 
     custom_id: str
@@ -54,14 +72,34 @@ class JobSpec:
     formats: tuple[str, ...] = DEFAULT_FORMATS
     model: str = "tiny"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin | None = None
+
+    @property
+    def original_prompt(self) -> str | None:
+        """The row's own prompt where another one is sampled; else None."""
+        if self.origin is None or self.origin.prompt == self.prompt:
+            return None
+        return self.origin.prompt
+
+    @property
+    def rewrite(self) -> str | None:
+        """What came of asking a rewriter; None where none was asked."""
+        return None if self.origin is None else self.origin.outcome
 
     def row_hash(self) -> str:
-        """Identity of what the row asked for: tells `existing` from `changed` on a resubmit."""
+        """Identity of what the row asked for: tells `existing` from `changed` on a resubmit.
+
+        A rewriter's answer is no part of it, but that one was asked for is.
+        """
+        own = self.origin
         return _digest(
             [
-                self.prompt, self.frames, self.seed, self.mode, self.steps, self.guidance,
+                self.prompt if own is None else own.prompt,
+                self.frames if own is None else own.frames,
+                self.seed, self.mode, self.steps, self.guidance,
                 self.priority, list(self.formats), self.model,
                 dict(sorted(self.metadata.items())),
+                *([] if own is None else [list(own.asked)]),
             ]
         )  # fmt: skip
 

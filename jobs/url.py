@@ -1,4 +1,4 @@
-"""The URLs of database and broker: refused early, by a mend that never repeats a password."""
+"""The URLs of the services: refused early, by a mend that never repeats a password."""
 
 from __future__ import annotations
 
@@ -43,3 +43,26 @@ def broker_fault(url: str) -> str | None:
     if database and not (database.isascii() and database.isdigit()):
         return "the database behind the last / must be a number"
     return None
+
+
+def rewriter_fault(url: str) -> str | None:
+    """What is wrong with the base URL of a rewriter and the mend; None when it can be used."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "is not a URL; it looks like http://127.0.0.1:8000/v1"
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return "must be a whole URL, like http://127.0.0.1:8000/v1"
+    if "@" in parts.netloc:
+        return "holds a name or password; put the key in HYMO_REWRITER_KEY"
+    if parts.query or parts.fragment or not (url.isascii() and url.isprintable()) or " " in url:
+        return "must end with its path, like http://127.0.0.1:8000/v1"
+    return None
+
+
+def key_fault(key: str) -> str | None:
+    """What keeps a key from being sent in a header; None when it can be."""
+    if key.isascii() and key.isprintable() and " " not in key:
+        return None
+    return "a key is printable ASCII without spaces"

@@ -34,12 +34,25 @@ _SEPARATORS = re.compile(r"[;,\s]+")
 
 @dataclass(frozen=True)
 class Row:
-    """A good row: `seeds` jobs like `spec`, with seeds counted up from `spec.seed`."""
+    """A good row: `seeds` jobs like `spec`, with seeds counted up from `spec.seed`.
 
-    number: int
-    line: int
+    `timed`: it gives a length of its own, not only the default.
+    """
+
+    raw: RawRow
     spec: JobSpec
     seeds: int
+    timed: bool
+
+    @property
+    def number(self) -> int:
+        """1-based, among the file's rows."""
+        return self.raw.number
+
+    @property
+    def line(self) -> int:
+        """Physical line on which it begins."""
+        return self.raw.line
 
     def specs(self) -> Iterator[JobSpec]:
         """The jobs that the row asks for."""
@@ -90,7 +103,8 @@ def read_row(raw: RawRow, defaults: Defaults) -> Row | BadRow:
     )
     if cells.problems:
         return BadRow(raw, tuple(cells.problems))
-    return Row(number=raw.number, line=raw.line, spec=spec, seeds=seeds)
+    timed = cells.given("frames") is not None or cells.given("seconds") is not None
+    return Row(raw=raw, spec=spec, seeds=seeds, timed=timed)
 
 
 class _Cells:

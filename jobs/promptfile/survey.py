@@ -23,6 +23,9 @@ from jobs.verbs.unfamiliar import Unfamiliar, Watch
 #: Metadata columns that a survey names; JSON rows may each have others.
 MOST_NAMES = 1000
 
+#: Changes rows on their way from the file: a rewriting.
+Through = Callable[[Iterator["Row | BadRow"]], Generator["Row | BadRow", None, None]]
+
 _READERS: Mapping[str, Callable[[TextIO], Iterator[RawRow]]] = {
     "csv": read_csv,
     "jsonl": read_jsonl,
@@ -65,14 +68,21 @@ class Survey:
     invalid: int
 
 
-def read_rows(source: Source, defaults: Defaults) -> Generator[Row | BadRow, None, None]:
-    """Every row of the file in order, checked alone and against the rows before it.
+def read_rows(
+    source: Source, defaults: Defaults, *, through: Through | None = None
+) -> Generator[Row | BadRow, None, None]:
+    """Every row of the file in order, checked alone and against the rows before it, and as
+    `through` gives it on.
 
     Close it (`contextlib.closing`) when it is not read to its end, before the source is closed.
 
     Raises:
         UnreadableError: at the point past which reading makes no sense.
     """
+    if through is not None:
+        with closing(read_rows(source, defaults)) as rows, closing(through(rows)) as changed:
+            yield from changed
+        return
     identities = Identities()
     with source.text() as text:
         for raw in _READERS[source.format](text):
@@ -84,12 +94,14 @@ def survey(
     source: Source,
     defaults: Defaults,
     *,
+    through: Through | None = None,
     rejected: Callable[[BadRow], None] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Survey:
     """Check the whole file.
 
     Args:
+        through: as for `read_rows`.
         rejected: gets every bad row.
         progress: gets the number of rows read so far.
 
@@ -98,7 +110,7 @@ def survey(
     """
     count = _Count(rejected)
     try:
-        with closing(read_rows(source, defaults)) as rows:
+        with closing(read_rows(source, defaults, through=through)) as rows:
             for number, row in enumerate(rows, 1):
                 count.add(row)
                 if progress is not None:

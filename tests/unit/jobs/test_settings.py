@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import SettingsError
-from jobs.settings import Settings, unknown
+from jobs.settings import SECRET, Settings, unknown
 
 
 @pytest.fixture
@@ -49,6 +49,13 @@ def test_an_empty_variable_is_not_set(read):
     assert read({"HYMO_LEASE": "", "HYMO_DATABASE_URL": ""}).lease == 90.0
 
 
+def test_a_key_is_not_in_the_settings_words(read):
+    settings = read({"HYMO_REWRITER_KEY": "sk-secret", "HYMO_REWRITER_URL": "https://h:1/v1/"})
+    assert (settings.rewriter_key, settings.rewriter_url) == ("sk-secret", "https://h:1/v1/")
+    assert "sk-secret" not in repr(settings)
+    assert "rewriter_key" in SECRET
+
+
 def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert read(output="here").output == tmp_path / "here"
@@ -79,6 +86,16 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("DATABASE_URL", "u:secret@h", "is not a database URL"),
         ("DATABASE_URL", "postgresql://u:se@secret@h/db", "percent-encode the password"),
         ("DATABASE_URL", "postgresql://u:secret@h:port/db", "the port must be a number"),
+        ("REWRITER_URL", "127.0.0.1:8000/v1", "must be a whole URL"),
+        ("REWRITER_URL", "ftp://h/v1", "must be a whole URL"),
+        ("REWRITER_URL", "http://u:secret@h/v1", "put the key in HYMO_REWRITER_KEY"),
+        ("REWRITER_URL", "http://h:port/v1", "is not a URL"),
+        ("REWRITER_URL", "http://h/v1?key=secret", "must end with its path"),
+        ("REWRITER_URL", "http://h/v 1", "must end with its path"),
+        ("REWRITER_KEY", "secret\r\nHost: evil", "printable ASCII without spaces"),
+        ("REWRITER_KEY", "secrét", "printable ASCII without spaces"),
+        ("REWRITER_TIMEOUT", "0", "more than 0"),
+        ("REWRITER_CONCURRENCY", "0", "at least 1"),
     ],
 )
 def test_an_unusable_value_is_named(read, name, value, mend):

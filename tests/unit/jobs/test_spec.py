@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.clock import iso
-from jobs.spec import JobSpec
+from jobs.spec import JobSpec, Origin
 
 SPEC = JobSpec("a", "walks", steps=50, guidance=5.0, metadata={"k": "v", "l": "w"})
 CONTENT = SPEC.content_hash("full", "r1")
@@ -50,6 +50,20 @@ def test_hashes_stay_the_same_between_releases():
     # They are stored: a change here makes every resubmitted row `changed` and every cache miss.
     assert SPEC.row_hash() == "5fb7a4ffaa8a809adafd9b66df035c53"
     assert CONTENT == "398845df9d1262554896bdfc6ec0ea2e"
+
+
+def test_a_rewriters_answer_is_of_the_motion_and_its_wish_of_the_row():
+    origin = Origin(prompt="walks", frames=100, asked=("prompt",), outcome="failed: x")
+    asked = replace(SPEC, origin=origin)
+    assert asked.row_hash() != SPEC.row_hash()
+    assert asked.content_hash("full", "r1") == CONTENT
+    assert (asked.original_prompt, asked.rewrite) == (None, "failed: x")
+    answer = replace(origin, outcome="rewritten")
+    answered = replace(SPEC, prompt="A person walks.", frames=60, origin=answer)
+    assert answered.row_hash() == asked.row_hash()
+    assert answered.content_hash("full", "r1") != CONTENT
+    assert (answered.original_prompt, answered.rewrite) == ("walks", "rewritten")
+    assert (SPEC.original_prompt, SPEC.rewrite) == (None, None)
 
 
 def test_neighbouring_values_do_not_run_together():

@@ -1,0 +1,129 @@
+"""Answers kept on disk: a file that is submitted again costs no calls and gets the same words.
+
+One SQLite file of its own, since it belongs to this machine, and the jobs' database may be shared.
+Any number of submits may use it at once; what was answered before a `kill -9` is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from jobs.clock import Clock
+from jobs.rewriting.answer import Answer, checked
+from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.wish import Wish
+
+NAME = "answers.db"
+#: Seconds that a writer waits for another one.
+PATIENCE = 10.0
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS answers_1 (
+    key TEXT PRIMARY KEY,
+    prompt TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    made_at REAL NOT NULL
+) WITHOUT ROWID
+"""
+
+
+class AnswerCache:
+    """The answers of one service and model to one wish. Safe to use from several threads.
+
+    A file that cannot be used costs no submit: what could not be written is kept in memory until
+    it ends, and `fault` says why.
+
+    Args:
+        folder: where the file is, made if need be.
+        url, model: of the service; with the wish and the prompt they identify an answer.
+        wish: what is asked.
+        clock: epoch seconds, noted with each answer.
+    """
+
+    def __init__(
+        self, folder: Path, *, url: str, model: str, wish: Wish, clock: Clock = time.time
+    ) -> None:
+        self._wish = wish
+        self._service = [url.rstrip("/"), model, wish.instructions(), *wish.parts()]
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._unwritten: dict[str, str] = {}
+        self._file: sqlite3.Connection | None = None
+        self._path = folder / NAME
+        self.fault: str | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(
+                self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
+            )
+            self._file.execute("PRAGMA synchronous = NORMAL")
+            self._file.execute(_TABLE)
+        except (OSError, sqlite3.Error) as error:
+            self._note(error)
+
+    def get(self, prompt: str) -> Answer | None:
+        """The answer kept for a prompt; None where there is none that can be used."""
+        key = self._key(prompt)
+        with self._lock:
+            text = self._unwritten.get(key) or self._read(key)
+        if text is None:
+            return None
+        try:
+            return checked(json.loads(text), self._wish)
+        except (ValueError, AttributeError, AnswerError):  # Somebody edited it, or it is damaged.
+            return None
+
+    def put(self, prompt: str, answer: Answer) -> Answer:
+        """Keep an answer; gives the one that counts, which is the first that was kept."""
+        text = json.dumps(answer.document(), ensure_ascii=False)
+        key = self._key(prompt)
+        if self.get(prompt) is None:
+            with self._lock:
+                self._write(key, prompt, text)
+        return self.get(prompt) or answer
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+
+    def _key(self, prompt: str) -> str:
+        identity = json.dumps([*self._service, prompt], ensure_ascii=False)
+        return hashlib.sha256(identity.encode()).hexdigest()
+
+    def _read(self, key: str) -> str | None:
+        if self._file is None:
+            return None
+        try:
+            found = self._file.execute("SELECT answer FROM answers_1 WHERE key = ?", (key,))
+            row = found.fetchone()
+        except sqlite3.Error as error:
+            self._note(error)
+            return None
+        return None if row is None else str(row[0])
+
+    def _write(self, key: str, prompt: str, text: str) -> None:
+        # Replaces what was there only where that cannot be used: two submits that ask at the same
+        # time both go on with the one that was kept first.
+        unusable = self._read(key)
+        try:
+            if self._file is None:
+                raise sqlite3.OperationalError(self.fault or "the file is closed")
+            self._file.execute(
+                "INSERT INTO answers_1 VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
+                "SET answer = excluded.answer, made_at = excluded.made_at WHERE answer = ?",
+                (key, prompt, text, self._clock(), unusable),
+            )
+        except sqlite3.Error as error:
+            self._note(error)
+            self._unwritten[key] = text
+
+    def _note(self, error: Exception) -> None:
+        self.fault = self.fault or f"{self._path}: {getattr(error, 'strerror', None) or error}"
