@@ -87,6 +87,35 @@ class SchemaError(JobsError):
         self.wanted = wanted
 
 
+class ModelRecordError(JobsError):
+    """The `model.json` of an installed model is damaged, or newer than this program."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(
+            f"{path} {problem}: use the version of hymo that wrote it, or remove the model "
+            "(`hymo models remove`) and import it again"
+        )
+        self.path = path
+
+
+class WeightsMissingError(JobsError):
+    """A job asks for weights that are neither installed here nor on any worker."""
+
+    exit_code = 3
+
+    def __init__(self, model: str, mode: str, known: tuple[str, ...]) -> None:
+        other = f"; there is {' and '.join(known)}, name it with --mode" if known else ""
+        option = "--full DIR --lite DIR" if mode == "auto" else f"--{mode} DIR"
+        what = model if mode == "auto" else f"{model} {mode}"
+        super().__init__(
+            f"no weights of model {what}: run `hymo models import {option}` here, or start a "
+            f"worker that has them{other}"
+        )
+        self.model = model
+        self.mode = mode
+        self.known = known
+
+
 class BrokerBinaryError(JobsError):
     """No Redis-protocol server program could be found for the embedded broker."""
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from jobs.errors import NotFoundError
+from jobs.installed import Installed
 from jobs.memory import GB, GIB, MemoryProfile
 
 MODES: tuple[str, ...] = ("full", "lite")
-DEFAULT_MODEL = "tiny"
+BUNDLED_MODEL = "tiny"
+PUBLISHED_MODEL = "hy-motion-1.0"
+#: Of jobs that name none, where nothing is installed: see `Catalog.default`.
+DEFAULT_MODEL = BUNDLED_MODEL
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class ModelEntry:
         published: whether it is the model that the published figures of cards were measured with.
         guidance: classifier-free guidance scale of jobs that ask for none.
         steps: sampling steps of jobs that ask for none.
-        revisions: mode → revision of the weights; part of a job's content identity.
+        revisions: mode → revision of the weights; part of a job's content identity. Only of weights
+            that come along: a `Catalog` has those of installed ones.
         profiles: mode → memory profile.
     """
 
@@ -57,7 +63,7 @@ CATALOG: Mapping[str, ModelEntry] = {
     entry.name: entry
     for entry in (
         ModelEntry(
-            name="tiny",
+            name=BUNDLED_MODEL,
             trained=True,
             published=False,
             guidance=1.5,
@@ -75,12 +81,12 @@ CATALOG: Mapping[str, ModelEntry] = {
             profiles=_REFERENCE,
         ),
         ModelEntry(
-            name="hy-motion-1.0",
+            name=PUBLISHED_MODEL,
             trained=True,
             published=True,
             guidance=5.0,
             steps=50,
-            revisions={"full": "1.0", "lite": "1.0"},
+            revisions={},
             profiles=_REFERENCE,
         ),
     )
@@ -93,3 +99,40 @@ def model_entry(name: str) -> ModelEntry:
         return CATALOG[name]
     except KeyError:
         raise NotFoundError("model", name, f"known models: {', '.join(CATALOG)}") from None
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The models with the revisions that are installed on this machine.
+
+    Attributes:
+        installed: model → mode → revision, of models that were imported.
+    """
+
+    installed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, home: Path) -> Catalog:
+        """What is installed under a home; raises `ModelRecordError`."""
+        models = Installed.read(home).models
+        return cls(
+            {
+                name: {mode: each.revision for mode, each in model.modes.items()}
+                for name, model in models.items()
+                if name in CATALOG
+            }
+        )
+
+    @property
+    def default(self) -> str:
+        """The model of jobs that name none: the published one where any mode is installed."""
+        return PUBLISHED_MODEL if self.installed.get(PUBLISHED_MODEL) else BUNDLED_MODEL
+
+    def entry(self, name: str) -> ModelEntry:
+        """A model with what is installed of it; raises `NotFoundError` naming the known ones."""
+        entry = model_entry(name)
+        return replace(entry, revisions={**entry.revisions, **self.installed.get(name, {})})
+
+
+#: Where nothing is installed.
+COMES_ALONG = Catalog()

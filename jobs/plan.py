@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from jobs.models import model_entry
+from jobs.errors import WeightsMissingError
+from jobs.models import COMES_ALONG, MODES, Catalog, model_entry
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.survey import Asked, Survey
 from jobs.records import Artifact, NewJob
@@ -55,15 +56,21 @@ class Routed:
 class Router:
     """Routes jobs by what the live and declared workers offered when the submit began.
 
-    One look for the whole file: rows that ask for the same go the same way.
+    One look for the whole file: rows that ask for the same go the same way. The revision is that
+    of the weights installed here, else that of the workers that have some.
+
+    Args:
+        offers: of the workers.
+        catalog: what is installed on this machine.
     """
 
-    def __init__(self, offers: Iterable[Offer]) -> None:
+    def __init__(self, offers: Iterable[Offer], catalog: Catalog = COMES_ALONG) -> None:
         self.offers = tuple(offers)
+        self._catalog = catalog
         self._routes: dict[Asked, Route] = {}
 
     def route(self, spec: JobSpec) -> Routed:
-        """Decide one job."""
+        """Decide one job; raises `WeightsMissingError`."""
         route = self.of(Asked(spec.model, spec.mode, spec.frames))
         content = spec.content_hash(route.demand.mode, route.revision)
         return Routed(spec, route, content)
@@ -76,12 +83,43 @@ class Router:
         return route
 
     def _decide(self, asked: Asked) -> Route:
+        known = self._revisions(asked.model)
         mode = asked.mode
         if mode == "auto":
-            mode = choose_mode(asked.model, asked.frames, self.offers)
-        wanted = demand(asked.model, mode, asked.frames)
-        revision = model_entry(asked.model).revisions[mode]
-        return Route(wanted, wanted.queue, revision, misfit(wanted, self.offers))
+            mode = _choose(asked, known, self.offers)
+        if mode not in known:
+            raise WeightsMissingError(asked.model, mode, tuple(known))
+        wanted = replace(demand(asked.model, mode, asked.frames), revision=known[mode])
+        return Route(wanted, wanted.queue, known[mode], misfit(wanted, self.offers))
+
+    def _revisions(self, model: str) -> Mapping[str, str]:
+        """mode → revision, in the order of `MODES`: installed here, else what workers have."""
+        installed = self._catalog.entry(model).revisions
+        return {
+            mode: revision
+            for mode in MODES
+            if (revision := installed.get(mode) or self._offered(model, mode)) is not None
+        }
+
+    def _offered(self, model: str, mode: str) -> str | None:
+        """The revision that most workers have, live ones before declared ones."""
+        votes = Counter(
+            (not offer.declared, revision)
+            for offer in self.offers
+            if (revision := offer.revisions.get(model, {}).get(mode)) is not None
+        )
+        if not votes:
+            return None
+        return max(votes, key=lambda vote: (vote[0], votes[vote], vote[1]))[1]
+
+
+def _choose(asked: Asked, known: Mapping[str, str], offers: Sequence[Offer]) -> str:
+    """Resolve `auto` among the modes whose weights are anywhere."""
+    if not known:
+        raise WeightsMissingError(asked.model, asked.mode, ())
+    if len(known) == 1:
+        return next(iter(known))
+    return choose_mode(asked.model, asked.frames, offers)
 
 
 @dataclass(frozen=True)
@@ -133,9 +171,11 @@ class Plan:
     problems: tuple[Problem, ...]
 
 
-def planned(batch: str, found: Survey, offers: Sequence[Offer]) -> Plan:
-    """The plan of a file that was surveyed."""
-    router = Router(offers)
+def planned(
+    batch: str, found: Survey, offers: Sequence[Offer], catalog: Catalog = COMES_ALONG
+) -> Plan:
+    """The plan of a file that was surveyed; raises `WeightsMissingError`."""
+    router = Router(offers, catalog)
     groups: dict[tuple[str, str], list[Asked]] = defaultdict(list)
     auto: Counter[str] = Counter()
     for asked, count in found.asked.items():

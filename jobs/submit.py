@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from jobs.cache import Shelf, lost, reusable
 from jobs.errors import SettingsError, UnreachableError
+from jobs.models import Catalog
 from jobs.plan import Plan, Routed, Router, planned
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault, safe_name
@@ -86,11 +87,12 @@ class Submitter:
         Raises:
             PromptFileError: listing the file's problems.
             SettingsError: the batch name is not usable.
+            WeightsMissingError: a model's weights are nowhere.
         """
         name = batch_name(batch, source)
         found = survey(source, defaults, progress=_checking(progress))
         _require_rows(source, found, skip_invalid=skip_invalid)
-        return planned(name, found, self._offers())
+        return planned(name, found, self._offers(), Catalog.read(self._settings.home))
 
     def submit(
         self,
@@ -112,11 +114,14 @@ class Submitter:
         Raises:
             PromptFileError: listing the file's problems; nothing is committed.
             SettingsError: the batch name is not usable.
+            WeightsMissingError: a model's weights are nowhere; nothing is committed.
             UnreachableError: the database does not answer. A broker that does not is no error.
         """
         name = batch_name(batch, source)
         found = self._checked(source, defaults, skip_invalid=skip_invalid, progress=progress)
-        router = Router(self._offers())
+        router = Router(self._offers(), Catalog.read(self._settings.home))
+        for asked in found.asked:
+            router.of(asked)  # what has no weights is said before anything is committed
         tally = Tally(manned=bool(router.offers))
         made = self._store.batches.ensure(
             name, source=source.origin, output=str(self._settings.output)

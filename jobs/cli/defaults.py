@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from jobs.models import CATALOG, DEFAULT_MODEL
+from jobs.cli.context import App
+from jobs.models import BUNDLED_MODEL, CATALOG, PUBLISHED_MODEL, Catalog
 from jobs.promptfile.defaults import Defaults
 from jobs.spec import (
     DEFAULT_FRAMES,
@@ -97,9 +98,8 @@ _OPTIONS = (
     click.option(
         "--model",
         type=click.Choice(tuple(CATALOG)),
-        default=DEFAULT_MODEL,
-        show_default=True,
-        help="Model to use.",
+        help=f"Model to use. [default: {PUBLISHED_MODEL} where it is imported (hymo models), else "
+        f"{BUNDLED_MODEL}]",
     ),
 )
 
@@ -140,11 +140,20 @@ def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _default_model() -> str:
+    """The model of jobs that name none, by what is installed in the home."""
+    app = click.get_current_context().find_object(App)
+    if app is None:  # a command that is called outside of `hymo`, as a test may
+        return BUNDLED_MODEL
+    return Catalog.read(app.settings().home).default
+
+
 def default_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command, which receives them checked as one `defaults: Defaults`."""
 
     @functools.wraps(command)
     def gathered(*args: Any, **values: Any) -> Any:
+        values["model"] = values["model"] or _default_model()
         defaults = Defaults(**{name: values.pop(name) for name in _NAMES})
         return command(*args, defaults=defaults, **values)
 

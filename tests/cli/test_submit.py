@@ -110,11 +110,22 @@ def test_what_the_model_has_never_seen_is_said_once(submit: Submit) -> None:
 
 def test_models_without_a_list_are_not_doubted(submit: Submit) -> None:
     write("prompt\na person juggles\nune personne marche vers la gauche\n")
-    for model in ("null", "hy-motion-1.0"):
-        done = submit("prompts.csv", "--dry-run", "--model", model)
-        assert done.exit_code == 0
-        assert "never seen" not in done.stderr
-        assert "English" not in done.stderr
+    done = submit("prompts.csv", "--dry-run", "--model", "null")
+    assert done.exit_code == 0
+    assert "never seen" not in done.stderr
+    assert "English" not in done.stderr
+
+
+def test_weights_that_are_nowhere_are_an_error_before_anything_is_committed(
+    submit: Submit,
+) -> None:
+    write("prompt\nwalks\n")
+    for option in ("--dry-run", "--no-cache"):
+        done = submit("prompts.csv", option, "--model", "hy-motion-1.0")
+        assert (done.exit_code, done.stdout) == (3, "")
+        assert "hymo models import --full DIR --lite DIR" in done.stderr
+    # Nothing of it was kept: the batch is new.
+    assert "1 new" in submit("prompts.csv").stdout
 
 
 def test_a_long_list_of_verbs_is_cut(submit: Submit) -> None:

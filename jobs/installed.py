@@ -1,0 +1,165 @@
+"""What models are installed under a home, read from their `model.json` without importing any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.errors import ModelRecordError
+
+SCHEMA = 1
+FOLDER = "models"
+FILE = "model.json"
+
+
+@dataclass(frozen=True)
+class InstalledMode:
+    """One mode's network.
+
+    Attributes:
+        folder: with `config.yml` and `weights.safetensors`.
+        revision: of the weights: `st-` and the beginning of `sha256`.
+        sha256: of the weights file.
+        config_sha256: of the configuration.
+        bytes: of the weights file.
+        numbers: how many numbers the network has.
+        linked: whether the weights file is a link to the user's own.
+    """
+
+    folder: Path
+    revision: str
+    sha256: str
+    config_sha256: str
+    bytes: int
+    numbers: int
+    linked: bool
+
+
+@dataclass(frozen=True)
+class InstalledText:
+    """The text encoder, or the revision of one that other machines have.
+
+    Attributes:
+        folder: with its files; None where only the revision is known.
+        revision: of all that decides the embeddings.
+        bytes, qwen_bytes, clip_bytes: of all files, and of the two models'.
+        files: name inside the folder → sha256.
+        linked: whether the models' files are links to the user's own.
+    """
+
+    folder: Path | None
+    revision: str
+    bytes: int
+    qwen_bytes: int
+    clip_bytes: int
+    files: Mapping[str, str]
+    linked: bool
+
+
+@dataclass(frozen=True)
+class InstalledModel:
+    """A model that was imported.
+
+    Attributes:
+        name: as jobs name it.
+        folder: of all its files.
+        imported_at: when last something was imported, ISO-8601 in UTC.
+        modes: mode → its network; one or both.
+        text: its text encoder; None where nothing is known of one.
+        licence, sources: as recorded at the import.
+    """
+
+    name: str
+    folder: Path
+    imported_at: str
+    modes: Mapping[str, InstalledMode]
+    text: InstalledText | None
+    licence: Mapping[str, Any]
+    sources: tuple[Mapping[str, Any], ...]
+
+    @property
+    def bytes(self) -> int:
+        """Of all files, linked ones too."""
+        text = 0 if self.text is None else self.text.bytes
+        return text + sum(mode.bytes for mode in self.modes.values())
+
+    def sums(self) -> Iterator[tuple[Path, str]]:
+        """Every file with the sha256 that it should have."""
+        for mode in self.modes.values():
+            yield mode.folder / "config.yml", mode.config_sha256
+            yield mode.folder / "weights.safetensors", mode.sha256
+        if self.text is not None and self.text.folder is not None:
+            for name, sha256 in self.text.files.items():
+                yield self.text.folder / name, sha256
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The models under a home.
+
+    Attributes:
+        models: name → model.
+    """
+
+    models: Mapping[str, InstalledModel]
+
+    @classmethod
+    def read(cls, home: Path) -> Installed:
+        """Read every `models/*/model.json`; a folder without one holds nothing that counts.
+
+        Raises:
+            ModelRecordError: a file is damaged, or of a version that this program does not know.
+        """
+        found = (_model(path) for path in sorted((home / FOLDER).glob(f"[!.]*/{FILE}")))
+        return cls({model.name: model for model in found})
+
+
+def _model(path: Path) -> InstalledModel:
+    folder = path.parent
+    try:
+        record = json.loads(path.read_bytes())
+        schema = record["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelRecordError(str(path), f"cannot be read ({error})") from error
+    if schema != SCHEMA:
+        raise ModelRecordError(str(path), f"is of schema {schema}, this program knows {SCHEMA}")
+    try:
+        return InstalledModel(
+            name=folder.name,
+            folder=folder,
+            imported_at=str(record["imported_at"]),
+            modes={name: _mode(folder, entry) for name, entry in record["modes"].items()},
+            text=None if record["text"] is None else _text(folder, record["text"]),
+            licence=record.get("licence") or {},
+            sources=tuple(record.get("sources") or ()),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelRecordError(str(path), f"lacks or misstates {error}") from error
+
+
+def _mode(folder: Path, entry: Mapping[str, Any]) -> InstalledMode:
+    return InstalledMode(
+        folder=folder / entry["folder"],
+        revision=str(entry["revision"]),
+        sha256=str(entry["sha256"]),
+        config_sha256=str(entry["config_sha256"]),
+        bytes=int(entry["bytes"]),
+        numbers=int(entry["numbers"]),
+        linked=bool(entry["linked"]),
+    )
+
+
+def _text(folder: Path, entry: Mapping[str, Any]) -> InstalledText:
+    inner = entry["folder"]
+    return InstalledText(
+        folder=None if inner is None else folder / inner,
+        revision=str(entry["revision"]),
+        bytes=int(entry["bytes"]),
+        qwen_bytes=int(entry["qwen_bytes"]),
+        clip_bytes=int(entry["clip_bytes"]),
+        files=dict(entry.get("files") or {}),
+        linked=bool(entry.get("linked")),
+    )
