@@ -26,6 +26,7 @@ def load(
     device: str | torch.device = "cpu",
     dtype: str = "float32",
     encoder: TextEncoder | None = None,
+    revision: str | None = None,
 ) -> Pipeline:
     """Load the model of a folder: `config.yml`, and `weights.safetensors` or `latest.ckpt`.
 
@@ -36,6 +37,8 @@ def load(
         dtype: "float32", "bfloat16" or "float16", for weights and network.
         encoder: turns prompts into features. Without one, requests must bring a conditioning,
             unless the model has its own.
+        revision: of the weights, from whoever knows it, such as an import that hashed the file;
+            gigabytes are then not hashed again. None: it is told from the file.
 
     Raises:
         ConfigError, CheckpointError, DeviceError: each names what to mend.
@@ -51,7 +54,7 @@ def load(
     flow.load_state_dict(reader(weights, flow.state_dict()), strict=True, assign=True)
     _check_statistics(flow, weights)
     return Pipeline(
-        identity=_identity(config, folder=path, weights=weights),
+        identity=_identity(config, folder=path, weights=weights, revision=revision),
         config=config,
         flow=flow,
         encoder=encoder or _own_encoder(config, path),
@@ -142,13 +145,15 @@ def _subword_encoder(config: SubwordConfig, folder: Path) -> SubwordEncoder:
     return SubwordEncoder(config=config, embedding=embedding, vocabulary=vocabulary)
 
 
-def _identity(config: ModelConfig, *, folder: Path, weights: Path) -> Identity:
+def _identity(
+    config: ModelConfig, *, folder: Path, weights: Path, revision: str | None
+) -> Identity:
     network = config.network
     size = (network.feat_dim, network.num_layers, network.num_heads)
     return Identity(
         model=config.model or folder.resolve().name,
         mode=config.mode or RELEASED.get(size, "custom"),
-        revision=config.revision or _digest(weights),
+        revision=revision or config.revision or _digest(weights),
         trained=True if config.trained is None else config.trained,
     )
 
