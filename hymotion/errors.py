@@ -4,7 +4,8 @@ One root, so a caller can catch the room's errors and nothing else. Each error c
 as attributes and ends its message with the mend: what the reader can do about it.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -97,23 +98,49 @@ class DeviceError(HymotionError):
 
 
 class NumericsError(HymotionError):
-    """Sampling left the finite numbers.
+    """Sampling left the numbers that can be trusted.
 
     Attributes:
-        step: the first solver step, 1-based, after which a latent was not finite.
+        step: the first solver step, 1-based, whose velocity was broken.
         total: how many steps were asked for.
-        indices: positions in the pack of the requests that are not finite.
+        indices: positions in the pack of the requests that broke, ascending.
+        peaks: the largest |v| of each of these requests; NaN or infinite where not finite.
+        reasons: of each of them, `NON_FINITE` or `EXPLODING`.
     """
 
-    def __init__(self, *, step: int, total: int, indices: Sequence[int]) -> None:
-        shown = ", ".join(map(str, indices))
-        super().__init__(
-            f"latents are not finite from step {step} of {total} on, requests {shown} of the pack",
-            mend="Sample these requests again in float32 or with a lower guidance scale",
-        )
+    NON_FINITE = "non-finite"
+    EXPLODING = "exploding"
+
+    def __init__(
+        self,
+        *,
+        step: int,
+        total: int,
+        indices: Sequence[int],
+        peaks: Mapping[int, float] | None = None,
+    ) -> None:
         self.step = step
         self.total = total
         self.indices = tuple(indices)
+        self.peaks = {index: (peaks or {}).get(index, math.nan) for index in self.indices}
+        self.reasons = {
+            index: self.EXPLODING if math.isfinite(peak) else self.NON_FINITE
+            for index, peak in self.peaks.items()
+        }
+        shown = ", ".join(map(str, self.indices))
+        super().__init__(
+            f"the velocity broke at step {step} of {total}, requests {shown} of the pack: "
+            f"{self._told()}",
+            mend="Sample these requests again in float32 or with a lower guidance scale",
+        )
+
+    def _told(self) -> str:
+        sizes = [peak for peak in self.peaks.values() if math.isfinite(peak)]
+        lost = len(self.peaks) - len(sizes)
+        parts = [f"{lost} {self.NON_FINITE}"] if lost else []
+        if sizes:
+            parts.append(f"{len(sizes)} {self.EXPLODING}, up to {max(sizes):.3g}")
+        return ", ".join(parts) or "none known"
 
 
 class ExportError(HymotionError):

@@ -7,7 +7,7 @@ import torch
 
 from hymotion.checkpoint import checkpoint_digest, read_checkpoint
 from hymotion.config import RELEASED, ModelConfig, SubwordConfig
-from hymotion.device import find_device, find_dtype
+from hymotion.device import find_device, find_precision
 from hymotion.errors import CheckpointError, ConfigError
 from hymotion.flow import FlowModel
 from hymotion.pipeline import Identity, Pipeline
@@ -34,7 +34,7 @@ def load(
         folder: of the files. With `text.safetensors` and `vocabulary.txt` where the model's text
             encoder was trained with it.
         device: "cpu", "cuda" or "cuda:<number>".
-        dtype: "float32", "bfloat16" or "float16", for weights and network.
+        dtype: "float32", "tf32", "bfloat16" or "float16": see `docs/precision.md`.
         encoder: turns prompts into features. Without one, requests must bring a conditioning,
             unless the model has its own.
         revision: of the weights, from whoever knows it, such as an import that hashed the file;
@@ -44,7 +44,7 @@ def load(
         ConfigError, CheckpointError, DeviceError: each names what to mend.
     """
     path = Path(folder)
-    where, kind = find_device(device), find_dtype(dtype)
+    where, kind = find_device(device), find_precision(dtype)
     config = ModelConfig.read(path / "config.yml")
     weights = path / WEIGHTS_FILE
     if not weights.is_file():
@@ -76,7 +76,7 @@ def load_bundled(
         name: of the model; there is "tiny".
         mode: "full" or "lite".
         device: "cpu", "cuda" or "cuda:<number>".
-        dtype: "float32", "bfloat16" or "float16", for weights and network.
+        dtype: "float32", "tf32", "bfloat16" or "float16": see `docs/precision.md`.
 
     Raises:
         ConfigError: no such name or mode.

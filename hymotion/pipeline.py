@@ -9,10 +9,13 @@ from torch import Tensor
 from hymotion.conditioning import TextBatch, TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.decoding import Decoder
+from hymotion.device import Precision
 from hymotion.errors import EncoderMissingError, RequestError
 from hymotion.flow import FlowModel
+from hymotion.guard import EXPLODING, Guard
 from hymotion.guidance import Guidance
 from hymotion.motion import Motion
+from hymotion.network.attention import length_mask
 from hymotion.noise import draw_pack
 from hymotion.request import Request
 from hymotion.solver import EulerSolver, OnStep
@@ -51,18 +54,21 @@ class Pipeline:
         flow: FlowModel,
         encoder: TextEncoder | None,
         device: torch.device,
-        dtype: torch.dtype,
+        dtype: Precision,
     ) -> None:
+        dtype.check(device)
         self.model = identity.model
         self.mode = identity.mode
         self.revision = identity.revision
         self.trained = identity.trained
         self.config = config
         self.device = device
-        self.dtype = dtype
+        self.precision = dtype.name
+        self.dtype = dtype.dtype
         mean, std = flow.mean.float().cpu(), flow.std.float().cpu()
         self.decoder = Decoder(mean=mean, std=std, plant_feet=config.plant_feet)
-        self._flow = flow.requires_grad_(False).to(device, dtype).eval()
+        self._flow = _placed(flow, device, dtype.dtype)
+        self._products = dtype.products
         self._encoder = encoder
 
     @property
@@ -98,11 +104,11 @@ class Pipeline:
             text: of B samples.
             frames: (B,) valid frames.
         """
-        with torch.inference_mode():
+        with torch.inference_mode(), self._products():
             velocity = self._flow.velocity(
                 x.to(self.device),
                 t.to(self.device),
-                text.to(self.device, self.dtype),
+                _moved(text, self.device, self.dtype),
                 frames.to(self.device),
             )
             return velocity.float().cpu()
@@ -129,16 +135,18 @@ class Pipeline:
 
         Raises:
             RequestError: a request does not suit this model or the rest of the pack.
-            NumericsError: a latent is not finite; carries the step and the requests.
+            NumericsError: a velocity is not finite or far too large; carries the step and the
+                requests. Seen within two steps: see `hymotion.guard`.
         """
         self._check_pack(requests, conditionings)
         if not requests:
             return []
         # Weights never need a gradient; inference mode also spares autograd's book-keeping.
-        with torch.inference_mode():
+        with torch.inference_mode(), self._products():
             guidance, noise = self._prepare(requests, conditionings, trim=trim)
             solver = EulerSolver(steps=self._steps(requests[0]))
-            state = solver.solve(guidance, noise, on_step=on_step).cpu()
+            guard = self._guard(requests, frames=noise.shape[1], total=solver.steps)
+            state = solver.solve(guidance, noise, watch=guard, on_step=on_step).cpu()
         return [
             latent[: request.frames].clone()
             for latent, request in zip(state, requests, strict=True)
@@ -165,7 +173,7 @@ class Pipeline:
         longest = max(request.frames for request in requests)
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
-        text = text.to(self.device, self.dtype)
+        text = _moved(text, self.device, self.dtype)
         guidance = Guidance.of(
             self._flow.velocity,
             text=text,
@@ -180,6 +188,15 @@ class Pipeline:
             width=network.input_dim,
         )
         return guidance, noise.to(self.device)
+
+    def _guard(self, requests: Sequence[Request], *, frames: int, total: int) -> Guard:
+        lengths = torch.tensor([request.frames for request in requests], device=self.device)
+        same = all(request.frames == frames for request in requests)
+        return Guard(
+            total=total,
+            limits=tuple(EXPLODING * max(1.0, self._scale(request)) for request in requests),
+            valid=None if same else length_mask(lengths, frames),
+        )
 
     def _steps(self, request: Request) -> int:
         return self.config.steps if request.steps is None else request.steps
@@ -225,3 +242,24 @@ class Pipeline:
                 field="conditioning",
                 value=text.widths,
             )
+
+
+def _placed(flow: FlowModel, device: torch.device, dtype: torch.dtype) -> FlowModel:
+    """The model on its device, its weights in `dtype` but those that should stay float32."""
+    kept = [
+        (part, {name: weights.detach() for name, weights in part.named_parameters()})
+        for part in flow.motion_transformer.exact_parts
+    ]
+    null = flow.null_vtxt_feat.detach()
+    flow.requires_grad_(False).to(device, dtype).eval()
+    for part, parameters in kept:
+        for name, weights in parameters.items():
+            part.get_parameter(name).data = weights.to(device, torch.float32)
+    flow.null_vtxt_feat.data = null.to(device, torch.float32)
+    return flow
+
+
+def _moved(text: TextBatch, device: torch.device, dtype: torch.dtype) -> TextBatch:
+    """The text states on a device: the tokens in `dtype`, the pooled features float32."""
+    moved = text.to(device, dtype)
+    return TextBatch(text.vtxt.to(device, torch.float32), moved.ctxt, moved.length)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from hymotion.network.attention import JointMask, RMSNorm, joint_attention, split_heads
 from hymotion.network.embedding import FeedForward
-from hymotion.network.modulation import Modulation, modulate
+from hymotion.network.modulation import Modulation, add_gated, modulate
 from hymotion.network.rope import Rotary
 
 QKV = tuple[Tensor, Tensor, Tensor]
@@ -35,7 +35,7 @@ class DoubleBlock(nn.Module):
     def forward(
         self, motion: Tensor, text: Tensor, adapter: Tensor, rotary: Rotary, mask: JointMask
     ) -> tuple[Tensor, Tensor]:
-        """Motion (B, L, D), text (B, T, D), adapter (B, 1, D); the same two shapes out."""
+        """Motion (B, L, D), text (B, T, D), float32, adapter (B, 1, D); the same two out."""
         motion_mod = self.motion_mod(adapter)
         text_mod = self.text_mod(adapter)
         length = motion.shape[1]
@@ -44,23 +44,24 @@ class DoubleBlock(nn.Module):
             self._text(text, text_mod, rotary.tail(length)),
             mask,
         )
-        motion = motion + motion_mod[2] * self.motion_out_proj(motion_out)
-        text = text + text_mod[2] * self.text_out_proj(text_out)
-        motion = motion + motion_mod[5] * self.motion_mlp(
-            modulate(motion, shift=motion_mod[3], scale=motion_mod[4])
-        )
-        text = text + text_mod[5] * self.text_mlp(
-            modulate(text, shift=text_mod[3], scale=text_mod[4])
-        )
-        return motion, text
+        motion = add_gated(motion, self.motion_out_proj(motion_out), gate=motion_mod[2])
+        text = add_gated(text, self.text_out_proj(text_out), gate=text_mod[2])
+        shaped = self._shaped(motion, motion_mod[3:])
+        motion = add_gated(motion, self.motion_mlp(shaped), gate=motion_mod[5])
+        shaped = self._shaped(text, text_mod[3:])
+        return motion, add_gated(text, self.text_mlp(shaped), gate=text_mod[5])
 
     def _motion(self, x: Tensor, mod: tuple[Tensor, ...], rotary: Rotary) -> QKV:
-        q, k, v = split_heads(self.motion_qkv(modulate(x, shift=mod[0], scale=mod[1])), self.heads)
+        q, k, v = split_heads(self.motion_qkv(self._shaped(x, mod)), self.heads)
         return rotary.rotate(self.motion_q_norm(q)), rotary.rotate(self.motion_k_norm(k)), v
 
     def _text(self, x: Tensor, mod: tuple[Tensor, ...], rotary: Rotary) -> QKV:
-        q, k, v = split_heads(self.text_qkv(modulate(x, shift=mod[0], scale=mod[1])), self.heads)
+        q, k, v = split_heads(self.text_qkv(self._shaped(x, mod)), self.heads)
         return rotary.rotate(self.text_q_norm(q)), rotary.rotate(self.text_k_norm(k)), v
+
+    def _shaped(self, x: Tensor, mod: tuple[Tensor, ...]) -> Tensor:
+        """The residual stream x as the next layer takes it, by the shift and scale of `mod`."""
+        return modulate(x, shift=mod[0], scale=mod[1], dtype=self.motion_qkv.weight.dtype)
 
 
 class SingleBlock(nn.Module):
@@ -79,9 +80,10 @@ class SingleBlock(nn.Module):
     def forward(
         self, x: Tensor, length: int, adapter: Tensor, rotary: Rotary, mask: JointMask
     ) -> Tensor:
-        """x (B, L + T, D) whose first `length` = L entries are frames; the same shape out."""
+        """x (B, L + T, D), float32, whose first `length` = L entries are frames; the same out."""
         shift, scale, gate = self.modulation(adapter)
-        qkv, hidden = self.linear1(modulate(x, shift=shift, scale=scale)).split(self.split, dim=-1)
+        shaped = modulate(x, shift=shift, scale=scale, dtype=self.linear1.weight.dtype)
+        qkv, hidden = self.linear1(shaped).split(self.split, dim=-1)
         q, k, v = split_heads(qkv, self.heads)
         q, k = rotary.rotate(self.q_norm(q)), rotary.rotate(self.k_norm(k))
         attended = torch.cat(
@@ -93,8 +95,7 @@ class SingleBlock(nn.Module):
             dim=1,
         )
         joined = torch.cat((attended, F.gelu(hidden, approximate="tanh")), dim=-1)
-        gated: Tensor = x + gate * self.linear2(joined)
-        return gated
+        return add_gated(x, self.linear2(joined), gate=gate)
 
 
 class FinalLayer(nn.Module):
@@ -107,5 +108,6 @@ class FinalLayer(nn.Module):
 
     def forward(self, x: Tensor, adapter: Tensor) -> Tensor:
         shift, scale = self.adaLN_modulation(adapter)
-        frames: Tensor = self.linear(modulate(x, shift=shift, scale=scale))
+        shaped = modulate(x, shift=shift, scale=scale, dtype=self.linear.weight.dtype)
+        frames: Tensor = self.linear(shaped)
         return frames

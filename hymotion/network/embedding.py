@@ -53,6 +53,11 @@ class VectorEncoder(nn.Module):
             nn.Linear(in_dim, feat_dim), nn.SiLU(), nn.Linear(feat_dim, feat_dim)
         )
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that it takes its vector in."""
+        return self.linears.get_parameter("0.weight").dtype
+
     def forward(self, x: Tensor) -> Tensor:
         encoded: Tensor = self.linears(x)
         return encoded

@@ -17,7 +17,8 @@ class VelocityField(nn.Module):
 
     Pure: its output depends on its arguments and weights alone. Any number of frames up to the
     training length may be given: padding is never attended to, so a trimmed call gives the
-    same frames as a padded one.
+    same frames as a padded one. The residual streams and the norms are float32 whatever the
+    weights are: see `docs/precision.md`.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -38,6 +39,28 @@ class VelocityField(nn.Module):
         )
         self.final_layer = FinalLayer(dim, config.input_dim)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that the blocks multiply in."""
+        return self.ctxt_encoder.weight.dtype
+
+    @property
+    def exact_parts(self) -> tuple[nn.Module, ...]:
+        """What should stay float32 where the blocks are in half precision.
+
+        The first layer reads the solver's state and the last one writes the velocity; the encoders
+        of flow time and pooled text reach every block. Together they are a hundredth of the
+        weights and less of the work, and they make most of the error.
+        """
+        return (
+            self.input_encoder,
+            self.final_layer.linear,
+            self.timestep_encoder,
+            self.vtxt_encoder,
+            self.text_refiner.timestep_encoder,
+            self.text_refiner.context_encoder,
+        )
+
     def forward(self, x: Tensor, t: Tensor, text: TextBatch, frames: Tensor) -> Tensor:
         """Velocity of every frame.
 
@@ -48,7 +71,8 @@ class VelocityField(nn.Module):
             frames: (B,) how many of the L frames are wanted; the rest is padding.
 
         Returns:
-            (B, L, 201) in the type of the weights; padding frames hold finite numbers of no use.
+            (B, L, 201) in the type of the last layer; padding frames hold finite numbers of no
+            use.
         """
         motion, tokens, adapter = self._enter(x, t, text)
         length, width = motion.shape[1], tokens.shape[1]
@@ -61,7 +85,7 @@ class VelocityField(nn.Module):
             text.length,
             shape=(length, width),
             band=self.config.narrowband,
-            dtype=motion.dtype,
+            dtype=self.dtype,
         )
         for double in self.double_blocks:
             motion, tokens = double(motion, tokens, adapter, rotary, mask)
@@ -72,9 +96,13 @@ class VelocityField(nn.Module):
         return velocity
 
     def _enter(self, x: Tensor, t: Tensor, text: TextBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Motion (B, L, D), refined tokens (B, T, D) and adapter (B, 1, D) for the blocks."""
-        dtype = self.input_encoder.weight.dtype
-        tokens = self.ctxt_encoder(text.ctxt.to(dtype))
-        adapter = self.timestep_encoder(t)[:, None] + self.vtxt_encoder(text.vtxt.to(dtype))
+        """Motion (B, L, D), refined tokens (B, T, D) and adapter (B, 1, D) for the blocks.
+
+        Motion and tokens are the two residual streams, float32.
+        """
+        tokens = self.ctxt_encoder(text.ctxt.to(self.dtype))
+        pooled = self.vtxt_encoder(text.vtxt.to(self.vtxt_encoder.dtype))
+        adapter = self.timestep_encoder(t)[:, None] + pooled
         refined = self.text_refiner(t, tokens, text.length)
-        return self.input_encoder(x.to(dtype)), refined, adapter
+        motion: Tensor = self.input_encoder(x.to(self.input_encoder.weight.dtype))
+        return motion.float(), refined, adapter

@@ -143,10 +143,12 @@ def test_heads_are_split_as_qkv_then_head_then_width() -> None:
     assert v[0, 0, 0].tolist() == [16, 17, 18, 19]
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_is_near(dtype: str, full: Pipeline) -> None:
-    # Not Lite: its text states go beyond what float16 can hold, as its model card says.
-    half = hymotion.load_bundled("tiny", "full", dtype=dtype)
-    assert half.weight_bytes < 0.51 * full.weight_bytes
+@pytest.mark.parametrize("mode", ["full", "lite"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("bfloat16", 0.05), ("float16", 0.005)])
+def test_half_precision_is_near(
+    dtype: str, tolerance: float, mode: str, request: pytest.FixtureRequest
+) -> None:
+    exact: Pipeline = request.getfixturevalue(mode)
+    half = hymotion.load_bundled("tiny", mode, dtype=dtype)
     x = noise(40)
-    assert close(call(half, x, [text(5)]), call(full, x, [text(5)]), 0.05)
+    assert close(call(half, x, [text(5)]), call(exact, x, [text(5)]), tolerance)
