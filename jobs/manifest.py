@@ -53,6 +53,8 @@ def _line(row: ManifestRow, folder: Path) -> dict[str, object]:
         "id": row.custom_id,
         "job": row.id,
         "prompt": row.prompt,
+        "original_prompt": row.original_prompt,
+        "rewrite": row.rewrite,
         "mode": row.mode,
         "frames": row.frames,
         "seed": row.seed,

@@ -11,6 +11,7 @@ from jobs.models import COMES_ALONG, MODES, Catalog, model_entry
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.survey import Asked, Survey
 from jobs.records import Artifact, NewJob
+from jobs.rewriting.report import RewriteReport
 from jobs.routing import Demand, Offer, choose_mode, demand, fits, misfit
 from jobs.spec import JobSpec
 from jobs.verbs.unfamiliar import Unfamiliar
@@ -156,6 +157,7 @@ class Plan:
         untrained: models asked for that are engines of tests.
         unfamiliar: what prompts ask for that their model has never seen.
         problems: the first problems of the bad rows.
+        rewrites: what became of rows by a rewriter's answers that are kept; None: none are used.
     """
 
     batch: str
@@ -169,6 +171,7 @@ class Plan:
     untrained: tuple[str, ...]
     unfamiliar: tuple[Unfamiliar, ...]
     problems: tuple[Problem, ...]
+    rewrites: RewriteReport | None = None
 
 
 def planned(

@@ -261,7 +261,12 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A finished job as its batch's manifest tells it."""
+    """A finished job as its batch's manifest tells it.
+
+    Attributes:
+        original_prompt: what its row said, where a rewriter's prompt was sampled instead.
+        rewrite: what came of asking one: see `jobs.spec.Origin`.
+    """
 
     id: int
     custom_id: str
@@ -274,3 +279,5 @@ class ManifestRow:
     cached_from: int | None
     metadata: Mapping[str, str]
     artifacts: tuple[Artifact, ...]
+    original_prompt: str | None = None
+    rewrite: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,7 +24,7 @@ from jobs.promptfile.invalid import invalid_path, invalid_rows
 from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import Source
-from jobs.promptfile.survey import Survey, read_rows, survey
+from jobs.promptfile.survey import Survey, Through, read_rows, survey
 from jobs.records import Batch, NewJob
 from jobs.routing import Offer
 from jobs.spec import JobSpec
@@ -33,14 +34,16 @@ from jobs.tally import SubmitResult, Tally
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jobs.rewriting.report import RewriteReport
+    from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
     from jobs.store.known import Key, Known
     from jobs.store.store import Store
 
 #: Jobs committed and published at a time.
 CHUNK = 1000
-#: Gets the stage (`checking`, counted in rows, or `submitting`, in jobs), how many are done, and
-#: how many there are (0: not known yet).
+#: Gets the stage (`checking` and `rewriting`, counted in rows, or `submitting`, in jobs), how many
+#: are done, and how many there are (0: not known yet).
 Progress = Callable[[str, int, int], None]
 
 
@@ -58,6 +61,7 @@ class Submitter:
         publisher: tells the workers.
         settings: output folder, attempts, and how long a silent worker counts as live.
         offers: workers that are about to start, to be planned for like live ones.
+        rewriting: puts a rewriter's answers into the rows; None: they stay as they are.
     """
 
     def __init__(
@@ -67,11 +71,13 @@ class Submitter:
         publisher: Publishing,
         settings: Settings,
         offers: Sequence[Offer] = (),
+        rewriting: Rewriting | None = None,
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._settings = settings
         self._coming = tuple(offers)
+        self._rewriting = rewriting
 
     def plan(
         self,
@@ -90,9 +96,11 @@ class Submitter:
             WeightsMissingError: a model's weights are nowhere.
         """
         name = batch_name(batch, source)
-        found = survey(source, defaults, progress=_checking(progress))
-        _require_rows(source, found, skip_invalid=skip_invalid)
-        return planned(name, found, self._offers(), Catalog.read(self._settings.home))
+        found = self._checked(
+            source, defaults, skip_invalid=skip_invalid, progress=progress, written=False
+        )
+        plan = planned(name, found, self._offers(), Catalog.read(self._settings.home))
+        return replace(plan, rewrites=self._rewrites())
 
     def submit(
         self,
@@ -123,15 +131,18 @@ class Submitter:
         for asked in found.asked:
             router.of(asked)  # what has no weights is said before anything is committed
         tally = Tally(manned=bool(router.offers))
+        rewrites = self._rewrites()
         made = self._store.batches.ensure(
             name, source=source.origin, output=str(self._settings.output)
         )
-        with closing(_specs(source, defaults, skip_invalid=skip_invalid)) as specs:
+        good = _specs(source, defaults, skip_invalid=skip_invalid, through=self._through)
+        with closing(good) as specs:
             while chunk := [router.route(spec) for spec in islice(specs, CHUNK)]:
                 self._commit(made, chunk, tally, cache=cache)
                 if progress is not None:
                     progress("submitting", tally.done, found.jobs)
-        return tally.result(made, found, invalid_path(source) if found.invalid else None)
+        result = tally.result(made, found, invalid_path(source) if found.invalid else None)
+        return replace(result, rewrites=rewrites)
 
     def _commit(self, batch: Batch, chunk: Sequence[Routed], tally: Tally, *, cache: bool) -> None:
         keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
@@ -188,16 +199,36 @@ class Submitter:
         )
         self._deliver(gone, tally)
 
+    @property
+    def _through(self) -> Through | None:
+        return None if self._rewriting is None else self._rewriting.rows
+
+    def _rewrites(self) -> RewriteReport | None:
+        return None if self._rewriting is None else self._rewriting.report()
+
     def _checked(
-        self, source: Source, defaults: Defaults, *, skip_invalid: bool, progress: Progress | None
+        self,
+        source: Source,
+        defaults: Defaults,
+        *,
+        skip_invalid: bool,
+        progress: Progress | None,
+        written: bool = True,
     ) -> Survey:
+        total = 0
+        if self._rewriting is not None:
+            # Nobody is asked about a file that will not be submitted.
+            found = survey(source, defaults, progress=_checking(progress))
+            _require_rows(source, found, skip_invalid=skip_invalid)
+            total = found.rows + found.invalid
         # Bad rows are written before anything is committed: a full disk must not cost them.
-        with invalid_rows(source) if skip_invalid else nullcontext() as rows:
+        with invalid_rows(source) if skip_invalid and written else nullcontext() as rows:
             found = survey(
                 source,
                 defaults,
+                through=self._through,
                 rejected=rows.write if rows is not None else None,
-                progress=_checking(progress),
+                progress=_checking(progress, total),
             )
         _require_rows(source, found, skip_invalid=skip_invalid)
         return found
@@ -261,19 +292,20 @@ def _require_rows(source: Source, found: Survey, *, skip_invalid: bool) -> None:
 
 
 def _specs(
-    source: Source, defaults: Defaults, *, skip_invalid: bool
+    source: Source, defaults: Defaults, *, skip_invalid: bool, through: Through | None
 ) -> Generator[JobSpec, None, None]:
-    """The jobs of the good rows, on the second pass."""
-    with closing(read_rows(source, defaults)) as rows:
+    """The jobs of the good rows, on the last pass."""
+    with closing(read_rows(source, defaults, through=through)) as rows:
         for row in rows:
             if isinstance(row, Row):
                 yield from row.specs()
             elif not skip_invalid:
-                # The first pass found it good, so somebody is writing to the file.
+                # A pass before found it good, so somebody is writing to the file.
                 raise PromptFileError(source.name, row.problems)
 
 
-def _checking(progress: Progress | None) -> Callable[[int], None] | None:
+def _checking(progress: Progress | None, rewritten: int = 0) -> Callable[[int], None] | None:
     if progress is None:
         return None
-    return lambda rows: progress("checking", rows, 0)
+    stage = "rewriting" if rewritten else "checking"
+    return lambda rows: progress(stage, rows, rewritten)

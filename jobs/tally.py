@@ -12,6 +12,7 @@ from jobs.plan import Routed, untrained
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.survey import Survey
 from jobs.records import Batch, Inserted, NewJob
+from jobs.rewriting.report import RewriteReport
 from jobs.verbs.unfamiliar import Unfamiliar
 
 #: How many changed rows a result names.
@@ -40,6 +41,7 @@ class SubmitResult:
         manned: whether any worker was live, declared or about to start.
         misfits: why no live worker takes a new job → how many there are.
         undelivered: why the broker could not be told; delivery follows by the reconciler.
+        rewrites: what became of asking a rewriter; None where none was asked.
     """
 
     batch: Batch
@@ -59,6 +61,7 @@ class SubmitResult:
     manned: bool
     misfits: dict[str, int]
     undelivered: UnreachableError | None
+    rewrites: RewriteReport | None = None
 
 
 class Tally:

@@ -88,6 +88,8 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
         "batch": job.batch,
         "row": f"{job.custom_id}, seed {job.seed}",
         "prompt": job.prompt,
+        "row said": job.original_prompt or "",
+        "rewrite": job.rewrite or "",
         "state": state,
         "waits": reason or "",
         "wants": f"{job.mode}{asked}, {plural(job.frames, 'frame')}, {job.steps} steps, "

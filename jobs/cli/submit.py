@@ -11,10 +11,12 @@ import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.defaults import default_options, file_options
+from jobs.cli.rewriting import RewriteChoice, rewrite_options
 
 if TYPE_CHECKING:
     from jobs.promptfile.defaults import Defaults
     from jobs.promptfile.source import Source
+    from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
     from jobs.submit import Submitter
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @file_options
 @default_options
+@rewrite_options
 @click.option("--dry-run", is_flag=True, help="Show what would be made; commit nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
@@ -30,6 +33,7 @@ def submit(
     *,
     file: str,
     defaults: Defaults,
+    rewrite: RewriteChoice,
     format_name: str | None,
     batch: str | None,
     output: str | None,
@@ -49,7 +53,10 @@ def submit(
     from jobs.cli.submitted import note_changed, print_plan, print_result, progress_line
 
     settings = app.settings(output=output)
-    with _desk(app, settings, file, format_name) as (source, submitter):
+    with (
+        rewrite.open(settings, dry=dry_run) as rewriting,
+        _desk(app, settings, file, format_name, rewriting) as (source, submitter),
+    ):
         if dry_run:
             with progress_line() as progress:
                 plan = submitter.plan(
@@ -66,7 +73,11 @@ def submit(
 
 @contextmanager
 def _desk(
-    app: App, settings: Settings, file: str, format_name: str | None
+    app: App,
+    settings: Settings,
+    file: str,
+    format_name: str | None,
+    rewriting: Rewriting | None,
 ) -> Iterator[tuple[Source, Submitter]]:
     """The open file, and who submits it."""
     from jobs.promptfile.source import open_source
@@ -79,4 +90,7 @@ def _desk(
         app.store(settings) as store,
         closing(Publisher(settings)) as publisher,
     ):
-        yield source, Submitter(store=store, publisher=publisher, settings=settings)
+        yield (
+            source,
+            Submitter(store=store, publisher=publisher, settings=settings, rewriting=rewriting),
+        )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.output import Column, note, print_json, print_table
+from jobs.cli.rewriting import note_rewrites, rewrite_document
 from jobs.cli.text import clean, plural
 from jobs.cli.unfamiliar import note_unfamiliar, unfamiliar_document
 from jobs.promptfile.identity import safe_name
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from jobs.submit import Progress
     from jobs.tally import SubmitResult
 
-#: Seconds between two lines of progress on a terminal.
+#: Seconds between two lines of progress on a terminal, and elsewhere.
 EVERY = 0.2
+SELDOM = 10.0
+REWRITING, SUBMITTING = "rewriting", "submitting"
 #: Problems of left-out rows that are repeated on stderr; the file beside the input has them all.
 REPEATED = 5
 #: Metadata columns that are named before `and N more`.
@@ -45,6 +48,7 @@ def result_document(result: SubmitResult) -> dict[str, object]:
         "invalid": result.invalid,
         "requeued": result.requeued,
         "unfamiliar": unfamiliar_document(result.unfamiliar),
+        "rewrite": rewrite_document(result.rewrites),
     }
 
 
@@ -69,6 +73,7 @@ def plan_document(plan: Plan) -> dict[str, object]:
             for each in plan.classes
         ],
         "unfamiliar": unfamiliar_document(plan.unfamiliar),
+        "rewrite": rewrite_document(plan.rewrites),
     }
 
 
@@ -96,6 +101,7 @@ def print_result(
         path = clean(str(result.invalid_file))
         note(f"note: they are in {path}; mend them there and add them to the batch with")
         note(f"      hymo submit {shlex.quote(path)} --batch {result.batch.name}")
+    note_rewrites(result.rewrites)
     note_file(result.metadata, result.untrained)
     note_unfamiliar(result.unfamiliar)
     if result.requeued:
@@ -125,6 +131,7 @@ def print_plan(plan: Plan, source: Source, *, as_json: bool) -> None:
         if plan.auto:
             click.echo(f"auto would choose {_auto(plan.auto)}")
     note_invalid(plan.invalid, plan.problems, source)
+    note_rewrites(plan.rewrites)
     note_file(plan.metadata, plan.untrained)
     note_unfamiliar(plan.unfamiliar)
     note_auto(plan.auto, manned=plan.manned)
@@ -220,22 +227,25 @@ def _plan_row(each: PlannedClass) -> tuple[str, ...]:
 
 
 @contextmanager
-def progress_line() -> Iterator[Progress | None]:
-    """A line of progress on stderr that replaces itself; nothing off a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    due = time.monotonic() + EVERY
+def progress_line() -> Iterator[Progress]:
+    """A line of progress on stderr that replaces itself; off a terminal, a line now and then of
+    the one stage that may take minutes: rewriting."""
+    terminal = sys.stderr.isatty()
+    every = EVERY if terminal else SELDOM
+    due = time.monotonic() + every
 
     def show(stage: str, done: int, total: int) -> None:
         nonlocal due
         now = time.monotonic()
-        if now >= due:
-            due = now + EVERY
-            of = f" of {total} jobs" if total else " rows"
-            click.echo(f"\r\x1b[K{stage}: {done}{of}", nl=False, err=True)
+        if now >= due and (terminal or stage == REWRITING):
+            due = now + every
+            unit = "jobs" if stage == SUBMITTING else "rows"
+            of = f" of {total} {unit}" if total else f" {unit}"
+            start = "\r\x1b[K" if terminal else ""
+            click.echo(f"{start}{stage}: {done}{of}", nl=not terminal, err=True)
 
     try:
         yield show
     finally:
-        click.echo("\r\x1b[K", nl=False, err=True)
+        if terminal:
+            click.echo("\r\x1b[K", nl=False, err=True)

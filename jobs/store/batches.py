@@ -231,6 +231,8 @@ def _row(
         "custom_id": spec.custom_id,
         "seed": spec.seed,
         "prompt": spec.prompt,
+        "original_prompt": spec.original_prompt,
+        "rewrite": spec.rewrite,
         "frames": spec.frames,
         "requested_mode": spec.mode,
         "mode": job.mode,

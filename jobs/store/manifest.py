@@ -85,8 +85,9 @@ class ManifestStore(Facet):
     def _page(self, batch_id: int, after: int) -> list[ManifestRow]:
         query = (
             select(
-                jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.mode, jobs.c.frames,
-                jobs.c.seed, jobs.c.state, jobs.c.failure, jobs.c.cached_from, jobs.c.metadata,
+                jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.original_prompt,
+                jobs.c.rewrite, jobs.c.mode, jobs.c.frames, jobs.c.seed, jobs.c.state,
+                jobs.c.failure, jobs.c.cached_from, jobs.c.metadata,
             )
             .where(jobs.c.batch_id == batch_id, jobs.c.id > after, jobs.c.state.in_(FINAL))
             .order_by(jobs.c.id)
@@ -124,4 +125,6 @@ def _manifest_row(row: Found, files: tuple[Artifact, ...]) -> ManifestRow:
         cached_from=row.cached_from,
         metadata=row.metadata,
         artifacts=files,
+        original_prompt=row.original_prompt,
+        rewrite=row.rewrite,
     )

@@ -72,6 +72,7 @@ def test_running_again_adds_nothing_and_starts_nothing(shell: Any, prompts: str)
                 "not_english": {"count": 0, "rows": []},
             }
         ],
+        "rewrite": None,
     }
     log = (shell.home / "logs" / "worker-cpu.log").read_text()
     assert log.count("is ready") == 1

@@ -72,7 +72,7 @@ def test_json_is_exactly_its_schema(submit: Submit) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {
         "schema": "hymo.submit/1", "batch": "night", "new": 1, "existing": 0, "changed": 0,
-        "cached": 0, "invalid": 1, "requeued": 0, "unfamiliar": [],
+        "cached": 0, "invalid": 1, "requeued": 0, "unfamiliar": [], "rewrite": None,
     }  # fmt: skip
     assert done.stdout.count("\n") == 1
 

@@ -15,6 +15,7 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
+from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_document, rewrite_options
 from worker.cli.machine import machine_crew, machine_options
 from worker.cli.stopping import say_stopping
 
@@ -38,6 +39,7 @@ AGAIN = "run the same file again to go on"
 @click.command()
 @file_options
 @default_options
+@rewrite_options
 @machine_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
@@ -46,6 +48,7 @@ def run(
     *,
     file: str,
     defaults: Defaults,
+    rewrite: RewriteChoice,
     format_name: str | None,
     batch: str | None,
     output: str | None,
@@ -54,7 +57,10 @@ def run(
     devices: str,
     memory: float | None,
     modes: str,
-    models: str,
+    models: str | None,
+    dtype: str,
+    text_plan: str,
+    quantise: str | None,
     as_json: bool,
 ) -> int:
     """Make the motions a file of prompts asks for, on this machine, now.
@@ -69,8 +75,9 @@ def run(
     from contextlib import closing
 
     from jobs.cli.output import print_json
-    from jobs.cli.submitted import note_changed, print_result
+    from jobs.cli.submitted import note_changed, print_result, progress_line
     from jobs.promptfile.source import open_source
+    from jobs.models import Catalog
     from jobs.publish import Publisher
     from jobs.submit import Submitter
     from worker.cli.summary import catch_up, print_summary, run_document
@@ -78,29 +85,39 @@ def run(
 
     began = time.monotonic()
     settings = app.settings(output=output)
-    crew = machine_crew(devices, memory, modes, models)
-    offers = [plan(options).offer for options in crew]
+    crew = machine_crew(
+        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
+    )
+    catalog = Catalog.read(settings.home)
+    offers = [plan(options, catalog).offer for options in crew]
     with (
         open_source(file, format_name=format_name, stdin=sys.stdin.buffer) as source,
         app.store(settings) as store,
     ):
-        with closing(Publisher(settings)) as publisher:
+        with (
+            rewrite.open(settings) as rewriting,
+            closing(Publisher(settings)) as publisher,
+            progress_line() as progress,
+        ):
             submitter = Submitter(
-                store=store, publisher=publisher, settings=settings, offers=offers
-            )
-            result = submitter.submit(
-                source, defaults, batch=batch, skip_invalid=skip_invalid, cache=not no_cache
-            )
+                store=store, publisher=publisher, settings=settings, offers=offers,
+                rewriting=rewriting,
+            )  # fmt: skip
+            choice = {"skip_invalid": skip_invalid, "cache": not no_cache}
+            result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
         if not as_json:
             # Delivery is ours, a moment later: what the submit says of it does not apply.
             print_result(replace(result, undelivered=None), source, settings, as_json=False)
+        else:
+            note_rewrites(result.rewrites)
         snapshot = _work(store, settings, result.batch, crew, offers)
         if not snapshot.finished:
             return ExitCode.INTERRUPTED
         catch_up(store, result.batch)
         seconds = time.monotonic() - began
         if as_json:
-            print_json(run_document(result.batch, snapshot, seconds, result.unfamiliar))
+            document = run_document(result.batch, snapshot, seconds, result.unfamiliar)
+            print_json(document | {"rewrite": rewrite_document(result.rewrites)})
         else:
             print_summary(store, result.batch, snapshot, seconds, result.untrained)
         note_changed(result)
