@@ -57,10 +57,7 @@ def run(
     devices: str,
     memory: float | None,
     modes: str,
-    models: str | None,
-    dtype: str,
-    text_plan: str,
-    quantise: str | None,
+    models: str,
     as_json: bool,
 ) -> int:
     """Make the motions a file of prompts asks for, on this machine, now.
@@ -77,7 +74,6 @@ def run(
     from jobs.cli.output import print_json
     from jobs.cli.submitted import note_changed, print_result, progress_line
     from jobs.promptfile.source import open_source
-    from jobs.models import Catalog
     from jobs.publish import Publisher
     from jobs.submit import Submitter
     from worker.cli.summary import catch_up, print_summary, run_document
@@ -85,11 +81,8 @@ def run(
 
     began = time.monotonic()
     settings = app.settings(output=output)
-    crew = machine_crew(
-        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
-    )
-    catalog = Catalog.read(settings.home)
-    offers = [plan(options, catalog).offer for options in crew]
+    crew = machine_crew(devices, memory, modes, models)
+    offers = [plan(options).offer for options in crew]
     with (
         open_source(file, format_name=format_name, stdin=sys.stdin.buffer) as source,
         app.store(settings) as store,
