@@ -6,10 +6,12 @@ folder. The widths are those of the golden mini model unless told otherwise.
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 CTXT_DIM = 48
 VTXT_DIM = 24
@@ -31,6 +33,12 @@ CORPUS = [
     "system user assistant",
 ]
 SPLIT = r"(?i:'s|'t)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+"
+
+
+class Saved(Protocol):
+    """What is used of a model of `transformers`."""
+
+    def save_pretrained(self, path: Path, *, max_shard_size: str = "5GB") -> None: ...
 
 
 def make_text_folder(
@@ -77,8 +85,8 @@ def make_qwen(path: Path, *, width: int = CTXT_DIM, seed: int = 0, layers: int =
         bos_token_id=None,
         eos_token_id=None,
     )
-    model = _seeded(lambda: Qwen3ForCausalLM(config), seed)
-    model.to(torch.bfloat16).save_pretrained(path, max_shard_size="100KB")
+    model: Saved = _seeded(lambda: Qwen3ForCausalLM(config).to(torch.bfloat16), seed)
+    model.save_pretrained(path, max_shard_size="100KB")
     return path
 
 
@@ -90,7 +98,7 @@ def make_clip(path: Path, *, width: int = VTXT_DIM, seed: int = 0, legacy_end: b
     from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
     path.mkdir(parents=True)
-    vocabulary = _write_clip_tokenizer(path)
+    vocabulary = write_clip_tokenizer(path)
     text = CLIPTextConfig(
         vocab_size=vocabulary,
         hidden_size=width,
@@ -125,7 +133,7 @@ def write_chat_tokenizer(path: Path, *, template: str = CHATML) -> int:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(pre_tokenizers_regex(SPLIT), "isolated"),
+            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -160,14 +168,8 @@ def write_chat_tokenizer(path: Path, *, template: str = CHATML) -> int:
     return int(tokenizer.get_vocab_size())
 
 
-def pre_tokenizers_regex(pattern: str) -> object:
-    """The pattern as the library takes it."""
-    from tokenizers import Regex
-
-    return Regex(pattern)
-
-
-def _write_clip_tokenizer(path: Path) -> int:
+def write_clip_tokenizer(path: Path) -> int:
+    """Write a tokenizer with the marks of CLIP's; returns the size of its vocabulary."""
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     merges = ["w a", "l k", "wa lk", "t h", "th e</w>", "a n", "an d</w>"]
     merged = [merge.replace(" ", "") for merge in merges]
@@ -188,8 +190,7 @@ def _write_clip_tokenizer(path: Path) -> int:
     return len(vocabulary)
 
 
-def _seeded(make: object, seed: int) -> torch.nn.Module:
+def _seeded(make: Callable[[], Saved], seed: int) -> Saved:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model: torch.nn.Module = make()
-    return model.eval()
+        return make()
