@@ -77,6 +77,11 @@ class Pipeline:
         return self.config.network.train_frames
 
     @property
+    def text_widths(self) -> tuple[int, int]:
+        """(Dv, Dc), the features of a prompt that the model takes."""
+        return self.config.network.vtxt_input_dim, self.config.network.ctxt_input_dim
+
+    @property
     def weight_bytes(self) -> int:
         """Bytes of the weights on the device."""
         return self._flow.weight_bytes()
@@ -233,11 +238,10 @@ class Pipeline:
                 field="frames",
                 value=request.frames,
             )
-        network = self.config.network
-        wanted = (network.vtxt_input_dim, network.ctxt_input_dim)
-        if text.widths != wanted:
+        if text.widths != self.text_widths:
             raise RequestError(
-                f"the conditioning has {text.widths} features, model {self.model} takes {wanted}",
+                f"the conditioning has {text.widths} features, model {self.model} takes "
+                f"{self.text_widths}",
                 mend="Encode the prompt with this model's own text encoder",
                 field="conditioning",
                 value=text.widths,
