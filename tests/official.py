@@ -31,6 +31,7 @@ CORPUS = [
     "a person walks forward and waves with the left hand",
     "someone jumps, turns around and sits down slowly",
     "system user assistant",
+    "one\n\ntwo\n\nthree\n\n\nfour\n\n\n\nfive\n\n",
 ]
 SPLIT = r"(?i:'s|'t)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+"
 

@@ -39,6 +39,14 @@ def test_each_prompt_is_what_the_published_computation_gives(
         torch.testing.assert_close(text.vtxt, wanted.vtxt, atol=2e-5, rtol=1e-5)
 
 
+def test_what_melts_into_the_template_is_before_the_crop(encoder: OfficialEncoder) -> None:
+    assert encoder._qwen is not None
+    template = encoder._qwen.template
+    melted, usual = template.tokens("\n\nwalk"), template.tokens("walk")
+    assert tuple(melted[: template.crop_start]) != template.prefix
+    assert melted[template.crop_start :] == usual[template.crop_start :]
+
+
 def test_prompts_are_told_apart(encoder: OfficialEncoder) -> None:
     one, other = encoder.encode(["a person walks", "a person waits"])
     assert (one.vtxt - other.vtxt).abs().max() > 0.1
