@@ -31,6 +31,21 @@ def read_checkpoint(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
             tensors and plain values, or lacks `model_state_dict`.
         TensorMismatchError: names, shapes or types differ.
     """
+    loaded = open_checkpoint(path)
+    state = loaded.get(STATE_KEY) if isinstance(loaded, dict) else None
+    if not isinstance(state, dict):
+        raise _damaged(path, f"it has no {STATE_KEY}")
+    check_tensors(path, state, expected)
+    return state
+
+
+def open_checkpoint(path: Path) -> object:
+    """What a `torch.save` zip holds, its tensors memory-mapped.
+
+    Raises:
+        CheckpointError: the file is absent, a Git LFS pointer, cut short, or holds anything but
+            tensors and plain values.
+    """
     _check_container(path)
     try:
         loaded: object = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -42,11 +57,7 @@ def read_checkpoint(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise _damaged(path, f"it cannot be read ({str(error).splitlines()[0]})") from error
-    state = loaded.get(STATE_KEY) if isinstance(loaded, dict) else None
-    if not isinstance(state, dict):
-        raise _damaged(path, f"it has no {STATE_KEY}")
-    _check_tensors(path, state, expected)
-    return state
+    return loaded
 
 
 def checkpoint_digest(path: Path) -> str:
@@ -95,9 +106,10 @@ def _damaged(path: Path, problem: str) -> CheckpointError:
     )
 
 
-def _check_tensors(
-    path: Path, state: Mapping[object, object], expected: Mapping[str, Tensor]
+def check_tensors(
+    path: Path, state: Mapping[str, object], expected: Mapping[str, Tensor]
 ) -> None:
+    """Compare names, shapes and types; raises `TensorMismatchError` where they differ."""
     found = {str(name): tensor for name, tensor in state.items()}
     missing = [name for name in expected if name not in found]
     unexpected = [name for name in found if name not in expected]

@@ -1,0 +1,49 @@
+"""`model.json`: what is installed, as every other part of the program reads it."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from hymotion.importing.errors import SourceError
+
+SCHEMA = 1
+FILE = "model.json"
+Record = dict[str, Any]
+
+
+def read_record(folder: Path, name: str) -> Record:
+    """The record of a model's folder; an empty one where nothing is installed.
+
+    Raises:
+        SourceError: it is damaged, or of a version that this program does not know.
+    """
+    path = folder / FILE
+    try:
+        record = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {
+            "schema": SCHEMA, "name": name, "imported_at": None, "modes": {}, "text": None,
+            "licence": {}, "sources": [],
+        }  # fmt: skip
+    except ValueError as error:
+        problem = "it is no JSON"
+        raise SourceError(problem, mend=f"Remove {folder} and import again", path=path) from error
+    if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+        raise SourceError(
+            f"it is not of schema {SCHEMA}, which this program knows",
+            mend="Use the version of hymo that wrote it, or remove the model and import again",
+            path=path,
+        )
+    return record
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write the record, whole or not at all."""
+    path = folder / FILE
+    part = path.with_name(f".{FILE}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)

@@ -1,0 +1,99 @@
+"""The language model's system message, out of the user's own copy of the published program.
+
+The text is not ours to carry. It is read as a literal: the program's file is parsed, and nothing
+in it is imported or run.
+"""
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hymotion.importing.errors import SourceError
+from hymotion.importing.header import check_file
+from hymotion.importing.release import Fingerprint
+
+FILE = Path("hymotion", "network", "text_encoders", "model_constants.py")
+NAME = "PROMPT_TEMPLATE_ENCODE_HUMAN_MOTION"
+CLONE = "Clone the published repository at its first release and give that folder"
+
+
+@dataclass(frozen=True)
+class SystemMessage:
+    """The text, and where it came from.
+
+    Attributes:
+        text: exactly as published.
+        sha256: of its UTF-8 bytes.
+        path: of the file that held it.
+    """
+
+    text: str
+    sha256: str
+    path: Path
+
+
+def read_system_message(repository: Path, wanted: Fingerprint) -> SystemMessage:
+    """Find the message in a clone of the published repository.
+
+    Raises:
+        SourceError: there is no such file, it does not hold the text as a literal, or it is
+            another text.
+    """
+    path = repository / FILE
+    if not path.is_file():
+        raise SourceError(
+            f"it has no {FILE}, so it is no copy of the published repository",
+            mend=CLONE,
+            path=repository,
+        )
+    check_file(path)
+    text = _text(path, _value(path))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if not wanted.fits(text, digest):
+        raise SourceError(
+            f"{NAME} is another text ({len(text)} characters, sha256 {digest[:12]}…; "
+            f"published: {wanted.length}, {wanted.begins}…{wanted.ends})",
+            mend=f"{CLONE}; a model encodes prompts only with the message it was trained with",
+            path=path,
+        )
+    return SystemMessage(text, digest, path)
+
+
+def _value(path: Path) -> ast.expr:
+    try:
+        tree = ast.parse(path.read_bytes(), filename=str(path))
+    except (SyntaxError, ValueError) as error:
+        problem = f"it is no Python file ({str(error).splitlines()[0]})"
+        raise SourceError(problem, mend=CLONE, path=path) from error
+    found = [value for node in tree.body if (value := _bound(node)) is not None]
+    if not found:
+        raise SourceError(f"it does not bind {NAME}", mend=CLONE, path=path)
+    return found[-1]  # as in Python, the last one counts
+
+
+def _bound(node: ast.stmt) -> ast.expr | None:
+    """What a statement binds the name to; None if it does not."""
+    if isinstance(node, ast.Assign):
+        targets: list[ast.expr] = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    else:
+        return None
+    named = any(isinstance(target, ast.Name) and target.id == NAME for target in targets)
+    return node.value if named else None
+
+
+def _text(path: Path, node: ast.expr) -> str:
+    try:
+        value: object = ast.literal_eval(node)
+    except (ValueError, SyntaxError) as error:
+        raise SourceError(
+            f"{NAME} is computed (line {node.lineno}), not written as a text; nothing was run",
+            mend=CLONE,
+            path=path,
+        ) from error
+    if not isinstance(value, str):
+        kind = "a list of chat messages" if isinstance(value, list) else type(value).__name__
+        raise SourceError(f"{NAME} is {kind}, not a text", mend=CLONE, path=path)
+    return value
