@@ -18,7 +18,7 @@ from hymotion.motion import Motion
 from hymotion.network.attention import length_mask
 from hymotion.noise import draw_pack
 from hymotion.request import Request
-from hymotion.solver import EulerSolver, OnStep
+from hymotion.solver import EulerSolver, MakeWatch, OnStep, Watch
 from hymotion.text import TextEncoder
 
 
@@ -55,6 +55,7 @@ class Pipeline:
         encoder: TextEncoder | None,
         device: torch.device,
         dtype: Precision,
+        watch: MakeWatch = Guard,
     ) -> None:
         dtype.check(device)
         self.model = identity.model
@@ -70,6 +71,7 @@ class Pipeline:
         self._flow = _placed(flow, device, dtype.dtype)
         self._products = dtype.products
         self._encoder = encoder
+        self._make_watch = watch
 
     @property
     def train_frames(self) -> int:
@@ -150,8 +152,8 @@ class Pipeline:
         with torch.inference_mode(), self._products():
             guidance, noise = self._prepare(requests, conditionings, trim=trim)
             solver = EulerSolver(steps=self._steps(requests[0]))
-            guard = self._guard(requests, frames=noise.shape[1], total=solver.steps)
-            state = solver.solve(guidance, noise, watch=guard, on_step=on_step).cpu()
+            watch = self._watch(requests, frames=noise.shape[1], total=solver.steps)
+            state = solver.solve(guidance, noise, watch=watch, on_step=on_step).cpu()
         return [
             latent[: request.frames].clone()
             for latent, request in zip(state, requests, strict=True)
@@ -194,10 +196,10 @@ class Pipeline:
         )
         return guidance, noise.to(self.device)
 
-    def _guard(self, requests: Sequence[Request], *, frames: int, total: int) -> Guard:
+    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> Watch:
         lengths = torch.tensor([request.frames for request in requests], device=self.device)
         same = all(request.frames == frames for request in requests)
-        return Guard(
+        return self._make_watch(
             total=total,
             limits=tuple(EXPLODING * max(1.0, self._scale(request)) for request in requests),
             valid=None if same else length_mask(lengths, frames),

@@ -24,6 +24,12 @@ class Watch(Protocol):
         """Called after the last step; raises for what was not raised for yet."""
 
 
+class MakeWatch(Protocol):
+    """Makes the watch of one run: see `hymotion.guard.Guard` for the arguments."""
+
+    def __call__(self, *, total: int, limits: tuple[float, ...], valid: Tensor | None) -> Watch: ...
+
+
 class Solver(Protocol):
     """Anything that carries noise at t = 0 to a state at t = 1."""
 
