@@ -114,8 +114,10 @@ class Sweeper:
         while oldest and left > TARGET * self._capacity and oldest[0][0] < spared:
             used, size, path = heappop(oldest)
             touched.add(os.path.dirname(path))  # noqa: PTH120
-            if _unused_since(path, used) and _remove(path):
-                removed += 1
+            if _used_after(path, used):
+                continue
+            removed += _remove(path)
+            # Gone in either case, if not by us then by another sweeper.
             left -= size
         for path in touched:
             self._read(path)
@@ -123,10 +125,10 @@ class Sweeper:
         return removed
 
 
-def _unused_since(path: str, used: float) -> bool:
-    """Whether an entry is as old as it was when it was looked at."""
+def _used_after(path: str, used: float) -> bool:
+    """Whether an entry was used after it was looked at."""
     try:
-        return os.stat(path).st_mtime <= used  # noqa: PTH116
+        return os.stat(path).st_mtime > used  # noqa: PTH116
     except FileNotFoundError:
         return False
 

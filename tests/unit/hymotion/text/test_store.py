@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from hymotion.conditioning import TextConditioning
-from hymotion.text.entry import prompt_hash
+from hymotion.text.entry import pack, prompt_hash
 from hymotion.text.errors import StoreError
 from hymotion.text.store import EmbeddingStore, StoreCounts
 
@@ -121,6 +121,16 @@ def test_an_entry_cut_short_or_of_another_prompt_is_not_taken(tmp_path: Path) ->
     assert store.counts.remade == 2
 
 
+def test_numbers_are_not_taken_for_another_types(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.put("walk", make_text(1))
+    path = path_of(tmp_path, "walk")
+    whole = path.read_bytes()
+    assert b'"dtype":"BF16"' in whole
+    path.write_bytes(whole.replace(b'"dtype":"BF16"', b'"dtype": "F16"'))
+    assert store.get("walk") is None
+
+
 def test_another_revision_is_another_store(tmp_path: Path) -> None:
     open_store(tmp_path).put("walk", make_text(1))
     other = EmbeddingStore(tmp_path, revision="te-other", capacity=ROOMY)
@@ -184,6 +194,24 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path: Path) -> None:
     assert kept == [0, 6, 7, 8, 9]
     assert small.counts.removed == 5
     assert small.sweep() == 0
+
+
+def test_what_was_used_since_the_last_look_stays(tmp_path: Path) -> None:
+    clock = Clock()
+    size = len(pack("walk", make_text(1)))
+    store = open_store(tmp_path, capacity=int(8.5 * size), clock=clock)
+    for number in range(8):
+        clock.now += 1000
+        store.put(f"p{number}", make_text(number))
+    assert store.sweep() == 0
+    clock.now += 1000
+    open_store(tmp_path, clock=clock).get("p0")
+    clock.now += 1000
+    # A ninth entry brings a look at one folder, which is not that of the first.
+    store.put("p8", make_text(8))
+    assert store.counts.removed > 0
+    assert store.has("p0")
+    assert not store.has("p1")
 
 
 def test_use_is_noted_once_in_a_while(tmp_path: Path) -> None:
