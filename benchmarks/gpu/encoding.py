@@ -80,6 +80,7 @@ def _measure(text: Path, *, device: str, rounds: int) -> None:
     _say("weights", encoder.weight_bytes / GIB, "GiB")
     _say_peak("GPU memory at the peak of a load", device)
     _speed(encoder, device=device, rounds=rounds)
+    _largest(encoder, device)
     _differences(encoder)
     _storing(encoder, text.parent / "embeddings")
     encoder.close()
@@ -116,6 +117,17 @@ def _speed(encoder: OfficialEncoder, *, device: str, rounds: int) -> None:
         qwen._prefix = kept  # noqa: SLF001
         speed = len(prompts) / seconds
         _say(f"ours, batch {BATCH}, the system message computed each time", speed, "prompts/s")
+
+
+def _largest(encoder: OfficialEncoder, device: str) -> None:
+    """What the encoder works in at most: long prompts that do not begin as all others do."""
+    if not device.startswith("cuda"):
+        return
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    encoder.encode([f"\n\n{prompt * 40}" for prompt in make_prompts(BATCH, seed=4)])
+    beside = torch.cuda.max_memory_allocated() - before
+    _say("GPU memory beside the weights at the peak of the largest batch", beside / GIB, "GiB")
 
 
 def _published(encoder: OfficialEncoder) -> Callable[[str], torch.Tensor]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from tests.official import write_chat_tokenizer, write_clip_tokenizer
 
-PREFIX_WORDS = 29
+PREFIX_WORDS = 25
 """Words of the stand-in for the system message: about 110 tokens before the prompt."""
 
 
@@ -67,7 +67,7 @@ def make_prompts(count: int, *, seed: int = 0) -> list[str]:
     draw = random.Random(seed)  # noqa: S311  # no secret
     words = ("walk", "turns", "slowly", "hand", "left", "jumps", "person", "sits")
     return [
-        f"{number} " + " ".join(draw.choice(words) for _ in range(draw.randint(2, 10)))
+        f"{number} " + " ".join(draw.choice(words) for _ in range(draw.randint(7, 32)))
         for number in range(count)
     ]
 
