@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 import hymotion
 from hymotion import Request
+from hymotion.errors import NumericsError
+from hymotion.guard import EXPLODING, LAG, Guard
+from hymotion.solver import EulerSolver
 
 pytestmark = [
     pytest.mark.gpu,
@@ -39,3 +43,41 @@ def test_a_checkpoint_loads_onto_a_gpu(golden_folder: Path) -> None:
     # Each tensor is rounded up to the allocator's 512 bytes.
     grown = torch.cuda.memory_allocated() - before
     assert pipeline.weight_bytes <= grown < 4 * pipeline.weight_bytes
+
+
+@pytest.mark.parametrize("step", [1, 6, 7])
+def test_the_guard_sees_within_two_steps_what_breaks_on_a_gpu(step: int) -> None:
+    calls = 0
+
+    def velocity(t: Tensor, state: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        flow = torch.ones_like(state)
+        if calls == step:
+            flow[3, 1, 5] = float("nan")
+        return flow
+
+    guard = Guard(total=7, limits=(EXPLODING,) * 8)
+    with pytest.raises(NumericsError) as caught:
+        EulerSolver(7).solve(velocity, torch.zeros(8, 4, 201, device="cuda"), watch=guard)
+    assert (caught.value.step, caught.value.indices) == (step, (3,))
+    assert calls <= step + LAG
+
+
+def test_tf32_is_near_and_float32_is_exact_whatever_the_process_is_set_to() -> None:
+    exact, rounded = (
+        hymotion.load_bundled("tiny", "full", device="cuda", dtype=name)
+        for name in ("float32", "tf32")
+    )
+    texts = exact.encode([request.prompt or "" for request in PACK])
+    plain = exact.denoise(PACK, texts)
+    matmul = torch.backends.cuda.matmul
+    if hasattr(matmul, "fp32_precision"):
+        before, matmul.fp32_precision = matmul.fp32_precision, "tf32"
+        try:
+            again = exact.denoise(PACK, texts)
+        finally:
+            matmul.fp32_precision = before
+        assert all(torch.equal(one, other) for one, other in zip(plain, again, strict=True))
+    for there, here in zip(rounded.denoise(PACK, texts), plain, strict=True):
+        assert 0 < (there - here).abs().max() <= 0.05 * here.abs().max()

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from hymotion.errors import NumericsError
 from hymotion.guard import EXPLODING, LAG, Guard, Parcel, peaks, send_to_host
+from hymotion.pipeline import Pipeline
+from hymotion.request import Request
 from hymotion.solver import EulerSolver
 
 NAN, INF = math.nan, math.inf
@@ -153,3 +155,47 @@ def test_what_broke_in_a_part_of_a_pack_is_named_by_its_place_in_the_whole() -> 
     assert (whole.step, whole.total, whole.indices) == (3, 9, (4, 7))
     assert whole.peaks == {4: 2e5, 7: INF}
     assert whole.reasons == {4: "exploding", 7: "non-finite"}
+
+
+def test_a_pipeline_s_guard_knows_each_request(
+    lite: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[dict[str, object]] = []
+
+    def spy(**given: object) -> Guard:
+        made.append(given)
+        return Guard(**given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lite, "_make_watch", spy)
+    scales = (0.0, 1.0, 2.5, 100.0)
+    lite.sample(
+        [
+            Request(frames=frames, seed=1, prompt="a", steps=2, guidance=scale)
+            for frames, scale in zip((20, 25, 30, 22), scales, strict=True)
+        ]
+    )
+    [mixed] = made
+    assert mixed["total"] == 2
+    assert mixed["limits"] == (EXPLODING, EXPLODING, 2.5 * EXPLODING, 100 * EXPLODING)
+    valid = mixed["valid"]
+    assert isinstance(valid, Tensor)
+    assert valid.shape == (4, 30)
+    assert valid.sum(1).tolist() == [20, 25, 30, 22]
+    lite.sample([Request(frames=20, seed=1, prompt="a", steps=1)] * 2)
+    # Nothing is masked where nothing is padding.
+    assert made[1]["valid"] is None
+
+
+@pytest.mark.parametrize("guidance", [1.0, 100.0])
+@pytest.mark.parametrize("mode", ["full", "lite"])
+def test_no_sound_motion_sets_it_off(
+    mode: str, guidance: float, request: pytest.FixtureRequest
+) -> None:
+    pipeline: Pipeline = request.getfixturevalue(mode)
+    prompts = ["a person walks", "does a backflip", "", "zzz qqq"]
+    pipeline.sample(
+        [
+            Request(frames=30, seed=seed, prompt=prompt, steps=10, guidance=guidance)
+            for seed, prompt in enumerate(prompts)
+        ]
+    )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor
 
 import hymotion
 from hymotion import Request
+from hymotion.conditioning import TextBatch, TextConditioning
 from hymotion.device import PRECISIONS, _OldSwitch, find_dtype, find_precision
 from hymotion.errors import DeviceError
 from hymotion.network.attention import RMSNorm, additive
 from hymotion.network.modulation import Modulation, add_gated, modulate
-from hymotion.network.refiner import StreamNorm
+from hymotion.network.refiner import StreamNorm, TextRefiner
 from hymotion.pipeline import Pipeline
 
 HALVES = [torch.bfloat16, torch.float16]
@@ -122,6 +124,44 @@ def test_a_stream_keeps_what_half_precision_would_lose(dtype: torch.dtype) -> No
     assert (stream == 5001.25).all()
     large = torch.full((1, 2, 4), 40000.0, dtype=dtype)
     assert add_gated(stream, large, gate=torch.tensor(3.0)).max() > 120000
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_streams_are_float32_even_where_every_weight_is_half(
+    dtype: torch.dtype, golden_folder: Path
+) -> None:
+    field = hymotion.load(golden_folder)._flow.motion_transformer.to(dtype)
+    seen: list[torch.dtype] = []
+    blocks = (
+        *field.text_refiner.individual_token_refiner.blocks,
+        *field.double_blocks,
+        *field.single_blocks,
+    )
+    for block in blocks:
+        block.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+        block.register_forward_hook(lambda *ran: seen.append(first(ran[2]).dtype))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 30, 201, generator=generator)
+    words = TextConditioning(torch.ones(1, 24), torch.randn(5, 48, generator=generator), 5)
+    with torch.inference_mode():
+        velocity = field(x, torch.tensor([0.5]), TextBatch.of([words]), torch.tensor([30]))
+    assert velocity.dtype == dtype
+    assert len(seen) == 2 * len(blocks)
+    assert set(seen) == {torch.float32}
+
+
+def first(out: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    return out if isinstance(out, Tensor) else out[0]
+
+
+def test_the_mean_of_the_tokens_is_not_summed_in_half() -> None:
+    refiner = TextRefiner(8, heads=2, hidden=16).half()
+    seen: list[Tensor] = []
+    refiner.context_encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    tokens = torch.full((1, 128, 8), 1000.0).half()
+    with torch.inference_mode():
+        refiner(torch.tensor([0.5]), tokens, torch.tensor([128]))
+    assert (seen[0] == 1000).all()
 
 
 @pytest.mark.parametrize("mode", ["full", "lite"])
