@@ -154,11 +154,10 @@ class _Exchange:
                 found += block
                 if len(found) > MAX_BODY:
                     raise RewriteError(f"the reply is larger than {MAX_BODY // 2**20} MiB")
-            # Cut off by us a reply without a length looks whole; one with a length is never cut
-            # off unnoticed here, but `read` does not say so.
+            # `read` takes the end of the connection for that of the reply, whoever ended it.
             if self.late:
                 raise TimeoutError
-            if response.length:
+            if response.length or (response.status == 200 and not found):
                 raise ConnectionResetError
             told = {name.lower(): value for name, value in response.getheaders()}
             return response.status, told, bytes(found)
