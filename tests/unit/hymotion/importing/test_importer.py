@@ -5,11 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,7 +32,6 @@ from tests.unit.hymotion.importing.sources import (
     tree,
 )
 
-ROOT = Path(__file__).parents[4]
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
 
@@ -360,46 +354,6 @@ def test_leftovers_of_another_import_do_not_stay(importer: Importer, tmp_path: P
     stray.write_bytes(b"of another download")
     install(importer, everything(tmp_path))
     assert not (importer.folder / "text" / "qwen" / stray.name).exists()
-
-
-SLOW = """
-    import sys, time
-    from pathlib import Path
-    import hymotion.importing.stream
-    from hymotion.importing import Importer, Wanted
-    from tests.unit.hymotion.importing.sources import RELEASE
-    hymotion.importing.stream.PIECE = 100_000
-    importer = Importer(models=Path(sys.argv[1]), release=RELEASE)
-    def slow(done):
-        print(done, flush=True)
-        time.sleep(0.03)
-    importer.run(importer.plan(Wanted(full=Path(sys.argv[2]))), on_bytes=slow)
-"""
-
-
-def test_a_killed_process_leaves_nothing_installed_and_the_next_goes_on(
-    importer: Importer, tmp_path: Path
-) -> None:
-    folder = model(tmp_path / "m")
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SLOW), str(importer.folder.parent), str(folder)],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    part = importer.partial / "full" / "weights.safetensors.part"
-    end = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size > 400_000):
-        assert process.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert 400_000 < part.stat().st_size < 1_800_000
-    assert not importer.folder.exists()
-    plan = importer.plan(Wanted(full=folder))
-    assert plan.kept == part.stat().st_size
-    importer.run(plan)
-    assert hymotion.load(importer.folder / "full").revision == importer.run(plan).revisions["full"]
 
 
 def test_no_room_is_said_before_anything_is_written(importer: Importer, tmp_path: Path) -> None:
