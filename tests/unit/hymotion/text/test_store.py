@@ -281,7 +281,9 @@ def _work(root: str, number: int) -> tuple[int, int, int, int]:
 
 
 def test_processes_put_get_and_sweep_at_once(tmp_path: Path) -> None:
-    with ProcessPoolExecutor(4, mp_context=get_context("forkserver")) as pool:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["hymotion.text.store"])  # torch is imported once, not by each
+    with ProcessPoolExecutor(4, mp_context=context) as pool:
         done = [*pool.map(_work, [str(tmp_path)] * 4, range(4))]
     assert [counts[:3] for counts in done] == [(0, 0, 0)] * 4
     assert sum(counts[3] for counts in done) > 40
