@@ -46,6 +46,7 @@ def models(home: Path, monkeypatch: pytest.MonkeyPatch) -> Models:
     """Runs `hymo models` where the golden network is the published one."""
     monkeypatch.setattr(hymotion.importing, "HY_MOTION", RELEASE)
     monkeypatch.setenv("HYMO_HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "1000")  # nothing is cut
 
     def run(*words: object, stdin: str | None = None) -> Result:
         return CliRunner().invoke(_Whole(), ["models", *map(str, words)], input=stdin)
