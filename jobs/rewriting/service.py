@@ -58,8 +58,9 @@ class Service:
 
     def __init__(self, *, url: str, key: str | None, timeout: float) -> None:
         parts = urlsplit(url)
-        self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         self._host, self._port = parts.hostname or "", parts.port
+        # Made once: reading the certificates of the system takes longer than a connection.
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._path = f"{parts.path.rstrip('/')}/chat/completions"
         self._key = key
         self._timeout = timeout
@@ -73,7 +74,7 @@ class Service:
         Raises:
             RewriteError: there is no whole reply within the time, or it is too large.
         """
-        exchange = _Exchange(self._kind(self._host, self._port, timeout=self._timeout))
+        exchange = _Exchange(self._connection())
         with self._lock:
             if self._closed:
                 raise RewriteError("interrupted")
@@ -106,6 +107,11 @@ class Service:
             live = tuple(self._live)
         for exchange in live:
             exchange.cut()
+
+    def _connection(self) -> HTTPConnection:
+        if self._tls is None:
+            return HTTPConnection(self._host, self._port, timeout=self._timeout)
+        return HTTPSConnection(self._host, self._port, timeout=self._timeout, context=self._tls)
 
     def _headers(self) -> dict[str, str]:
         headers = {

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+#: Of 127.0.0.1, with its key, signed by itself: nobody but these tests trusts it.
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
 
 
 @dataclass
@@ -68,6 +74,7 @@ class Rewriter:
     """The server. `behave` answers; `released` ends the waiting of slow ones."""
 
     server: ThreadingHTTPServer
+    scheme: str = "http"
     behave: Behave = rewrites
     calls: list[Call] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
@@ -78,7 +85,7 @@ class Rewriter:
     @property
     def url(self) -> str:
         """Its base URL."""
-        return f"http://127.0.0.1:{self.server.server_address[1]}/v1"
+        return f"{self.scheme}://127.0.0.1:{self.server.server_address[1]}/v1"
 
     @property
     def prompts(self) -> Counter[str]:
@@ -109,8 +116,10 @@ class Server(ThreadingHTTPServer):
         """Say nothing: clients here go away on purpose."""
 
 
-@pytest.fixture
-def rewriter() -> Iterator[Rewriter]:
+@contextmanager
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[Rewriter]:
+    """A running server; with TLS where there is a context."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -120,7 +129,10 @@ def rewriter() -> Iterator[Rewriter]:
         def log_message(self, *args: object) -> None:
             pass
 
-    made = Rewriter(Server(("127.0.0.1", 0), Handler))
+    server = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    made = Rewriter(server, scheme="https" if tls else "http")
     thread = threading.Thread(target=made.server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield made
@@ -128,3 +140,18 @@ def rewriter() -> Iterator[Rewriter]:
     made.server.shutdown()
     made.server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def rewriter() -> Iterator[Rewriter]:
+    with serving() as made:
+        yield made
+
+
+@pytest.fixture
+def secure_rewriter() -> Iterator[Rewriter]:
+    """The same with TLS and the tests' own certificate."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(CERTIFICATE)
+    with serving(tls) as made:
+        yield made

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from jobs.rewriting.failure import RewriteError
 from jobs.rewriting.service import MAX_BODY, Reply, Service
 
 KEY = "sk-very-secret"
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
 WHOLE = {"model": "m", "messages": [{"role": "user", "content": "läuft 🏃"}]}
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
@@ -152,6 +154,26 @@ def test_a_host_that_takes_no_connection_ends_at_the_timeout() -> None:
         assert time.monotonic() - began < 2.0
         for one in waiting:
             one.close()
+
+
+def test_a_trusted_certificate_is_taken_and_time_runs_out_with_tls_too(
+    secure_rewriter, monkeypatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
+    service = Service(url=secure_rewriter.url, key=KEY, timeout=5)
+    assert service.post(WHOLE).status == 200
+    assert secure_rewriter.calls[0].headers["authorization"] == f"Bearer {KEY}"
+    secure_rewriter.behave = lambda call: dripping_body(call, secure_rewriter)
+    hasty = Service(url=secure_rewriter.url, key=KEY, timeout=0.3)
+    began = time.monotonic()
+    assert fails(hasty, "no answer within 0.3 s").again
+    assert time.monotonic() - began < 2.0
+
+
+def test_a_certificate_that_nobody_signed_is_refused_and_gets_no_key(secure_rewriter) -> None:
+    service = Service(url=secure_rewriter.url, key=KEY, timeout=5)
+    assert not fails(service, "its certificate is refused: self.signed").again
+    assert not secure_rewriter.calls
 
 
 def test_closing_ends_what_is_under_way(rewriter, service) -> None:
