@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from jobs.errors import NotFoundError
-from jobs.installed import Installed
+from jobs.installed import Installed, InstalledModel
 from jobs.memory import GB, GIB, MemoryProfile
 
 MODES: tuple[str, ...] = ("full", "lite")
@@ -24,7 +24,6 @@ class ModelEntry:
     Attributes:
         name: what a job's `model` column says.
         trained: False for the engine of tests, whose output is no motion worth keeping.
-        published: whether it is the model that the published figures of cards were measured with.
         guidance: classifier-free guidance scale of jobs that ask for none.
         steps: sampling steps of jobs that ask for none.
         revisions: mode → revision of the weights; part of a job's content identity. Only of weights
@@ -34,7 +33,6 @@ class ModelEntry:
 
     name: str
     trained: bool
-    published: bool
     guidance: float
     steps: int
     revisions: Mapping[str, str]
@@ -53,6 +51,13 @@ _REFERENCE = {
     "lite": MemoryProfile(_gb(10.1), _gb(5.3), _gb(3.8), _gb(1.2)),
 }
 
+#: What sampling alone needs in float32, measured on an H100 (docs/benchmarks.md): the text encoder
+#: is not in it, since it is in memory at other times or on another card. docs/decisions/0010.
+_SAMPLING = {
+    "full": MemoryProfile(1_042_878_811 * 4, _gb(0.05), _gb(0.25), _gb(0.2)),
+    "lite": MemoryProfile(460_851_803 * 4, _gb(0.04), _gb(0.2), _gb(0.2)),
+}
+
 #: A CPU process with torch loaded, measured as its resident set (`make bench`), rounded up.
 _TINY = {
     "full": MemoryProfile(GIB // 2, 24 * 2**20, 24 * 2**20, 0),
@@ -65,7 +70,6 @@ CATALOG: Mapping[str, ModelEntry] = {
         ModelEntry(
             name=BUNDLED_MODEL,
             trained=True,
-            published=False,
             guidance=1.5,
             steps=25,
             revisions={"full": "tiny-full-2", "lite": "tiny-lite-2"},
@@ -74,7 +78,6 @@ CATALOG: Mapping[str, ModelEntry] = {
         ModelEntry(
             name="null",
             trained=False,
-            published=False,
             guidance=5.0,
             steps=50,
             revisions={"full": "null-1", "lite": "null-1"},
@@ -83,11 +86,10 @@ CATALOG: Mapping[str, ModelEntry] = {
         ModelEntry(
             name=PUBLISHED_MODEL,
             trained=True,
-            published=True,
             guidance=5.0,
             steps=50,
             revisions={},
-            profiles=_REFERENCE,
+            profiles=_SAMPLING,
         ),
     )
 }
@@ -107,9 +109,11 @@ class Catalog:
 
     Attributes:
         installed: model → mode → revision, of models that were imported.
+        models: all that is known of them.
     """
 
     installed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    models: Mapping[str, InstalledModel] = field(default_factory=dict)
 
     @classmethod
     def read(cls, home: Path) -> Catalog:
@@ -120,13 +124,20 @@ class Catalog:
                 name: {mode: each.revision for mode, each in model.modes.items()}
                 for name, model in models.items()
                 if name in CATALOG
-            }
+            },
+            models,
         )
 
     @property
     def default(self) -> str:
         """The model of jobs that name none: the published one where any mode is installed."""
         return PUBLISHED_MODEL if self.installed.get(PUBLISHED_MODEL) else BUNDLED_MODEL
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """The models that a worker serves unless told otherwise: all that jobs get by default or
+        have to name, without those of tests."""
+        return (self.default,) if self.default == BUNDLED_MODEL else (self.default, BUNDLED_MODEL)
 
     def entry(self, name: str) -> ModelEntry:
         """A model with what is installed of it; raises `NotFoundError` naming the known ones."""

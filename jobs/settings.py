@@ -23,7 +23,7 @@ OTHERS = frozenset(
     {"HYMO_TRACEBACK", "HYMO_MODELS", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"}
 )
 #: Numbers that must be more than 0: the pauses of a loop, and what is compared with them.
-POSITIVE = frozenset({"lease", "renew", "reconcile", "rewriter_timeout"})
+POSITIVE = frozenset({"lease", "renew", "reconcile", "rewriter_timeout", "embeddings_gib"})
 #: Numbers whose least value is not 0.
 LEAST = {"max_attempts": 1, "rewriter_concurrency": 1}
 #: Leases are renewed this often before they could run out, so that a late renewal loses none.
@@ -54,6 +54,9 @@ class Settings:
         pack: the most motions in one pack; 0: as many as memory and the device suggest.
         outage: how long a worker rides out an unreachable database before giving up.
         null_step: how long one step of the null model takes.
+        embeddings: folder of the texts that were encoded, which machines that share work share;
+            default `<home>/embeddings`.
+        embeddings_gib: how large that folder may get, GiB.
         rewriter_url: base URL of an OpenAI-compatible service; None: prompts are never rewritten.
         rewriter_key: sent to it, if it wants one.
         rewriter_model: the model asked for there.
@@ -78,6 +81,8 @@ class Settings:
     pack: int = 0
     outage: float = 300.0
     null_step: float = 0.0
+    embeddings: Path | None = None
+    embeddings_gib: float = 16.0
     rewriter_url: str | None = None
     rewriter_key: str | None = field(default=None, repr=False)
     rewriter_model: str | None = None
@@ -105,10 +110,10 @@ class Settings:
             if key.startswith(PREFIX) and value
         }
         values |= given
-        output = values["output"].value if "output" in values else folder / "output"
         settings = cls(
             home=folder,
-            output=Path(output).expanduser().absolute(),
+            output=_folder(values.get("output"), folder / "output"),
+            embeddings=_folder(values.get("embeddings"), folder / "embeddings"),
             database_url=_sound(values.get("database_url"), database_fault)
             or _sqlite(folder / "hymo.db"),
             broker_url=_sound(values.get("broker_url"), broker_fault),
@@ -124,6 +129,11 @@ class Settings:
         settings = replace(settings, **numbers)  # type: ignore[arg-type]  # numbers by isinstance
         _check_together(settings, values)
         return settings
+
+    @property
+    def texts(self) -> Path:
+        """The folder of encoded texts."""
+        return self.embeddings or self.home / "embeddings"
 
     @property
     def embedded(self) -> bool:
@@ -211,6 +221,10 @@ def _check_together(settings: Settings, values: Mapping[str, _Given]) -> None:
             f"must be more than {name('renew')} ({renew:g}), since a worker is seen that often: "
             f"raise it, or lower {name('renew')}",
         )  # fmt: skip
+
+
+def _folder(given: _Given | None, default: Path) -> Path:
+    return default if given is None else Path(given.value).expanduser().absolute()
 
 
 def _sqlite(path: Path) -> str:

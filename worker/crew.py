@@ -197,8 +197,12 @@ def _fallen(member: Member, process: subprocess.Popen[bytes], code: int) -> Fall
 def command(options: WorkerOptions, *, parent: int) -> list[str]:
     """The command line of one worker process."""
     line = [sys.executable, "-m", "jobs", "worker", "--device", options.device]
-    line += ["--modes", ",".join(options.modes), "--models", ",".join(options.models)]
-    line += ["--parent", str(parent)]
+    line += ["--modes", ",".join(options.modes), "--parent", str(parent)]
+    line += ["--dtype", options.dtype, "--text-plan", options.text_plan]
+    if options.models:
+        line += ["--models", ",".join(options.models)]
+    if options.quantise is not None:
+        line += ["--quantise", options.quantise]
     if options.name is not None:
         line += ["--name", options.name]
     if options.memory_gib is not None:

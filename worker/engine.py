@@ -1,4 +1,7 @@
-"""Engines: what a worker runs a pack on. One engine is one model in one mode on one device."""
+"""Engines: what a worker runs a pack on. One engine is one model in one mode on one device.
+
+`worker.motion` has the engine that computes.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jobs.distance import Features
-from jobs.models import model_entry
-from jobs.records import Claim, Quality
-from worker.errors import RevisionError
-from worker.meter import memory_meter
+from jobs.records import Claim, Quality, Run
 
 #: Called after each solver step with (step, total); may raise to stop the pack.
 OnStep = Callable[[int, int], None]
@@ -24,7 +24,14 @@ class Engine(Protocol):
     mode: str
 
     def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
-        """Text conditioning of each claim."""
+        """Text conditioning of each claim.
+
+        Raises:
+            UnencodedError: texts are not encoded yet, and this worker does not do it here.
+        """
+
+    def blank(self) -> Any:
+        """A text conditioning without a text, to warm up with."""
 
     def sample(self, claims: Sequence[Claim], texts: Sequence[Any], on_step: OnStep) -> list[Any]:
         """A latent for each claim."""
@@ -45,102 +52,17 @@ class Engine(Protocol):
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         """Write one file; False when this engine has nothing to write."""
 
+    def runs(self, claims: Sequence[Claim]) -> Sequence[Run]:
+        """How each job of the pack in hand was run; the loads are those of the engine's own."""
+
     def start_measuring(self) -> None:
         """Begin a new peak of device memory."""
 
     def peak_memory(self) -> int:
         """Peak of device memory since, bytes."""
 
-
-class MotionEngine:
-    """A HY-Motion pipeline.
-
-    Args:
-        model, mode: of the catalog.
-        device: torch's name of the device, as seen by this process.
-        dtype: number format of weights and network.
-
-    Raises:
-        RevisionError: the model found is not the one that jobs are queued for.
-    """
-
-    def __init__(self, *, model: str, mode: str, device: str, dtype: str = "float32") -> None:
-        import hymotion
-        from worker.fmd import shipped
-
-        self.model = model
-        self.mode = mode
-        self._pipeline = hymotion.load_bundled(model, mode, device=device, dtype=dtype)
-        wanted = model_entry(model).revisions[mode]
-        if self._pipeline.revision != wanted:
-            raise RevisionError(model, mode, self._pipeline.revision, wanted)
-        self._memory = memory_meter(device)
-        self._reference = shipped()
-
-    def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
-        """Text conditioning of each claim's prompt."""
-        return self._pipeline.encode([claim.prompt for claim in claims])
-
-    def sample(self, claims: Sequence[Claim], texts: Sequence[Any], on_step: OnStep) -> list[Any]:
-        """Denoise the pack in one forward pass a step."""
-        import hymotion
-
-        requests = [
-            hymotion.Request(
-                conditioning=text,
-                frames=claim.frames,
-                seed=claim.seed,
-                steps=claim.steps,
-                guidance=claim.guidance,
-            )
-            for claim, text in zip(claims, texts, strict=True)
-        ]
-
-        def stepped(step: int, total: int) -> None:
-            self._memory.look()
-            on_step(step, total)
-
-        return list(self._pipeline.denoise(requests, texts, on_step=stepped))
-
-    def decode(self, latents: Sequence[Any]) -> list[Any]:
-        """Motions of the latents."""
-        return list(self._pipeline.decode(latents))
-
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
-        """The quality of each motion; raises `NotFiniteError`."""
-        from worker.quality import qualities
-
-        return qualities(motions)
-
-    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        """What to keep of each motion; nothing if the library came without a reference."""
-        from worker.fmd import keep
-
-        return keep(motions, self._reference)
-
-    def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
-        """Write the motion in one of `jobs.spec.FORMATS`."""
-        from hymotion.export import FORMATS
-
-        metadata: dict[str, str | int | float] = {
-            "prompt": claim.prompt,
-            "seed": claim.seed,
-            "mode": claim.mode,
-            "steps": claim.steps,
-            "guidance": claim.guidance,
-            "model": claim.model,
-            "revision": claim.revision,
-        }
-        FORMATS[format_].write(motion, path, metadata)
-        return True
-
-    def start_measuring(self) -> None:
-        """Begin a new peak."""
-        self._memory.reset()
-
-    def peak_memory(self) -> int:
-        """Peak bytes since."""
-        return self._memory.peak()
+    def close(self) -> None:
+        """Free the device memory; the engine is of no use afterwards."""
 
 
 class NullEngine:
@@ -162,6 +84,9 @@ class NullEngine:
     def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
         """Nothing for each claim."""
         return [None] * len(claims)
+
+    def blank(self) -> Any:
+        """Nothing."""
 
     def sample(self, claims: Sequence[Claim], texts: Sequence[Any], on_step: OnStep) -> list[Any]:
         """Count the steps, pausing at each if so set."""
@@ -187,6 +112,13 @@ class NullEngine:
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002 — no motion
         """No file: there is no motion."""
         return False
+
+    def runs(self, claims: Sequence[Claim]) -> Sequence[Run]:
+        """Nothing is known of no computation."""
+        return [Run()] * len(claims)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def start_measuring(self) -> None:
         """Nothing to measure."""

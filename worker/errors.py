@@ -35,16 +35,19 @@ class BudgetError(WorkerError):
 
 
 class WeightsError(WorkerError):
-    """A model that jobs may name, and that no worker can load."""
+    """A model that jobs may name, and whose weights are not on this machine."""
 
     exit_code = 2
 
-    def __init__(self, model: str, loadable: tuple[str, ...]) -> None:
+    def __init__(self, model: str, modes: tuple[str, ...], present: tuple[str, ...]) -> None:
+        wanted = " and ".join(modes)
+        there = f", only {' and '.join(present)}" if present else ""
         super().__init__(
-            f"model {model} cannot be loaded: its weights are not part of HyMo, and importing "
-            f"them is not there yet; load {' or '.join(loadable)} with --models"
+            f"model {model} cannot be loaded: its weights of {wanted} are not installed{there}; "
+            "import them with `hymo models import`, or leave it out of --models"
         )
         self.model = model
+        self.modes = modes
 
 
 class EngineError(WorkerError):
@@ -70,6 +73,18 @@ class NotFiniteError(WorkerError):
         self.indices = tuple(indices)
 
 
+class BrokenError(WorkerError):
+    """Sampling failed in float32 too.
+
+    Attributes:
+        indices: positions in the pack of the jobs that failed.
+    """
+
+    def __init__(self, story: str, indices: Sequence[int]) -> None:
+        super().__init__(f"in float32: {story}")
+        self.indices = tuple(indices)
+
+
 class FeaturesError(WorkerError):
     """What is stored of a motion for its distance to real ones is damaged; says how."""
 
@@ -90,6 +105,29 @@ class RevisionError(WorkerError):
             "reinstall hymo so that the queue and the model are of one version"
         )
         self.model = model
+
+
+class UnencodedError(WorkerError):
+    """Texts of a pack are not encoded yet, and this worker does not encode them now. No failure of
+    the jobs: they wait for their text.
+
+    Attributes:
+        indices: positions in the pack.
+    """
+
+    def __init__(self, indices: Sequence[int]) -> None:
+        super().__init__(f"the texts of {len(indices)} jobs of the pack are not encoded yet")
+        self.indices = tuple(indices)
+
+
+class UnkeptError(WorkerError):
+    """An encoded text cannot be put in the store, and nobody samples without it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"an encoded text cannot be kept: {reason}; make room there, or set HYMO_EMBEDDINGS "
+            "to a folder on another disk"
+        )
 
 
 class PackStoppedError(WorkerError):

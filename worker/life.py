@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from jobs import schema
 from jobs.broker import kombu_url
 from jobs.errors import UnreachableError
+from jobs.memory import GIB
+from jobs.models import Catalog
 from jobs.publish import Publisher
 from jobs.reconcile import Reconciler
 from jobs.records import Claim, Failed
@@ -26,6 +28,7 @@ from worker.launch import pin
 from worker.options import WorkerOptions
 from worker.outage import Outage
 from worker.plan import Plan, plan
+from worker.precision import SAFE
 from worker.stamp import Stamp
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def live(options: WorkerOptions, settings: Settings) -> int:
     Raises:
         DeviceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
     """
-    planned = plan(options)
+    planned = plan(options, Catalog.read(settings.home))
     lock = worker_lock(settings.home, device=planned.device.name, name=planned.offer.name)
     if not _wait_for(lock, planned.device.name, parent=options.parent):
         return 0
@@ -58,7 +61,7 @@ def live(options: WorkerOptions, settings: Settings) -> int:
     )
     with Store.open(settings.database_url) as store:
         schema.require_current(store.engine)
-        worker = Worker(planned, settings, store=store, threads=threads, parent=options.parent)
+        worker = Worker(planned, settings, store=store, threads=threads, options=options)
         worker.load()
         worker.register()
         try:
@@ -95,17 +98,24 @@ class Worker:
         settings: of the process.
         store: the database.
         threads: CPU threads for torch.
-        parent: drain when this process is gone.
+        options: as asked for.
     """
 
     def __init__(
-        self, planned: Plan, settings: Settings, *, store: Store, threads: int, parent: int | None
+        self,
+        planned: Plan,
+        settings: Settings,
+        *,
+        store: Store,
+        threads: int,
+        options: WorkerOptions,
     ) -> None:
         self._plan = planned
         self._settings = settings
         self._store = store
         self._threads = threads
-        self._parent = parent
+        self._options = options
+        self._parent = options.parent
         self._draining = threading.Event()
         self._over = threading.Event()
         self._stamp = Stamp(time.monotonic)
@@ -117,7 +127,7 @@ class Worker:
     def load(self) -> None:
         """Reserve memory, load the models and run each once, so that the first job is no slower
         than the others and a device that cannot compute fails here."""
-        from worker.garage import load_garage
+        from worker.loading import fit_out
         from worker.warm import warm_up
 
         device = self._plan.device
@@ -125,16 +135,22 @@ class Worker:
         watch = threading.Timer(max(LOADING, self._settings.deadline), os._exit, (HUNG,))
         watch.daemon = True
         watch.start()
-        reserve(device, self._plan.offer.memory_bytes)
-        where = "cpu" if device.kind == "cpu" else "cuda:0"
-        self._garage = load_garage(
-            self._plan.offer.models,
-            self._plan.offer.modes,
-            device=where,
-            threads=self._threads,
+        reserve(device, self._plan.budget)
+        if any(serving.model != "null" for serving in self._plan.household.servings):
+            import torch
+
+            torch.set_num_threads(self._threads)
+        self._workshop = fit_out(
+            self._plan.household,
+            budget=self._plan.budget,
+            device="cpu" if device.kind == "cpu" else "cuda:0",
+            quantise=self._options.quantise,
+            embeddings=self._settings.texts,
+            capacity=round(self._settings.embeddings_gib * GIB),
             null_step=self._settings.null_step,
+            on_fall=self._fell,
         )
-        warm_up(self._garage)
+        warm_up(self._workshop.garage)
         watch.cancel()
 
     def register(self) -> None:
@@ -186,20 +202,44 @@ class Worker:
         return code
 
     def _shift(self, keeper: LeaseKeeper) -> Shift:
+        from worker.scribe import Scribe
         from worker.shift import CPU_PACK, CUDA_PACK, Shift
 
+        demands = self._plan.household.demands
+        outage = Outage(longest=self._settings.outage)
+        scribe = Scribe(
+            store=self._store,
+            worker_id=self._worker_id,
+            offer=self._plan.offer,
+            texts={name: (each, demands[name]) for name, each in self._workshop.texts.items()},
+            garage=self._workshop.garage,
+            keeper=keeper,
+            stamp=self._stamp,
+            settings=self._settings,
+            outage=outage,
+            stopping=self._draining.is_set,
+        )
         return Shift(
             store=self._store,
             worker_id=self._worker_id,
             offer=self._plan.offer,
-            garage=self._garage,
+            garage=self._workshop.garage,
             keeper=keeper,
             stamp=self._stamp,
             settings=self._settings,
-            outage=Outage(longest=self._settings.outage),
+            outage=outage,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
+            scribe=scribe if demands else None,
         )
+
+    def _fell(self, model: str, dtype: str) -> None:
+        """A number type failed too often: people should see it where they look for workers."""
+        story = f"{model} gave up {dtype}"
+        try:
+            self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": story})
+        except UnreachableError as error:
+            log.warning("not recorded: %s", error)
 
     def leave(self) -> None:
         """Sign off and write the manifests of what was done."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jobs.errors import SettingsError
-from jobs.models import CATALOG, DEFAULT_MODEL, MODES
+from jobs.models import CATALOG, MODES
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,11 @@ class WorkerOptions:
         device: "auto", "cpu", "cuda:N" or "N".
         name: None: made from host and device.
         memory_gib: budget; None: what the device suggests.
-        modes, models: to serve.
+        modes: to serve.
+        models: to serve; none: all that are here, but for those of tests.
+        dtype: "auto", or what the networks are computed in.
+        text_plan: "auto", or a value of `worker.textplan.TextPlan`.
+        quantise: "int8" or "int4" for a smaller language model; None: as published.
         threads: CPU threads; None: the cores near the device.
         parent: process to drain with, when it is gone; None: nobody's child.
     """
@@ -25,7 +29,10 @@ class WorkerOptions:
     name: str | None = None
     memory_gib: float | None = None
     modes: tuple[str, ...] = MODES
-    models: tuple[str, ...] = (DEFAULT_MODEL,)
+    models: tuple[str, ...] = ()
+    dtype: str = "auto"
+    text_plan: str = "auto"
+    quantise: str | None = None
     threads: int | None = None
     parent: int | None = None
 
@@ -50,9 +57,9 @@ def modes(text: str, *, flag: str = "--modes") -> tuple[str, ...]:
     return names(flag, text, MODES)
 
 
-def models(text: str) -> tuple[str, ...]:
-    """`--models`."""
-    return names("--models", text, tuple(CATALOG))
+def models(text: str | None) -> tuple[str, ...]:
+    """`--models`; none where it was not given."""
+    return () if text is None else names("--models", text, tuple(CATALOG))
 
 
 def crew_options(
@@ -62,13 +69,16 @@ def crew_options(
     memory_gib: float | None,
     served: tuple[str, ...],
     loaded: tuple[str, ...],
+    dtype: str = "auto",
+    text_plan: str = "auto",
+    quantise: str | None = None,
 ) -> tuple[WorkerOptions, ...]:
     """One worker a device.
 
     Args:
         asked: `--devices`: "auto" for every GPU, or the CPU where there is none; else a list.
         present: names of this machine's devices, the CPU last.
-        memory_gib, served, loaded: of each worker.
+        memory_gib, served, loaded, dtype, text_plan, quantise: of each worker.
 
     Raises:
         SettingsError: the list names none.
@@ -80,6 +90,14 @@ def crew_options(
     if not chosen:
         raise SettingsError("--devices", asked, f"give auto, or some of {', '.join(present)}")
     return tuple(
-        WorkerOptions(device=device, memory_gib=memory_gib, modes=served, models=loaded)
+        WorkerOptions(
+            device=device,
+            memory_gib=memory_gib,
+            modes=served,
+            models=loaded,
+            dtype=dtype,
+            text_plan=text_plan,
+            quantise=quantise,
+        )
         for device in dict.fromkeys(chosen)
     )

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jobs.records import Claim, Failed, Success, Timings
+from jobs.records import Claim, Failed, Run, Success, Timings
 from worker.engine import Engine, OnStep
-from worker.errors import OutageError, PackStoppedError
+from worker.errors import OutageError, PackStoppedError, UnencodedError
+from worker.owed import Owed
 from worker.problem import Problem, problem
 from worker.save import SaveError, save
 
@@ -19,13 +20,22 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Results:
-    """How a pack's jobs ended. Jobs in neither were stopped on purpose."""
+    """How a pack's jobs ended. Jobs in none of these were stopped on purpose.
+
+    Attributes:
+        unencoded: jobs that wait for their text.
+    """
 
     successes: tuple[Success, ...] = ()
     failures: tuple[Failed, ...] = ()
+    unencoded: tuple[Claim, ...] = ()
 
     def __add__(self, other: Results) -> Results:
-        return Results(self.successes + other.successes, self.failures + other.failures)
+        return Results(
+            self.successes + other.successes,
+            self.failures + other.failures,
+            self.unencoded + other.unencoded,
+        )
 
 
 class PackRunner:
@@ -52,18 +62,21 @@ class PackRunner:
         self._stopped = stopped
         self._clock = clock
 
-    def run(self, engine: Engine, claims: Sequence[Claim], *, load: float) -> Results:
+    def run(self, engine: Engine, claims: Sequence[Claim], *, load: Owed) -> Results:
         """Run a pack. One that fails is run again in halves, so that a bad job fails alone.
 
         Args:
             engine: loaded with the pack's model and mode.
             claims: of one model, mode and number of steps.
-            load: seconds of loading to book on these jobs.
+            load: loading to book on these jobs.
         """
         claims = [claim for claim in claims if not self._stopped(claim)]
         if not claims:
             return Results()
-        outcome = self._guarded(engine, claims, load=load)
+        try:
+            outcome = self._guarded(engine, claims, load=load)
+        except UnencodedError as error:
+            return self._waiting(engine, claims, error.indices, load=load)
         if isinstance(outcome, Results):
             return outcome
         # The exception and its frames are gone by now, and with them the failed pack's tensors.
@@ -74,28 +87,35 @@ class PackRunner:
         log.warning("a pack of %d failed; running it in halves: %s", len(claims), outcome.error)
         middle = len(claims) // 2
         first = self.run(engine, claims[:middle], load=load)
-        return first + self.run(engine, claims[middle:], load=0.0)
+        return first + self.run(engine, claims[middle:], load=Owed())
+
+    def _waiting(
+        self, engine: Engine, claims: Sequence[Claim], places: Sequence[int], *, load: Owed
+    ) -> Results:
+        """Leave those out whose text is missing, and run the others."""
+        waiting = tuple(claims[place] for place in places)
+        rest = [claim for place, claim in enumerate(claims) if place not in set(places)]
+        return Results(unencoded=waiting) + self.run(engine, rest, load=load)
 
     def _without(self, engine: Engine, claims: Sequence[Claim], outcome: Problem) -> Results:
         """Fail the jobs that are to blame, and run the others again."""
         bad = [claim for place, claim in enumerate(claims) if place in outcome.places]
         rest = [claim for place, claim in enumerate(claims) if place not in outcome.places]
         results = Results(failures=tuple(outcome.failed(claim) for claim in bad))
-        return results + self.run(engine, rest, load=0.0)
+        return results + self.run(engine, rest, load=Owed())
 
-    def _guarded(
-        self, engine: Engine, claims: Sequence[Claim], *, load: float
-    ) -> Results | Problem:
+    def _guarded(self, engine: Engine, claims: Sequence[Claim], *, load: Owed) -> Results | Problem:
         try:
             return self._once(engine, claims, load=load)
         except PackStoppedError:
             return Results()
-        except OutageError:
-            raise  # no fault of the jobs: the worker itself cannot go on
+        except (OutageError, UnencodedError):
+            # No fault of the jobs: the worker itself cannot go on, or they wait for their text.
+            raise
         except Exception as error:  # noqa: BLE001  # the one fault boundary of the worker
             return problem(error)
 
-    def _once(self, engine: Engine, claims: Sequence[Claim], *, load: float) -> Results:
+    def _once(self, engine: Engine, claims: Sequence[Claim], *, load: Owed) -> Results:
         engine.start_measuring()
         start = self._clock()
         texts = engine.encode(claims)
@@ -109,15 +129,16 @@ class PackRunner:
         decoded = self._mark()
         share = 1 / len(claims)
         timings = Timings(
-            load=load * share,
+            load=load.seconds * share,
             encode=(encoded - start) * share,
             sample=(sampled - encoded) * share,
             decode=(decoded - sampled) * share,
         )
         peak = engine.peak_memory()
+        runs = _booked(engine.runs(claims), load.loads)
         results = Results()
-        made = zip(claims, motions, qualities, features, strict=True)
-        for claim, motion, quality, kept in made:
+        made = zip(claims, motions, qualities, features, runs, strict=True)
+        for claim, motion, quality, kept, run in made:
             begun = self._clock()
             try:
                 artifacts = save(claim, motion, engine.write)
@@ -125,7 +146,7 @@ class PackRunner:
                 results += Results(failures=(problem(error).failed(claim, timings),))
                 continue
             timed = replace(timings, save=self._mark() - begun)
-            win = Success(claim, timed, peak, artifacts, quality, kept)
+            win = Success(claim, timed, peak, artifacts, quality, kept, run)
             results += Results(successes=(win,))
         return results
 
@@ -137,3 +158,9 @@ class PackRunner:
     def _mark(self) -> float:
         self._on_phase()
         return self._clock()
+
+
+def _booked(runs: Sequence[Run], loads: int) -> list[Run]:
+    """Loading before the pack belongs to its first job: a count is not to be shared out."""
+    first, *others = runs
+    return [replace(first, loads=(first.loads or 0) + loads), *others]

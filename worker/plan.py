@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
 from jobs.cards import CardProfile, DeviceFacts, derive
-from jobs.memory import GIB, classes_within, queue_name
-from jobs.models import CATALOG, model_entry
+from jobs.memory import ENCODE, GIB, classes_within, queue_name
+from jobs.models import Catalog
 from jobs.records import WorkerCard
 from jobs.routing import Offer
 from worker.budget import plan_budget
 from worker.device import Device, find_device
-from worker.errors import WeightsError
 from worker.options import WorkerOptions
+from worker.serving import Household, keep_house
 
 
 @dataclass(frozen=True)
@@ -26,13 +24,17 @@ class Plan:
     Attributes:
         device, profile: the hardware.
         offer: what it takes.
-        queues: classes within its budget, biggest first.
+        queues: classes within its budget, biggest first; those of texts before those of motions.
+        household: how it serves each model.
+        budget: bytes of the device; the offer's are what a text encoder that stays leaves of it.
     """
 
     device: Device
     profile: CardProfile
     offer: Offer
     queues: tuple[str, ...]
+    household: Household
+    budget: int
 
     def card(self) -> WorkerCard:
         """The registration."""
@@ -42,11 +44,16 @@ class Plan:
             pid=os.getpid(),
             device=self.device.name,
             card=self.device.card,
-            dtype="float32",
+            dtype=self.dtype,
             nvlink=self.device.nvlink,
             queues=self.queues,
             tags=self._tags(),
         )
+
+    @property
+    def dtype(self) -> str:
+        """What the models are computed in, the first one's before the others'."""
+        return ",".join(dict.fromkeys(each.dtype for each in self.household.servings))
 
     def _tags(self) -> dict[str, str | int | float | bool]:
         tags: dict[str, str | int | float | bool] = {
@@ -54,6 +61,9 @@ class Plan:
             "fastest_dtype": self.device.dtype,
             "bandwidth": self.profile.bandwidth_class,
         }
+        for serving in self.household.servings:
+            if serving.texts is not None:
+                tags["texts"] = serving.texts.plan.value
         if self.device.pcie is not None:
             tags["pcie"] = self.device.pcie
         if self.device.numa is not None:
@@ -61,38 +71,43 @@ class Plan:
         return tags
 
 
-def plan(options: WorkerOptions) -> Plan:
-    """Decide a worker's device, budget and queues without loading anything.
+def plan(options: WorkerOptions, catalog: Catalog) -> Plan:
+    """Decide a worker's device, models, budget and queues without loading anything.
+
+    Args:
+        options: as asked for.
+        catalog: of this machine.
 
     Raises:
-        DeviceError, WeightsError, BudgetError: each names the mend.
+        DeviceError, WeightsError, BudgetError, SettingsError: each names the mend.
     """
     device = find_device(options.device)
-    for model in options.models:
-        if not loadable(model):
-            raise WeightsError(model, tuple(filter(loadable, CATALOG)))
-    profile = derive(_facts(device))
     budget = plan_budget(device, options.memory_gib)
-    name = options.name or f"{socket.gethostname()}-{device.name.replace(':', '')}"
+    household = keep_house(options, device=device, budget=budget, catalog=catalog)
     offer = Offer(
-        name=name,
+        name=options.name or f"{socket.gethostname()}-{device.name.replace(':', '')}",
         modes=options.modes,
-        models=options.models,
-        memory_bytes=budget,
-        max_frames=_longest(profile, options.models),
+        models=tuple(serving.model for serving in household.servings),
+        memory_bytes=budget - household.kept,
+        revisions={each.model: dict(each.revisions) for each in household.servings},
+        encoders={
+            each.model: each.texts.revision
+            for each in household.servings
+            if each.texts is not None and each.texts.plan.encodes
+        },
     )
-    steps = classes_within(budget)
-    queues = tuple(queue_name(mode, gib) for gib in steps for mode in options.modes)
-    return Plan(device=device, profile=profile, offer=offer, queues=queues)
-
-
-def loadable(model: str) -> bool:
-    """Whether this installation can load a model, told without importing torch."""
-    if model == "null":
-        return True
-    spec = find_spec("hymotion")  # finds the package, and does not run it
-    places = spec.submodule_search_locations if spec is not None else None
-    return any((Path(place) / "models" / model).is_dir() for place in places or ())
+    steps = classes_within(offer.memory_bytes)
+    texts = classes_within(budget) if offer.encoders else ()
+    queues = tuple(queue_name(ENCODE, gib) for gib in texts)
+    queues += tuple(queue_name(mode, gib) for gib in steps for mode in options.modes)
+    return Plan(
+        device=device,
+        profile=derive(_facts(device)),
+        offer=offer,
+        queues=queues,
+        household=household,
+        budget=budget,
+    )
 
 
 def _facts(device: Device) -> DeviceFacts:
@@ -103,9 +118,3 @@ def _facts(device: Device) -> DeviceFacts:
         pcie="" if device.pcie is None else f"{device.pcie}.0",
         capability=device.capability,
     )
-
-
-def _longest(profile: CardProfile, models: tuple[str, ...]) -> dict[str, int]:
-    """The card's limits were measured with the published model; a tiny one is free of them."""
-    published = any(model_entry(name).published for name in models)
-    return dict(profile.max_frames) if published else {}

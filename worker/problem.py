@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jobs.memory import next_class
 from jobs.records import Claim, Failed, Timings
 from jobs.states import Failure
-from worker.errors import NotFiniteError, WorkerError
+from worker.errors import BrokenError, NotFiniteError, WorkerError
 
 #: Characters of a traceback kept with a job.
 TAIL = 4000
@@ -51,7 +51,9 @@ def classify(error: Exception) -> Failure:
     """The failure kind of an exception."""
     if isinstance(error, MemoryError) or _is(error, "torch", "OutOfMemoryError"):
         return Failure.OUT_OF_MEMORY
-    if isinstance(error, NotFiniteError) or _is(error, "hymotion.errors", "NumericsError"):
+    if isinstance(error, (NotFiniteError, BrokenError)) or _is(
+        error, "hymotion.errors", "NumericsError"
+    ):
         return Failure.NUMERICS
     if _is(error, "hymotion.errors", "RequestError"):
         return Failure.INVALID
@@ -71,7 +73,7 @@ def describe(error: Exception) -> str:
 
 
 def _places(error: Exception) -> Sequence[int]:
-    if isinstance(error, NotFiniteError):
+    if isinstance(error, (NotFiniteError, BrokenError)):
         return error.indices
     if _is(error, "hymotion.errors", "NumericsError"):
         places: tuple[int, ...] = error.indices  # type: ignore[attr-defined]  # known by _is

@@ -19,6 +19,7 @@ from worker.keeper import LeaseKeeper
 from worker.outage import Outage
 from worker.pack import PackRunner, Results
 from worker.save import discard, publish
+from worker.scribe import LOADING, Scribe
 from worker.stamp import Stamp
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Shift:
         outage: repeats what the database did not answer.
         draining: set when no further pack may be claimed.
         device_pack: the device's most motions a pack.
+        scribe: sees to the texts; None where every model has its own encoder.
         clock: monotonic seconds.
     """
 
@@ -60,6 +62,7 @@ class Shift:
         outage: Outage,
         draining: threading.Event,
         device_pack: int,
+        scribe: Scribe | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -72,6 +75,7 @@ class Shift:
         self._outage = outage
         self._draining = draining
         self._most = settings.pack or device_pack
+        self._scribe = scribe
         self._clock = clock
         self._backoff = exponential(settings.backoff)
         self._runner = PackRunner(
@@ -109,13 +113,21 @@ class Shift:
         begun = self._clock()
         done = 0
         claims = self._claim(job_id)
-        while claims:
-            self._run(claims)
-            done += len(claims)
+        while claims or self._encode(idle=True):
+            if claims:
+                done += self._run(claims)
+                self._encode(idle=False)
             if self._draining.is_set() or self._clock() - begun > self._settings.claim:
                 break
             claims = self._claim(None)
         return done
+
+    def _encode(self, *, idle: bool) -> int:
+        """Encode texts if it is time to; how many jobs were sent on."""
+        scribe = self._scribe
+        if scribe is None or self._draining.is_set() or not scribe.due(idle=idle):
+            return 0
+        return scribe.work()
 
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
         if self._draining.is_set():
@@ -132,23 +144,34 @@ class Shift:
 
     def _limit(self, head: Demand) -> int:
         profile = model_entry(head.model).profiles[head.mode]
-        return min(self._most, profile.pack_limit(head.gib, self._offer.memory_bytes))
+        room = self._garage.room(head.model, head.mode)
+        return min(self._most, profile.pack_limit(head.gib, room))
 
-    def _run(self, claims: Sequence[Claim]) -> None:
-        head = claims[0]
+    def _run(self, claims: Sequence[Claim]) -> int:
+        """Run a pack; how many jobs of it were not sent away to wait for their text."""
         self._held = {claim.job_id: claim for claim in claims}
         self._stopped = set()
         self._keeper.hold(claims)
         try:
-            engine = self._garage.engine(head.model, head.mode)
-            load = self._garage.owed(head.model, head.mode)
-            results = self._runner.run(engine, claims, load=load)
-            self._settle(results)
+            admitted = claims if self._scribe is None else self._scribe.admit(claims)
+            if admitted:
+                self._sample(admitted)
         finally:
             self._keeper.hold(())
+        return len(admitted)
+
+    def _sample(self, claims: Sequence[Claim]) -> None:
+        head = claims[0]
+        with self._stamp.granted(LOADING):
+            engine = self._garage.engine(head.model, head.mode)
+        load = self._garage.owed(head.model, head.mode)
+        self._settle(self._runner.run(engine, claims, load=load))
 
     def _settle(self, results: Results) -> None:
         """Write how the pack ended. Cancelled and lost jobs were settled when that was seen."""
+        waiting = [c for c in results.unencoded if c.job_id not in self._stopped]
+        if waiting and self._scribe is not None:
+            self._scribe.send_back(waiting)
         wins = [win for win in results.successes if win.claim.job_id not in self._stopped]
         fails = [fail for fail in results.failures if fail.claim.job_id not in self._stopped]
         for win in results.successes:

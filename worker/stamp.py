@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from jobs.clock import Clock
 
@@ -25,6 +27,16 @@ class Stamp:
             self._at = self._clock()
 
     def age(self) -> float:
-        """Seconds since the last progress."""
+        """Seconds since the last progress; 0 within what was granted."""
         with self._lock:
-            return self._clock() - self._at
+            return max(0.0, self._clock() - self._at)
+
+    @contextmanager
+    def granted(self, seconds: float) -> Iterator[None]:
+        """Count what goes on as progress for at most so many seconds: loading gives no sign."""
+        with self._lock:
+            self._at = self._clock() + seconds
+        try:
+            yield
+        finally:
+            self.touch()

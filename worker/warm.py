@@ -16,11 +16,12 @@ log = logging.getLogger(__name__)
 
 def warm_up(garage: Garage) -> None:
     """Run one short motion on every engine and log what it took."""
-    for engine in garage.engines:
+    for model, mode in garage.served:
+        engine = garage.engine(model, mode)
         start = time.perf_counter()
         engine.start_measuring()
         claim = _claim(engine)
-        latents = engine.sample([claim], engine.encode([claim]), _on_step)
+        latents = engine.sample([claim], [engine.blank()], _on_step)
         motions = engine.decode(latents)
         engine.measure(motions)
         engine.features(motions)

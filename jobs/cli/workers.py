@@ -120,6 +120,8 @@ def worker_document(row: WorkerRow) -> dict[str, Any]:
         "models": list(offer.models),
         "memory_bytes": offer.memory_bytes,
         "max_frames": dict(offer.max_frames),
+        "revisions": {model: dict(each) for model, each in offer.revisions.items()},
+        "encoders": dict(offer.encoders),
         "dtype": card.dtype,
         "nvlink": card.nvlink,
         "queues": list(card.queues),
@@ -151,21 +153,17 @@ def _declared(
 ) -> WorkerCard:
     from jobs.cards import profile
     from jobs.memory import GIB, classes_within, queue_name
-    from jobs.models import model_entry
     from jobs.records import WorkerCard
     from jobs.routing import Offer
 
     known = profile(card)
     memory = round(gib * GIB)
-    # As a worker does: the card's limits were measured with the published model.
-    published = any(model_entry(model).published for model in models)
     return WorkerCard(
         offer=Offer(
             name=name,
             modes=modes,
             models=models,
             memory_bytes=memory,
-            max_frames=dict(known.max_frames) if published else {},
         ),
         host="",
         pid=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, literal_column, or_, select, update
@@ -43,6 +44,19 @@ class WorkerStore(Facet):
                 .values(state=state, seen_at=self.present(connection))
             )
             return seen.rowcount == 1
+
+    def note(self, worker_id: int, *, dtype: str, tags: Mapping[str, str]) -> None:
+        """Note that a worker computes otherwise from now on, and why, among its tags."""
+        with self.write() as connection:
+            row = select(workers.c.tags).where(workers.c.id == worker_id).with_for_update()
+            before = connection.execute(row).scalar_one_or_none()
+            if before is None:
+                raise NotFoundError("worker", str(worker_id), "register it first")
+            connection.execute(
+                update(workers)
+                .where(workers.c.id == worker_id)
+                .values(dtype=dtype, tags={**before, **tags})
+            )
 
     def stop(self, worker_id: int) -> None:
         """Note that the worker ended by itself."""

@@ -473,8 +473,8 @@ def test_declared_workers_count_for_auto(hymo_: Hymo, store: Store) -> None:
     (offer,) = [each for each in store.workers.offers(alive=60) if each.name == "rack7"]
     assert (offer.modes, offer.memory_bytes) == (("full",), 20 * GIB)
     assert "hy-motion-1.0" in offer.models
-    # The card's published limit holds for the published model.
-    assert offer.max_frames == {"full": 60}
+    # The card's published limit came from memory that ours does not need: decisions/0010.
+    assert offer.max_frames == {}
     worker = json.loads(hymo_("workers", "--json").stdout)["workers"][0]
     assert (worker["name"], worker["queues"][0]) == ("rack7", "hymo.full.20")
     larger = ("workers", "declare", "rack8", "--card", "H100", "--memory", "80")

@@ -13,8 +13,30 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+def model_options(command: F) -> F:
+    """Add `--models --dtype --text-plan --quantise`: how a worker serves which models."""
+    options = (
+        click.option("--models", metavar="LIST",
+                     help="Models to serve. [default: tiny, and what was imported]"),
+        click.option("--dtype", default="auto", show_default=True,
+                     type=click.Choice(("auto", "float32", "tf32", "bfloat16", "float16")),
+                     help="Numbers that motions are computed in; auto is the fastest whose error "
+                          "is known (docs/precision.md)."),
+        click.option("--text-plan", default="auto", show_default=True,
+                     type=click.Choice(("auto", "resident", "staged", "cached", "remote")),
+                     help="Where an imported text encoder is kept; auto is what the memory allows "
+                          "(docs/text.md)."),
+        click.option("--quantise", type=click.Choice(("int8", "int4")),
+                     help="Keep the language model of the text encoder in fewer bits."),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def machine_options(command: F) -> F:
-    """Add `--devices --memory --modes --models` to a command."""
+    """Add `--devices --memory --serve` and those of `model_options` to a command."""
+    command = model_options(command)
     options = (
         click.option("--devices", default="auto", show_default=True, metavar="LIST",
                      help="cpu, cuda:N or N, comma-separated; auto is every GPU, else the CPU."),
@@ -22,8 +44,6 @@ def machine_options(command: F) -> F:
                      help="Memory budget of each worker. [default: what its device has]"),
         click.option("--serve", "modes", default="full,lite", show_default=True, metavar="LIST",
                      help="Modes to serve: full, lite or both."),
-        click.option("--models", default="tiny", show_default=True, metavar="LIST",
-                     help="Models to load and serve."),
     )  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -31,7 +51,14 @@ def machine_options(command: F) -> F:
 
 
 def machine_crew(
-    devices: str, memory: float | None, modes: str, models: str
+    devices: str,
+    memory: float | None,
+    modes: str,
+    models: str | None,
+    *,
+    dtype: str,
+    text_plan: str,
+    quantise: str | None,
 ) -> tuple[WorkerOptions, ...]:
     """The workers these options ask for, one a device."""
     from dataclasses import replace
@@ -46,6 +73,9 @@ def machine_crew(
         memory_gib=memory,
         served=options.modes(modes, flag="--serve"),
         loaded=options.models(models),
+        dtype=dtype,
+        text_plan=text_plan,
+        quantise=quantise,
     )
     # By its own name: "0" and "cuda:0" are one device, and get one worker.
     found = {find_device(one.device, flag="--devices").name: one for one in crew}

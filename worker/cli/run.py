@@ -57,7 +57,10 @@ def run(
     devices: str,
     memory: float | None,
     modes: str,
-    models: str,
+    models: str | None,
+    dtype: str,
+    text_plan: str,
+    quantise: str | None,
     as_json: bool,
 ) -> int:
     """Make the motions a file of prompts asks for, on this machine, now.
@@ -73,6 +76,7 @@ def run(
 
     from jobs.cli.output import print_json
     from jobs.cli.submitted import note_changed, print_result, progress_line
+    from jobs.models import Catalog
     from jobs.promptfile.source import open_source
     from jobs.publish import Publisher
     from jobs.submit import Submitter
@@ -81,8 +85,11 @@ def run(
 
     began = time.monotonic()
     settings = app.settings(output=output)
-    crew = machine_crew(devices, memory, modes, models)
-    offers = [plan(options).offer for options in crew]
+    crew = machine_crew(
+        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
+    )
+    catalog = Catalog.read(settings.home)
+    offers = [plan(options, catalog).offer for options in crew]
     with (
         open_source(file, format_name=format_name, stdin=sys.stdin.buffer) as source,
         app.store(settings) as store,

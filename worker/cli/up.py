@@ -24,7 +24,15 @@ EVERY = 0.5
 )
 @pass_app
 def up(
-    app: App, devices: str, memory: float | None, modes: str, models: str, grace: float | None
+    app: App,
+    devices: str,
+    memory: float | None,
+    modes: str,
+    models: str | None,
+    dtype: str,
+    text_plan: str,
+    quantise: str | None,
+    grace: float | None,
 ) -> int:
     """Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP.
 
@@ -32,6 +40,7 @@ def up(
     and publishes again what got lost. On the first signal workers finish the pack in hand; a
     second one ends them at once.
     """
+    from jobs.models import Catalog
     from worker.crew import Fallen
     from worker.home import HomeLock
     from worker.log import log_to_stderr
@@ -40,10 +49,13 @@ def up(
     from worker.stop import Stop
 
     log_to_stderr()
-    crew = machine_crew(devices, memory, modes, models)
-    for options in crew:
-        plan(options)  # a wrong device or budget is said here, not in a log file
     settings = app.settings()
+    crew = machine_crew(
+        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
+    )
+    catalog = Catalog.read(settings.home)
+    for options in crew:
+        plan(options, catalog)  # a wrong device or budget is said here, not in a log file
     fallen: list[Fallen] = []
     with app.store(settings) as store, HomeLock(settings.home), Stop() as stop:
         station = Station(

@@ -7,6 +7,7 @@ import sys
 import click
 
 from jobs.cli.context import App, pass_app
+from worker.cli.machine import model_options
 
 
 @click.command()
@@ -17,8 +18,7 @@ from jobs.cli.context import App, pass_app
               help="Memory budget in GiB. [default: what the device has]")  # fmt: skip
 @click.option("--modes", default="full,lite", show_default=True, metavar="LIST",
               help="Modes to serve: full, lite or both.")  # fmt: skip
-@click.option("--models", default="tiny", show_default=True, metavar="LIST",
-              help="Models to load and serve.")  # fmt: skip
+@model_options
 @click.option("--threads", type=click.IntRange(min=1), metavar="N",
               help="CPU threads. [default: the cores near the device]")  # fmt: skip
 @click.option("--parent", type=int, hidden=True, help="Drain when this process is gone.")
@@ -29,7 +29,10 @@ def worker(
     name: str | None,
     memory: float | None,
     modes: str,
-    models: str,
+    models: str | None,
+    dtype: str,
+    text_plan: str,
+    quantise: str | None,
     threads: int | None,
     parent: int | None,
 ) -> int:
@@ -51,6 +54,9 @@ def worker(
         memory_gib=memory,
         modes=options.modes(modes),
         models=options.models(models),
+        dtype=dtype,
+        text_plan=text_plan,
+        quantise=quantise,
         threads=threads,
         parent=parent,
     )

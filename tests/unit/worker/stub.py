@@ -13,12 +13,12 @@ from sqlalchemy import text
 from jobs.distance import Features
 from jobs.memory import GIB
 from jobs.models import model_entry
-from jobs.records import Claim, NewJob, Quality, WorkerCard
+from jobs.records import Claim, NewJob, Quality, Run, WorkerCard
 from jobs.routing import Offer
 from jobs.settings import Settings
 from jobs.spec import JobSpec
 from jobs.store.store import Store
-from worker.garage import Garage
+from worker.garage import Garage, Stall
 from worker.keeper import LeaseKeeper
 from worker.outage import Outage
 from worker.shift import Shift
@@ -48,6 +48,7 @@ class StubEngine:
     packs: list[list[str]] = field(default_factory=list)
     steps: int = 0
     pack: Sequence[Claim] = ()
+    closed: bool = False
 
     def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
         self.pack = tuple(claims)
@@ -81,8 +82,17 @@ class StubEngine:
         self.sabotage("write", (claim,))
         return True
 
+    def blank(self) -> Any:
+        return ""
+
+    def runs(self, claims: Sequence[Claim]) -> Sequence[Run]:
+        return [Run(dtype="float64")] * len(claims)
+
     def start_measuring(self) -> None:
         pass
+
+    def close(self) -> None:
+        self.closed = True
 
     def peak_memory(self) -> int:
         return 7 * GIB
@@ -129,6 +139,15 @@ class Bench:
             heartbeat=self.beats.set,
         )
 
+    def loaded(self, seconds: float) -> Callable[[], StubEngine]:
+        """Loads the engine in so many seconds."""
+
+        def load() -> StubEngine:
+            self.clock.tick(seconds)
+            return self.engine
+
+        return load
+
     def shift(self, *, settings: Settings | None = None, load: float = 0.0) -> Shift:
         """The worker's shift."""
         key = ("null", "full")
@@ -136,7 +155,11 @@ class Bench:
             store=self.store,
             worker_id=self.worker_id,
             offer=self.offer,
-            garage=Garage(engines={key: self.engine}, seconds={key: load}),
+            garage=Garage(
+                engines={key: Stall(self.loaded(load))},
+                budget=self.offer.memory_bytes,
+                clock=self.clock,
+            ),
             keeper=self.keeper,
             stamp=self.stamp,
             settings=settings or self.settings,

@@ -26,11 +26,12 @@ def parsed(line: list[str]) -> dict[str, object]:
 def test_the_command_line_says_all_and_the_command_takes_it() -> None:
     options = WorkerOptions(
         device="cuda:1", name="left", memory_gib=22.5, modes=("lite",), models=("tiny", "null"),
-        threads=8,
+        threads=8, dtype="float16", text_plan="staged", quantise="int8",
     )  # fmt: skip
     assert parsed(command(options, parent=77)) == {
         "device": "cuda:1", "name": "left", "memory": 22.5, "modes": "lite",
         "models": "tiny,null", "threads": 8, "parent": 77,
+        "dtype": "float16", "text_plan": "staged", "quantise": "int8",
     }  # fmt: skip
 
 

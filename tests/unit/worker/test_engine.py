@@ -1,4 +1,4 @@
-"""Engines, the garage and warming up; no torch."""
+"""Engines and warming up; no torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs.records import Claim, Quality
 from tests.unit.worker.stub import StubEngine
 from worker.engine import NullEngine
-from worker.garage import Garage, load_garage
+from worker.garage import Garage, Stall
 from worker.meter import ResidentMeter
 from worker.warm import warm_up
 
@@ -29,23 +29,11 @@ def test_the_null_model_counts_steps_and_makes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_garage_of_null_models_has_one_engine_a_mode() -> None:
-    garage = load_garage(["null"], ["full", "lite"], device="cpu", threads=1, null_step=0.0)
-    assert [(one.model, one.mode) for one in garage.engines] == [("null", "full"), ("null", "lite")]
-    assert garage.engine("null", "lite").mode == "lite"
-
-
-def test_loading_is_owed_once() -> None:
-    engine = StubEngine()
-    garage = Garage(engines={("null", "full"): engine}, seconds={("null", "full"): 4.0})
-    assert garage.owed("null", "full") == 4.0
-    assert garage.owed("null", "full") == 0.0
-
-
 def test_warming_up_runs_every_engine_once() -> None:
     engines = {("null", mode): StubEngine(mode=mode) for mode in ("full", "lite")}
-    warm_up(Garage(engines=engines, seconds={}))
-    assert [engine.packs for engine in engines.values()] == [[["warm-up"]], [["warm-up"]]]
+    stalls = {key: Stall(lambda each=each: each) for key, each in engines.items()}
+    warm_up(Garage(engines=stalls, budget=2**30))
+    assert [engine.steps for engine in engines.values()] == [1, 1]
 
 
 def test_the_resident_set_is_a_peak_of_its_samples() -> None:

@@ -8,17 +8,24 @@ import socket
 import pytest
 
 from jobs.memory import GIB
+from jobs.models import COMES_ALONG, Catalog
 from worker import plan as plans
 from worker.budget import plan_budget
 from worker.device import Device
 from worker.errors import BudgetError, DeviceError, WeightsError
 from worker.options import WorkerOptions
-from worker.plan import plan
+from worker.plan import Plan
+from worker.plan import plan as plan_with
 
 A10 = Device(
     name="cuda:1", card="NVIDIA A10", memory_bytes=24 * GIB, uuid="GPU-1", capability=(8, 6),
     pcie=4, numa=1,
 )  # fmt: skip
+
+
+def plan(options: WorkerOptions, catalog: Catalog = COMES_ALONG) -> Plan:
+    """A plan where nothing was imported, unless told otherwise."""
+    return plan_with(options, catalog)
 
 
 @pytest.fixture
@@ -60,19 +67,13 @@ def test_a_gpus_plan() -> None:
     assert card.tags["memory_gib"] == 24.0
 
 
-@pytest.mark.usefixtures("a10")
-def test_the_cards_limits_hold_for_published_models_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "loadable", lambda _model: True)
-    limited = plan(WorkerOptions(models=("hy-motion-1.0",)))
-    assert limited.offer.max_frames == dict(limited.profile.max_frames)
-    assert plan(WorkerOptions(models=("tiny", "null"))).offer.max_frames == {}
-
-
 def test_what_is_wrong_is_said_before_anything_is_loaded() -> None:
     with pytest.raises(DeviceError):
         plan(WorkerOptions(device="cuda:99"))
     with pytest.raises(BudgetError):
         plan(WorkerOptions(device="cpu", memory_gib=0.5))
-    with pytest.raises(WeightsError, match=r"weights are not part of HyMo.*tiny or null") as found:
+    with pytest.raises(
+        WeightsError, match=r"full and lite are not installed.*models import"
+    ) as found:
         plan(WorkerOptions(device="cpu", models=("tiny", "hy-motion-1.0")))
     assert found.value.exit_code == 2

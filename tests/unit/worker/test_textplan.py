@@ -1,0 +1,61 @@
+"""Text plans: what a budget allows, and what may be asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.errors import SettingsError
+from jobs.memory import GIB
+from worker.textplan import TextNeeds, TextPlan, choose_plan
+
+#: About the published models in float32: the encoder, Full and Lite, Full alone, a short motion.
+NEEDS = TextNeeds(encoder=17 * GIB, samplers=6 * GIB, sampler=5 * GIB, motion=1 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("gib", "plan"),
+    [
+        (80, TextPlan.RESIDENT),
+        (24, TextPlan.RESIDENT),
+        (23.9, TextPlan.STAGED),
+        (17, TextPlan.STAGED),
+        (16, TextPlan.REMOTE),
+        (8, TextPlan.REMOTE),
+    ],
+)
+def test_the_budget_decides(gib: float, plan: TextPlan) -> None:
+    assert choose_plan(NEEDS, int(gib * GIB)) is plan
+    assert choose_plan(NEEDS, int(gib * GIB), asked="auto") is plan
+
+
+def test_without_an_encoder_nothing_is_encoded() -> None:
+    needs = TextNeeds(encoder=None, samplers=6 * GIB, sampler=5 * GIB, motion=GIB)
+    assert choose_plan(needs, 80 * GIB) is TextPlan.CACHED
+    for asked in ("resident", "staged"):
+        with pytest.raises(SettingsError, match="no text encoder is installed"):
+            choose_plan(needs, 80 * GIB, asked=asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "gib", "fits"),
+    [
+        ("resident", 24, True), ("resident", 23, False), ("staged", 80, True),
+        ("staged", 16, False), ("cached", 80, True), ("cached", 2, True), ("remote", 80, True),
+    ],
+)  # fmt: skip
+def test_what_is_asked_for_must_fit(asked: str, gib: int, fits: bool) -> None:
+    if fits:
+        assert choose_plan(NEEDS, gib * GIB, asked=asked) is TextPlan(asked)
+        return
+    with pytest.raises(SettingsError, match=r"--text-plan.*budget is .*raise --memory"):
+        choose_plan(NEEDS, gib * GIB, asked=asked)
+
+
+def test_two_plans_encode() -> None:
+    assert [plan.value for plan in TextPlan if plan.encodes] == ["resident", "staged"]
+
+
+def test_a_large_sampler_counts_where_everything_takes_turns() -> None:
+    needs = TextNeeds(encoder=4 * GIB, samplers=20 * GIB, sampler=12 * GIB, motion=GIB)
+    assert choose_plan(needs, 12 * GIB) is TextPlan.STAGED
+    assert choose_plan(needs, 11 * GIB) is TextPlan.REMOTE

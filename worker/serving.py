@@ -1,0 +1,172 @@
+"""How a worker serves one model: which weights, in what numbers, and where its texts come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.errors import SettingsError
+from jobs.installed import InstalledModel, InstalledText
+from jobs.memory import GIB, class_gib
+from jobs.models import Catalog, model_entry
+from jobs.routing import TextDemand
+from jobs.spec import DEFAULT_FRAMES
+from worker.device import Device
+from worker.errors import WeightsError
+from worker.options import WorkerOptions
+from worker.precision import choose
+from worker.textplan import TextNeeds, TextPlan, choose_plan
+
+#: Device memory that an encoder works in beside its weights: activations of its largest batch.
+ENCODER_WORK = 5 * GIB // 4
+#: Bytes of a number, by what a network is computed in.
+WIDTH: Mapping[str, int] = {"float32": 4, "tf32": 4, "bfloat16": 2, "float16": 2}
+#: How much smaller the language model is that is kept in fewer bits.
+QUANTISED: Mapping[str, float] = {"int8": 0.55, "int4": 0.35}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Where the texts of a model come from.
+
+    Attributes:
+        plan: of this worker.
+        revision: of the encoder, with how it is quantised.
+        folder: of the encoder's files; None: it is not installed here.
+        demand: what a job without its text asks of who encodes it.
+        weights: bytes of the encoder on the device.
+    """
+
+    plan: TextPlan
+    revision: str
+    folder: Path | None
+    demand: TextDemand
+    weights: int
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One model on one worker.
+
+    Attributes:
+        model: its name.
+        dtype: what its network is computed in.
+        folders: mode → folder of the weights; empty: the model comes with the package.
+        revisions: mode → revision of the weights, of the modes served.
+        weights: mode → bytes of the weights on the device, where they count.
+        texts: None: the model has an encoder of its own.
+    """
+
+    model: str
+    dtype: str
+    folders: Mapping[str, Path]
+    revisions: Mapping[str, str]
+    weights: Mapping[str, int]
+    texts: Texts | None
+
+
+@dataclass(frozen=True)
+class Household:
+    """Every model of a worker, and how they share the device.
+
+    Attributes:
+        servings: one a model.
+        together: whether all networks stay in device memory beside each other.
+        resident: whether text encoders stay there too.
+        kept: bytes that packs cannot have because an encoder stays.
+    """
+
+    servings: tuple[Serving, ...]
+    together: bool
+    resident: bool
+    kept: int
+
+    @property
+    def demands(self) -> Mapping[str, TextDemand]:
+        """Model → what its jobs ask of who encodes their texts."""
+        return {s.model: s.texts.demand for s in self.servings if s.texts is not None}
+
+
+def keep_house(
+    options: WorkerOptions, *, device: Device, budget: int, catalog: Catalog
+) -> Household:
+    """Decide how the models asked for are served within a budget, without loading anything.
+
+    Raises:
+        WeightsError: a model's weights are not here.
+        SettingsError: a type or a text plan that this device or budget does not allow.
+    """
+    servings = tuple(
+        _serving(name, options, device=device, budget=budget, catalog=catalog)
+        for name in options.models or catalog.served
+    )
+    resident = any(s.texts is not None and s.texts.plan is TextPlan.RESIDENT for s in servings)
+    kept = sum(s.texts.weights for s in servings if resident and s.texts)
+    every = sum(sum(serving.weights.values()) for serving in servings)
+    motion = max((_motion(serving) for serving in servings), default=0)
+    together = every + motion + kept <= budget
+    return Household(servings, together=together, resident=resident, kept=kept)
+
+
+def _serving(
+    name: str, options: WorkerOptions, *, device: Device, budget: int, catalog: Catalog
+) -> Serving:
+    entry = catalog.entry(name)
+    dtype = choose(options.dtype, device_kind=device.kind, capability=device.capability, model=name)
+    revisions = {mode: entry.revisions[mode] for mode in options.modes if mode in entry.revisions}
+    if not revisions:
+        raise WeightsError(name, options.modes, tuple(entry.revisions))
+    model = catalog.models.get(name)
+    if model is None:
+        return Serving(name, dtype, {}, revisions, {}, None)
+    weights = {mode: model.modes[mode].numbers * WIDTH[dtype] for mode in revisions}
+    return Serving(
+        model=name,
+        dtype=dtype,
+        folders={mode: model.modes[mode].folder for mode in revisions},
+        revisions=revisions,
+        weights=weights,
+        texts=_texts(model, weights, options, budget=budget),
+    )
+
+
+def _texts(
+    model: InstalledModel, weights: Mapping[str, int], options: WorkerOptions, *, budget: int
+) -> Texts:
+    text = model.text
+    if text is None:
+        raise SettingsError(
+            "--models",
+            model.name,
+            "no text encoder is known of it: `hymo models import --qwen DIR --clip DIR --upstream "
+            "DIR`, or --text-revision with that of the machine that encodes",
+        )
+    size = _encoder_bytes(text, options.quantise)
+    motion = model_entry(model.name).profiles
+    work = {mode: motion[mode].motion(DEFAULT_FRAMES) + motion[mode].loader for mode in weights}
+    needs = TextNeeds(
+        encoder=None if text.folder is None else size + ENCODER_WORK,
+        samplers=sum(weights.values()),
+        sampler=max(weights[mode] + work[mode] for mode in weights),
+        motion=max(work.values()),
+    )
+    suffix = f"+{options.quantise}" if options.quantise else ""
+    revision = f"{text.revision}{suffix}"
+    return Texts(
+        plan=choose_plan(needs, budget, asked=options.text_plan),
+        revision=revision,
+        folder=text.folder,
+        demand=TextDemand(gib=class_gib(size + ENCODER_WORK), revision=revision),
+        weights=size,
+    )
+
+
+def _encoder_bytes(text: InstalledText, quantise: str | None) -> int:
+    share = 1.0 if quantise is None else QUANTISED[quantise]
+    return round(text.qwen_bytes * share) + text.clip_bytes
+
+
+def _motion(serving: Serving) -> int:
+    profiles = model_entry(serving.model).profiles
+    return max((profiles[mode].motion(DEFAULT_FRAMES) for mode in serving.weights), default=0)
