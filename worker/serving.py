@@ -20,6 +20,8 @@ from worker.textplan import TextNeeds, TextPlan, choose_plan
 
 #: Device memory that an encoder works in beside its weights: activations of its largest batch.
 ENCODER_WORK = 5 * GIB // 4
+#: The first CUDA compute capability with bfloat16.
+BFLOAT16 = (8, 0)
 #: Bytes of a number, by what a network is computed in.
 WIDTH: Mapping[str, int] = {"float32": 4, "tf32": 4, "bfloat16": 2, "float16": 2}
 #: How much smaller the language model is that is kept in fewer bits.
@@ -127,12 +129,17 @@ def _serving(
         folders={mode: model.modes[mode].folder for mode in revisions},
         revisions=revisions,
         weights=weights,
-        texts=_texts(model, weights, options, budget=budget),
+        texts=_texts(model, weights, options, device=device, budget=budget),
     )
 
 
 def _texts(
-    model: InstalledModel, weights: Mapping[str, int], options: WorkerOptions, *, budget: int
+    model: InstalledModel,
+    weights: Mapping[str, int],
+    options: WorkerOptions,
+    *,
+    device: Device,
+    budget: int,
 ) -> Texts:
     text = model.text
     if text is None:
@@ -154,12 +161,17 @@ def _texts(
     suffix = f"+{options.quantise}" if options.quantise else ""
     revision = f"{text.revision}{suffix}"
     return Texts(
-        plan=choose_plan(needs, budget, asked=options.text_plan),
+        plan=choose_plan(needs, budget, asked=options.text_plan, able=_encodes(device)),
         revision=revision,
         folder=text.folder,
         demand=TextDemand(gib=class_gib(size + ENCODER_WORK), revision=revision),
         weights=size,
     )
+
+
+def _encodes(device: Device) -> bool:
+    """Whether a device computes in bfloat16, as the encoder was published to be."""
+    return device.capability is None or device.capability >= BFLOAT16
 
 
 def _encoder_bytes(text: InstalledText, quantise: str | None) -> int:

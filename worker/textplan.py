@@ -65,13 +65,16 @@ class TextNeeds:
         return self.samplers + self.motion
 
 
-def choose_plan(needs: TextNeeds, budget: int, *, asked: str | None = None) -> TextPlan:
+def choose_plan(
+    needs: TextNeeds, budget: int, *, asked: str | None = None, able: bool = True
+) -> TextPlan:
     """The plan that a budget allows, the one that loads least; or the one asked for.
 
     Args:
         needs: of the model.
         budget: bytes that the worker may use.
         asked: of `--text-plan`; None or `auto`: whatever fits.
+        able: whether the device computes in the encoder's own number type.
 
     Raises:
         SettingsError: what was asked for does not fit, or needs an encoder that is not installed.
@@ -79,6 +82,8 @@ def choose_plan(needs: TextNeeds, budget: int, *, asked: str | None = None) -> T
     if asked in {None, "auto"}:
         if needs.encoder is None:
             return TextPlan.CACHED
+        if not able:
+            return TextPlan.REMOTE
         if (needs.resident or 0) <= budget:
             return TextPlan.RESIDENT
         return TextPlan.STAGED if (needs.staged or 0) <= budget else TextPlan.REMOTE
@@ -89,6 +94,9 @@ def choose_plan(needs: TextNeeds, budget: int, *, asked: str | None = None) -> T
     if wanted is None:
         mend = "`hymo models import --qwen DIR --clip DIR --upstream DIR` first, or choose cached"
         raise SettingsError("--text-plan", asked, f"no text encoder is installed: {mend}")
+    if not able:
+        reason = "this card has no bfloat16, which the text encoder is computed in"
+        raise SettingsError("--text-plan", asked, f"{reason}: choose remote, or leave it out")
     if wanted > budget:
         sizes = f"needs {wanted / GIB:.3g} GiB and the budget is {budget / GIB:.3g}"
         raise SettingsError("--text-plan", asked, f"{sizes}: raise --memory, or leave it out")

@@ -132,12 +132,14 @@ class Plant:
         model: str = "null",
         memory: int = 64,
         ready: bool = True,
+        text_plan: str = "auto",
         **environ: str,
     ) -> Running:
         """A CPU worker; by default of the null model, and waited for until it takes jobs."""
         # A parent that is gone drains it: nothing is left over even if pytest itself is killed.
         flags = ["--device", "cpu", "--name", name, "--models", model, "--modes", "full"]
         flags += ["--memory", str(memory), "--threads", "1", "--parent", str(os.getpid())]
+        flags += ["--text-plan", text_plan]
         started = self.start(name, "worker", *flags, **environ)
         if ready:
             self.ready(started)

@@ -59,3 +59,10 @@ def test_a_large_sampler_counts_where_everything_takes_turns() -> None:
     needs = TextNeeds(encoder=4 * GIB, samplers=20 * GIB, sampler=12 * GIB, motion=GIB)
     assert choose_plan(needs, 12 * GIB) is TextPlan.STAGED
     assert choose_plan(needs, 11 * GIB) is TextPlan.REMOTE
+
+
+def test_a_card_without_the_encoders_number_type_leaves_texts_to_others() -> None:
+    assert choose_plan(NEEDS, 80 * GIB, able=False) is TextPlan.REMOTE
+    assert choose_plan(NEEDS, 80 * GIB, able=False, asked="cached") is TextPlan.CACHED
+    with pytest.raises(SettingsError, match="no bfloat16"):
+        choose_plan(NEEDS, 80 * GIB, able=False, asked="resident")

@@ -179,6 +179,20 @@ def test_a_prompt_is_asked_about_once_in_all_rows_and_passes(make: Make) -> None
     assert (report.asked, sum(report.rows.values())) == (2, len(given)), "rows of one pass"
 
 
+def test_a_prompt_that_is_being_asked_about_is_not_asked_about_again(make: Make) -> None:
+    gate = threading.Event()
+
+    def reading() -> Iterator[Row | BadRow]:
+        yield from rows("walks", "walks", "walks")
+        gate.set()
+
+    oracle = Oracle({"walks": Answer(text="W")}, meanwhile=lambda prompt: gate.wait(10))
+    rewriting = make(oracle, concurrency=3)
+    assert [row.spec.prompt for row in rewriting.rows(reading())] == ["W", "W", "W"]
+    assert oracle.asked == {"walks": 1}
+    assert rewriting.report().asked == 1
+
+
 def test_rows_come_in_the_files_order_whichever_answer_is_first(make: Make) -> None:
     last = threading.Event()
 
