@@ -134,15 +134,6 @@ class NumericsError(HymotionError):
             mend="Sample these requests again in float32 or with a lower guidance scale",
         )
 
-    def of(self, places: Sequence[int]) -> "NumericsError":
-        """The error of the larger pack from which `places` were taken, in this order."""
-        return NumericsError(
-            step=self.step,
-            total=self.total,
-            indices=[places[index] for index in self.indices],
-            peaks={places[index]: peak for index, peak in self.peaks.items()},
-        )
-
     def _told(self) -> str:
         sizes = [peak for peak in self.peaks.values() if math.isfinite(peak)]
         lost = len(self.peaks) - len(sizes)

@@ -149,14 +149,6 @@ def test_on_the_cpu_numbers_arrive_at_once() -> None:
     assert parcel.read()[0] == 1.5
 
 
-def test_what_broke_in_a_part_of_a_pack_is_named_by_its_place_in_the_whole() -> None:
-    part = NumericsError(step=3, total=9, indices=(0, 2), peaks={0: 2e5, 2: INF})
-    whole = part.of([4, 5, 7])
-    assert (whole.step, whole.total, whole.indices) == (3, 9, (4, 7))
-    assert whole.peaks == {4: 2e5, 7: INF}
-    assert whole.reasons == {4: "exploding", 7: "non-finite"}
-
-
 def test_a_pipeline_s_guard_knows_each_request(
     lite: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
