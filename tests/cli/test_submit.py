@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -124,8 +126,8 @@ def test_weights_that_are_nowhere_are_an_error_before_anything_is_committed(
         done = submit("prompts.csv", option, "--model", "hy-motion-1.0")
         assert (done.exit_code, done.stdout) == (3, "")
         assert "hymo models import --full DIR --lite DIR" in done.stderr
-    # Nothing of it was kept: the batch is new.
-    assert "1 new" in submit("prompts.csv").stdout
+    with closing(sqlite3.connect("home/hymo.db")) as database:
+        assert database.execute("SELECT count(*) FROM batches").fetchone() == (0,)
 
 
 def test_a_long_list_of_verbs_is_cut(submit: Submit) -> None:

@@ -24,6 +24,7 @@ from tests.unit.hymotion.importing.sources import (
     MESSAGE,
     MINI,
     RELEASE,
+    clone,
     everything,
     hub,
     lite_model,
@@ -234,6 +235,20 @@ def test_the_text_revision_follows_everything_that_decides_an_embedding(tmp_path
     ]
     found = {revision(number, change) for number, change in enumerate(changes, 2)}
     assert len(found | {same}) == 5
+
+
+def test_another_message_is_another_encoder(tmp_path: Path) -> None:
+    wanted = replace(everything(tmp_path), full=None)
+    first = install(Importer(models=tmp_path / "one", release=RELEASE), wanted)
+    text = "Another message."
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    told = replace(RELEASE.system_message, length=len(text), begins=digest, ends="")
+    code = f"PROMPT_TEMPLATE_ENCODE_HUMAN_MOTION = {text!r}\n"
+    second = install(
+        Importer(models=tmp_path / "two", release=replace(RELEASE, system_message=told)),
+        replace(wanted, upstream=clone(tmp_path / "other", code=code)),
+    )
+    assert first.revisions != second.revisions
 
 
 def test_only_the_revision_of_a_text_encoder_elsewhere(importer: Importer, tmp_path: Path) -> None:
