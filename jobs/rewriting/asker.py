@@ -88,10 +88,9 @@ class Asker:
     def _wait(self, error: RewriteError, attempt: int) -> float | None:
         """Seconds before the next try; None where there should be none."""
         tries = ANSWERS if isinstance(error, AnswerError) else TRIES
-        asked = error.wait or 0.0
-        if not error.again or attempt >= tries or asked > PATIENCE:
+        if not error.again or attempt >= tries:
             return None
-        return asked + self._delay(attempt) * (1.0 + self._jitter()) / 2.0
+        return (error.wait or 0.0) + self._delay(attempt) * (1.0 + self._jitter()) / 2.0
 
     def _try(self, prompt: str) -> Answer:
         document = {"model": self._model, "messages": self._wish.messages(prompt), "stream": False}

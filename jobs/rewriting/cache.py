@@ -49,7 +49,7 @@ class AnswerCache:
         self, folder: Path, *, url: str, model: str, wish: Wish, clock: Clock = time.time
     ) -> None:
         self._wish = wish
-        self._service = [url.rstrip("/"), model, wish.instructions(), *wish.parts()]
+        self._service = [url.rstrip("/"), model, wish.instructions()]
         self._clock = clock
         self._lock = threading.Lock()
         self._unwritten: dict[str, str] = {}
@@ -68,24 +68,22 @@ class AnswerCache:
 
     def get(self, prompt: str) -> Answer | None:
         """The answer kept for a prompt; None where there is none that can be used."""
-        key = self._key(prompt)
         with self._lock:
-            text = self._unwritten.get(key) or self._read(key)
-        if text is None:
-            return None
-        try:
-            return checked(json.loads(text), self._wish)
-        except (ValueError, AttributeError, AnswerError):  # Somebody edited it, or it is damaged.
-            return None
+            text = self._read(self._key(prompt))
+        return self._usable(text)
 
     def put(self, prompt: str, answer: Answer) -> Answer:
         """Keep an answer; gives the one that counts, which is the first that was kept."""
-        text = json.dumps(answer.document(), ensure_ascii=False)
         key = self._key(prompt)
-        if self.get(prompt) is None:
-            with self._lock:
-                self._write(key, prompt, text)
-        return self.get(prompt) or answer
+        with self._lock:
+            there = self._read(key)
+            if self._usable(there) is None:
+                # What cannot be used is replaced, and nothing else: another submit may have
+                # written since, and both go on with what was kept first.
+                text = json.dumps(answer.document(), ensure_ascii=False)
+                self._write(key, prompt, text, instead=there)
+                there = self._read(key)
+        return self._usable(there) or answer
 
     def close(self) -> None:
         """Close the file."""
@@ -98,28 +96,32 @@ class AnswerCache:
         identity = json.dumps([*self._service, prompt], ensure_ascii=False)
         return hashlib.sha256(identity.encode()).hexdigest()
 
-    def _read(self, key: str) -> str | None:
-        if self._file is None:
-            return None
+    def _usable(self, text: str | None) -> Answer | None:
         try:
-            found = self._file.execute("SELECT answer FROM answers_1 WHERE key = ?", (key,))
-            row = found.fetchone()
+            return None if text is None else checked(json.loads(text), self._wish)
+        except (ValueError, AttributeError, AnswerError):  # Somebody edited it, or it is damaged.
+            return None
+
+    def _read(self, key: str) -> str | None:
+        if self._file is None or key in self._unwritten:
+            return self._unwritten.get(key)
+        try:
+            query = "SELECT answer FROM answers_1 WHERE key = ?"
+            # To its end: a query that is not holds a lock on the file.
+            rows = self._file.execute(query, (key,)).fetchall()
         except sqlite3.Error as error:
             self._note(error)
             return None
-        return None if row is None else str(row[0])
+        return str(rows[0][0]) if rows else None
 
-    def _write(self, key: str, prompt: str, text: str) -> None:
-        # Replaces what was there only where that cannot be used: two submits that ask at the same
-        # time both go on with the one that was kept first.
-        unusable = self._read(key)
+    def _write(self, key: str, prompt: str, text: str, *, instead: str | None) -> None:
         try:
             if self._file is None:
                 raise sqlite3.OperationalError(self.fault or "the file is closed")
             self._file.execute(
                 "INSERT INTO answers_1 VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
                 "SET answer = excluded.answer, made_at = excluded.made_at WHERE answer = ?",
-                (key, prompt, text, self._clock(), unusable),
+                (key, prompt, text, self._clock(), instead),
             )
         except sqlite3.Error as error:
             self._note(error)

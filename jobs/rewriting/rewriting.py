@@ -134,18 +134,17 @@ class Rewriting:
 
     def _put(self, row: Row, wish: Wish, result: Answer | RewriteError) -> Row | BadRow:
         spec = row.spec
-        prompt, frames, reason = spec.prompt, spec.frames, None
+        prompt, frames = spec.prompt, spec.frames
+        outcome, reason = Outcome.UNCHANGED, None
         if isinstance(result, RewriteError):
             outcome, reason = Outcome.FAILED, result.reason
         else:
-            prompt = result.text or prompt if wish.text else prompt
-            outcome, reason = Outcome.UNCHANGED, None
-            if wish.seconds:
-                estimate = result.frames()
-                frames = estimate or frames
-                if estimate is None:
-                    outcome, reason = Outcome.OWN_LENGTH, _out_of_range(result)
-            if outcome is Outcome.UNCHANGED and (prompt, frames) != (spec.prompt, spec.frames):
+            prompt = result.text or prompt
+            estimate = result.frames() if wish.seconds else frames
+            frames = estimate or frames
+            if estimate is None:
+                outcome, reason = Outcome.OWN_LENGTH, _out_of_range(result)
+            elif (prompt, frames) != (spec.prompt, spec.frames):
                 outcome = Outcome.REWRITTEN
         self._count.add(outcome, reason)
         if reason is not None and self._require:

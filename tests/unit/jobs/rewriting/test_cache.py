@@ -53,6 +53,24 @@ def test_two_submits_go_on_with_the_same_answer(open_cache) -> None:
     assert theirs.put("walks", Answer(text="Somebody walks.")) == WALKS
 
 
+def test_what_another_submit_wrote_between_a_look_and_a_write_is_kept(open_cache) -> None:
+    mine, theirs = open_cache(), open_cache()
+    read = mine._read
+    looks = 0
+
+    def reading(key: str) -> str | None:
+        nonlocal looks
+        found = read(key)
+        looks += 1
+        if looks == 1:
+            theirs.put("walks", Answer(text="Somebody walks."))
+        return found
+
+    mine._read = reading
+    assert mine.put("walks", WALKS) == Answer(text="Somebody walks.")
+    assert theirs.get("walks") == Answer(text="Somebody walks.")
+
+
 def test_a_damaged_entry_is_made_again(open_cache, tmp_path: Path) -> None:
     cache = open_cache()
     for broken in ("{", "[]", '{"prompt": 7}', '{"prompt": "two\\nlines"}'):
