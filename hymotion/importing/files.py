@@ -27,11 +27,13 @@ class ModelFiles:
     Attributes:
         source: the folder, and which snapshot it is.
         config, weights: of the model.
+        inner: whether the folder is the mode's own inside of the publisher's repository.
     """
 
     source: Snapshot
     config: Path
     weights: Path
+    inner: bool = False
 
 
 def model_files(given: Path, *, subfolder: str) -> ModelFiles:
@@ -54,7 +56,8 @@ def model_files(given: Path, *, subfolder: str) -> ModelFiles:
     if not (folder / CONFIG).is_file() and (folder / subfolder).is_dir():
         folder = folder / subfolder
         found = Snapshot(folder, found.repository, found.revision)
-    return ModelFiles(found, _config(folder), _weights(folder))
+    inner = folder.name == subfolder
+    return ModelFiles(found, _config(folder), _weights(folder), inner)
 
 
 def _config(folder: Path) -> Path:

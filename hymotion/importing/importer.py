@@ -69,10 +69,14 @@ class Importer:
         """
         record = read_record(self.folder, self._release.name)
         parts = self._parts(wanted)
-        installed = frozenset(part.name for part in parts if _entry(record, part.name))
+        # Recorded, and gone from the disk all the same: then it is made again.
+        installed = frozenset(
+            part.name
+            for part in parts
+            if _entry(record, part.name) and (self.folder / part.name).is_dir()
+        )
         steps = [step for part in parts for step in _steps(part, installed)]
         revision = _checked_revision(wanted.text_revision, record, parts)
-        given = (wanted.full, wanted.lite, wanted.upstream, wanted.qwen, wanted.clip)
         kinds = ["model"] * any(part.name != TEXT for part in parts)
         kinds += ["qwen", "clip"] * any(part.name == TEXT for part in parts)
         return Plan(
@@ -82,7 +86,7 @@ class Importer:
             text_revision=revision,
             free=free_bytes(self.folder),
             kept=used_bytes(self.partial) if self.partial.is_dir() else 0,
-            licence=licence_of(kinds, [folder for folder in given if folder is not None]),
+            licence=licence_of(kinds, [folder for part in parts for folder in part.folders]),
         )
 
     def run(self, plan: Plan, *, on_bytes: OnBytes | None = None) -> Imported:

@@ -16,7 +16,8 @@ NOTICES: Mapping[str, str] = {
 }
 """What is said of each part, in our words."""
 
-NAMES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "License.txt", "LICENCE", "NOTICE", "Notice.txt")
+BEGIN = ("license", "licence", "notice")
+"""How the names of the publishers' own texts begin, whatever their case."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ def licence_of(parts: Iterable[str], folders: Iterable[Path]) -> Licence:
 
     Args:
         parts: of `NOTICES`.
-        folders: that were given; a licence may lie in one, or in the folder that holds it.
+        folders: in which the publishers' texts may lie.
     """
-    files: dict[Path, None] = {}
-    for folder in folders:
-        for place in (folder, folder.parent):
-            found = (place / name for name in NAMES if (place / name).is_file())
-            files |= dict.fromkeys(path.absolute() for path in found)
-    return Licence({part: NOTICES[part] for part in parts}, tuple(files))
+    found = (
+        path.absolute()
+        for folder in folders
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name.lower().startswith(BEGIN)
+    )
+    return Licence({part: NOTICES[part] for part in parts}, tuple(dict.fromkeys(found)))

@@ -70,6 +70,12 @@ class NetworkPart:
         same = link and _same_bytes(weights, ordered)
         return cls(mode, files, text, weights, ordered, same)
 
+    @property
+    def folders(self) -> Sequence[Path]:
+        """Of the files, and of the publisher's repository where that is one above."""
+        folder = self.files.source.folder
+        return (folder, folder.parent) if self.files.inner else (folder,)
+
     def steps(self) -> Sequence[Step]:
         """Weights, then the configuration."""
         read = sum(path.stat().st_size for path in self.weights.files)

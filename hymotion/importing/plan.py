@@ -73,6 +73,10 @@ class Part(Protocol):
     def name(self) -> str:
         """`full`, `lite` or `text`."""
 
+    @property
+    def folders(self) -> Sequence[Path]:
+        """The user's folders that it comes from, in which licences may lie."""
+
     def steps(self) -> Sequence[Step]:
         """What `build` does."""
 

@@ -52,6 +52,11 @@ class TextPart:
         )
         return cls(message, models, upstream, link)
 
+    @property
+    def folders(self) -> Sequence[Path]:
+        """Of both models, and the clone."""
+        return (*(model.source.folder for model in self.models), self.upstream)
+
     def steps(self) -> Sequence[Step]:
         """A step a file."""
         action = "link" if self.linked else "copy"

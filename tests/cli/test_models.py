@@ -275,6 +275,17 @@ def test_remove_takes_links_and_not_what_they_lead_to(
     assert tree(tmp_path / "given") == before
 
 
+def test_a_folder_that_is_a_link_is_unlinked(models: Models, home: Path, tmp_path: Path) -> None:
+    models("import", "--full", MINI)
+    shared = tmp_path / "shared"
+    (home / "models" / NAME).rename(shared)
+    (home / "models" / NAME).symlink_to(shared)
+    assert models("verify", NAME).exit_code == 0
+    assert models("remove", NAME, "--yes").exit_code == 0
+    assert not (home / "models" / NAME).is_symlink()
+    assert (shared / "model.json").is_file()
+
+
 def test_what_comes_along_cannot_be_removed(models: Models) -> None:
     for name in ("tiny", "null"):
         done = models("remove", name, "--yes")

@@ -116,7 +116,10 @@ def _size(path: Path) -> int:
 
 def _delete(path: Path) -> None:
     """Away at once, then off the disk; links go and their files stay."""
-    if not path.is_dir() or path.is_symlink():
+    if path.is_symlink():
+        path.unlink()
+        return
+    if not path.is_dir():
         return  # the record is rewritten, not deleted
     aside = path.parent / f".{path.name.lstrip('.')}.removed-{os.getpid()}"
     path.rename(aside)

@@ -363,6 +363,27 @@ def test_what_was_put_in_place_and_not_recorded_is_compared(
     assert hymotion.load(place).mode == "full"
 
 
+def test_what_somebody_deleted_is_made_again(importer: Importer, tmp_path: Path) -> None:
+    wanted = everything(tmp_path)
+    first = install(importer, wanted)
+    shutil.rmtree(importer.folder / "full")
+    again = install(importer, wanted)
+    assert (again.fresh, again.revisions) == ({"full"}, first.revisions)
+    assert hymotion.load(importer.folder / "full").mode == "full"
+
+
+def test_the_publishers_licences_are_found(importer: Importer, tmp_path: Path) -> None:
+    model(tmp_path / "repository" / "HY-Motion-1.0")
+    (tmp_path / "repository" / "License.txt").write_text("theirs")
+    (tmp_path / "LICENSE").write_text("of something else")
+    cached = hub(tmp_path / "hub", "tencent/HY-Motion-1.0", tmp_path / "repository")
+    inside = cached / "snapshots" / "0a1b2c" / "License.txt"
+    assert importer.plan(Wanted(full=cached)).licence.files == (inside,)
+    plain = tmp_path / "repository" / "HY-Motion-1.0"
+    found = importer.plan(Wanted(full=plain)).licence.files
+    assert found == (tmp_path / "repository" / "License.txt",)
+
+
 def test_leftovers_of_another_import_do_not_stay(importer: Importer, tmp_path: Path) -> None:
     stray = importer.partial / "text" / "qwen" / "model-00003-of-00003.safetensors"
     stray.parent.mkdir(parents=True)
