@@ -51,11 +51,13 @@ _REFERENCE = {
     "lite": MemoryProfile(_gb(10.1), _gb(5.3), _gb(3.8), _gb(1.2)),
 }
 
-#: What sampling alone needs in float32, measured on an H100 (docs/benchmarks.md): the text encoder
-#: is not in it, since it is in memory at other times or on another card. docs/decisions/0010.
+#: What sampling alone needs, measured on an H100 (docs/benchmarks.md, `benchmarks.gpu.memory`): the
+#: weights in bfloat16 with what libraries work in, and what a motion adds in float32, rounded up.
+#: The text encoder is not in it, since it is in memory at other times or on another card, and a
+#: worker that computes in float32 offers so much less memory: docs/decisions/0010.
 _SAMPLING = {
-    "full": MemoryProfile(1_042_878_811 * 4, _gb(0.05), _gb(0.25), _gb(0.2)),
-    "lite": MemoryProfile(460_851_803 * 4, _gb(0.04), _gb(0.2), _gb(0.2)),
+    "full": MemoryProfile(_gb(2.19), 0, _gb(0.04), 0),
+    "lite": MemoryProfile(_gb(1.03), 0, _gb(0.03), 0),
 }
 
 #: A CPU process with torch loaded, measured as its resident set (`make bench`), rounded up.

@@ -35,10 +35,12 @@ class Stall(Generic[T]):
     Attributes:
         load: loads it.
         weights: bytes that it takes of the device while nothing runs.
+        surplus: how many of these are not in the memory profile that packs are measured by.
     """
 
     load: Callable[[], T]
     weights: int = 0
+    surplus: int = 0
 
 
 class Garage:
@@ -114,8 +116,9 @@ class Garage:
         return self._encoding.pop(model, Owed())
 
     def room(self, model: str, mode: str) -> int:
-        """Bytes that packs of an engine may take in all, its own weights among them."""
-        others = 0
+        """Bytes that packs of an engine may take in all, its own weights among them as far as they
+        are in its memory profile."""
+        others = self._stalls[model, mode].surplus
         if self._together:
             others += sum(stall.weights for key, stall in self._stalls.items())
             others -= self._stalls[model, mode].weights

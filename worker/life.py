@@ -143,7 +143,7 @@ class Worker:
         self._workshop = fit_out(
             self._plan.household,
             budget=self._plan.budget,
-            device="cpu" if device.kind == "cpu" else "cuda:0",
+            device=self._torch_name,
             quantise=self._options.quantise,
             embeddings=self._settings.texts,
             capacity=round(self._settings.embeddings_gib * GIB),
@@ -202,6 +202,7 @@ class Worker:
         return code
 
     def _shift(self, keeper: LeaseKeeper) -> Shift:
+        from worker.meter import memory_meter
         from worker.scribe import Scribe
         from worker.shift import CPU_PACK, CUDA_PACK, Shift
 
@@ -218,6 +219,7 @@ class Worker:
             settings=self._settings,
             outage=outage,
             stopping=self._draining.is_set,
+            meter=memory_meter(self._torch_name) if demands else None,
         )
         return Shift(
             store=self._store,
@@ -232,6 +234,11 @@ class Worker:
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
             scribe=scribe if demands else None,
         )
+
+    @property
+    def _torch_name(self) -> str:
+        """The device as torch sees it: this process has no other."""
+        return "cpu" if self._plan.device.kind == "cpu" else "cuda:0"
 
     def _fell(self, model: str, dtype: str) -> None:
         """A number type failed too often: people should see it where they look for workers."""

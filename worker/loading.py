@@ -89,7 +89,11 @@ def fit_out(
                     texts=texts.get(serving.model),
                     on_fall=fell,
                 )
-            engines[serving.model, mode] = Stall(load, weights=serving.weights.get(mode, 0))
+            engines[serving.model, mode] = Stall(
+                load,
+                weights=serving.weights.get(mode, 0),
+                surplus=serving.surplus.get(mode, 0),
+            )
     return Workshop(garage, texts)
 
 

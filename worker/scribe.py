@@ -21,6 +21,7 @@ from jobs.store.texts import Waiter
 from worker.errors import OutageError
 from worker.garage import Garage
 from worker.keeper import LeaseKeeper
+from worker.meter import MemoryMeter
 from worker.outage import Outage
 from worker.owed import Owed
 from worker.problem import Problem, problem
@@ -96,6 +97,7 @@ class Scribe:
         settings: lease and backoff.
         outage: repeats what the database did not answer.
         stopping: whether no further round may begin.
+        meter: of the device's memory; None: it is not measured.
         turns: when to change over.
         clock: monotonic seconds.
     """
@@ -113,6 +115,7 @@ class Scribe:
         settings: Settings,
         outage: Outage,
         stopping: Callable[[], bool],
+        meter: MemoryMeter | None = None,
         turns: Turns | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -127,6 +130,7 @@ class Scribe:
         self._backoff = exponential(settings.backoff)
         self._outage = outage
         self._stopping = stopping
+        self._meter = meter
         self._turns = turns or Turns()
         self._clock = clock
 
@@ -233,6 +237,8 @@ class Scribe:
 
     def _round(self, model: str, desk: _Desk, job_ids: Sequence[int]) -> list[Claim]:
         """Claim jobs, one a text, and encode these; the claims whose text is there now."""
+        if self._meter is not None:
+            self._meter.reset()
         with self._stamp.granted(LOADING):
             self._garage.encoder(model)
         claims = self._outage.ride(
@@ -281,13 +287,14 @@ class Scribe:
     def _settle(self, desk: _Desk, claims: Sequence[Claim], seconds: float, load: Owed) -> None:
         """The first of the claims bears what loading there was."""
         plan = desk.texts.plan.value
+        peak = None if self._meter is None else self._meter.peak()
         for some, owed in ((claims[:1], load), (claims[1:], Owed())):
             timings = Timings(load=owed.seconds, encode=seconds)
             run = Run(plan=plan, embedding=MADE, loads=owed.loads)
             if some:
                 self._outage.ride(
                     lambda some=some, timings=timings, run=run: self._store.queue.encoded(  # type: ignore[misc]  # bound now
-                        some, timings, run
+                        some, timings, run, peak_memory_bytes=peak
                     )
                 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +13,15 @@ from jobs.models import Catalog, model_entry
 from jobs.routing import TextDemand
 from jobs.spec import DEFAULT_FRAMES
 from worker.device import Device
-from worker.errors import WeightsError
+from worker.errors import BudgetError, WeightsError
 from worker.options import WorkerOptions
 from worker.precision import choose
 from worker.textplan import TextNeeds, TextPlan, choose_plan
 
 #: Device memory that an encoder works in beside its weights: activations of its largest batch.
 ENCODER_WORK = 5 * GIB // 4
+#: Bytes that libraries keep on the device beside a network's weights (`benchmarks.gpu.memory`).
+WORKSPACE = 100 * 10**6
 #: The first CUDA compute capability with bfloat16.
 BFLOAT16 = (8, 0)
 #: Bytes of a number, by what a network is computed in.
@@ -56,7 +58,9 @@ class Serving:
         dtype: what its network is computed in.
         folders: mode → folder of the weights; empty: the model comes with the package.
         revisions: mode → revision of the weights, of the modes served.
-        weights: mode → bytes of the weights on the device, where they count.
+        weights: mode → bytes that the network takes of the device while nothing runs, where that
+            counts.
+        surplus: mode → how many of these are not in the model's memory profile.
         texts: None: the model has an encoder of its own.
     """
 
@@ -65,6 +69,7 @@ class Serving:
     folders: Mapping[str, Path]
     revisions: Mapping[str, str]
     weights: Mapping[str, int]
+    surplus: Mapping[str, int]
     texts: Texts | None
 
 
@@ -76,7 +81,8 @@ class Household:
         servings: one a model.
         together: whether all networks stay in device memory beside each other.
         resident: whether text encoders stay there too.
-        kept: bytes that packs cannot have because an encoder stays.
+        kept: bytes that no pack can have: of an encoder that stays, and of weights that take more
+            than admission counts for them.
     """
 
     servings: tuple[Serving, ...]
@@ -104,11 +110,27 @@ def keep_house(
         for name in options.models or catalog.served
     )
     resident = any(s.texts is not None and s.texts.plan is TextPlan.RESIDENT for s in servings)
-    kept = sum(s.texts.weights for s in servings if resident and s.texts)
+    _check_room(servings, device=device, budget=budget)
+    encoders = sum(s.texts.weights for s in servings if resident and s.texts)
+    surplus = max((size for s in servings for size in s.surplus.values()), default=0)
     every = sum(sum(serving.weights.values()) for serving in servings)
     motion = max((_motion(serving) for serving in servings), default=0)
-    together = every + motion + kept <= budget
-    return Household(servings, together=together, resident=resident, kept=kept)
+    together = every + motion + encoders <= budget
+    return Household(servings, together=together, resident=resident, kept=encoders + surplus)
+
+
+def _check_room(servings: Sequence[Serving], *, device: Device, budget: int) -> None:
+    """Refuse a network that does not fit at all: it would fail at the first load."""
+    for serving in servings:
+        for mode, weights in serving.weights.items():
+            if weights > budget:
+                raise BudgetError(
+                    device.name,
+                    weights,
+                    f"{serving.model} {mode} takes that in {serving.dtype}, and the budget is "
+                    f"{budget / GIB:.3g}",
+                    "raise --memory, leave the mode out, or see --dtype",
+                )
 
 
 def _serving(
@@ -121,14 +143,17 @@ def _serving(
         raise WeightsError(name, options.modes, tuple(entry.revisions))
     model = catalog.models.get(name)
     if model is None:
-        return Serving(name, dtype, {}, revisions, {}, None)
-    weights = {mode: model.modes[mode].numbers * WIDTH[dtype] for mode in revisions}
+        return Serving(name, dtype, {}, revisions, {}, {}, None)
+    weights = {mode: model.modes[mode].numbers * WIDTH[dtype] + WORKSPACE for mode in revisions}
     return Serving(
         model=name,
         dtype=dtype,
         folders={mode: model.modes[mode].folder for mode in revisions},
         revisions=revisions,
         weights=weights,
+        surplus={
+            mode: max(0, size - entry.profiles[mode].weights) for mode, size in weights.items()
+        },
         texts=_texts(model, weights, options, device=device, budget=budget),
     )
 

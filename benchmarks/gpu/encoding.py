@@ -42,6 +42,7 @@ def main() -> None:
     device = options.device
     own = options.folder is None
     folder = Path(tempfile.mkdtemp(prefix="hymo-encoding-")) if own else options.folder
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         text = folder / "text"
         if not (text / "encoder.json").is_file():

@@ -114,7 +114,14 @@ class TextStore(Facet):
             ).all()
             return take(connection, worker, rows, now=now, lease=lease, phase=ENCODE)
 
-    def encoded(self, claims: Sequence[Claim], timings: Timings, run: Run) -> frozenset[int]:
+    def encoded(
+        self,
+        claims: Sequence[Claim],
+        timings: Timings,
+        run: Run,
+        *,
+        peak_memory_bytes: int | None = None,
+    ) -> frozenset[int]:
         """Send claimed jobs on to their sampling class: their text is encoded now.
 
         The attempt does not count against the job: it is not the one that makes the motion. A job
@@ -122,7 +129,7 @@ class TextStore(Facet):
 
         Args:
             claims: of `claim_texts`.
-            timings, run: of each of them.
+            timings, run, peak_memory_bytes: of each of them.
 
         Returns:
             The refused job ids, whose claims no longer held.
@@ -138,6 +145,7 @@ class TextStore(Facet):
                     outcome=Outcome.ENCODED,
                     timings=timings,
                     run=run,
+                    peak_memory_bytes=peak_memory_bytes,
                     extra=1,
                 )
                 for row in held.values()

@@ -8,7 +8,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from hymotion.importing.pages import release_of
 from hymotion.importing.stream import (
     Written,
     digest_pieces,
@@ -17,6 +16,7 @@ from hymotion.importing.stream import (
     tensor_pieces,
     write_pieces,
 )
+from hymotion.pages import release_of
 from hymotion.weights import file_sha256
 
 
