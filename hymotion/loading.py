@@ -10,6 +10,7 @@ from hymotion.config import RELEASED, ModelConfig, SubwordConfig
 from hymotion.device import find_device, find_precision
 from hymotion.errors import CheckpointError, ConfigError
 from hymotion.flow import FlowModel
+from hymotion.pages import release_of
 from hymotion.pipeline import Identity, Pipeline
 from hymotion.text import SubwordEmbedding, SubwordEncoder, TextEncoder
 from hymotion.weights import file_sha256, read_weights
@@ -45,6 +46,7 @@ def load(
     """
     path = Path(folder)
     where, kind = find_device(device), find_precision(dtype)
+    kind.check(where)
     config = ModelConfig.read(path / "config.yml")
     weights = path / WEIGHTS_FILE
     if not weights.is_file():
@@ -53,6 +55,7 @@ def load(
     reader = read_weights if weights.name == WEIGHTS_FILE else read_checkpoint
     flow.load_state_dict(reader(weights, flow.state_dict()), strict=True, assign=True)
     _check_statistics(flow, weights)
+    _move_ahead(flow, where, kind.dtype, weights)
     return Pipeline(
         identity=_identity(config, folder=path, weights=weights, revision=revision),
         config=config,
@@ -120,6 +123,24 @@ def _empty(config: ModelConfig) -> FlowModel:
     # On the meta device a network has shapes and no memory, so Full need not be held twice.
     with torch.device("meta"):
         return FlowModel(config)
+
+
+def _move_ahead(flow: FlowModel, device: torch.device, dtype: torch.dtype, weights: Path) -> None:
+    """Move what makes up most of a model a tensor at a time, and give back the file's pages.
+
+    Else the whole file would be in memory beside what is made of it. The pipeline moves the rest,
+    and knows what stays in float32.
+    """
+    network = flow.motion_transformer
+    if (device.type, dtype) == ("cpu", torch.float32):
+        return  # it is used where it is mapped
+    exact = {id(weight) for part in network.exact_parts for weight in part.parameters()}
+    release = release_of([weights])
+    for parameter in network.parameters():
+        if id(parameter) not in exact:
+            mapped = parameter.data
+            parameter.data = mapped.to(device, dtype)
+            release(mapped.data_ptr(), mapped.nbytes)
 
 
 def _own_encoder(config: ModelConfig, folder: Path) -> TextEncoder | None:
