@@ -106,9 +106,7 @@ def _damaged(path: Path, problem: str) -> CheckpointError:
     )
 
 
-def check_tensors(
-    path: Path, state: Mapping[str, object], expected: Mapping[str, Tensor]
-) -> None:
+def check_tensors(path: Path, state: Mapping[str, object], expected: Mapping[str, Tensor]) -> None:
     """Compare names, shapes and types; raises `TensorMismatchError` where they differ."""
     found = {str(name): tensor for name, tensor in state.items()}
     missing = [name for name in expected if name not in found]

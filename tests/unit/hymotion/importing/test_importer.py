@@ -1,11 +1,9 @@
 """Importing as a whole: what is installed, cut and going on, links, a full disk."""
 
-import errno
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +15,7 @@ from safetensors.torch import save_file
 import hymotion
 from hymotion import conformance
 from hymotion.importing import HY_MOTION, Imported, Importer, Wanted
-from hymotion.importing.errors import DifferentError, RoomError, SourceError
-from hymotion.importing.stream import write_pieces
+from hymotion.importing.errors import DifferentError, SourceError
 from hymotion.weights import file_sha256
 from tests.unit.hymotion.importing.sources import (
     MESSAGE,
@@ -265,111 +262,12 @@ def test_only_the_revision_of_a_text_encoder_elsewhere(importer: Importer, tmp_p
         importer.plan(Wanted(text_revision="te-1"))
 
 
-def test_links_lead_to_the_users_files(tmp_path: Path) -> None:
-    first = Importer(models=tmp_path / "first", release=RELEASE)
-    wanted = everything(tmp_path / "given")
-    copied = install(first, wanted)
-    # What we installed is in our format: a second home may link to it.
-    qwen = hub(tmp_path / "hub", "Qwen/Qwen3-8B", tmp_path / "given" / "qwen")
-    linked = replace(wanted, full=first.folder / "full", qwen=qwen, link=True)
-    second = Importer(models=tmp_path / "second", release=RELEASE)
-    plan = second.plan(linked)
-    actions = {step.target: step.action for step in plan.steps}
-    assert actions["full/weights.safetensors"] == actions["text/qwen/config.json"] == "link"
-    assert plan.bytes < 2000
-    done = second.run(plan)
-    assert done.revisions == copied.revisions
-    weights = second.folder / "full" / "weights.safetensors"
-    assert weights.is_symlink()
-    assert weights.resolve() == (first.folder / "full" / "weights.safetensors").resolve()
-    shard = second.folder / "text" / "qwen" / "model-00001-of-00002.safetensors"
-    assert shard.resolve().parent == (qwen / "blobs").resolve()
-    assert tree(second.folder)["text/qwen/config.json"] == tree(qwen / "blobs")[shard_of(qwen)]
-    assert done.record["modes"]["full"]["linked"] is True
-    assert not (second.folder / "text" / "system_message.txt").is_symlink()
-    assert hymotion.load(second.folder / "full").revision == copied.revisions["full"]
-
-
-def shard_of(repository: Path) -> str:
-    return (repository / "snapshots" / "0a1b2c" / "config.json").resolve().name
-
-
-def test_what_is_not_in_our_format_is_converted_though_links_were_asked_for(
-    importer: Importer, tmp_path: Path
-) -> None:
-    folder = model(tmp_path / "m")
-    assert importer.plan(Wanted(full=folder, link=True)).steps[0].action == "convert"
-    (folder / "latest.ckpt").unlink()
-    save_file(state(), folder / "model.safetensors", metadata={"format": "pt"})
-    done = install(importer, Wanted(full=folder, link=True))
-    assert not (importer.folder / "full" / "weights.safetensors").is_symlink()
-    again = Importer(models=tmp_path / "other", release=RELEASE)
-    assert done.revisions == install(again, Wanted(full=MINI)).revisions
-
-
-@pytest.mark.parametrize("link", [False, True])
-def test_a_damaged_file_of_the_hubs_cache_is_known_by_its_name(
-    importer: Importer, tmp_path: Path, link: bool
-) -> None:
-    wanted = everything(tmp_path)
-    cached = hub(tmp_path / "hub", "Qwen/Qwen3-8B", tmp_path / "qwen")
-    shard = (cached / "snapshots/0a1b2c/model-00002-of-00002.safetensors").resolve()
-    data = shard.read_bytes()
-    shard.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(SourceError, match="it is damaged: its sha256 is"):
-        install(importer, replace(wanted, qwen=cached, link=link))
-    assert "text" not in tree(importer.folder)
-    assert json.loads((importer.folder / "model.json").read_text())["text"] is None
-
-
 def test_the_snapshot_is_recorded(importer: Importer, tmp_path: Path) -> None:
     model(tmp_path / "repository" / "HY-Motion-1.0")
     cached = hub(tmp_path / "hub", "tencent/HY-Motion-1.0", tmp_path / "repository")
     (source,) = install(importer, Wanted(full=cached)).record["sources"]
     assert (source["repository"], source["revision"]) == ("tencent/HY-Motion-1.0", "0a1b2c")
     assert source["files"][0]["name"] == "latest.ckpt"
-
-
-@pytest.mark.parametrize("pieces", [1, 2, 3, 4, 8, 12, 16])
-def test_an_import_that_was_cut_goes_on(importer: Importer, tmp_path: Path, pieces: int) -> None:
-    wanted = everything(tmp_path)
-    told: list[int] = []
-
-    def cut(done: int) -> None:
-        told.append(done)
-        if len(told) == pieces:
-            raise CutError
-
-    with pytest.raises(CutError):
-        importer.run(importer.plan(wanted), on_bytes=cut)
-    if (importer.folder / "model.json").exists():
-        assert json.loads((importer.folder / "model.json").read_text())["text"] is None
-    done = install(importer, wanted)
-    whole = Importer(models=tmp_path / "whole", release=RELEASE, now=lambda: NOW)
-    assert done.record == install(whole, wanted).record
-    assert tree(importer.folder) == tree(whole.folder)
-    assert not importer.partial.exists()
-
-
-def test_what_was_put_in_place_and_not_recorded_is_compared(
-    importer: Importer, tmp_path: Path
-) -> None:
-    place = importer.folder / "full"
-    place.mkdir(parents=True)
-    (place / "weights.safetensors").write_bytes(b"half of it")
-    (place / "stray").write_bytes(b"x")
-    install(importer, Wanted(full=model(tmp_path / "m")))
-    assert set(tree(place)) == {"weights.safetensors", "config.yml"}
-    assert hymotion.load(place).mode == "full"
-
-
-def test_what_somebody_deleted_is_made_again(importer: Importer, tmp_path: Path) -> None:
-    wanted = everything(tmp_path)
-    first = install(importer, wanted)
-    shutil.rmtree(importer.folder / "full")
-    again = install(importer, wanted)
-    assert (again.fresh, again.revisions) == ({"full"}, first.revisions)
-    assert hymotion.load(importer.folder / "full").mode == "full"
 
 
 def test_the_publishers_licences_are_found(importer: Importer, tmp_path: Path) -> None:
@@ -382,54 +280,6 @@ def test_the_publishers_licences_are_found(importer: Importer, tmp_path: Path) -
     plain = tmp_path / "repository" / "HY-Motion-1.0"
     found = importer.plan(Wanted(full=plain)).licence.files
     assert found == (tmp_path / "repository" / "License.txt",)
-
-
-def test_leftovers_of_another_import_do_not_stay(importer: Importer, tmp_path: Path) -> None:
-    stray = importer.partial / "text" / "qwen" / "model-00003-of-00003.safetensors"
-    stray.parent.mkdir(parents=True)
-    stray.write_bytes(b"of another download")
-    install(importer, everything(tmp_path))
-    assert not (importer.folder / "text" / "qwen" / stray.name).exists()
-
-
-def test_no_room_is_said_before_anything_is_written(importer: Importer, tmp_path: Path) -> None:
-    plan = importer.plan(Wanted(full=model(tmp_path / "m")))
-    with pytest.raises(RoomError) as caught:
-        importer.run(replace(plan, free=1000))
-    assert (caught.value.wanted, caught.value.free) == (plan.bytes, 1000)
-    assert not importer.folder.parent.exists()
-    importer.run(replace(plan, free=1000, kept=plan.bytes))  # what is there needs no room
-
-
-def test_a_disk_that_fills_up_names_the_file_and_keeps_what_is_written(
-    importer: Importer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wanted = Wanted(full=model(tmp_path / "m"))
-    plan = importer.plan(wanted)
-    monkeypatch.setattr("hymotion.importing.stream.PIECE", 500_000)
-
-    def full(path: Path, pieces: Iterable[bytes], *, on_bytes: object) -> object:
-        def limited() -> Iterable[bytes]:
-            room = 1_000_000
-            for piece in pieces:
-                room -= len(piece)
-                if room < 0:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                yield piece
-
-        return write_pieces(path, limited(), on_bytes=None)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("hymotion.importing.storage.write_pieces", full)
-        with pytest.raises(RoomError, match=r"weights\.safetensors: the disk is full") as caught:
-            importer.run(plan)
-    assert caught.value.wanted == plan.steps[0].bytes
-    assert "Make room and import again" in str(caught.value)
-    assert str(importer.partial / "full") in str(caught.value)
-    assert not importer.folder.exists()
-    assert importer.plan(wanted).kept > 900_000
-    install(importer, wanted)
-    assert hymotion.load(importer.folder / "full").mode == "full"
 
 
 def test_the_release_is_the_published_one(tmp_path: Path) -> None:
