@@ -32,6 +32,11 @@ class RewriteChoice:
     seconds: bool = False
     require: bool = False
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything is asked."""
+        return self.text or self.seconds
+
     @contextmanager
     def open(self, settings: Settings, *, dry: bool = False) -> Iterator[Rewriting | None]:
         """The rewriting that it asks for; None where it asks for none.
@@ -39,7 +44,7 @@ class RewriteChoice:
         Raises:
             SettingsError: there is nobody to ask.
         """
-        if not (self.text or self.seconds):
+        if not self.asked:
             yield None
             return
         from jobs.rewriting.opening import open_rewriting

@@ -58,14 +58,14 @@ def submit(
         _desk(app, settings, file, format_name, rewriting) as (source, submitter),
     ):
         if dry_run:
-            with progress_line() as progress:
+            with progress_line(rewriting=rewrite.asked) as progress:
                 plan = submitter.plan(
                     source, defaults, batch=batch, skip_invalid=skip_invalid, progress=progress
                 )
             print_plan(plan, source, as_json=as_json)
             return
         choice = {"skip_invalid": skip_invalid, "cache": not no_cache}
-        with progress_line() as progress:
+        with progress_line(rewriting=rewrite.asked) as progress:
             result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
         print_result(result, source, settings, as_json=as_json)
         note_changed(result)

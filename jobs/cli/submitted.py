@@ -227,10 +227,13 @@ def _plan_row(each: PlannedClass) -> tuple[str, ...]:
 
 
 @contextmanager
-def progress_line() -> Iterator[Progress]:
+def progress_line(*, rewriting: bool) -> Iterator[Progress | None]:
     """A line of progress on stderr that replaces itself; off a terminal, a line now and then of
     the one stage that may take minutes: rewriting."""
     terminal = sys.stderr.isatty()
+    if not (terminal or rewriting):
+        yield None
+        return
     every = EVERY if terminal else SELDOM
     due = time.monotonic() + every
 

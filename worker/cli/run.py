@@ -97,7 +97,7 @@ def run(
         with (
             rewrite.open(settings) as rewriting,
             closing(Publisher(settings)) as publisher,
-            progress_line() as progress,
+            progress_line(rewriting=rewrite.asked) as progress,
         ):
             submitter = Submitter(
                 store=store, publisher=publisher, settings=settings, offers=offers,

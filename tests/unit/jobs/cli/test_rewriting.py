@@ -44,7 +44,10 @@ def test_off_a_terminal_the_progress_of_rewriting_alone_is_a_line_now_and_then(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(submitted.time, "monotonic", lambda: now)
-    with progress_line() as progress:
+    with progress_line(rewriting=False) as nothing:
+        assert nothing is None
+    with progress_line(rewriting=True) as progress:
+        assert progress is not None
         for row in range(25):
             now = float(row)
             progress("checking", row, 0)
