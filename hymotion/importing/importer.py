@@ -5,11 +5,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 from hymotion.importing.errors import DifferentError, RoomError, SourceError
 from hymotion.importing.licence import licence_of
-from hymotion.importing.network import NetworkPart
+from hymotion.importing.network import CONFIG, WEIGHTS, NetworkPart
 from hymotion.importing.plan import Part, Plan, Step, Wanted
 from hymotion.importing.record import Record, read_record, write_record
 from hymotion.importing.release import HY_MOTION, Release
@@ -69,11 +71,10 @@ class Importer:
         """
         record = read_record(self.folder, self._release.name)
         parts = self._parts(wanted)
-        # Recorded, and gone from the disk all the same: then it is made again.
         installed = frozenset(
             part.name
             for part in parts
-            if _entry(record, part.name) and (self.folder / part.name).is_dir()
+            if _whole(self.folder / part.name, _entry(record, part.name))
         )
         steps = [step for part in parts for step in _steps(part, installed)]
         revision = _checked_revision(wanted.text_revision, record, parts)
@@ -162,7 +163,7 @@ class Importer:
         record["licence"] = _merged(record["licence"], plan.licence.record(now))
         others = [source for source in record["sources"] if source["part"] != part.name]
         told = [dict(source) | {"imported_at": record["imported_at"]} for source in built.sources]
-        record["sources"] = [*others, *told]
+        record["sources"] = sorted([*others, *told], key=itemgetter("part"))
         write_record(self.folder, record)
         return built.revision
 
@@ -180,10 +181,20 @@ class Importer:
         source.rename(target)
 
 
-def _entry(record: Record, part: str) -> Mapping[str, object] | None:
+def _entry(record: Record, part: str) -> Mapping[str, Any] | None:
     entry = record["text"] if part == TEXT else record["modes"].get(part)
     # A revision that is only known by its name stands for no files.
     return entry if entry is not None and entry["folder"] is not None else None
+
+
+def _whole(place: Path, entry: Mapping[str, Any] | None) -> bool:
+    """Whether a part that is recorded has its files; one that lost some is made again."""
+    if entry is None:
+        return False
+    if "files" in entry:
+        return all((place / name).is_file() for name in entry["files"])
+    weights, config = place / WEIGHTS, place / CONFIG
+    return config.is_file() and weights.is_file() and weights.stat().st_size == entry["bytes"]
 
 
 def _steps(part: Part, installed: frozenset[str]) -> list[Step]:

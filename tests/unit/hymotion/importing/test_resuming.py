@@ -71,13 +71,28 @@ def test_what_was_put_in_place_and_not_recorded_is_compared(
     assert hymotion.load(place).mode == "full"
 
 
-def test_what_somebody_deleted_is_made_again(importer: Importer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "gone", ["full", "full/config.yml", "full/weights.safetensors", "text/qwen/tokenizer.json"]
+)
+def test_what_somebody_deleted_is_made_again(importer: Importer, tmp_path: Path, gone: str) -> None:
     wanted = everything(tmp_path)
     first = install(importer, wanted)
-    shutil.rmtree(importer.folder / "full")
+    before = tree(importer.folder)
+    path = importer.folder / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
     again = install(importer, wanted)
-    assert (again.fresh, again.revisions) == ({"full"}, first.revisions)
-    assert hymotion.load(importer.folder / "full").mode == "full"
+    assert (again.fresh, again.revisions) == ({gone.partition("/")[0]}, first.revisions)
+    assert tree(importer.folder) == before
+
+
+def test_weights_that_somebody_cut_are_made_again(importer: Importer, tmp_path: Path) -> None:
+    wanted = Wanted(full=model(tmp_path / "m"))
+    install(importer, wanted)
+    path = importer.folder / "full" / "weights.safetensors"
+    whole = path.read_bytes()
+    os.truncate(path, len(whole) // 2)
+    assert install(importer, wanted).fresh == {"full"}
+    assert path.read_bytes() == whole
 
 
 def test_leftovers_of_another_import_do_not_stay(importer: Importer, tmp_path: Path) -> None:
