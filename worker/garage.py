@@ -80,6 +80,11 @@ class Garage:
         self._encoding: dict[str, Owed] = {}
 
     @property
+    def encoding(self) -> Sequence[str]:
+        """The models whose encoders stay in memory, loaded or not."""
+        return list(self._rooms) if self._resident else []
+
+    @property
     def served(self) -> Sequence[tuple[str, str]]:
         """(model, mode) of every engine, loaded or not."""
         return list(self._stalls)
@@ -108,8 +113,10 @@ class Garage:
         return self._encoders[model]
 
     def owed(self, model: str, mode: str) -> Owed:
-        """Loading of an engine not yet booked; the first pack that uses it carries that."""
-        return self._owed.pop((model, mode), Owed())
+        """Loading of an engine not yet booked; the first pack that uses it carries that, and that of
+        an encoder that stays beside it."""
+        own = self._owed.pop((model, mode), Owed())
+        return own + self.owed_encoding(model) if self._resident else own
 
     def owed_encoding(self, model: str) -> Owed:
         """The same of a text encoder."""

@@ -13,9 +13,14 @@ from worker.garage import Garage
 
 log = logging.getLogger(__name__)
 
+PROMPT = "a person stands"
+
 
 def warm_up(garage: Garage) -> None:
-    """Run one short motion on every engine and log what it took."""
+    """Run one short motion on every engine, encode a text where an encoder stays, and log what it
+    took."""
+    for model in garage.encoding:
+        garage.encoder(model).encode([PROMPT])
     for model, mode in garage.served:
         engine = garage.engine(model, mode)
         start = time.perf_counter()
@@ -38,7 +43,7 @@ def _on_step(step: int, total: int) -> None:
 def _claim(engine: Engine) -> Claim:
     return Claim(
         job_id=0, attempt=0, worker_id=0, batch="", output="", custom_id="warm-up",
-        prompt="a person stands", frames=MIN_FRAMES, seed=0, mode=engine.mode, steps=1,
+        prompt=PROMPT, frames=MIN_FRAMES, seed=0, mode=engine.mode, steps=1,
         guidance=model_entry(engine.model).guidance, formats=(), model=engine.model, revision="",
         gib=1, queue_s=0.0,
     )  # fmt: skip

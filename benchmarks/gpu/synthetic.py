@@ -92,11 +92,16 @@ def _write_qwen(folder: Path, sizes: Sizes, device: str) -> None:
     with torch.device("meta"):
         model = Qwen3ForCausalLM(config)
     generator = torch.Generator(device).manual_seed(0)
+    index: dict[str, str] = {}
     for number, (name, part) in enumerate(_parts(model)):
         tensors = {
             f"{name}{inner}": _drawn(tensor, generator) for inner, tensor in part.named_parameters()
         }
-        save_file(tensors, folder / f"model-{number:05d}.safetensors", {"format": "pt"})
+        file = f"model-{number:05d}.safetensors"
+        save_file(tensors, folder / file, {"format": "pt"})
+        index |= dict.fromkeys(tensors, file)
+    listed = {"metadata": {}, "weight_map": index}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(listed), encoding="utf-8")
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -127,6 +127,15 @@ def test_every_load_is_owed_once(yard: Yard) -> None:
     assert garage.owed_encoding("m") == Owed()
 
 
+def test_an_encoder_that_stays_is_booked_with_the_first_pack(yard: Yard) -> None:
+    garage = yard.garage(together=True, resident=True)
+    assert garage.encoding == ["m"]
+    garage.encoder("m")
+    garage.engine("m", "full")
+    assert garage.owed("m", "full") == Owed(7.0, 2)
+    assert yard.garage(together=True, resident=False).encoding == []
+
+
 def test_closing_closes_everything(yard: Yard) -> None:
     garage = yard.garage(together=True, resident=True)
     garage.engine("m", "full")
