@@ -113,8 +113,8 @@ class Garage:
         return self._encoders[model]
 
     def owed(self, model: str, mode: str) -> Owed:
-        """Loading of an engine not yet booked, which the first pack that uses it carries; and that of
-        an encoder that stays beside it."""
+        """Loading of an engine not yet booked, which the first pack that uses it carries, and that
+        of an encoder that stays beside it."""
         own = self._owed.pop((model, mode), Owed())
         return own + self.owed_encoding(model) if self._resident else own
 

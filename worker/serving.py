@@ -26,6 +26,8 @@ WORKSPACE = 100 * 10**6
 BFLOAT16 = (8, 0)
 #: Bytes of a number, by what a network is computed in.
 WIDTH: Mapping[str, int] = {"float32": 4, "tf32": 4, "bfloat16": 2, "float16": 2}
+#: Bytes of the published encoder, for machines that only know which one others have.
+PUBLISHED = 16_900_000_000
 #: How much smaller the language model is that is kept in fewer bits.
 QUANTISED: Mapping[str, float] = {"int8": 0.55, "int4": 0.35}
 
@@ -201,6 +203,8 @@ def _encodes(device: Device) -> bool:
 
 def _encoder_bytes(text: InstalledText, quantise: str | None) -> int:
     share = 1.0 if quantise is None else QUANTISED[quantise]
+    if text.folder is None:
+        return round(PUBLISHED * share)
     return round(text.qwen_bytes * share) + text.clip_bytes
 
 

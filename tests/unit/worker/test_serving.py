@@ -120,7 +120,7 @@ def test_without_the_encoders_files_nothing_is_encoded() -> None:
     known = catalog("full", encoder=text(here=False))
     found = house(card(80), known)
     assert plan(found) is TextPlan.CACHED
-    assert found.demands[NAME].revision == "te-0123456789ab"
+    assert (found.demands[NAME].revision, found.demands[NAME].gib) == ("te-0123456789ab", 20)
     with pytest.raises(SettingsError, match="--text-revision"):
         house(card(80), catalog("full", encoder=None))
 
