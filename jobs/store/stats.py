@@ -16,14 +16,18 @@ from sqlalchemy import (
     Connection,
     Double,
     Select,
+    and_,
     case,
     cast,
+    exists,
     func,
+    or_,
     select,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
+from jobs.memory import ENCODE
 from jobs.states import Outcome
 from jobs.store.base import CHUNK, Facet
 from jobs.store.jobrow import PHASES
@@ -31,7 +35,13 @@ from jobs.store.quality import QUALITY
 from jobs.tables import attempts, jobs
 
 _GROUP = (attempts.c.card, attempts.c.mode)
-_SUCCEEDED = attempts.c.outcome == Outcome.SUCCEEDED
+#: An attempt that made what it was for: a motion, or in mode `encode` a text's features.
+_SUCCEEDED = attempts.c.outcome.in_((Outcome.SUCCEEDED, Outcome.ENCODED))
+#: Those, and the ones that failed: what ended by itself.
+ENDED = (Outcome.SUCCEEDED, Outcome.ENCODED, Outcome.FAILED)
+_ENCODING = attempts.c.mode == ENCODE
+#: Under a name of its own: who filters attempts may have jobs in the query already.
+_JOB = jobs.alias("job")
 
 #: What is measured of a successful attempt. `total`: its phases but the wait in the queue.
 MEASURES: Mapping[str, ColumnElement[Any]] = {
@@ -47,6 +57,8 @@ MEASURES: Mapping[str, ColumnElement[Any]] = {
     "peak_memory": cast(attempts.c.peak_memory_bytes, Double),
     **{name: attempts.c[name] for name in QUALITY},
 }
+#: Those of them that an attempt has which only encodes a text.
+OF_TEXTS = ("queue", "load", "encode", "total", "peak_memory")
 
 
 @dataclass(frozen=True)
@@ -55,7 +67,8 @@ class AttemptFilter:
 
     Attributes:
         batch_id: at jobs of one batch.
-        modes, cards, workers: as the attempt had them.
+        modes: as the attempt had them; of one that encodes a text, as its job has them.
+        cards, workers: as the attempt had them.
         since, until: begun at or after, and before: epoch seconds.
     """
 
@@ -72,8 +85,11 @@ class AttemptFilter:
         if self.batch_id is not None:
             own = select(jobs.c.id).where(jobs.c.batch_id == self.batch_id)
             found.append(attempts.c.job_id.in_(own))
+        if self.modes:
+            # Asked row by row, and only of those that encode.
+            of_mode = exists().where(_JOB.c.id == attempts.c.job_id, _JOB.c.mode.in_(self.modes))
+            found.append(or_(attempts.c.mode.in_(self.modes), and_(_ENCODING, of_mode)))
         for column, values in (
-            (attempts.c.mode, self.modes),
             (attempts.c.card, self.cards),
             (attempts.c.worker_name, self.workers),
         ):
@@ -98,7 +114,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Group:
-    """The attempts of one card and mode.
+    """The attempts of one card and mode; mode `encode` has those that encode a text ahead.
 
     Attributes:
         count: those that ended by themselves, as a success or as a failure. Attempts that a
@@ -131,20 +147,34 @@ class StatsStore(Facet):
         *,
         measures: Sequence[str] = tuple(MEASURES),
         percentiles: bool = True,
+        encoding: bool = False,
     ) -> tuple[Group, ...]:
-        """Every card and mode with attempts that ended, by name, with these measures."""
+        """Every card and mode with attempts that ended, by name, with these measures.
+
+        Args:
+            wanted: which attempts.
+            measures: of `MEASURES`.
+            percentiles: whether to work out more than means.
+            encoding: whether to tell of attempts that encode a text, in groups of mode `encode`.
+        """
         conditions = (wanted or AttemptFilter()).conditions()
+        if not encoding:
+            conditions.append(attempts.c.mode != ENCODE)
         ranks = _ranked if self._engine.dialect.name == "sqlite" else _ordered_sets
         with self.read() as connection:
             rows = connection.execute(_summary(conditions, measures)).all()
             found = {
                 (row.card, row.mode, name): Spread(getattr(row, f"{name}_mean"))
                 for row in rows
-                for name in measures
+                for name in _of(row.mode, measures)
                 if getattr(row, f"{name}_n")
             }
             for name in measures if percentiles else ():
-                sizes = {(row.card, row.mode): getattr(row, f"{name}_n") for row in rows}
+                sizes = {
+                    (row.card, row.mode): getattr(row, f"{name}_n")
+                    for row in rows
+                    if name in _of(row.mode, measures)
+                }
                 for group, p50, p95 in ranks(connection, name, conditions, sizes):
                     found[*group, name] = replace(found[*group, name], p50=p50, p95=p95)
         return tuple(
@@ -161,6 +191,11 @@ class StatsStore(Facet):
             )
             for row in rows
         )
+
+
+def _of(mode: str, measures: Sequence[str]) -> Sequence[str]:
+    """Those of the measures that attempts of a mode have."""
+    return [name for name in measures if name in OF_TEXTS] if mode == ENCODE else measures
 
 
 def _summary(
@@ -180,7 +215,7 @@ def _summary(
         ]
     return (
         select(*columns)
-        .where(attempts.c.outcome.in_((Outcome.SUCCEEDED, Outcome.FAILED)), *conditions)
+        .where(attempts.c.outcome.in_(ENDED), *conditions)
         .group_by(*_GROUP)
         .order_by(*_GROUP)
     )

@@ -16,6 +16,7 @@ from jobs.store.history import HistoryStore
 from jobs.store.outlook import OutlookStore
 from jobs.store.queue import QueueStore
 from jobs.store.stats import StatsStore
+from jobs.store.upkeep import UpkeepStore
 from jobs.store.workers import WorkerStore
 
 
@@ -38,6 +39,7 @@ class Store:
         self.history = HistoryStore(engine, clock=clock)
         self.outlook = OutlookStore(engine, clock=clock)
         self.stats = StatsStore(engine, clock=clock)
+        self.upkeep = UpkeepStore(engine, clock=clock)
         self.features = FeatureStore(engine, clock=clock)
 
     @classmethod

@@ -98,18 +98,19 @@ def _attempts(random_: random.Random, job: dict[str, Any]) -> list[dict[str, Any
         return []
     last = {State.RUNNING: "running"}.get(job["state"], str(job["state"]))
     outcomes = [*random_.choices(("failed", "released"), k=random_.randrange(2)), last]
+    ahead = [] if random_.random() < 0.6 else [random_.choice(("encoded", "encoded", "failed"))]
     return [
         {
             "job_id": job["id"], "number": n, "worker_id": job["worker_id"],
-            "worker_name": job["worker_name"], "card": job["card"], "mode": job["mode"],
-            "pack_size": 2, "outcome": outcome, "failure": None, "error": None,
+            "worker_name": job["worker_name"], "card": job["card"],
+            "mode": "encode" if n <= len(ahead) else job["mode"], "pack_size": 2, "outcome": outcome, "failure": None, "error": None,
             "started_at": job["started_at"] + n, "finished_at": None,
             **{f"{phase}_s": _seconds(random_) for phase in
                ("queue", "load", "encode", "sample", "decode", "save")},
             "peak_memory_bytes": random_.choice((None, random_.randrange(10**10))),
-            **_quality(random_, measured=True),
+            **_quality(random_, measured=True), **_run(random_, outcome),
         }
-        for n, outcome in enumerate(outcomes, 1)
+        for n, outcome in enumerate([*ahead, *outcomes], 1)
     ]  # fmt: skip
 
 
@@ -122,6 +123,23 @@ def _quality(random_: random.Random, *, measured: bool) -> dict[str, float | Non
     names = ("skate_mm", "penetration_mm", "jitter")
     few = (None, 0.0, 0.25, 1.5, 30.0)
     return {name: random_.choice(few) if measured else None for name in names}
+
+
+def _run(random_: random.Random, outcome: str) -> dict[str, Any]:
+    """How an attempt was run; a failed one says nothing, nor does one of a time before."""
+    names = ("dtype", "plan", "embedding", "loads", "numerics_step")
+    if outcome == "encoded":
+        return {**dict.fromkeys(names), "plan": "staged", "embedding": "made",
+                "loads": random_.choice((0, 1, None))}  # fmt: skip
+    if outcome != "succeeded" or random_.random() < 0.2:
+        return dict.fromkeys(names)
+    plan, embedding = random_.choice(((None, None), ("staged", "hit"), ("resident", "made")))
+    again = random_.random() < 0.1
+    return {
+        "dtype": "float32" if again else random_.choice(("bfloat16", "float32")), "plan": plan,
+        "embedding": embedding, "loads": random_.choice((0, 0, 1, 2)),
+        "numerics_step": 2 if again else None,
+    }  # fmt: skip
 
 
 def _worker(n: int) -> dict[str, Any]:

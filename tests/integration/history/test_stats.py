@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.store.stats import MEASURES, AttemptFilter, Spread
+from jobs.store.stats import MEASURES, OF_TEXTS, AttemptFilter, Spread
 
 from .conftest import CARDS, T0, World
 
@@ -28,21 +28,25 @@ def rank(values: list[float], percent: int) -> float:
     return sorted(values)[math.ceil(len(values) * percent / 100) - 1]
 
 
-def check(world: World, wanted: AttemptFilter, rows: list[dict[str, Any]]) -> int:
+def check(
+    world: World, wanted: AttemptFilter, rows: list[dict[str, Any]], *, encoding: bool = False
+) -> int:
     groups = defaultdict(list)
     for row in rows:
-        if row["outcome"] in {"succeeded", "failed"}:
+        if row["mode"] == "encode" and not encoding:
+            continue
+        if row["outcome"] in {"succeeded", "encoded", "failed"}:
             groups[row["card"], row["mode"]].append(row)
-    found = world.store.stats.groups(wanted)
+    found = world.store.stats.groups(wanted, encoding=encoding)
     assert [(each.card, each.mode) for each in found] == sorted(groups)
     for group in found:
         mine = groups[group.card, group.mode]
-        good = [row for row in mine if row["outcome"] == "succeeded"]
+        good = [row for row in mine if row["outcome"] in {"succeeded", "encoded"}]
         assert (group.count, group.succeeded) == (len(mine), len(good))
         assert group.success == len(good) / len(mine)
         for name in MEASURES:
             values = [v for row in good if (v := measure(row, name)) is not None]
-            if not values:
+            if not values or (group.mode == "encode" and name not in OF_TEXTS):
                 assert name not in group.measures
                 continue
             spread = group.measures[name]
@@ -54,14 +58,16 @@ def check(world: World, wanted: AttemptFilter, rows: list[dict[str, Any]]) -> in
 
 def test_all_attempts(world: World) -> None:
     assert check(world, AttemptFilter(), world.attempts) == 6
+    assert check(world, AttemptFilter(), world.attempts, encoding=True) == 9
 
 
 def test_every_filter(world: World) -> None:
     of_batch = {job["id"] for job in world.jobs if job["batch_id"] == 2}
+    mode_of_job = {job["id"]: job["mode"] for job in world.jobs}
     late = T0 + 150
     for wanted, keep in (
         (AttemptFilter(batch_id=2), lambda row: row["job_id"] in of_batch),
-        (AttemptFilter(modes=("full",)), lambda row: row["mode"] == "full"),
+        (AttemptFilter(modes=("full",)), lambda row: mode_of_job[row["job_id"]] == "full"),
         (AttemptFilter(cards=CARDS[:2]), lambda row: row["card"] in CARDS[:2]),
         (AttemptFilter(workers=("w1",)), lambda row: row["worker_name"] == "w1"),
         (AttemptFilter(since=late), lambda row: row["started_at"] >= late),
@@ -71,6 +77,7 @@ def test_every_filter(world: World) -> None:
         rows = [row for row in world.attempts if keep(row)]
         assert len(rows) < len(world.attempts)
         check(world, wanted, rows)
+        check(world, wanted, rows, encoding=True)
 
 
 def test_means_alone(world: World) -> None:
