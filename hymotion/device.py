@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hymotion.errors import DeviceError
 
@@ -67,6 +68,17 @@ PRECISIONS = {
 
 DTYPES = {each.name: each.dtype for each in PRECISIONS.values() if not each.tf32}
 """The types weights can be kept in, by name."""
+
+
+@contextmanager
+def attention() -> Iterator[None]:
+    """Attention by any kernel but cuDNN's.
+
+    That one plans each new shape for some tenths of a second (torch 2.11 on an H100), and here
+    nearly every pack and every prompt has a shape of its own; planned, it is no faster.
+    """
+    with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
+        yield
 
 
 def find_device(name: str | torch.device) -> torch.device:

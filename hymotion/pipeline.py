@@ -9,7 +9,7 @@ from torch import Tensor
 from hymotion.conditioning import TextBatch, TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.decoding import Decoder
-from hymotion.device import Precision
+from hymotion.device import Precision, attention
 from hymotion.errors import EncoderMissingError, RequestError
 from hymotion.flow import FlowModel
 from hymotion.guard import EXPLODING, Guard
@@ -111,7 +111,7 @@ class Pipeline:
             text: of B samples.
             frames: (B,) valid frames.
         """
-        with torch.inference_mode(), self._products():
+        with torch.inference_mode(), self._products(), attention():
             velocity = self._flow.velocity(
                 x.to(self.device),
                 t.to(self.device),
@@ -149,7 +149,7 @@ class Pipeline:
         if not requests:
             return []
         # Weights never need a gradient; inference mode also spares autograd's book-keeping.
-        with torch.inference_mode(), self._products():
+        with torch.inference_mode(), self._products(), attention():
             guidance, noise = self._prepare(requests, conditionings, trim=trim)
             solver = EulerSolver(steps=self._steps(requests[0]))
             watch = self._watch(requests, frames=noise.shape[1], total=solver.steps)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
 
+from hymotion.device import attention
 from hymotion.text.errors import EncoderFileError
 from hymotion.text.folder import read_json
 from hymotion.text.prefix import prefix_cache
@@ -109,7 +110,8 @@ class QwenEncoder:
         # Attention is causal and the padding on the right: no valid token sees any of it, so it
         # needs no mask and may be any token.
         ids = _padded([chat[skipped:] for chat in chats]).to(self._device)
-        out = self.model(input_ids=ids, past_key_values=cache, use_cache=False)
+        with attention():
+            out = self.model(input_ids=ids, past_key_values=cache, use_cache=False)
         hidden: Tensor = out.last_hidden_state[:, start - skipped :].cpu()
         return [row[: len(chat) - start].clone() for row, chat in zip(hidden, chats, strict=True)]
 
