@@ -154,6 +154,10 @@ def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_att
             finished_at=None,
             worker_id=None,
             cached_from=None,
+            # Who samples it finds out whether its text is encoded: by the encoder of today, not by
+            # one that it waited for and that may be gone.
+            encode_gib=None,
+            text_revision=None,
             # It is its files', which are to be made anew.
             **NO_QUALITY,
             failure=None,

@@ -144,6 +144,19 @@ def test_a_job_cancelled_while_it_is_encoded_ends(farm):
     assert farm.job(number).encode_gib is None
 
 
+def test_a_job_that_is_tried_again_waits_for_no_encoder_of_before(farm):
+    cancelled, failed = farm.jobs(2, limit=1)
+    worker = farm.worker()
+    farm.store.queue.park([cancelled, failed], TEXT)
+    (claim,) = take(farm, worker, [failed])
+    farm.store.queue.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
+    farm.store.queue.cancel([cancelled])
+    assert farm.store.queue.retry([cancelled, failed], max_attempts=1) == 2
+    assert waiting(farm) == []
+    assert {queue for _, queue in farm.store.delivery.unpublished()} == {"hymo.full.8"}
+    assert [c.job_id for c in farm.claim(worker, limit=9)] == [cancelled, failed]
+
+
 def test_paused_and_cancelled_jobs_do_not_wait(farm):
     first, second = farm.jobs(2)
     farm.jobs(1, batch="other")
