@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from jobs.records import Batch
-from jobs.routing import Demand, Offer, misfit
+from jobs.routing import Demand, Offer, fits, misfit
 from jobs.states import State
 from jobs.store.jobfilter import JobFilter
 from jobs.store.jobrow import JobRow
@@ -15,6 +15,8 @@ from jobs.store.store import Store
 
 #: Queued jobs looked at for the reason of a standstill: the oldest.
 SAMPLE = 100
+#: Workers named that could do it.
+NAMED = 3
 
 
 class Waiting:
@@ -40,8 +42,16 @@ class Waiting:
             left = round(job.not_before - self.now)
             return f"attempt {job.attempts + 1} of {job.attempt_limit} follows in {left} s"
         if job.demand not in self._misfits:
-            self._misfits[job.demand] = misfit(job.demand, self._offers)
+            self._misfits[job.demand] = misfit(job.demand, self._offers) or self._text(job.demand)
         return self._misfits[job.demand]
+
+    def _text(self, wanted: Demand) -> str | None:
+        """Who encodes the text that a job waits for; None where it waits for none."""
+        if wanted.text is None:
+            return None
+        names = [one.name for one in self._offers if not one.declared and fits(wanted, one)]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return f"its text waits to be encoded by {', '.join(names[:NAMED])}{more}"
 
     def retries(self, job: JobRow) -> bool:
         """Whether the job only waits for the time of its next attempt."""

@@ -20,7 +20,7 @@ from jobs.store.store import Store
 def batch_document(store: Store, batch: Batch) -> dict[str, Any]:
     """A batch of `hymo.show/1` (docs/json.md)."""
     counts = store.batches.counts(batch.id)
-    groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
+    groups = store.stats.groups(AttemptFilter(batch_id=batch.id), encoding=True)
     return {
         "name": batch.name,
         "source": batch.source,
@@ -47,7 +47,7 @@ def print_batch(store: Store, batch: Batch) -> None:
             "files": str(folder),
         },
     )
-    groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
+    groups = store.stats.groups(AttemptFilter(batch_id=batch.id), encoding=True)
     if groups:
         click.echo()
         print_groups(groups)

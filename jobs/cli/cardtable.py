@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from jobs.cli.output import Column, note, print_table
 from jobs.cli.text import clean, duration, gigabytes, jerk, millimetres, percent
 from jobs.distance import LEAST, MOST, MotionDistance
+from jobs.memory import ENCODE
 
 if TYPE_CHECKING:
     from jobs.store.stats import Group
@@ -34,7 +35,7 @@ def print_cards(
     print_table(COLUMNS, [_row(each, distances.get((each.card, each.mode))) for each in groups])
     for (card, mode), distance in distances.items():
         note(f"FMD of {clean(card)} {mode}: {told(distance)}")
-    if len(distances) < len(groups):
+    if len(distances) < sum(each.mode != ENCODE for each in groups):
         note(f"FMD {NONE}: fewer than {LEAST} motions were measured against the present reference")
 
 
@@ -56,7 +57,13 @@ def _row(group: Group, distance: MotionDistance | None) -> tuple[str, ...]:
         percent(group.success),
         duration(means.get("total")),
         gigabytes(means.get("peak_memory")),
-        NONE if distance is None else f"{distance.value:.3g}",
+        _figure(group, distance),
         millimetres(means.get("skate_mm")),
         jerk(means.get("jitter")),
     )
+
+
+def _figure(group: Group, distance: MotionDistance | None) -> str:
+    if group.mode == ENCODE:
+        return ""
+    return NONE if distance is None else f"{distance.value:.3g}"

@@ -21,14 +21,17 @@ from jobs.cli.text import (
     plural,
 )
 from jobs.clock import iso
+from jobs.memory import ENCODE
 from jobs.records import Quality
-from jobs.states import State
+from jobs.states import Outcome, State
 from jobs.store.jobrow import AttemptRow, JobRow
 from jobs.store.store import Store
 from jobs.waiting import Waiting
 
 #: Lines shown of an error: the message and the innermost calls.
 TAIL = 12
+#: Where the text of a motion came from: see `jobs.records.Run`.
+TEXTS = {"hit": "text found encoded", "made": "text encoded for it"}
 
 COLUMNS = (
     Column("TRY", "right"),
@@ -61,6 +64,7 @@ def attempt_document(attempt: AttemptRow) -> dict[str, Any]:
         "timings": dict(attempt.phases),
         "peak_memory_bytes": attempt.peak_memory_bytes,
         "quality": asdict(attempt.quality),
+        "run": asdict(attempt.run),
     }
 
 
@@ -71,6 +75,10 @@ def print_job(store: Store, job: JobRow, waiting: Waiting) -> None:
     if attempts:
         click.echo()
         print_table(COLUMNS, [_cells(each) for each in attempts])
+        told = {f"attempt {each.number}": how_run(each) for each in attempts}
+        if any(told.values()):
+            click.echo()
+            print_pairs("how each was run", told)
     for attempt in attempts:
         if attempt.error:
             _print_error(attempt)
@@ -81,6 +89,7 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
     state = job.state.value
     if job.state is State.RUNNING:
         state += f" on {job.worker or 'a worker'}"
+        state += ", encoding its text" if job.text is not None else ""
         state += ", asked to stop" if job.cancel_requested else ""
     if job.failure is not None:
         state += f": {job.failure}"
@@ -128,6 +137,9 @@ def _cells(attempt: AttemptRow) -> tuple[str, ...]:
     outcome = attempt.outcome.value
     if attempt.failure is not None:
         outcome = attempt.failure.value.replace("_", " ")
+    if attempt.mode == ENCODE and attempt.outcome is not Outcome.ENCODED:
+        # Of a text that was to be encoded; nothing was to be sampled.
+        outcome = f"{ENCODE}: {outcome}"
     return (
         str(attempt.number),
         outcome,
@@ -135,6 +147,29 @@ def _cells(attempt: AttemptRow) -> tuple[str, ...]:
         *(duration(attempt.phases[phase]) for phase in PHASES),
         gigabytes(attempt.peak_memory_bytes),
     )
+
+
+def how_run(attempt: AttemptRow) -> str:
+    """What an attempt computed in, where its text came from and what was loaded, as a sentence;
+    empty where none of it is known."""
+    run = attempt.run
+    kept = f" (text plan {run.plan})" if run.plan else ""
+    parts = []
+    if attempt.mode == ENCODE:
+        if attempt.outcome is Outcome.ENCODED:
+            parts.append(f"encoded the text ahead{kept}")
+    elif run.embedding is not None:
+        parts.append(TEXTS.get(run.embedding, run.embedding) + kept)
+    if run.dtype is not None:
+        parts.append(f"computed in {run.dtype}")
+    if run.loads:
+        parts.append(f"{plural(run.loads, 'model')} loaded")
+    if run.numerics_step is not None:
+        parts.append(
+            f"a faster number type left the finite numbers at step {run.numerics_step}: "
+            f"sampled again in {run.dtype}"
+        )
+    return "; ".join(parts)
 
 
 def _print_error(attempt: AttemptRow) -> None:

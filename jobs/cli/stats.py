@@ -13,6 +13,8 @@ from jobs.cli.filters import batch_id, card_names, machine_filters
 from jobs.cli.jobfields import QUALITY
 from jobs.cli.output import Column, note, print_csv, print_json, print_table
 from jobs.cli.text import duration, gigabytes, jerk, millimetres, percent
+from jobs.cli.upkeep import print_upkeep, upkeep_document, upkeep_rows
+from jobs.memory import ENCODE
 
 if TYPE_CHECKING:
     from jobs.distance import MotionDistance
@@ -63,6 +65,8 @@ def stats(
     successes. Quality is how far feet slip while in contact (mm per 1/30 s), how deep the body
     sinks into the ground (mm), and the mean jerk of the joints (m/s³). FMD is the Fréchet distance
     of the motions, at most the newest 5000, from real ones; docs/measures.md defines it.
+    Attempts that encode a text ahead stand under mode `encode`. Last comes upkeep: texts encoded
+    and how many motions needed none, models loaded, and motions sampled again in float32.
     --since and --until mean the time at which an attempt began.
     """
     if as_json and as_csv:
@@ -79,22 +83,25 @@ def stats(
             since=since,
             until=until,
         )
-        groups = store.stats.groups(wanted)
-        fmd = distances(store, wanted, groups)
+        groups = store.stats.groups(wanted, encoding=True)
+        fmd = distances(store, wanted, [each for each in groups if each.mode != ENCODE])
+        upkeep = store.upkeep.groups(wanted)
     if as_json:
         found = [
             stats_document(each) | {"fmd": _distance(fmd.get((each.card, each.mode)))}
             for each in groups
         ]
-        print_json({"schema": "hymo.stats/1", "groups": found})
+        print_json({"schema": "hymo.stats/1", "groups": found, "upkeep": upkeep_document(upkeep)})
     elif as_csv:
-        print_csv(HEADER, [row for group in groups for row in _csv_rows(group, fmd)])
+        rows = [row for group in groups for row in _csv_rows(group, fmd)]
+        print_csv(HEADER, [*rows, *upkeep_rows(upkeep)])
     elif groups:
         from jobs.cli.cardtable import print_cards
 
         print_cards(groups, fmd)
         click.echo()
         print_groups(groups)
+        print_upkeep(upkeep)
     else:
         note("no attempts match")
 

@@ -9,7 +9,7 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.filters import MODES, Words
 from jobs.cli.output import Column, note, print_json, print_table
-from jobs.cli.text import duration, gibibytes
+from jobs.cli.text import clean, duration, gibibytes
 from jobs.clock import iso
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ COLUMNS = (
     Column("SEEN", "right"),
     Column("TAGS", flexible=True),
 )
+#: Tags of a worker: where it has its text encoder, and the number type that it gave up.
+TEXTS, NUMERICS = "texts", "numerics"
 
 
 @click.group(invoke_without_command=True)
@@ -46,6 +48,12 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
         print_json({"schema": "hymo.workers/1", "workers": [worker_document(row) for row in rows]})
     elif rows:
         print_table(COLUMNS, [_cells(row, now) for row in rows])
+        for row in rows:
+            if NUMERICS in row.registration.tags:
+                # Too much to be seen in a column of what most workers have.
+                story = row.registration.tags[NUMERICS]
+                name = row.registration.offer.name
+                note(f"{name}: {clean(str(story))}, too many motions left the finite numbers")
     else:
         note("no workers: `hymo up` starts one a device, `hymo worker` a single one")
 
@@ -180,7 +188,9 @@ def _cells(row: WorkerRow, now: float) -> tuple[str, ...]:
     card, offer = row.registration, row.registration.offer
     lost = row.state in {"live", "draining"} and not row.alive
     seen = "" if row.state == "declared" else f"{duration(max(0.0, now - row.seen_at))} ago"
-    tags = {"dtype": card.dtype, "nvlink": "yes" if card.nvlink else "", **card.tags}
+    # Foremost what differs between workers of a kind: a narrow column shows no more.
+    first = {name: card.tags[name] for name in (TEXTS,) if name in card.tags}
+    tags = {**first, "dtype": card.dtype, "nvlink": "yes" if card.nvlink else "", **card.tags}
     shown = (f"{key}={value}" for key, value in tags.items() if value not in {"", "unknown"})
     return (
         offer.name,

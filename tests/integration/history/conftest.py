@@ -103,7 +103,8 @@ def _attempts(random_: random.Random, job: dict[str, Any]) -> list[dict[str, Any
         {
             "job_id": job["id"], "number": n, "worker_id": job["worker_id"],
             "worker_name": job["worker_name"], "card": job["card"],
-            "mode": "encode" if n <= len(ahead) else job["mode"], "pack_size": 2, "outcome": outcome, "failure": None, "error": None,
+            "mode": "encode" if n <= len(ahead) else job["mode"], "pack_size": 2,
+            "outcome": outcome, "failure": None, "error": None,
             "started_at": job["started_at"] + n, "finished_at": None,
             **{f"{phase}_s": _seconds(random_) for phase in
                ("queue", "load", "encode", "sample", "decode", "save")},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from jobs.memory import GIB
 from jobs.records import Quality
-from jobs.routing import Offer
+from jobs.routing import Offer, TextDemand
 from jobs.states import State
 from jobs.store.jobrow import JobRow
 from jobs.waiting import Waiting
@@ -23,6 +24,10 @@ JOB = JobRow(
 )  # fmt: skip
 SMALL = Offer("small", ("full", "lite"), ("null",), 16 * GIB)
 LARGE = replace(SMALL, name="large", memory_bytes=24 * GIB)
+TEXT = replace(JOB, text=TextDemand(gib=20, revision="te-1"))
+ENCODER = replace(SMALL, name="e1", encoders={"null": "te-1"})
+OTHER = replace(ENCODER, encoders={"null": "te-1+int8"})
+NEEDS = "no worker fits: its text waits for a worker with 20 GiB that encodes with te-1; "
 
 
 @pytest.mark.parametrize(
@@ -35,9 +40,21 @@ LARGE = replace(SMALL, name="large", memory_bytes=24 * GIB)
         (replace(JOB, not_before=112.0, attempts=1), (), "attempt 2 of 3 follows in 12 s"),
         (replace(JOB, not_before=99.0, attempts=1), (LARGE,), None),
         (replace(JOB, state=State.RUNNING), (), None),
+        (TEXT, (LARGE, ENCODER), "its text waits to be encoded by e1"),
+        (
+            TEXT,
+            [replace(ENCODER, name=f"e{n}") for n in range(1, 6)],
+            "its text waits to be encoded by e1, e2, e3 and 2 more",
+        ),
+        (TEXT, (LARGE,), f"{NEEDS}live: none that encodes"),
+        (TEXT, (LARGE, OTHER), f"{NEEDS}live: te-1+int8"),
+        (TEXT, (), f"{NEEDS}no worker is live"),
+        (replace(TEXT, paused=True), (), "batch night is paused: `hymo resume night`"),
+        (replace(TEXT, not_before=112.0), (ENCODER,), "attempt 1 of 3 follows in 12 s"),
+        (replace(TEXT, state=State.RUNNING), (ENCODER,), None),
         (replace(JOB, state=State.FAILED, paused=True), (), None),
     ],
 )
-def test_the_reason(job: JobRow, offers: tuple[Offer, ...], reason: str | None) -> None:
+def test_the_reason(job: JobRow, offers: Sequence[Offer], reason: str | None) -> None:
     waiting = Waiting(offers=offers, now=100.0)
     assert [waiting.reason(job), waiting.reason(job)] == [reason, reason]
