@@ -6,10 +6,8 @@ import difflib
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
-from enum import StrEnum
+from dataclasses import fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,27 +20,12 @@ from jobs.memory import GIB
 from jobs.settings import PREFIX, Settings, unknown
 from jobs.store.store import Store
 from worker.device import devices
+from worker.finding import Finding, Health
+from worker.modelcheck import models
+from worker.probe import probe
 
 #: Below this much free space a night's motions may not fit.
 LITTLE_DISK = 2 * GIB
-
-
-class Health(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    BAD = "bad"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's report."""
-
-    check: str
-    health: Health
-    found: str
-    mend: str = ""
 
 
 def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -60,6 +43,7 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]
     yield _broker(settings)
     yield from _devices()
     yield _torch()
+    yield from models(settings, little=LITTLE_DISK)
     yield _workers(settings)
 
 
@@ -79,32 +63,12 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _folders(settings: Settings) -> Iterator[Finding]:
     for name, folder in (("home", settings.home), ("output", settings.output)):
-        existing, fault = _probe(folder)
+        existing, fault = probe(folder)
         if fault is not None:
             mend = f"give this user a folder to write in, or set HYMO_{name.upper()}"
             yield Finding(name, Health.BAD, fault, mend)
             continue
         yield _disk(name, folder, existing)
-
-
-def _probe(folder: Path) -> tuple[Path, str | None]:
-    """The folder, or the nearest one above it that is there, and what keeps us from writing in it.
-
-    A file is really written there (and removed): permissions alone do not tell of read-only file
-    systems, full disks and quotas, nor, to root, of anything.
-    """
-    existing = folder
-    try:
-        while not existing.exists():
-            existing = existing.parent
-        if not existing.is_dir():
-            return existing, f"{existing} is not a folder"
-        with tempfile.NamedTemporaryFile(prefix=".hymo-probe-", dir=existing) as probe:
-            probe.write(b"probe")
-            probe.flush()
-    except OSError as error:
-        return existing, f"{existing} cannot be written ({error.strerror or error})"
-    return existing, None
 
 
 def _disk(name: str, folder: Path, existing: Path) -> Finding:
@@ -120,7 +84,7 @@ def _database(settings: Settings) -> Finding:
     path = _unmade(settings)
     if path is None:
         return _guarded("database", lambda: _schema_of(settings), url)
-    _, fault = _probe(path.parent)
+    _, fault = probe(path.parent)
     if fault is not None:
         mend = "give this user a folder to write in, or set HYMO_DATABASE_URL"
         return Finding("database", Health.BAD, f"{url}: {fault}", mend)

@@ -11,12 +11,13 @@ from jobs.cli.context import App, pass_app
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def doctor(app: App, as_json: bool) -> int:
-    """Check this machine: settings, folders, database, broker, devices, torch, workers.
+    """Check this machine: settings, folders, database, broker, devices, torch, models, workers.
 
     Exits with 1 when something is bad. Nothing is changed.
     """
     from jobs.cli.output import print_json
-    from worker.checkup import Health, examine
+    from worker.checkup import examine
+    from worker.finding import Health
 
     findings = list(examine(app.settings(), app.environ))
     if as_json:
