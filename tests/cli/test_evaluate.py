@@ -143,3 +143,10 @@ def test_what_makes_no_sense_is_refused(
     done = hymo_("evaluate", *words)
     assert done.exit_code == code, done.output
     assert says in done.stderr
+
+
+def test_a_type_that_the_device_lacks_is_said_and_no_other_is_taken(hymo_: Hymo) -> None:
+    done = hymo_("evaluate", "--model", "tiny", "--quick", "--dtype", "tf32")
+    assert done.exit_code == 1, done.output
+    assert "TensorFloat-32" in done.stderr
+    assert done.stdout == ""

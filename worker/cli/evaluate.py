@@ -14,6 +14,7 @@ from jobs.cli.filters import MODES, Words
 from jobs.cli.output import note, print_json
 from jobs.cli.text import clean
 from worker.errors import WorkerError
+from worker.precision import NEEDS, SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,10 +65,10 @@ class EvaluationError(WorkerError):
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda or cuda:<number>.")
 @click.option(
     "--dtype",
-    type=click.Choice(("float32", "bfloat16", "float16")),
-    default="float32",
+    type=click.Choice(tuple(NEEDS)),
+    default=SAFE,
     show_default=True,
-    help="Of the weights.",
+    help="What it is computed in (docs/precision.md).",
 )
 @click.option(
     "--paired",
