@@ -11,9 +11,10 @@ from jobs.cli.context import App, pass_app
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def doctor(app: App, as_json: bool) -> int:
-    """Check this machine: settings, folders, database, broker, devices, torch, models, workers.
+    """Check this machine: folders, database, broker, devices, torch, models, workers.
 
-    Exits with 1 when something is bad. Nothing is changed.
+    Also looks for misspelt settings, the library of an imported text encoder, and room for its
+    texts. Exits with 1 when something is bad. Nothing is changed.
     """
     from jobs.cli.output import print_json
     from worker.checkup import examine
