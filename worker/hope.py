@@ -13,6 +13,13 @@ from worker.errors import StuckError
 
 #: Seconds between two looks.
 EVERY = 2.0
+#: Mends: of jobs that no worker samples, and of those whose text nobody encodes.
+TAKEN = "--models, --serve and --memory say what this machine's workers take"
+TEXTS = (
+    "a worker encodes texts where the encoder is installed (`hymo models import --qwen DIR --clip "
+    "DIR --upstream DIR`) and fits, see --text-plan and --memory; what was encoded with another "
+    "--quantise does not count: `hymo cancel` and `hymo retry` let jobs begin anew"
+)
 
 
 class Hope:
@@ -56,5 +63,5 @@ class Hope:
         reasons = {wanted: misfit(wanted, offers) for wanted in left}
         why = tuple(dict.fromkeys(reason for reason in reasons.values() if reason is not None))
         if None not in reasons.values():
-            mend = "--models, --serve and --memory say what this machine's workers take"
-            raise StuckError(name, sum(left.values()), why, mend)
+            texts = any(wanted.text is not None for wanted in left)
+            raise StuckError(name, sum(left.values()), why, TEXTS if texts else TAKEN)

@@ -19,6 +19,7 @@ from jobs.routing import Offer, TextDemand
 from jobs.spec import JobSpec
 from jobs.states import Failure, State
 from jobs.store.store import Store
+from jobs.waiting import standstill
 
 Hymo = Callable[..., Result]
 
@@ -179,9 +180,12 @@ def test_a_job_says_who_will_encode_its_text(hymo_: Hymo, store: Store) -> None:
     (job,) = json.loads(hymo_("history", *fields).stdout)["jobs"]
     assert job == {"reason": by, "text_revision": REVISION, "class_gib": 8}
     assert "66.7 %" not in hymo_("cards").stdout
+    batch = store.batches.get("night")
+    assert standstill(store, batch, alive=60) == by
     store.workers.stop(1)
     nobody = f"waits for a worker with 20 GiB that encodes with {REVISION}; live: none that encodes"
     assert nobody in hymo_("history").stderr
+    assert nobody in (standstill(store, batch, alive=60) or "")
     shown = hymo_("show", "5").stdout
     assert max(map(len, shown.splitlines())) <= 80
     assert nobody in " ".join(shown.split())
