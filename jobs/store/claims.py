@@ -177,7 +177,7 @@ def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) 
         wanted
         for model in offer.models
         for mode in offer.modes
-        for wanted in _lanes(connection, model, mode, offer.memory_bytes // GIB, offer)
+        for wanted in lanes_of(connection, model, mode, offer.memory_bytes // GIB, offer)
     ]
     if not lanes:
         return None
@@ -185,7 +185,8 @@ def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) 
     return connection.execute(_HEAD, {"head": first}).one_or_none()
 
 
-def _lanes(connection: Connection, model: str, mode: str, most: int, offer: Offer) -> list[Lane]:
+def lanes_of(connection: Connection, model: str, mode: str, most: int, offer: Offer) -> list[Lane]:
+    """The lanes of a model and mode that hold jobs now, up to a class of `most` GiB."""
     found = connection.scalars(classes(), {"model": model, "mode": mode, "most": most})
     return [lane(model, mode, gib, offer) for gib in found]
 
@@ -206,7 +207,7 @@ def _pack(
     """The jobs to take, locked: the head if it is still there, and its company."""
     among = [head.id]
     wanted = max(most, width)
-    lanes = _lanes(connection, head.model, head.mode, head.class_gib, offer) if wanted > 1 else []
+    lanes = lanes_of(connection, head.model, head.mode, head.class_gib, offer) if wanted > 1 else []
     # On PostgreSQL the head may be gone by now, and its lane with it.
     if lanes:
         found = best(lanes, wanted, now=now, steps=head.steps, revision=head.revision)

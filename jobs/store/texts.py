@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import Integer, String, bindparam, func, select, update
 
-from jobs.memory import ENCODE
+from jobs.memory import ENCODE, GIB
 from jobs.records import Claim, Run, Timings
 from jobs.routing import Offer, TextDemand
 from jobs.states import Outcome, State
 from jobs.store.base import CHUNK, Facet, among
-from jobs.store.claims import TAKEABLE, registered, take
+from jobs.store.claims import TAKEABLE, lanes_of, registered, take
 from jobs.store.endings import Ending, fenced, released, write_endings
-from jobs.store.lanes import QUEUED, READY, SAMPLING, WAITING, suits
+from jobs.store.lanes import QUEUED, READY, SAMPLING, WAITING, best
 from jobs.tables import jobs
 
 _MINE = (
@@ -49,16 +49,24 @@ class TextStore(Facet):
     """Sending jobs to wait for their text, and on."""
 
     def upcoming(self, offer: Offer, model: str, n: int) -> list[Waiter]:
-        """The next `n` jobs of a model that this offer could sample, by priority and age."""
-        query = (
-            select(jobs.c.id, jobs.c.prompt)
-            .where(suits(offer), jobs.c.model == model, *READY)
-            .order_by(jobs.c.priority.desc(), jobs.c.id)
-            .limit(n)
-        )
+        """The next `n` jobs of a model that this offer could sample, in the order of claims."""
         with self.read() as connection:
             now = self.present(connection)
-            return [Waiter(row.id, row.prompt) for row in connection.execute(query, {"now": now})]
+            lanes = [
+                wanted
+                for mode in offer.modes
+                for wanted in lanes_of(connection, model, mode, offer.memory_bytes // GIB, offer)
+            ]
+            if not lanes or model not in offer.models:
+                return []
+            ids = list(connection.scalars(*best(lanes, n, now=now)))
+            prompts: dict[int, str] = {}
+            for start in range(0, len(ids), CHUNK):
+                some = among(connection, jobs.c.id, ids[start : start + CHUNK])
+                found = connection.execute(select(jobs.c.id, jobs.c.prompt).where(some))
+                prompts |= {row.id: row.prompt for row in found}
+        # A job may be gone from between the two looks; whoever has it needs nothing of this.
+        return [Waiter(number, prompts[number]) for number in ids if number in prompts]
 
     def park(self, job_ids: Sequence[int], text: TextDemand) -> int:
         """Let queued jobs wait for their text; how many do now that did not before."""

@@ -102,6 +102,15 @@ def test_what_reconcilers_ask_goes_by_index(deep):
     assert any("ix_jobs_unpublished" in line for line in lines)
 
 
+def test_looking_ahead_reads_lanes_and_rows_by_key(deep):
+    with recorded(deep.store.engine) as found:
+        ahead = deep.store.queue.upcoming(deep.worker(gib=24).offer, "tiny", 2500)
+    assert len({each.job_id for each in ahead}) == 2500
+    lines = explained(deep, found)
+    assert walks(lines) == []
+    assert any("ix_jobs_claim" in line for line in lines)
+
+
 def test_what_waits_for_its_text_is_found_by_index_and_passed_over(deep):
     with deep.store.engine.begin() as connection:
         connection.execute(

@@ -14,10 +14,11 @@ from tests.unit.worker.stub import Bench
 from worker.errors import UnencodedError
 from worker.garage import Garage, Stall
 from worker.outage import Outage
-from worker.scribe import Scribe, Turns
+from worker.scribe import Scribe
 from worker.shift import Shift
 from worker.textplan import TextPlan
 from worker.texts import Texts
+from worker.turns import Turns
 
 DEMAND = TextDemand(gib=20, revision="te-1")
 
