@@ -24,7 +24,7 @@ class Encoder(Protocol):
     ) -> Sequence[Any]:
         """One conditioning a prompt."""
 
-    def close(self) -> None:
+    def close(self, *, give_back: bool = True) -> None:
         """Free the device memory."""
 
 
@@ -145,7 +145,8 @@ class Garage:
     def _make_room(self, *, for_encoder: bool) -> None:
         if not self._resident:
             for encoder in self._encoders.values():
-                encoder.close()
+                # It was reserved for this process at the start, and others may want it.
+                encoder.close(give_back=False)
             self._encoders.clear()
         if not self._together or (for_encoder and not self._resident):
             for engine in self._engines.values():

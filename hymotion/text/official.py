@@ -99,11 +99,15 @@ class OfficialEncoder:
         models: list[nn.Module] = [part.model for part in (self._qwen, self._clip) if part]
         return sum(stored_bytes(weight) for model in models for weight in model.parameters())
 
-    def close(self) -> None:
-        """Free the device's memory; the encoder is of no use afterwards."""
+    def close(self, *, give_back: bool = True) -> None:
+        """Free the device's memory; the encoder is of no use afterwards.
+
+        Args:
+            give_back: to the driver, for other processes; else it stays this process's own.
+        """
         self._qwen = self._clip = None
         gc.collect()
-        if self.device.type == "cuda":
+        if give_back and self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def encode(

@@ -25,7 +25,7 @@ class StubEncoder:
     def encode(self, prompts, *, on_batch=None):
         return list(prompts)
 
-    def close(self) -> None:
+    def close(self, *, give_back: bool = True) -> None:
         self.closed = True
 
 

@@ -56,7 +56,7 @@ class Desk:
             on_batch(len(prompts), len(prompts))
         return [f"text of {prompt}" for prompt in prompts]
 
-    def close(self) -> None:
+    def close(self, *, give_back: bool = True) -> None:
         pass
 
     def shift(self) -> Shift:
