@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from jobs import distance
 from jobs.cli.main import hymo
+from jobs.distance import MotionDistance
 from jobs.memory import GIB
 from jobs.records import Claim, Failed, NewJob, Run, Success, Timings, WorkerCard
 from jobs.routing import Offer, TextDemand
@@ -90,7 +92,9 @@ def _won(claim: Claim, run: Run) -> Success:
     return Success(claim, timings, 3_000_000_000, (), run=run)
 
 
-def test_texts_encoded_ahead_are_a_group_of_their_own(hymo_: Hymo) -> None:
+def test_texts_encoded_ahead_are_a_group_of_their_own(
+    hymo_: Hymo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = json.loads(hymo_("history", "stats", "--json").stdout)
     encoding, sampling = found["groups"]
     assert (encoding["card"], encoding["mode"]) == (A100, "encode")
@@ -106,6 +110,11 @@ def test_texts_encoded_ahead_are_a_group_of_their_own(hymo_: Hymo) -> None:
     assert [line.split()[3:] for line in shown.stdout.splitlines()[1:2]] == [
         ["3", "66.7", "%", "20.2", "s", "17.0", "GB"]
     ]
+    # They have no motions, so nothing is missing where all others have a distance.
+    far = MotionDistance(12.3, 11.0, 14.0, 5000, 142, "r1")
+    monkeypatch.setattr(distance, "distances", lambda *_: {(V100, "full"): far})
+    assert hymo_("history", "stats").stderr.startswith(f"FMD of {V100} full: 12.3")
+    assert "FMD —" not in hymo_("history", "stats").stderr
 
 
 def test_upkeep_as_json(hymo_: Hymo) -> None:

@@ -43,6 +43,11 @@ NEEDS = "no worker fits: its text waits for a worker with 20 GiB that encodes wi
         (TEXT, (LARGE, ENCODER), "its text waits to be encoded by e1"),
         (
             TEXT,
+            (replace(ENCODER, name="planned", declared=True), ENCODER),
+            "its text waits to be encoded by e1",
+        ),
+        (
+            TEXT,
             [replace(ENCODER, name=f"e{n}") for n in range(1, 6)],
             "its text waits to be encoded by e1, e2, e3 and 2 more",
         ),
