@@ -25,7 +25,7 @@ COPY hymotion ./hymotion
 COPY jobs ./jobs
 COPY worker ./worker
 COPY migrations ./migrations
-RUN pip install -c constraints.txt '.[postgres]'
+RUN pip install -c constraints.txt '.[postgres,official]'
 
 RUN useradd --uid 1000 --create-home hymo \
     && install --directory --owner hymo --group hymo /var/lib/hymo

@@ -19,9 +19,7 @@ from jobs.url import broker_fault, database_fault, key_fault, rewriter_fault
 
 PREFIX = "HYMO_"
 #: Variables of that prefix that are no settings: of the command line, and of docker-compose.yml.
-OTHERS = frozenset(
-    {"HYMO_TRACEBACK", "HYMO_MODELS", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"}
-)
+OTHERS = frozenset({"HYMO_TRACEBACK", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"})
 #: Numbers that must be more than 0: the pauses of a loop, and what is compared with them.
 POSITIVE = frozenset({"lease", "renew", "reconcile", "rewriter_timeout", "embeddings_gib"})
 #: Numbers whose least value is not 0.

@@ -97,9 +97,8 @@ def test_there_are_no_passwords_but_those_of_the_env_file() -> None:
     used = re.findall(r"(?<!\$)\$\{(\w+)([^}]*)\}", TEXT)
     assert {name for name, _ in used} == offered.keys()
     for name, rest in used:
-        if name != "HYMO_MODELS":
-            assert rest.startswith(":?"), f"{name} must have no default"
-            assert offered[name] == "", f"{name} must be empty in .env.example"
+        assert rest.startswith(":?"), f"{name} must have no default"
+        assert offered[name] == "", f"{name} must be empty in .env.example"
     lines = [line for line in TEXT.splitlines() if re.search("PASSWORD|requirepass|AUTH", line)]
     assert all("$" in line for line in lines if not line.lstrip().startswith("#"))
     ignored = (ROOT / ".gitignore").read_text("utf-8").splitlines()
