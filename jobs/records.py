@@ -164,6 +164,7 @@ class Run:
         loads: how many models were loaded for it.
         numerics_step: the solver step at which a faster type left the finite numbers, before the
             motion was sampled again in `dtype`.
+        numerics_dtype: that type.
     """
 
     dtype: str | None = None
@@ -171,6 +172,7 @@ class Run:
     embedding: str | None = None
     loads: int | None = None
     numerics_step: int | None = None
+    numerics_dtype: str | None = None
 
 
 @dataclass(frozen=True)

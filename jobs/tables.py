@@ -263,13 +263,14 @@ attempts = Table(
     Column("penetration_mm", Double),
     Column("jitter", Double),
     # What the motion was computed in, where the text encoder was kept meanwhile (`jobs.texts`),
-    # whether the text was found or encoded (hit, made), how many models were loaded for it, and the
-    # step at which a faster number type failed.
+    # whether the text was found or encoded (hit, made), how many models were loaded for it, and at
+    # which step which faster number type failed.
     Column("dtype", String(16)),
     Column("plan", String(16)),
     Column("embedding", String(8)),
     Column("loads", Integer),
     Column("numerics_step", Integer),
+    Column("numerics_dtype", String(16)),
     UniqueConstraint("job_id", "number"),
     CheckConstraint(
         "outcome IN ('running', 'succeeded', 'failed', 'cancelled', 'released', 'encoded')",

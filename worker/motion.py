@@ -148,6 +148,7 @@ class MotionEngine:
                 embedding=self._embeddings[place],
                 loads=self._loads if place == 0 else 0,
                 numerics_step=self._fell.get(place),
+                numerics_dtype=self._used if place in self._fell else None,
             )
             for place in range(len(claims))
         ]

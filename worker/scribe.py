@@ -37,6 +37,8 @@ AHEAD = 4096
 #: Waiting jobs looked at for a round, and texts claimed in one go: what a lease is held for.
 WINDOW = 2048
 ROUND = 64
+#: Seconds between two looks for jobs that wait for an encoder which nobody has.
+STRAYS = 60.0
 #: Seconds that loading an encoder may take without a sign of progress.
 LOADING = 600.0
 
@@ -49,6 +51,7 @@ class _Desk:
     demand: TextDemand
     first_seen: float | None = None
     ended: float = field(default=float("-inf"))
+    looked: float = field(default=float("-inf"))
 
 
 class Scribe:
@@ -93,6 +96,7 @@ class Scribe:
         self._keeper = keeper
         self._stamp = stamp
         self._lease = settings.lease
+        self._alive = settings.alive
         self._backoff = exponential(settings.backoff)
         self._outage = outage
         self._stopping = stopping
@@ -137,7 +141,22 @@ class Scribe:
             if desk.texts.plan.encodes
         )
 
+    def _free_strays(self, model: str, desk: _Desk) -> None:
+        """Jobs may wait for an encoder that was replaced since, or is quantised otherwise now."""
+        now = self._clock()
+        if now - desk.looked < STRAYS:
+            return
+        desk.looked = now
+        offers = self._outage.ride(lambda: self._store.workers.offers(alive=self._alive))
+        encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
+        encoders.add(desk.demand.revision)
+        freed = self._outage.ride(lambda: self._store.queue.free_strays(model, encoders))
+        if freed:
+            log.info("%d jobs waited for a text encoder that no worker has", freed)
+
     def _due(self, model: str, desk: _Desk, *, idle: bool) -> bool:
+        if idle:
+            self._free_strays(model, desk)
         if not desk.texts.plan.encodes:
             return False
         revision = desk.demand.revision

@@ -165,8 +165,9 @@ def how_run(attempt: AttemptRow) -> str:
     if run.loads:
         parts.append(f"{plural(run.loads, 'model')} loaded")
     if run.numerics_step is not None:
+        broke = run.numerics_dtype or "a faster number type"
         parts.append(
-            f"a faster number type left the finite numbers at step {run.numerics_step}: "
+            f"{broke} left the finite numbers at step {run.numerics_step}: "
             f"sampled again in {run.dtype}"
         )
     return "; ".join(parts)

@@ -152,7 +152,8 @@ def best(
         now: epoch seconds.
         steps, revision: if steps are given, jobs of these alone that may share a pack.
     """
-    values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": revision or None}
+    own = None if steps is None else revision
+    values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": own}
     for number, wanted in enumerate(lanes):
         values |= {
             f"model_{number}": wanted.model,

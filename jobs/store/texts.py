@@ -7,7 +7,7 @@ every job to its sampling class, and the first worker that finds the text missin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Integer, String, bindparam, func, select, update
@@ -100,6 +100,25 @@ class TextStore(Facet):
         with self.read() as connection:
             values = self._values(model, revision, n) | {"now": self.present(connection)}
             return int(connection.execute(_CROWD, values).scalar_one())
+
+    def free_strays(self, model: str, encoders: Collection[str]) -> int:
+        """Let jobs go that wait for an encoder which nobody has (any more): whoever samples them
+        next sends them to wait for its own. How many there were, a chunk at most.
+
+        Args:
+            model: of the jobs.
+            encoders: revisions that somebody has.
+        """
+        query = (
+            select(jobs.c.id)
+            .where(WAITING, jobs.c.text_revision.not_in(list(encoders)), jobs.c.model == model)
+            .where(QUEUED)
+            .order_by(jobs.c.id)
+            .limit(CHUNK)
+        )
+        with self.read() as connection:
+            strays = list(connection.scalars(query))
+        return self.unpark(strays)
 
     def claim_texts(
         self, worker_id: int, job_ids: Sequence[int], *, revision: str, lease: float

@@ -29,6 +29,7 @@ _ATTEMPTS: dict[str, sa.types.TypeEngine[Any]] = {
     "embedding": sa.String(8),
     "loads": sa.Integer(),
     "numerics_step": sa.Integer(),
+    "numerics_dtype": sa.String(16),
 }
 _WORKERS = ("revisions", "encoders")
 _OUTCOMES = ("running", "succeeded", "failed", "cancelled", "released")

@@ -60,7 +60,11 @@ def store(sqlite_url: str) -> Iterator[Store]:
             queue.encoded([claim], timings, run, peak_memory_bytes=17_000_000_000)
         queue.fail([Failed(claims[2], Failure.ERROR, "boom")], backoff=lambda _: 0.0)
         claims = queue.claim(v100, sampler.offer, job_id=None, limit=3, lease=1000)
-        runs = (replace(HIT, loads=1), HIT, replace(HIT, dtype="float32", numerics_step=2))
+        runs = (
+            replace(HIT, loads=1),
+            HIT,
+            replace(HIT, dtype="float32", numerics_step=2, numerics_dtype="float16"),
+        )
         queue.succeed([_won(*each) for each in zip(claims, runs, strict=True)], publish=_nothing)
         yield opened
 
@@ -170,14 +174,15 @@ def test_show_tells_how_each_attempt_was_run(hymo_: Hymo) -> None:
     assert "1  encoded    a100" in shown
     assert "attempt 1  encoded the text ahead (text plan staged); 1 model loaded\n" in shown
     again = " ".join(hymo_("show", "3").stdout.split())
-    assert "text found encoded (text plan remote); computed in float32; a faster number" in again
-    assert "type left the finite numbers at step 2: sampled again in float32" in again
+    assert "text found encoded (text plan remote); computed in float32; float16 left the" in again
+    assert "finite numbers at step 2: sampled again in float32" in again
     assert "encode: error" in hymo_("show", "4").stdout
     (job,) = json.loads(hymo_("show", "1", "--json").stdout)["jobs"]
     assert [each["mode"] for each in job["tries"]] == ["encode", "full"]
     assert job["tries"][0]["outcome"] == "encoded"
     assert job["tries"][1]["run"] == {
         "dtype": "float16", "plan": "remote", "embedding": "hit", "loads": 1, "numerics_step": None,
+        "numerics_dtype": None,
     }  # fmt: skip
 
 

@@ -222,3 +222,8 @@ def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
     while pack := farm.claim(hand, limit=3):
         packs.append([claim.job_id for claim in pack])
     assert sorted(packs) == [[ids[0]], [ids[1]], [ids[2]], [ids[3], ids[4]]]
+
+
+def test_jobs_without_a_revision_share_a_pack(farm):
+    farm.jobs(3, revision="")
+    assert len(farm.claim(farm.worker(), limit=9)) == 3

@@ -115,6 +115,7 @@ def test_only_what_broke_is_sampled_again(pack: Callable[[str], list[Claim]]) ->
     runs = rig.engine.runs(claims)
     assert [run.dtype for run in runs] == ["float16", SAFE, "float16", SAFE]
     assert [run.numerics_step for run in runs] == [None, 2, None, 2]
+    assert [run.numerics_dtype for run in runs] == [None, "float16", None, "float16"]
     # Each in its own place: the seed alone tells them apart.
     # Each in its own place: packs of other sizes round otherwise, other seeds are whole units away.
     for latent, other in zip(latents, plain.sample(claims), strict=True):

@@ -168,6 +168,20 @@ def test_where_nothing_is_encoded_jobs_wait_for_somebody_else(desk: Desk, plan: 
     assert desk.bench.store.delivery.waiting() == {"hymo.full.24": 2}
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_jobs_that_wait_for_an_encoder_nobody_has_go_on(desk: Desk, there: bool) -> None:
+    numbers = desk.bench.insert(*"ab")
+    desk.bench.store.queue.park(list(numbers.values()), TextDemand(gib=20, revision="te-old"))
+    if there:
+        desk.bench.offer = replace(desk.bench.offer, encoders={"null": "te-old"})
+        desk.bench.register()
+    shift = desk.shift()
+    shift.look_around()
+    shift.look_around()
+    wanted = "queued" if there else "succeeded"
+    assert desk.bench.states() == {"a": wanted, "b": wanted}
+
+
 def test_a_resident_encoder_encodes_the_pack_itself_and_for_others(desk: Desk) -> None:
     desk.plan = TextPlan.RESIDENT
     numbers = desk.bench.insert(*"abcd")
