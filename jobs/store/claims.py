@@ -186,7 +186,13 @@ def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) 
 
 
 def lanes_of(connection: Connection, model: str, mode: str, most: int, offer: Offer) -> list[Lane]:
-    """The lanes of a model and mode that hold jobs now, up to a class of `most` GiB."""
+    """The lanes of a model and mode that hold jobs now, up to a class of `most` GiB.
+
+    None of a mode whose weights the offer lacks, though it serves that mode of other models.
+    """
+    own = offer.revisions.get(model)
+    if own is not None and mode not in own:
+        return []
     found = connection.scalars(classes(), {"model": model, "mode": mode, "most": most})
     return [lane(model, mode, gib, offer) for gib in found]
 

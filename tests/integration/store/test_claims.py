@@ -227,3 +227,16 @@ def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
 def test_jobs_without_a_revision_share_a_pack(farm):
     farm.jobs(3, revision="")
     assert len(farm.claim(farm.worker(), limit=9)) == 3
+
+
+def test_a_mode_whose_weights_a_worker_lacks_is_left_to_others(farm, make_job):
+    """It serves the mode all the same: of another model."""
+    farm.insert(
+        make_job("lacks", gib=8, mode="lite", model="tiny", priority=9),
+        make_job("other-model", gib=8, mode="lite", model="null"),
+        make_job("has", gib=8, mode="full", model="tiny"),
+    )
+    hand = farm.worker(revisions={"tiny": {"full": "r1"}})
+    taken = [claim.custom_id for _ in range(3) for claim in farm.claim(hand)]
+    assert sorted(taken) == ["has", "other-model"]
+    assert farm.store.queue.upcoming(hand.offer, "tiny", 9) == []
