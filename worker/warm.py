@@ -9,6 +9,7 @@ from jobs.models import model_entry
 from jobs.records import Claim
 from jobs.spec import MIN_FRAMES
 from worker.engine import Engine
+from worker.errors import BrokenError, NotFiniteError
 from worker.garage import Garage
 
 log = logging.getLogger(__name__)
@@ -18,18 +19,27 @@ PROMPT = "a person stands"
 
 def warm_up(garage: Garage) -> None:
     """Run one short motion on every engine, encode a text where an encoder stays, and log what it
-    took."""
+    took.
+
+    What comes out is no motion: one step, of a text that may be zeros. Numbers that cannot be used
+    are said and end nothing; jobs find out for themselves, each alone.
+    """
     for model in garage.encoding:
         garage.encoder(model).encode([PROMPT])
     for model, mode in garage.served:
         engine = garage.engine(model, mode)
         start = time.perf_counter()
         engine.start_measuring()
-        claim = _claim(engine)
-        latents = engine.sample([claim], [engine.blank()], _on_step)
-        motions = engine.decode(latents)
-        engine.measure(motions)
-        engine.features(motions)
+        try:
+            latents = engine.sample([_claim(engine)], [engine.blank()], _on_step)
+            motions = engine.decode(latents)
+            engine.measure(motions)
+            engine.features(motions)
+        except (BrokenError, NotFiniteError) as error:
+            log.warning(
+                "%s %s warmed up with numbers that cannot be used, and takes jobs all the same: %s",
+                engine.model, engine.mode, error,
+            )  # fmt: skip
         log.info(
             "%s %s warmed up in %.2f s, peak %.2f GiB",
             engine.model, engine.mode, time.perf_counter() - start, engine.peak_memory() / 2**30,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import pytest
 
 from jobs.records import Claim, Quality
 from tests.unit.worker.stub import StubEngine
 from worker.engine import NullEngine
+from worker.errors import BrokenError, NotFiniteError
 from worker.garage import Garage, Stall
 from worker.meter import ResidentMeter
 from worker.warm import warm_up
@@ -34,6 +37,36 @@ def test_warming_up_runs_every_engine_once() -> None:
     stalls = {key: Stall(lambda each=each: each) for key, each in engines.items()}
     warm_up(Garage(engines=stalls, budget=2**30))
     assert [engine.steps for engine in engines.values()] == [1, 1]
+
+
+def test_warming_up_with_unusable_numbers_is_said_and_ends_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One step from a text of zeros: a motion of it may explode where no job's would."""
+
+    def explode(phase: str, _pack: Sequence[Claim]) -> None:
+        if phase == "step":
+            raise BrokenError("exploding, up to 7e5", [0])
+
+    def not_finite(phase: str, _pack: Sequence[Claim]) -> None:
+        if phase == "measure":
+            raise NotFiniteError([0])
+
+    bad = StubEngine(mode="full", sabotage=explode)
+    worse = StubEngine(mode="lite", sabotage=not_finite)
+    good = StubEngine(model="tiny", mode="full")
+    engines = {
+        ("hy-motion-1.0", "full"): bad,
+        ("hy-motion-1.0", "lite"): worse,
+        ("tiny", "full"): good,
+    }
+    stalls = {key: Stall(lambda each=each: each) for key, each in engines.items()}
+    warm_up(Garage(engines=stalls, budget=2**30))
+    assert good.steps == 1
+    said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(said) == 2
+    assert "exploding, up to 7e5" in said[0]
+    assert "lite warmed up with numbers that cannot be used" in said[1]
 
 
 def test_the_resident_set_is_a_peak_of_its_samples() -> None:
