@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def run_remove(home: Path, name: str, only: str | None, *, yes: bool, as_json: b
     size = sum(_size(path) for path in paths)
     what = f"{name} {only}" if only else name
     if not yes:
-        click.confirm(f"Remove {what}, {file_size(size)}?", abort=True, err=True)
+        _ask(f"Remove {what}, {file_size(size)}?")
     with models_lock(home):
         if only is not None:
             _forget(folder, only)
@@ -61,6 +62,21 @@ def run_remove(home: Path, name: str, only: str | None, *, yes: bool, as_json: b
         print_json(document)
     else:
         note(f"removed {clean(what)}, {file_size(size)}")
+
+
+def _ask(question: str) -> None:
+    """Go on only if somebody agrees; raises `click.Abort`, or `click.UsageError` with nobody to
+    ask."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        # The end of the input looks to click as Ctrl-C does.
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise click.UsageError("nobody answers: give --yes where there is no terminal") from None
+    if not agreed:
+        raise click.Abort
 
 
 def _paths(folder: Path, partial: Path, only: str | None) -> list[Path]:

@@ -103,6 +103,10 @@ def test_remove_asks_and_leaves_nothing(models: Models, given: list[str], home: 
     assert done.exit_code == 130
     assert "Remove hy-motion-1.0" in done.stderr
     assert tree(home) == before
+    unasked = models("remove", NAME, stdin="")
+    assert unasked.exit_code == 2
+    assert "give --yes" in unasked.stderr
+    assert tree(home) == before
     found = document(models("remove", NAME, "--yes", "--json"))
     assert (found["schema"], found["name"]) == ("hymo.remove/1", NAME)
     assert found["bytes"] > 1_000_000
