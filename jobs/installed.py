@@ -86,6 +86,11 @@ class InstalledModel:
         text = 0 if self.text is None else self.text.bytes
         return text + sum(mode.bytes for mode in self.modes.values())
 
+    def revision(self, mode: str) -> str:
+        """What motions of a mode depend on: its weights, and the text encoder if one is known."""
+        weights = self.modes[mode].revision
+        return weights if self.text is None else f"{weights}+{self.text.revision}"
+
     def sums(self) -> Iterator[tuple[Path, str]]:
         """Every file with the sha256 that it should have."""
         for mode in self.modes.values():

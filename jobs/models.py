@@ -110,7 +110,8 @@ class Catalog:
     """The models with the revisions that are installed on this machine.
 
     Attributes:
-        installed: model → mode → revision, of models that were imported.
+        installed: model → mode → revision, of models that were imported: of the weights and of the
+            text encoder, since the motions depend on both.
         models: all that is known of them.
     """
 
@@ -123,7 +124,7 @@ class Catalog:
         models = Installed.read(home).models
         return cls(
             {
-                name: {mode: each.revision for mode, each in model.modes.items()}
+                name: {mode: model.revision(mode) for mode in model.modes}
                 for name, model in models.items()
                 if name in CATALOG
             },

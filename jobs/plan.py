@@ -99,8 +99,14 @@ class Router:
         return {
             mode: revision
             for mode in MODES
-            if (revision := installed.get(mode) or self._offered(model, mode)) is not None
+            if (revision := self._revision(model, mode, installed.get(mode))) is not None
         }
+
+    def _revision(self, model: str, mode: str, installed: str | None) -> str | None:
+        offered = self._offered(model, mode)
+        # Workers that quantise the same encoder: their motions are others, and say so.
+        quantised = offered is not None and offered.startswith(f"{installed}+")
+        return offered if installed is None or quantised else installed
 
     def _offered(self, model: str, mode: str) -> str | None:
         """The revision that most workers have, live ones before declared ones."""

@@ -50,8 +50,23 @@ class WeightsError(WorkerError):
         self.modes = modes
 
 
+class EncoderError(WorkerError):
+    """A text encoder that is installed and cannot be used here."""
+
+    exit_code = 2
+
+    def __init__(self, model: str, reason: str, mend: str) -> None:
+        super().__init__(
+            f"the text encoder of {model} cannot be used: {reason}: {mend}; "
+            "or leave texts to another worker with --text-plan cached"
+        )
+        self.model = model
+
+
 class EngineError(WorkerError):
-    """The model library cannot load or run a model on this device."""
+    """The model library cannot load or run a model on this device. Starting again mends nothing."""
+
+    exit_code = 2
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"no job can be done here: {reason}")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from jobs.records import Batch
-from jobs.routing import Offer, misfit
+from jobs.routing import Demand, Offer, misfit
 from jobs.states import State
 from jobs.store.store import Store
 from worker.errors import StuckError
@@ -14,6 +14,10 @@ from worker.errors import StuckError
 #: Seconds between two looks.
 EVERY = 2.0
 #: Mends: of jobs that no worker samples, and of those whose text nobody encodes.
+WEIGHTS = (
+    "import the weights and the encoder that they ask for again, or submit the file under another "
+    "--batch to have it made with what is there"
+)
 TAKEN = "--models, --serve and --memory say what this machine's workers take"
 TEXTS = (
     "a worker encodes texts where the encoder is installed (`hymo models import --qwen DIR --clip "
@@ -63,5 +67,17 @@ class Hope:
         reasons = {wanted: misfit(wanted, offers) for wanted in left}
         why = tuple(dict.fromkeys(reason for reason in reasons.values() if reason is not None))
         if None not in reasons.values():
-            texts = any(wanted.text is not None for wanted in left)
-            raise StuckError(name, sum(left.values()), why, TEXTS if texts else TAKEN)
+            raise StuckError(name, sum(left.values()), why, _mend(left, offers))
+
+
+def _mend(left: Iterable[Demand], offers: Sequence[Offer]) -> str:
+    """What helps jobs that nobody takes."""
+    if any(wanted.text is not None for wanted in left):
+        return TEXTS
+    known = {model for offer in offers for model in offer.models}
+    replaced = any(
+        wanted.model in known
+        and not any(o.has(wanted.model, wanted.mode, wanted.revision) for o in offers)
+        for wanted in left
+    )
+    return WEIGHTS if replaced else TAKEN

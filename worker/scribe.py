@@ -224,8 +224,8 @@ class Scribe:
         """Claim jobs, one a text, and encode these; the claims whose text is there now."""
         if self._meter is not None:
             self._meter.reset()
-        with self._stamp.granted(LOADING):
-            self._garage.encoder(model)
+        if not desk.texts.plan.encodes or not self._load(model, desk):
+            return []
         claims = self._outage.ride(
             lambda: self._store.queue.claim_texts(
                 self._worker_id, job_ids, revision=desk.demand.revision, lease=self._lease
@@ -238,6 +238,22 @@ class Scribe:
             return self._encode(desk, claims, load=self._garage.owed_encoding(model))
         finally:
             self._keeper.hold(())
+
+    def _load(self, model: str, desk: _Desk) -> bool:
+        """Load the encoder. One that cannot be loaded is given up: jobs wait for another worker,
+        and this one goes on with what is encoded already."""
+        try:
+            with self._stamp.granted(LOADING):
+                self._garage.encoder(model)
+        except Exception as error:  # noqa: BLE001 — files of the user's, a library, a device
+            log.error(  # noqa: TRY400 — `problem` has the traceback where nobody foresaw it
+                "the text encoder of %s cannot be loaded, and is given up: %s",
+                model, problem(error).error,
+            )  # fmt: skip
+            desk.texts.plan = TextPlan.CACHED
+            self._outage.ride(lambda: self._store.workers.give_up_encoder(self._worker_id, model))
+            return False
+        return True
 
     def _encode(self, desk: _Desk, claims: Sequence[Claim], *, load: Owed) -> list[Claim]:
         """Encode a text for each claim. What fails is tried again in halves, so that a bad text

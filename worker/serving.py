@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from jobs.errors import SettingsError
@@ -13,7 +14,7 @@ from jobs.models import Catalog, model_entry
 from jobs.routing import TextDemand
 from jobs.spec import DEFAULT_FRAMES
 from worker.device import Device
-from worker.errors import BudgetError, WeightsError
+from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions
 from worker.precision import choose
 from worker.textplan import TextNeeds, TextPlan, choose_plan
@@ -144,6 +145,8 @@ def _serving(
     if not revisions:
         raise WeightsError(name, options.modes, tuple(entry.revisions))
     model = catalog.models.get(name)
+    if model is not None and model.text is not None and options.quantise is not None:
+        revisions = {mode: f"{each}+{options.quantise}" for mode, each in revisions.items()}
     if model is None:
         return Serving(name, dtype, {}, revisions, {}, {}, None)
     weights = {mode: model.modes[mode].numbers * WIDTH[dtype] + WORKSPACE for mode in revisions}
@@ -187,13 +190,34 @@ def _texts(
     )
     suffix = f"+{options.quantise}" if options.quantise else ""
     revision = f"{text.revision}{suffix}"
+    plan = choose_plan(needs, budget, asked=options.text_plan, able=_encodes(device))
+    if plan.encodes:
+        check_libraries(model.name, options.quantise, device)
     return Texts(
-        plan=choose_plan(needs, budget, asked=options.text_plan, able=_encodes(device)),
+        plan=plan,
         revision=revision,
         folder=text.folder,
         demand=TextDemand(gib=class_gib(size + ENCODER_WORK), revision=revision),
         weights=size,
     )
+
+
+def check_libraries(model: str, quantise: str | None, device: Device) -> None:
+    """Refuse to encode without the libraries for it: it would fail at the first load.
+
+    Raises:
+        EncoderError: one is missing, or the device cannot quantise so.
+    """
+    needed = {"transformers": "official", **({"torchao": "quantised"} if quantise else {})}
+    for library, extra in needed.items():
+        if find_spec(library) is None:
+            raise EncoderError(
+                model, f"it needs the library {library}", f"pip install 'hymo[{extra}]'"
+            )
+    if quantise == "int4" and (device.capability or (0, 0)) < BFLOAT16:
+        raise EncoderError(
+            model, f"{device.name} cannot keep it in int4", "leave --quantise out, or give int8"
+        )
 
 
 def _encodes(device: Device) -> bool:

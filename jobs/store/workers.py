@@ -58,6 +58,16 @@ class WorkerStore(Facet):
                 .values(dtype=dtype, tags={**before, **tags})
             )
 
+    def give_up_encoder(self, worker_id: int, model: str) -> None:
+        """Note that a worker encodes no texts of a model any more."""
+        with self.write() as connection:
+            row = select(workers.c.encoders).where(workers.c.id == worker_id).with_for_update()
+            before = connection.execute(row).scalar_one_or_none() or {}
+            left = {name: revision for name, revision in before.items() if name != model}
+            connection.execute(
+                update(workers).where(workers.c.id == worker_id).values(encoders=left)
+            )
+
     def stop(self, worker_id: int) -> None:
         """Note that the worker ended by itself."""
         with self.write() as connection:

@@ -134,7 +134,8 @@ def _document(done: Imported, plan: Plan, seconds: float) -> dict[str, Any]:
 
 def _print_done(done: Imported, seconds: float) -> None:
     parts = {
-        part: revision + ("" if part in done.fresh else " (was there already, the same)")
+        part: revision
+        + ("" if part in done.fresh else " (was there already, the same; verify reads it)")
         for part, revision in done.revisions.items()
     }
     pairs = {**parts, "folder": str(done.folder), "took": duration(seconds)}

@@ -64,8 +64,8 @@ def _document(
         "folder": None if model is None else str(model.folder),
         "imported_at": None if model is None else model.imported_at,
         "modes": {
-            mode: {"revision": revision, **_sizes(model, mode)}
-            for mode, revision in entry.revisions.items()
+            mode: {"revision": _revision(entry, model, mode), **_sizes(model, mode)}
+            for mode in entry.revisions
         },
         "text": None
         if text is None
@@ -81,6 +81,13 @@ def _document(
     if full and model is not None:
         document |= {"licence": dict(model.licence), "sources": [dict(s) for s in model.sources]}
     return document
+
+
+def _revision(entry: ModelEntry, model: InstalledModel | None, mode: str) -> str:
+    """Of the weights alone; a job's has that of the text encoder behind it. Empty: not here."""
+    if model is not None and mode in model.modes:
+        return model.modes[mode].revision
+    return entry.revisions.get(mode, "")
 
 
 def _sizes(model: InstalledModel | None, mode: str) -> Mapping[str, object]:
@@ -99,7 +106,7 @@ def _rows(entry: ModelEntry, model: InstalledModel | None) -> Iterator[tuple[str
         yield (
             entry.name,
             mode,
-            entry.revisions.get(mode, ""),
+            _revision(entry, model, mode),
             "" if own is None else file_size(own.bytes),
             _text(entry, model),
             "yes" if there else f"no: hymo models import --{mode} DIR",
@@ -117,7 +124,7 @@ def _text(entry: ModelEntry, model: InstalledModel | None) -> str:
 def _pairs(entry: ModelEntry, model: InstalledModel | None) -> Iterator[tuple[str, str]]:
     yield "by default", f"{entry.steps} steps, guidance {entry.guidance:g}"
     for mode in MODES:
-        yield mode, entry.revisions.get(mode) or f"not here: hymo models import --{mode} DIR"
+        yield mode, _revision(entry, model, mode) or f"not here: hymo models import --{mode} DIR"
         if model is not None and mode in model.modes:
             own = model.modes[mode]
             linked = ", a link" if own.linked else ""

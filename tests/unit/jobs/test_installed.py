@@ -133,6 +133,16 @@ def test_jobs_get_the_installed_revision(tmp_path: Path) -> None:
     assert Router([others], catalog).of(Asked(NAME, "full", 100)).misfit is not None
 
 
+def test_a_job_depends_on_the_text_encoder_and_on_how_workers_keep_it(tmp_path: Path) -> None:
+    text = {"folder": None, "revision": "te-1", "bytes": 0, "qwen_bytes": 0, "clip_bytes": 0}
+    install(tmp_path, "full", text=text)
+    catalog = Catalog.read(tmp_path)
+    assert route("full", [], catalog) == ("full", "st-full+te-1")
+    assert route("full", [offer("w", full="st-full+te-2")], catalog)[1] == "st-full+te-1"
+    smaller = offer("w", full="st-full+te-1+int8")
+    assert route("full", [smaller], catalog) == ("full", "st-full+te-1+int8")
+
+
 @pytest.mark.parametrize("only", ["full", "lite"])
 def test_auto_is_what_is_installed(tmp_path: Path, only: str) -> None:
     install(tmp_path, only)

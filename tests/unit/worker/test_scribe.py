@@ -247,6 +247,26 @@ def test_a_resident_worker_goes_on_without_keeping_texts(desk: Desk) -> None:
     assert desk.bench.states() == {"a": "succeeded"}
 
 
+def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(desk: Desk) -> None:
+    desk.bench.offer = replace(desk.bench.offer, encoders={"null": "te-1"})
+    desk.bench.worker_id = desk.bench.register()
+    desk.kept["prompt b"] = "text"
+    numbers = desk.bench.insert(*[f"j{i:03}" for i in range(70)], "b")
+    desk.bench.store.queue.park([numbers["j000"], numbers["j001"]], DEMAND)
+
+    def load() -> Any:
+        desk.loads.append("encoder")
+        raise OSError("no such file: model.safetensors")
+
+    desk._encoder = load  # type: ignore[method-assign]
+    desk.shift().look_around()
+    assert desk.loads.count("encoder") == 1
+    assert desk.bench.job("b")["state"] == "succeeded"
+    assert len(desk.waiting()) == 70
+    (offer,) = [o for o in desk.bench.store.workers.offers(alive=60) if o.encoders != {}] or [None]
+    assert offer is None
+
+
 def test_draining_ends_before_the_next_round(desk: Desk) -> None:
     desk.bench.insert(*[f"j{i:03}" for i in range(150)])
     desk.sabotage = lambda _: desk.bench.draining.set()

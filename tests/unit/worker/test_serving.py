@@ -12,7 +12,7 @@ from jobs.memory import GIB, class_gib
 from jobs.models import Catalog, model_entry
 from worker.budget import plan_budget
 from worker.device import Device
-from worker.errors import BudgetError, WeightsError
+from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions
 from worker.serving import Household, keep_house
 from worker.textplan import TextPlan
@@ -44,8 +44,7 @@ def catalog(*modes: str, encoder: InstalledText | None) -> Catalog:
         for mode in modes
     }  # fmt: skip
     model = InstalledModel(NAME, Path("/m"), "", found, encoder, {}, ())
-    revisions = {mode: each.revision for mode, each in found.items()}
-    return Catalog({NAME: revisions}, {NAME: model})
+    return Catalog({NAME: {mode: model.revision(mode) for mode in found}}, {NAME: model})
 
 
 BOTH = catalog("full", "lite", encoder=text())
@@ -114,6 +113,19 @@ def test_jobs_wait_in_the_class_of_the_encoder() -> None:
     assert smaller.texts is not None
     assert smaller.texts.demand.gib == 12
     assert smaller.texts.demand.revision == "te-0123456789ab+int8"
+    assert smaller.revisions["full"] == "st-full+te-0123456789ab+int8"
+
+
+def test_what_is_needed_to_encode_is_missed_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(EncoderError, match="cannot keep it in int4"):
+        house(Device("cpu", "CPU", 64 * GIB), quantise="int4")
+    monkeypatch.setattr("worker.serving.find_spec", lambda name: None)
+    with pytest.raises(EncoderError, match=r"transformers: pip install 'hymo\[official\]'.*cached"):
+        house(card(80))
+    assert plan(house(card(80), text_plan="cached")) is TextPlan.CACHED
+    assert plan(house(card(8))) is TextPlan.REMOTE
 
 
 def test_without_the_encoders_files_nothing_is_encoded() -> None:
@@ -127,7 +139,7 @@ def test_without_the_encoders_files_nothing_is_encoded() -> None:
 
 def test_one_mode_is_enough_and_none_is_refused() -> None:
     (serving,) = house(card(24), catalog("lite", encoder=text())).servings
-    assert serving.revisions == {"lite": "st-lite"}
+    assert serving.revisions == {"lite": "st-lite+te-0123456789ab"}
     with pytest.raises(WeightsError, match="only lite"):
         house(card(24), catalog("lite", encoder=text()), modes=("full",))
 
@@ -135,7 +147,9 @@ def test_one_mode_is_enough_and_none_is_refused() -> None:
 def test_a_network_that_cannot_fit_is_refused_at_once() -> None:
     with pytest.raises(BudgetError, match=r"full takes that in float32.*raise --memory"):
         house(card(5, (6, 1)))
-    assert house(card(5, (6, 1)), modes=("lite",)).servings[0].revisions == {"lite": "st-lite"}
+    assert house(card(5, (6, 1)), modes=("lite",)).servings[0].revisions == {
+        "lite": "st-lite+te-0123456789ab"
+    }
 
 
 def test_the_published_model_is_served_by_default_where_it_is() -> None:
