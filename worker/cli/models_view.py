@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli.output import Column, print_json, print_pairs, print_table
+from jobs.cli.output import Column, note, print_json, print_pairs, print_table
 from jobs.cli.text import file_size
 from jobs.installed import Installed, InstalledModel
 from jobs.models import CATALOG, MODES, PUBLISHED_MODEL, Catalog, ModelEntry
@@ -13,6 +13,7 @@ from jobs.models import CATALOG, MODES, PUBLISHED_MODEL, Catalog, ModelEntry
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+LOADABLE = "yes"
 COLUMNS = (
     Column("MODEL"),
     Column("MODE"),
@@ -39,6 +40,8 @@ def print_models(home: Path, *, as_json: bool) -> None:
         return
     rows = [row for entry in entries for row in _rows(entry, installed.get(entry.name))]
     print_table(COLUMNS, rows)
+    if any(row[-1] != LOADABLE for row in rows):
+        note("`hymo models import --help` says what an import takes")
 
 
 def print_model(home: Path, name: str, *, as_json: bool) -> None:
@@ -109,7 +112,7 @@ def _rows(entry: ModelEntry, model: InstalledModel | None) -> Iterator[tuple[str
             _revision(entry, model, mode),
             "" if own is None else file_size(own.bytes),
             _text(entry, model),
-            "yes" if there else f"no: hymo models import --{mode} DIR",
+            LOADABLE if there else "no: import it",
         )
 
 
