@@ -23,11 +23,13 @@ class Problem:
     Attributes:
         failure, error: kind and text.
         places: positions in the pack of the jobs to blame, where that is known.
+        hopeless: whether the same would happen again.
     """
 
     failure: Failure
     error: str
     places: frozenset[int] = frozenset()
+    hopeless: bool = False
 
     def failed(self, claim: Claim, timings: Timings | None = None) -> Failed:
         """The failure of one job."""
@@ -37,14 +39,16 @@ class Problem:
             failure=self.failure,
             error=self.error,
             timings=timings,
-            retry=self.failure is not Failure.INVALID,
+            retry=self.failure is not Failure.INVALID and not self.hopeless,
             gib=next_class(claim.gib) if grows else None,
         )
 
 
 def problem(error: Exception) -> Problem:
     """What is kept of an exception."""
-    return Problem(classify(error), describe(error), frozenset(_places(error)))
+    # The same seed in the same float32: a third try would only cost the night another minute.
+    hopeless = isinstance(error, BrokenError)
+    return Problem(classify(error), describe(error), frozenset(_places(error)), hopeless)
 
 
 def classify(error: Exception) -> Failure:

@@ -13,7 +13,7 @@ import torch
 from hymotion.errors import ConfigError, NumericsError, RequestError
 from jobs.records import Claim, Timings
 from jobs.states import Failure
-from worker.errors import NotFiniteError, WorkerError
+from worker.errors import BrokenError, NotFiniteError, WorkerError
 from worker.problem import TAIL, Problem, classify, describe, problem
 from worker.save import SaveError
 
@@ -93,3 +93,10 @@ def test_classifying_never_imports_torch() -> None:
         "sys.exit('torch' in sys.modules or 'hymotion' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_breaks_in_float32_is_not_tried_again(claim: Callable[..., Claim]) -> None:
+    found = problem(BrokenError("the velocity broke at step 2", [1]))
+    assert (found.failure, found.places) == (Failure.NUMERICS, {1})
+    assert found.failed(claim()).retry is False
+    assert problem(NotFiniteError([0])).failed(claim()).retry is True
