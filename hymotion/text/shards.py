@@ -103,11 +103,11 @@ class Shards:
         found = self._name(name)
         if found is None:
             raise EncoderFileError(f"{name} is missing", mend=MEND, path=self._folder)
-        tensor: Tensor = self._files[found].get_tensor(found)  # type: ignore[no-untyped-call]
+        tensor: Tensor = self._files[found].get_tensor(found)  # type: ignore[no-untyped-call]  # safetensors has no types here
         return tensor
 
     def _shape(self, found: str) -> list[int]:
-        shape: list[int] = self._files[found].get_slice(found).get_shape()  # type: ignore[no-untyped-call]
+        shape: list[int] = self._files[found].get_slice(found).get_shape()  # type: ignore[no-untyped-call]  # safetensors has no types here
         return shape
 
     def _name(self, name: str) -> str | None:

@@ -37,7 +37,7 @@ class _Whole:
     name = "hymo"
 
     def main(self, args: list[str], prog_name: str, **extra: object) -> None:
-        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]
+        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]  # as the test gives it
 
 
 def write(content: str | bytes, name: str = "prompts.csv") -> str:

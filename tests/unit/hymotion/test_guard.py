@@ -33,7 +33,7 @@ def broken(bad: dict[tuple[int, int], float], *, pack: int = 8) -> tuple[list[in
 
 def solve(velocity: object, guard: Guard, *, steps: int, pack: int = 8) -> Tensor:
     return EulerSolver(steps).solve(
-        velocity,  # type: ignore[arg-type]
+        velocity,  # type: ignore[arg-type]  # as the test gives it
         torch.zeros(pack, 5, 201),
         watch=guard,
     )
@@ -156,7 +156,7 @@ def test_a_pipeline_s_guard_knows_each_request(
 
     def spy(**given: object) -> Guard:
         made.append(given)
-        return Guard(**given)  # type: ignore[arg-type]
+        return Guard(**given)  # type: ignore[arg-type]  # as the test gives it
 
     monkeypatch.setattr(lite, "_make_watch", spy)
     scales = (0.0, 1.0, 2.5, 100.0)

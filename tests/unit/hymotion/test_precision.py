@@ -200,16 +200,16 @@ def matmul() -> Iterator[object]:
     switch = torch.backends.cuda.matmul
     yield switch
     switch.fp32_precision = "none"
-    torch.backends.mkldnn.matmul.fp32_precision = "none"  # type: ignore[attr-defined]
+    torch.backends.mkldnn.matmul.fp32_precision = "none"  # type: ignore[attr-defined]  # unknown to stubs
 
 
 @pytest.mark.parametrize("before", ["none", "ieee", "tf32"])
 @pytest.mark.parametrize("name", PRECISIONS)
-def test_products_are_as_asked_and_the_process_as_before(  # type: ignore[no-untyped-def]
+def test_products_are_as_asked_and_the_process_as_before(  # type: ignore[no-untyped-def]  # a fixture's own type
     name: str, before: str, matmul
 ) -> None:
     matmul.fp32_precision = before
-    cpu = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    cpu = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # unknown to stubs
     cpu.fp32_precision = "bf16"
 
     def stop() -> None:
@@ -227,17 +227,17 @@ def test_products_are_as_asked_and_the_process_as_before(  # type: ignore[no-unt
     assert cpu.fp32_precision == "bf16"
 
 
-def test_a_switch_above_stays_in_force(matmul) -> None:  # type: ignore[no-untyped-def]
-    torch.backends.fp32_precision = "tf32"  # type: ignore[attr-defined]
+def test_a_switch_above_stays_in_force(matmul) -> None:  # type: ignore[no-untyped-def]  # a fixture's own type
+    torch.backends.fp32_precision = "tf32"  # type: ignore[attr-defined]  # unknown to stubs
     try:
         with find_precision("float32").products():
             assert matmul.fp32_precision == "ieee"
         assert matmul.fp32_precision == "tf32"
-        torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]
+        torch.backends.fp32_precision = "ieee"  # type: ignore[attr-defined]  # unknown to stubs
         # Nothing was pinned at what the switch above had said.
         assert matmul.fp32_precision == "ieee"
     finally:
-        torch.backends.fp32_precision = "none"  # type: ignore[attr-defined]
+        torch.backends.fp32_precision = "none"  # type: ignore[attr-defined]  # unknown to stubs
 
 
 def test_before_torch_2_9_there_was_one_switch() -> None:
@@ -254,7 +254,7 @@ def test_before_torch_2_9_there_was_one_switch() -> None:
         torch.set_float32_matmul_precision(before)
 
 
-def test_sampling_in_float32_is_float32_whatever_the_process_is_set_to(  # type: ignore[no-untyped-def]
+def test_sampling_in_float32_is_float32_whatever_the_process_is_set_to(  # type: ignore[no-untyped-def]  # a fixture's own type
     lite: Pipeline, matmul
 ) -> None:
     matmul.fp32_precision = "tf32"

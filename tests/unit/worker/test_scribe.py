@@ -83,7 +83,7 @@ class Desk:
             turns=self.turns,
             **shared,
         )
-        bench.engine.encode = self._find(texts)  # type: ignore[method-assign]
+        bench.engine.encode = self._find(texts)  # type: ignore[method-assign]  # for this test alone
         return Shift(draining=bench.draining, device_pack=8, scribe=scribe, **shared)
 
     def _engine(self) -> Any:
@@ -211,7 +211,7 @@ def test_a_text_that_vanishes_before_the_pack_waits_again(desk: Desk) -> None:
             desk.kept.pop(prompt, None)
         return real(prompt)
 
-    desk.get = get  # type: ignore[method-assign]
+    desk.get = get  # type: ignore[method-assign]  # for this test alone
     assert desk.shift().look_around() == 3  # b was begun twice
     assert desk.bench.states() == {"a": "succeeded", "b": "succeeded"}
     assert desk.encoded == [["prompt b"]]
@@ -258,7 +258,7 @@ def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(des
         desk.loads.append("encoder")
         raise OSError("no such file: model.safetensors")
 
-    desk._encoder = load  # type: ignore[method-assign]
+    desk._encoder = load  # type: ignore[method-assign]  # for this test alone
     desk.shift().look_around()
     assert desk.loads.count("encoder") == 1
     assert desk.bench.job("b")["state"] == "succeeded"

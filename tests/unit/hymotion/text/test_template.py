@@ -92,5 +92,5 @@ def test_no_prompt_leaves_the_users_turn(encoder: OfficialEncoder, prompt: str) 
     ]
     assert tokens[: template.crop_start] == usual[: template.crop_start]
     letters = tokens[template.crop_start : -2]
-    assert tokenizer.decode(letters) == prompt  # type: ignore[attr-defined]
+    assert tokenizer.decode(letters) == prompt  # type: ignore[attr-defined]  # unknown to stubs
     assert tokens[-2:] == usual[-2:]
