@@ -130,6 +130,9 @@ def test_staged_everything_is_encoded_ahead_and_each_model_loaded_once(desk: Des
     ]
     assert len(desk.encoded) == 1
     assert desk.bench.engine.packs[0] == [f"j{i:02}" for i in range(8)]
+    # The first pack finds out for all the others.
+    released = desk.bench.rows("SELECT * FROM attempts WHERE outcome = 'released'")
+    assert len(released) == 8
 
 
 def test_a_prompt_is_encoded_once_whatever_its_seeds(desk: Desk) -> None:

@@ -17,3 +17,16 @@ def test_a_stamp_ages_until_it_is_touched(clock: Ticker) -> None:
     assert stamp.age() == 7
     stamp.touch()
     assert stamp.age() == 0
+
+
+def test_what_is_granted_counts_as_progress_for_so_long_and_no_longer(clock: Ticker) -> None:
+    stamp = Stamp(clock)
+    clock.tick(50)
+    with stamp.granted(600):
+        clock.tick(599)
+        assert stamp.age() == 0
+        clock.tick(31)
+        assert stamp.age() == 30
+    assert stamp.age() == 0
+    clock.tick(5)
+    assert stamp.age() == 5
