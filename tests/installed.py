@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hymotion.importing import HY_MOTION, Importer, Release, Wanted
-from hymotion.importing.release import Fingerprint
+from hymotion.text.folder import Fingerprint
 from tests.official import CTXT_DIM, MESSAGE, VTXT_DIM, make_clip, make_qwen
 
 MINI = Path(__file__).parent / "golden" / "mini"

@@ -29,7 +29,7 @@ from benchmarks.gpu.randomflow import SIZES, random_config, random_flow
 from benchmarks.gpu.synthetic import Sizes, make_prompts, make_text_folder
 from benchmarks.importing import CONFIG
 from hymotion.importing import HY_MOTION, Importer, Wanted
-from hymotion.importing.release import Fingerprint
+from hymotion.text.folder import Fingerprint
 
 SINGLE = (
     ("resident", "float32"), ("resident", "bfloat16"), ("staged", "float32"),

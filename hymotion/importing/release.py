@@ -8,27 +8,9 @@ from torch import Tensor
 
 from hymotion.config import RELEASED, ModelConfig
 from hymotion.flow import FlowModel
+from hymotion.text.folder import UPSTREAM_MESSAGE, Fingerprint
 
 Size = tuple[int, int, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fingerprint:
-    """How a text is known that is not ours to carry.
-
-    Attributes:
-        length: characters.
-        begins, ends: hexadecimal digits that its UTF-8 bytes' sha256 begins and ends with.
-    """
-
-    length: int
-    begins: str
-    ends: str
-
-    def fits(self, text: str, digest: str) -> bool:
-        """Whether a text with this sha256 is the one."""
-        sound = digest.startswith(self.begins) and digest.endswith(self.ends)
-        return sound and len(text) == self.length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +60,7 @@ HY_MOTION = Release(
     sizes={mode: size for size, mode in RELEASED.items()},
     ctxt_dim=4096,
     vtxt_dim=768,
-    system_message=Fingerprint(length=449, begins="b9c55290", ends="5283"),
+    system_message=UPSTREAM_MESSAGE,
     subfolders={"full": "HY-Motion-1.0", "lite": "HY-Motion-1.0-Lite"},
 )
 """The one release there is."""

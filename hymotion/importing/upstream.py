@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import check_file
-from hymotion.importing.release import Fingerprint
+from hymotion.text.folder import Fingerprint
 
 FILE = Path("hymotion", "network", "text_encoders", "model_constants.py")
 NAME = "PROMPT_TEMPLATE_ENCODE_HUMAN_MOTION"

@@ -15,19 +15,26 @@ CLIP_FOLDER = "clip"
 MEND = "Import the model again: hymo models import --help says which files it takes"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """How the sha256 of a text begins and ends, in hex digits."""
+    """How a text is known that is not ours to carry.
 
+    Attributes:
+        length: characters.
+        begins, ends: hexadecimal digits that its UTF-8 bytes' sha256 begins and ends with.
+    """
+
+    length: int
     begins: str
     ends: str
 
-    def fits(self, digest: str) -> bool:
-        """Whether a digest, 64 hex digits, is the one meant."""
-        return digest.startswith(self.begins) and digest.endswith(self.ends)
+    def fits(self, text: str, digest: str) -> bool:
+        """Whether a text with this sha256 is the one."""
+        sound = digest.startswith(self.begins) and digest.endswith(self.ends)
+        return sound and len(text) == self.length
 
 
-UPSTREAM_MESSAGE = Fingerprint(begins="b9c55290", ends="5283")
+UPSTREAM_MESSAGE = Fingerprint(length=449, begins="b9c55290", ends="5283")
 """The system message of the published repository, which is not shipped here."""
 
 
@@ -61,8 +68,8 @@ class TextFolder:
 
         Args:
             path: of the folder.
-            fingerprint: what the system message must be besides what `encoder.json` says. The
-                importer passes UPSTREAM_MESSAGE before it writes `encoder.json`.
+            fingerprint: what the system message must be besides what `encoder.json` says. An
+                import has compared the published one's before it wrote `encoder.json`.
 
         Raises:
             EncoderFileError: a file is missing, or the message is not the recorded one.
@@ -71,7 +78,7 @@ class TextFolder:
         message = _message(path / MESSAGE_FILE)
         digest = message_sha256(message)
         if digest != identity["system_message_sha256"] or (
-            fingerprint is not None and not fingerprint.fits(digest)
+            fingerprint is not None and not fingerprint.fits(message.decode("utf-8"), digest)
         ):
             raise EncoderFileError(
                 f"this is not the system message that was imported (sha256 {digest})",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hymotion.config import ModelConfig
 from hymotion.importing import HY_MOTION, Release, Wanted
-from hymotion.importing.release import Fingerprint
+from hymotion.text.folder import Fingerprint
 
 GOLDEN = Path(__file__).parents[3] / "golden"
 MINI = GOLDEN / "mini"

@@ -179,8 +179,12 @@ def test_the_published_message_can_be_asked_for(text_folder: Path) -> None:
     with pytest.raises(EncoderFileError, match="not the system message"):
         OfficialEncoder.load(text_folder, device="cpu", fingerprint=UPSTREAM_MESSAGE)
     digest = json.loads((text_folder / "encoder.json").read_text())["system_message_sha256"]
-    own = Fingerprint(begins=digest[:8], ends=digest[-4:])
+    length = len((text_folder / "system_message.txt").read_text("utf-8"))
+    own = Fingerprint(length=length, begins=digest[:8], ends=digest[-4:])
     OfficialEncoder.load(text_folder, device="cpu", fingerprint=own)
+    longer = Fingerprint(length=length + 1, begins=own.begins, ends=own.ends)
+    with pytest.raises(EncoderFileError, match="not the system message"):
+        OfficialEncoder.load(text_folder, device="cpu", fingerprint=longer)
 
 
 @pytest.mark.parametrize(
