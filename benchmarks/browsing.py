@@ -10,7 +10,7 @@ from benchmarks.ground import DATABASES, Ground
 from benchmarks.million import BEGIN, COMMON, RARE, SPAN, fill
 from benchmarks.process import measured
 from benchmarks.scale import Scale
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 from jobs.store.engine import connect
 from jobs.store.history import HistoryStore
 from jobs.store.jobfilter import JobFilter

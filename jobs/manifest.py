@@ -9,8 +9,8 @@ import json
 import os
 from pathlib import Path
 
+from jobs.domain.batches import Batch, ManifestRow
 from jobs.parts import SUFFIX, list_parts, sweep
-from jobs.records import Batch, ManifestRow
 from jobs.store.store import Store
 
 NAME = "manifest.jsonl"

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from jobs.backoff import exponential
+from jobs.domain.attempts import Expired
+from jobs.domain.backoff import exponential
 from jobs.errors import UnreachableError
 from jobs.manifest import write_manifest
 from jobs.publish import Publisher
-from jobs.records import Expired
 from jobs.settings import Settings
 from jobs.store.store import Store
 

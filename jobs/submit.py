@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from jobs.cache import Shelf, lost, reusable
+from jobs.domain.batches import Batch, NewJob
+from jobs.domain.catalog import Catalog
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import State
 from jobs.errors import SettingsError, UnreachableError
-from jobs.models import Catalog
 from jobs.plan import Plan, Routed, Router, planned
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault, safe_name
@@ -25,10 +29,6 @@ from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import Source
 from jobs.promptfile.survey import Survey, Through, read_rows, survey
-from jobs.records import Batch, NewJob
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import State
 from jobs.tally import SubmitResult, Tally
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from jobs.records import Batch
-from jobs.routing import Demand, Offer, fits, misfit
-from jobs.states import State
+from jobs.domain.batches import Batch
+from jobs.domain.routing import Demand, Offer, fits, misfit
+from jobs.domain.states import State
 from jobs.store.jobfilter import JobFilter
 from jobs.store.jobrow import JobRow
 from jobs.store.order import Order

@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from jobs.domain.attempts import Claim, Renewal
 from jobs.errors import UnreachableError
-from jobs.records import Claim, Renewal
 from jobs.settings import Settings
 from jobs.store.store import Store
 from worker.stamp import Stamp

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from jobs import schema
 from jobs.broker import kombu_url
+from jobs.domain.attempts import Claim, Failed
+from jobs.domain.catalog import Catalog
+from jobs.domain.memory import GIB
+from jobs.domain.states import Failure
 from jobs.errors import UnreachableError
-from jobs.memory import GIB
-from jobs.models import Catalog
 from jobs.publish import Publisher
 from jobs.reconcile import Reconciler
-from jobs.records import Claim, Failed
 from jobs.settings import Settings
-from jobs.states import Failure
 from jobs.store.store import Store
 from worker.budget import reserve
 from worker.home import FileLock, worker_lock

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.backoff import exponential
-from jobs.records import Claim, Failed, Run, Timings
-from jobs.routing import Offer, TextDemand
+from jobs.domain.attempts import Claim, Failed, Run, Timings
+from jobs.domain.backoff import exponential
+from jobs.domain.routing import Offer, TextDemand
 from jobs.settings import Settings
 from jobs.store.store import Store
 from jobs.store.texts import Waiter

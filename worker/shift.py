@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from jobs.backoff import exponential
-from jobs.models import model_entry
-from jobs.records import Claim, Failed, Success
-from jobs.routing import Demand, Offer
+from jobs.domain.attempts import Claim, Failed, Success
+from jobs.domain.backoff import exponential
+from jobs.domain.catalog import model_entry
+from jobs.domain.routing import Demand, Offer
+from jobs.domain.states import Failure
 from jobs.settings import Settings
-from jobs.states import Failure
 from jobs.store.store import Store
 from worker.garage import Garage
 from worker.keeper import LeaseKeeper

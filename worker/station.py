@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from jobs.backoff import exponential
 from jobs.broker import EmbeddedBroker
+from jobs.domain.backoff import exponential
 from jobs.errors import UnreachableError
 from jobs.publish import Publisher
 from jobs.reconcile import Reconciler, Round

@@ -10,9 +10,9 @@ import click
 from jobs.cli.output import print_pairs
 from jobs.cli.stats import print_groups, stats_document
 from jobs.cli.text import local_time, plural
-from jobs.clock import iso
-from jobs.records import Batch
-from jobs.states import State
+from jobs.domain.batches import Batch
+from jobs.domain.clock import iso
+from jobs.domain.states import State
 from jobs.store.stats import AttemptFilter
 from jobs.store.store import Store
 

@@ -13,7 +13,7 @@ from jobs.cli.text import duration, gigabytes, percent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.cards import CardProfile
+    from jobs.domain.cards import CardProfile
     from jobs.store.stats import Group
 
 COLUMNS = (
@@ -40,7 +40,7 @@ def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
     CARD (A10, A100, V100, or a name as the driver writes it) shows one in full. Reference figures
     are a field report's (docs/cards.md); measured ones are means of the attempts in history.
     """
-    from jobs.cards import CARDS, profile
+    from jobs.domain.cards import CARDS, profile
 
     with app.store() as store:
         measured = store.stats.groups(measures=("total", "peak_memory"), percentiles=False)
@@ -83,7 +83,7 @@ def card_document(card: CardProfile, measured: Sequence[Group]) -> dict[str, Any
 
 
 def _own(card: CardProfile, measured: Sequence[Group]) -> list[Group]:
-    from jobs.cards import profile
+    from jobs.domain.cards import profile
 
     return [each for each in measured if profile(each.card).name == card.name]
 

@@ -120,7 +120,7 @@ def job_filter(
     grep: str | None,
 ) -> JobFilter:
     """The filter that the options ask for; raises `NotFoundError` for a batch or card."""
-    from jobs.states import Failure, State
+    from jobs.domain.states import Failure, State
     from jobs.store.jobfilter import JobFilter
 
     return JobFilter(

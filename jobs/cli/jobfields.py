@@ -11,10 +11,10 @@ import click
 
 from jobs.cli.output import Column
 from jobs.cli.text import duration, gigabytes, jerk, local_time, millimetres
-from jobs.clock import iso
+from jobs.domain.clock import iso
 
 if TYPE_CHECKING:
-    from jobs.records import Artifact
+    from jobs.domain.batches import Artifact
     from jobs.store.jobrow import JobRow
 
 PHASES = ("queue", "load", "encode", "sample", "decode", "save")

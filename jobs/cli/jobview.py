@@ -20,17 +20,17 @@ from jobs.cli.text import (
     millimetres,
     plural,
 )
-from jobs.clock import iso
-from jobs.memory import ENCODE
-from jobs.records import Quality
-from jobs.states import Outcome, State
+from jobs.domain.attempts import Quality
+from jobs.domain.clock import iso
+from jobs.domain.memory import ENCODE
+from jobs.domain.states import Outcome, State
 from jobs.store.jobrow import AttemptRow, JobRow
 from jobs.store.store import Store
 from jobs.waiting import Waiting
 
 #: Lines shown of an error: the message and the innermost calls.
 TAIL = 12
-#: Where the text of a motion came from: see `jobs.records.Run`.
+#: Where the text of a motion came from: see `jobs.domain.attempts.Run`.
 TEXTS = {"hit": "text found encoded", "made": "text encoded for it"}
 
 COLUMNS = (

@@ -11,7 +11,7 @@ import click
 from jobs.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from jobs.records import Batch
+    from jobs.domain.batches import Batch
     from jobs.store.jobrow import JobRow
     from jobs.store.store import Store
 

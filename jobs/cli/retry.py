@@ -9,7 +9,7 @@ from jobs.cli.filters import FAILURES, Words
 from jobs.cli.names import find_jobs, one_of
 from jobs.cli.output import note, print_json
 from jobs.cli.text import plural
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 
 ENDED = ("failed", "cancelled", "succeeded")
 

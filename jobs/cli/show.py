@@ -12,7 +12,7 @@ from jobs.cli.names import find
 from jobs.cli.output import print_json
 
 if TYPE_CHECKING:
-    from jobs.records import Batch
+    from jobs.domain.batches import Batch
     from jobs.store.jobrow import JobRow
 
 

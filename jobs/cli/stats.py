@@ -14,7 +14,7 @@ from jobs.cli.jobfields import QUALITY
 from jobs.cli.output import Column, note, print_csv, print_json, print_table
 from jobs.cli.text import duration, gigabytes, jerk, millimetres, percent
 from jobs.cli.upkeep import print_upkeep, upkeep_document, upkeep_rows
-from jobs.memory import ENCODE
+from jobs.domain.memory import ENCODE
 
 if TYPE_CHECKING:
     from jobs.distance import MotionDistance

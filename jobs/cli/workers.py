@@ -10,10 +10,10 @@ from jobs.cli.context import App, pass_app
 from jobs.cli.filters import MODES, Words
 from jobs.cli.output import Column, note, print_json, print_table
 from jobs.cli.text import clean, duration, gibibytes
-from jobs.clock import iso
+from jobs.domain.clock import iso
 
 if TYPE_CHECKING:
-    from jobs.records import WorkerCard, WorkerRow
+    from jobs.domain.workers import WorkerCard, WorkerRow
 
 COLUMNS = (
     Column("NAME", flexible=True),
@@ -90,7 +90,7 @@ def declare(
     Until it is up, jobs that only it fits say that they wait for it. Declaring a name again
     replaces what was declared.
     """
-    from jobs.models import CATALOG, model_entry
+    from jobs.domain.catalog import CATALOG, model_entry
 
     _check(name, card)
     for model in models or ():
@@ -143,7 +143,7 @@ def worker_document(row: WorkerRow) -> dict[str, Any]:
 
 def _check(name: str, card: str) -> None:
     """Raise `click.BadParameter` for a name or card that no worker can have."""
-    from jobs.cards import CARDS, profile
+    from jobs.domain.cards import CARDS, profile
     from jobs.promptfile.identity import RULE, fault
 
     found = fault(name)
@@ -159,10 +159,10 @@ def _check(name: str, card: str) -> None:
 def _declared(
     name: str, card: str, modes: tuple[str, ...], models: tuple[str, ...], gib: float
 ) -> WorkerCard:
-    from jobs.cards import profile
-    from jobs.memory import GIB, classes_within, queue_name
-    from jobs.records import WorkerCard
-    from jobs.routing import Offer
+    from jobs.domain.cards import profile
+    from jobs.domain.memory import GIB, classes_within, queue_name
+    from jobs.domain.routing import Offer
+    from jobs.domain.workers import WorkerCard
 
     known = profile(card)
     memory = round(gib * GIB)

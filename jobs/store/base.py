@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
-from jobs.clock import Clock
+from jobs.domain.clock import Clock
 from jobs.errors import JobsError, SchemaError, UnreachableError
 from jobs.schema import HEAD, missing_table
 

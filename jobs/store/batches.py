@@ -19,10 +19,11 @@ from sqlalchemy import (
     update,
 )
 
+from jobs.domain.attempts import Quality
+from jobs.domain.batches import Artifact, Batch, Inserted, NewJob
+from jobs.domain.memory import queue_name
+from jobs.domain.states import State
 from jobs.errors import NotFoundError
-from jobs.memory import queue_name
-from jobs.records import Artifact, Batch, Inserted, NewJob, Quality
-from jobs.states import State
 from jobs.store.base import CHUNK, Found, among
 from jobs.store.files import add_files, files_of
 from jobs.store.known import KnownStore

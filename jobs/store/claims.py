@@ -19,11 +19,11 @@ from sqlalchemy import (
     update,
 )
 
+from jobs.domain.attempts import Claim
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Demand, Offer
+from jobs.domain.states import SUSPECT, Outcome, State, sources
 from jobs.errors import NotFoundError
-from jobs.memory import GIB
-from jobs.records import Claim
-from jobs.routing import Demand, Offer
-from jobs.states import SUSPECT, Outcome, State, sources
 from jobs.store.base import Facet, Found
 from jobs.store.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
 from jobs.store.quality import NO_QUALITY
@@ -120,7 +120,7 @@ class ClaimStore(Facet):
         The head is `job_id`, or without one the best job that this offer can take: by priority,
         then class (biggest first), then id. The others come in the same order and are of the
         head's class or smaller. A job that was lost with its worker comes alone: see
-        `jobs.states.SUSPECT`.
+        `jobs.domain.states.SUSPECT`.
 
         Args:
             worker_id: who claims, from `WorkerStore.register`.

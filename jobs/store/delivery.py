@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, case, func, literal_column, select, update
 
-from jobs.memory import ENCODE, queue_name
-from jobs.states import State
+from jobs.domain.memory import ENCODE, queue_name
+from jobs.domain.states import State
 from jobs.store.base import CHUNK, Facet, among
 from jobs.store.lanes import READY, SAMPLING, WAITING
 from jobs.tables import jobs
@@ -71,7 +71,7 @@ class DeliveryStore(Facet):
         """Jobs of `queue` that could run now and whose message is old: perhaps it was lost.
 
         Args:
-            queue: as `jobs.memory.queue_name` makes it.
+            queue: as `jobs.domain.memory.queue_name` makes it.
             n: at most so many, the longest published first.
             older_than: seconds since the message was put in the broker.
         """

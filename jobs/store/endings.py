@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple_, update
 
-from jobs.records import Claim, Quality, Run, Timings
-from jobs.routing import TextDemand
-from jobs.states import FINAL, HOPELESS, Failure, Outcome, State, check
+from jobs.domain.attempts import Claim, Quality, Run, Timings
+from jobs.domain.routing import TextDemand
+from jobs.domain.states import FINAL, HOPELESS, Failure, Outcome, State, check
 from jobs.store.base import Found
 from jobs.tables import attempts, jobs
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, and_, delete, insert, select
 
-from jobs.distance import Features
-from jobs.states import Outcome
+from jobs.domain.attempts import Features
+from jobs.domain.states import Outcome
 from jobs.store.base import Facet, among
 from jobs.store.stats import AttemptFilter
 from jobs.tables import attempts, jobs, motion_features

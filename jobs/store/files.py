@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, insert, select
 
-from jobs.records import Artifact
+from jobs.domain.batches import Artifact
 from jobs.store.base import among
 from jobs.tables import artifacts
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_
 
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 from jobs.tables import jobs
 
 #: Filters that an index of the jobs table answers.
@@ -21,7 +21,7 @@ class JobFilter:
 
     Attributes:
         batch_id: of one batch.
-        states, modes, failures: see `jobs.states`; modes are those chosen, never `auto`.
+        states, modes, failures: see `jobs.domain.states`; modes are those chosen, never `auto`.
         cards, workers: names as workers registered them, of the job's last attempt.
         since, until: submitted at or after, and before: epoch seconds.
         grep: part of the prompt, whatever its case (SQLite: whatever the case of ASCII letters).

@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
-from jobs.records import Artifact, Quality, Run
-from jobs.routing import Demand, TextDemand
-from jobs.states import Failure, Outcome, State
+from jobs.domain.attempts import Quality, Run
+from jobs.domain.batches import Artifact
+from jobs.domain.routing import Demand, TextDemand
+from jobs.domain.states import Failure, Outcome, State
 from jobs.store.endings import text_demand
 from jobs.store.files import files_of
 from jobs.store.quality import to_quality

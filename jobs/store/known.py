@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Select, String, func, literal, select, tuple_
 
-from jobs.memory import queue_name
-from jobs.records import Artifact
-from jobs.states import State
+from jobs.domain.batches import Artifact
+from jobs.domain.memory import queue_name
+from jobs.domain.states import State
 from jobs.store.base import CHUNK, Facet, Found
 from jobs.store.files import files_of
 from jobs.tables import jobs

@@ -31,9 +31,9 @@ from sqlalchemy import (
     union_all,
 )
 
-from jobs.memory import GIB
-from jobs.routing import Offer
-from jobs.states import SUSPECT, State
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.states import SUSPECT, State
 from jobs.tables import batches, jobs
 
 #: The order in which jobs are taken: priority, then class (biggest first), then age.
@@ -89,7 +89,8 @@ def lane(model: str, mode: str, gib: int, offer: Offer) -> Lane:
 
 
 def suits(offer: Offer) -> ColumnElement[bool]:
-    """Condition for a job to be sampled by who makes this offer (`jobs.routing.fits` in SQL)."""
+    """Condition for a job to be sampled by who makes this offer (`jobs.domain.routing.fits` in
+    SQL)."""
     return and_(
         SAMPLING,
         jobs.c.model.in_(offer.models),

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from jobs.records import Claim, Expired, Renewal
-from jobs.states import Failure
+from jobs.domain.attempts import Claim, Expired, Renewal
+from jobs.domain.states import Failure
 from jobs.store.base import CHUNK, Facet, Found
 from jobs.store.endings import HELD, Ending, failed, fenced, holds, released, write_endings
 from jobs.store.lanes import RUNNING

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import func, or_, select, update
 
-from jobs.parts import stem
-from jobs.records import Artifact, Batch, ManifestRow
-from jobs.states import FINAL, Failure, State
+from jobs.domain.batches import Artifact, Batch, ManifestRow
+from jobs.domain.spec import stem
+from jobs.domain.states import FINAL, Failure, State
 from jobs.store.base import CHUNK, Facet, Found
 from jobs.store.files import files_of
 from jobs.tables import batches, jobs

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jobs.records import Claim, Failed, Success
-from jobs.states import Outcome, State
+from jobs.domain.attempts import Claim, Failed, Success
+from jobs.domain.states import Outcome, State
 from jobs.store.base import Facet, Found
 from jobs.store.endings import Ending, failed, fenced, released, write_endings
 from jobs.store.features import add_features

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import and_, func, or_, select
 
-from jobs.routing import Demand, Offer
+from jobs.domain.routing import Demand, Offer
 from jobs.store.base import Facet
 from jobs.store.endings import text_demand
 from jobs.store.lanes import QUEUED, READY, suits

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
-from jobs.states import State
+from jobs.domain.states import State
 from jobs.store.jobfilter import INDEXED, JobFilter
 from jobs.store.jobrow import select_jobs
 from jobs.store.order import OF_MOTION, Cursor, Order

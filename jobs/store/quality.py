@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection, select
 
-from jobs.records import NewJob, Quality
+from jobs.domain.attempts import Quality
+from jobs.domain.batches import NewJob
 from jobs.store.base import CHUNK, Found, among
 from jobs.tables import jobs
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
 
-from jobs.records import Cancelled
-from jobs.states import FINAL, Failure, State, check, sources
+from jobs.domain.batches import Cancelled
+from jobs.domain.states import FINAL, Failure, State, check, sources
 from jobs.store.base import CHUNK, Facet, among
 from jobs.store.features import remove_features
 from jobs.store.quality import NO_QUALITY

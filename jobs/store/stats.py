@@ -27,8 +27,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
-from jobs.memory import ENCODE
-from jobs.states import Outcome
+from jobs.domain.memory import ENCODE
+from jobs.domain.states import Outcome
 from jobs.store.base import CHUNK, Facet
 from jobs.store.jobrow import PHASES
 from jobs.store.quality import QUALITY

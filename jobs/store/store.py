@@ -7,7 +7,7 @@ from typing import Self
 
 from sqlalchemy import Engine
 
-from jobs.clock import Clock
+from jobs.domain.clock import Clock
 from jobs.store.batches import BatchStore
 from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect

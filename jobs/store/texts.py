@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Integer, String, bindparam, func, select, update
 
-from jobs.memory import ENCODE, GIB
-from jobs.records import Claim, Run, Timings
-from jobs.routing import Offer, TextDemand
-from jobs.states import Outcome, State
+from jobs.domain.attempts import Claim, Run, Timings
+from jobs.domain.memory import ENCODE, GIB
+from jobs.domain.routing import Offer, TextDemand
+from jobs.domain.states import Outcome, State
 from jobs.store.base import CHUNK, Facet, among
 from jobs.store.claims import TAKEABLE, lanes_of, registered, take
 from jobs.store.endings import Ending, fenced, released, write_endings

@@ -9,14 +9,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
-from jobs.memory import ENCODE
-from jobs.states import Outcome
+from jobs.domain.memory import ENCODE
+from jobs.domain.states import Outcome
 from jobs.store.base import Facet
 from jobs.store.stats import ENDED, AttemptFilter
 from jobs.tables import attempts
 
 _MOTION = and_(attempts.c.outcome == Outcome.SUCCEEDED, attempts.c.mode != ENCODE)
-#: As `jobs.records.Run` has it.
+#: As `jobs.domain.attempts.Run` has it.
 _MADE = attempts.c.embedding == "made"
 #: Attempts of a time when loads were not counted say nothing of them, nor do failed ones.
 _COUNTED = attempts.c.loads.is_not(None)

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import func, literal_column, or_, select, update
 
+from jobs.domain.routing import Offer
+from jobs.domain.workers import WorkerCard, WorkerRow
 from jobs.errors import NotFoundError
-from jobs.records import WorkerCard, WorkerRow
-from jobs.routing import Offer
 from jobs.store.base import Facet, Found
 from jobs.store.lanes import RUNNING
 from jobs.tables import jobs, workers

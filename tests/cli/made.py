@@ -9,12 +9,13 @@ from pathlib import Path
 
 import hymotion
 from hymotion.export import FORMATS
-from jobs.memory import GIB
-from jobs.parts import stem
-from jobs.records import Artifact, Claim, Failed, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import Failure
+from jobs.domain.attempts import Claim, Failed, Success, Timings
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec, stem
+from jobs.domain.states import Failure
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 from tests.unit.hymotion.figures import jumping, walking, waving
 

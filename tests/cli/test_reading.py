@@ -19,11 +19,13 @@ from click.testing import CliRunner, Result
 from jobs import distance
 from jobs.cli.main import hymo
 from jobs.distance import MotionDistance
-from jobs.memory import GIB
-from jobs.records import Artifact, Claim, Failed, NewJob, Quality, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import Failure, State
+from jobs.domain.attempts import Claim, Failed, Quality, Success, Timings
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import Failure, State
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 
 Hymo = Callable[..., Result]

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from jobs.records import Cancelled
+from jobs.domain.batches import Cancelled
 from tests.faults.plant import Plant
 
 JOBS = 120

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.memory import GIB
-from jobs.records import WorkerCard
-from jobs.routing import Offer
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.workers import WorkerCard
 from tests.faults.plant import Plant
 
 JOBS = 120

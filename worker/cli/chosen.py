@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.cli.names import find
+from jobs.domain.spec import stem
+from jobs.domain.states import State
 from jobs.errors import ConflictError
 from jobs.manifest import NAME as MANIFEST
-from jobs.parts import stem
-from jobs.states import State
 from jobs.store.jobfilter import JobFilter
 from jobs.store.order import Order
 
 if TYPE_CHECKING:
-    from jobs.records import Batch
+    from jobs.domain.batches import Batch
     from jobs.store.jobrow import JobRow
     from jobs.store.store import Store
 

@@ -10,7 +10,7 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.filters import Words
 from jobs.cli.output import note
-from jobs.spec import FORMATS
+from jobs.domain.spec import FORMATS
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:

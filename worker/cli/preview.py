@@ -144,7 +144,7 @@ class Studio:
     def draw(self, job: JobRow) -> None:
         """Draw a job's own pictures, or tell that its motion could not be read."""
         from hymotion.picture import Caption, Entry, draw_strip, write_gif
-        from jobs.parts import stem
+        from jobs.domain.spec import stem
         from worker.landing import landing
         from worker.motionfile import NoMotionError, read_motion
 

@@ -22,10 +22,10 @@ from worker.cli.stopping import say_stopping
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobs.domain.batches import Batch
+    from jobs.domain.routing import Offer
     from jobs.progress import BatchProgress, Snapshot
     from jobs.promptfile.defaults import Defaults
-    from jobs.records import Batch
-    from jobs.routing import Offer
     from jobs.settings import Settings
     from jobs.store.store import Store
     from worker.hope import Hope
@@ -76,7 +76,7 @@ def run(
 
     from jobs.cli.output import print_json
     from jobs.cli.submitted import note_changed, print_result, progress_line
-    from jobs.models import Catalog
+    from jobs.domain.catalog import Catalog
     from jobs.promptfile.source import open_source
     from jobs.publish import Publisher
     from jobs.submit import Submitter

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.states import State
+from jobs.domain.states import State
 
 if TYPE_CHECKING:
+    from jobs.domain.batches import Batch
     from jobs.progress import Snapshot
-    from jobs.records import Batch
     from jobs.store.store import Store
     from jobs.verbs.unfamiliar import Unfamiliar
 

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from jobs.memory import GIB, queue_name
+from jobs.domain.attempts import Claim, Success, Timings
+from jobs.domain.batches import Artifact, Batch, NewJob
+from jobs.domain.memory import GIB, queue_name
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import State
+from jobs.domain.workers import WorkerCard
 from jobs.parts import part_path
 from jobs.publish import Publisher
 from jobs.reconcile import MANIFEST, Reconciler
-from jobs.records import Artifact, Batch, Claim, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
 from jobs.settings import Settings
-from jobs.spec import JobSpec
-from jobs.states import State
 from jobs.store.store import Store
 
 pytestmark = pytest.mark.redis

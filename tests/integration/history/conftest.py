@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 from jobs.store.store import Store
 from jobs.tables import artifacts, attempts, batches, jobs, workers
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 from jobs.store import paging
 from jobs.store.jobfilter import JobFilter
 from jobs.store.order import KEYS, Cursor, Order, OrderError

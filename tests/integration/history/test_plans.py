@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 from jobs.store import paging
 from jobs.store.jobfilter import JobFilter
 from jobs.store.order import KEYS, Cursor, Order

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.records import NewJob
-from jobs.spec import JobSpec, Origin
+from jobs.domain.batches import NewJob
+from jobs.domain.spec import JobSpec, Origin
 from jobs.store.store import Store
 
 SPEC = JobSpec("a", "walks", steps=50, guidance=5.0)

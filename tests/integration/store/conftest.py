@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.memory import GIB
-from jobs.records import Artifact, Batch, Claim, Inserted, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
+from jobs.domain.attempts import Claim, Success, Timings
+from jobs.domain.batches import Artifact, Batch, Inserted, NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 
 

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from jobs.domain.batches import Artifact, Inserted
+from jobs.domain.states import State
 from jobs.errors import NotFoundError
-from jobs.records import Artifact, Inserted
-from jobs.states import State
 from jobs.store.store import Store
 
 

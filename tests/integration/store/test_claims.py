@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Demand, fits
 from jobs.errors import NotFoundError
-from jobs.memory import GIB
-from jobs.routing import Demand, fits
 
 
 def test_head_is_by_priority_then_class_then_age(farm, make_job):

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from jobs.records import Failed
-from jobs.states import Failure, State
+from jobs.domain.attempts import Failed
+from jobs.domain.states import Failure, State
 from jobs.store.store import Store
 
 WORKERS = 8

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.records import Failed
-from jobs.states import Failure
+from jobs.domain.attempts import Failed
+from jobs.domain.states import Failure
 
 
 def test_new_jobs_want_a_message_until_they_have_one(farm):

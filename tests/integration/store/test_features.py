@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.distance import Features
-from jobs.records import Failed
-from jobs.states import Failure, State
+from jobs.domain.attempts import Failed, Features
+from jobs.domain.states import Failure, State
 from jobs.store.stats import AttemptFilter
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.records import Expired
-from jobs.states import State
+from jobs.domain.attempts import Expired
+from jobs.domain.states import State
 
 
 def at_once(_number):

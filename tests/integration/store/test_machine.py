@@ -17,11 +17,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from jobs.memory import GIB
-from jobs.records import Claim, Failed, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import FINAL, Failure, State
+from jobs.domain.attempts import Claim, Failed, Success, Timings
+from jobs.domain.batches import NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import FINAL, Failure, State
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 
 LEASE = 30.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.records import Artifact, Failed
-from jobs.states import Failure, State
+from jobs.domain.attempts import Failed
+from jobs.domain.batches import Artifact
+from jobs.domain.states import Failure, State
 from jobs.store.manifest import COMMIT_LAG
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.domain.attempts import Failed, Timings
+from jobs.domain.batches import Artifact
+from jobs.domain.states import Failure, State
 from jobs.errors import UnreachableError
-from jobs.records import Artifact, Failed, Timings
-from jobs.states import Failure, State
 from jobs.store.store import Store
 
 PHASES = ("load_s", "encode_s", "sample_s", "decode_s", "save_s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobs.routing import Demand, TextDemand
+from jobs.domain.routing import Demand, TextDemand
 
 
 def left(farm, batch="night"):

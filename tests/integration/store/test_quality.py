@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.records import Failed, Quality
-from jobs.states import Failure, State
+from jobs.domain.attempts import Failed, Quality
+from jobs.domain.states import Failure, State
 from jobs.store.quality import to_quality
 
 GOOD = Quality(skate_mm=1.25, penetration_mm=0.5, jitter=82.0)

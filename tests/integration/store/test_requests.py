@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.records import Cancelled, Failed
-from jobs.states import Failure, State
+from jobs.domain.attempts import Failed
+from jobs.domain.batches import Cancelled
+from jobs.domain.states import Failure, State
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from jobs.records import Failed
-from jobs.states import Failure
+from jobs.domain.attempts import Failed
+from jobs.domain.states import Failure
 from jobs.waiting import standstill
 
 

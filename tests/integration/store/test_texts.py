@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.records import Failed, Run, Timings
-from jobs.routing import TextDemand
-from jobs.states import Failure
+from jobs.domain.attempts import Failed, Run, Timings
+from jobs.domain.routing import TextDemand
+from jobs.domain.states import Failure
 
 TEXT = TextDemand(gib=20, revision="te-1")
 MADE = Run(plan="staged", embedding="made", loads=1)

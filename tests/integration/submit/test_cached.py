@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from jobs.memory import GIB
-from jobs.records import Artifact, Claim, Success, Timings
-from jobs.routing import Offer
-from jobs.states import State
+from jobs.domain.attempts import Claim, Success, Timings
+from jobs.domain.batches import Artifact
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.states import State
 from jobs.tables import artifacts, jobs
 
 OFFER = Offer("w", ("full", "lite"), ("tiny", "null"), 80 * GIB)

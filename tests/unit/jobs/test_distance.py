@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from jobs import distance
-from jobs.distance import LEAST, Features, MotionDistance, distances
+from jobs.distance import LEAST, MotionDistance, distances
+from jobs.domain.attempts import Features
 from jobs.store.stats import AttemptFilter, Group
 
 WANTED = AttemptFilter(batch_id=3)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.memory import GIB
-from jobs.records import NewJob
-from jobs.routing import Offer, TextDemand
-from jobs.spec import JobSpec
+from jobs.domain.batches import NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer, TextDemand
+from jobs.domain.spec import JobSpec
 from jobs.store.store import Store
 from worker.errors import StuckError
 from worker.hope import Hope

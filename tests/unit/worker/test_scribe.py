@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.routing import TextDemand
+from jobs.domain.routing import TextDemand
 from jobs.settings import Settings
 from tests.unit.worker.stub import Bench
 from worker.errors import UnencodedError

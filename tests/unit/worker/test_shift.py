@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.domain.attempts import Claim
+from jobs.domain.memory import GIB
 from jobs.errors import UnreachableError
-from jobs.memory import GIB
-from jobs.records import Claim
 from tests.unit.worker.stub import Bench
 from worker.errors import OutageError
 

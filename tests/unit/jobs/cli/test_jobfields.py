@@ -16,8 +16,9 @@ from jobs.cli.jobfields import (
     parse_fields,
     table_cell,
 )
-from jobs.records import Artifact, Quality
-from jobs.states import Failure, State
+from jobs.domain.attempts import Quality
+from jobs.domain.batches import Artifact
+from jobs.domain.states import Failure, State
 from jobs.store.jobrow import JobRow
 
 JOB = JobRow(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cards import (
+from jobs.domain.cards import (
     A10,
     A10_PAIR_SLOWDOWN,
     A100,
@@ -24,9 +24,9 @@ from jobs.cards import (
     derive,
     profile,
 )
-from jobs.memory import GB
+from jobs.domain.memory import GB
 
-PAGE = (Path(__file__).parents[3] / "docs" / "cards.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[4] / "docs" / "cards.md").read_text("utf-8")
 
 
 def cells(first: str, heading: str) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.clock import iso
-from jobs.spec import JobSpec, Origin
+from jobs.domain.clock import iso
+from jobs.domain.spec import JobSpec, Origin
 
 SPEC = JobSpec("a", "walks", steps=50, guidance=5.0, metadata={"k": "v", "l": "w"})
 CONTENT = SPEC.content_hash("full", "r1")

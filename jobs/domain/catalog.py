@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from jobs.domain.installed import Installed, InstalledModel
+from jobs.domain.memory import GB, GIB, MemoryProfile
 from jobs.errors import NotFoundError
-from jobs.installed import Installed, InstalledModel
-from jobs.memory import GB, GIB, MemoryProfile
 
 MODES: tuple[str, ...] = ("full", "lite")
 BUNDLED_MODEL = "tiny"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.domain.catalog import CATALOG, MODES, model_entry
+from jobs.domain.memory import GIB, class_gib
+from jobs.domain.routing import Demand, Offer, choose_mode, demand, fits, misfit
 from jobs.errors import NotFoundError
-from jobs.memory import GIB, class_gib
-from jobs.models import CATALOG, MODES, model_entry
-from jobs.routing import Demand, Offer, choose_mode, demand, fits, misfit
 
 WANTED = Demand(model="tiny", mode="full", gib=24, frames=100)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.memory import ENCODE, GIB, class_gib, queue_name
-from jobs.models import model_entry
+from jobs.domain.catalog import model_entry
+from jobs.domain.memory import ENCODE, GIB, class_gib, queue_name
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.memory import (
+from jobs.domain.memory import (
     GIB,
     LADDER_GIB,
     MemoryProfile,

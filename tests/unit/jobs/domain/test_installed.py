@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from jobs.domain.catalog import CATALOG, Catalog
+from jobs.domain.installed import Installed
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
 from jobs.errors import ModelRecordError, NotFoundError, WeightsMissingError
-from jobs.installed import Installed
-from jobs.memory import GIB
-from jobs.models import CATALOG, Catalog
 from jobs.plan import Router, planned
 from jobs.promptfile.survey import Asked, Survey
-from jobs.routing import Offer
 
 NAME = "hy-motion-1.0"
 ROOM = 100 * GIB

@@ -44,7 +44,7 @@ class JobSpec:
     """One motion wanted. Every value is already checked (see `jobs.promptfile`).
 
     Steps and guidance have no default here: a row that gives none gets its model's own
-    (`jobs.models`), which is stored with the job as a number.
+    (`jobs.domain.catalog`), which is stored with the job as a number.
 
     Attributes:
         custom_id: the row's id (or its number), safe as a file name; unique in a batch with seed.
@@ -56,7 +56,7 @@ class JobSpec:
         guidance: classifier-free guidance scale; at most 1 switches guidance off.
         priority: higher is taken first, −1000 … 1000.
         formats: files wanted, out of `FORMATS`, sorted and distinct.
-        model: a name of `jobs.models.CATALOG`.
+        model: a name of `jobs.domain.catalog.CATALOG`.
         metadata: the row's other columns, kept and given back in history.
         origin: what the row said of itself where prompt and frames may be a rewriter's.
     """
@@ -116,3 +116,8 @@ class JobSpec:
 def _digest(values: list[object]) -> str:
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def stem(custom_id: str, seed: int) -> str:
+    """The name of a job's files without their extension."""
+    return f"{custom_id}_s{seed}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.domain.states import FINAL, HOPELESS, TRANSITIONS, Failure, State, check, sources
 from jobs.errors import TransitionError
-from jobs.states import FINAL, HOPELESS, TRANSITIONS, Failure, State, check, sources
 
 ALLOWED = {
     ("queued", "running"),

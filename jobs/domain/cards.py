@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from jobs.memory import GB, MemoryProfile
+from jobs.domain.memory import GB, MemoryProfile
 
 
 class Parallel(StrEnum):
@@ -28,7 +28,7 @@ class MemoryUse:
 
     Attributes:
         card_gb: memory of the card that was measured.
-        weights, trajectory, attention, loader: the parts (see `jobs.memory.MemoryProfile`).
+        weights, trajectory, attention, loader: the parts (see `jobs.domain.memory.MemoryProfile`).
         total: as reported.
     """
 
