@@ -69,7 +69,7 @@ class Reconciler:
         Raises:
             UnreachableError: the database is away.
         """
-        expired = tuple(self._store.queue.expire(backoff=self._backoff))
+        expired = tuple(self._store.leases.expire(backoff=self._backoff))
         for lease in expired:
             log.warning(
                 "job %d: lease of %s (attempt %d) ran out; now %s",
@@ -94,7 +94,7 @@ class Reconciler:
             every: leave those alone that somebody wrote less than so many seconds ago.
         """
         written = 0
-        for batch in self._store.batches.dirty(every=every):
+        for batch in self._store.manifests.dirty(every=every):
             try:
                 write_manifest(self._store, batch)
             except OSError as error:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jobs.rewriting.report import RewriteReport
     from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
-    from jobs.store.known import Key, Known
+    from jobs.store.existing import Key, Known
     from jobs.store.store import Store
 
 #: Jobs committed and published at a time.
@@ -146,7 +146,7 @@ class Submitter:
 
     def _commit(self, batch: Batch, chunk: Sequence[Routed], tally: Tally, *, cache: bool) -> None:
         keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
-        known = self._store.batches.known(batch.id, keys)
+        known = self._store.batches.existing(batch.id, keys)
         shelf = Shelf(Path(batch.output) / batch.name)
         limit = self._settings.max_attempts
         try:
@@ -191,7 +191,7 @@ class Submitter:
     def _queue_again(self, gone: Sequence[tuple[int, str]], tally: Tally) -> None:
         if not gone:
             return
-        tally.requeued += self._store.queue.retry(
+        tally.requeued += self._store.control.retry(
             [job_id for job_id, _ in gone],
             states={State.SUCCEEDED},
             max_attempts=self._settings.max_attempts,

@@ -141,7 +141,7 @@ class Station:
                 socket.gethostname(), fallen.pid, age=fallen.age
             )
             for worker_id in workers:
-                expired = self._store.queue.expire_worker(
+                expired = self._store.leases.expire_worker(
                     worker_id, story, backoff=exponential(self._settings.backoff)
                 )
                 self._store.workers.stop(worker_id)

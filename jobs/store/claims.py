@@ -24,10 +24,10 @@ from jobs.domain.memory import GIB
 from jobs.domain.routing import Demand, Offer
 from jobs.domain.states import SUSPECT, Outcome, State, sources
 from jobs.errors import NotFoundError
-from jobs.store.base import Facet, Found
+from jobs.store.base import Found, StorePart
 from jobs.store.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
-from jobs.store.quality import NO_QUALITY
-from jobs.tables import attempts, batches, jobs, workers
+from jobs.store.motions import NO_QUALITY
+from jobs.store.tables import attempts, batches, jobs, workers
 
 #: Candidates looked at for each job wanted. Where workers claim at the same moment, those that
 #: another one is just taking are passed over (PostgreSQL's SKIP LOCKED) and the next ones taken.
@@ -103,7 +103,7 @@ _BEGIN = insert(attempts).from_select(
 )  # fmt: skip
 
 
-class ClaimStore(Facet):
+class ClaimStore(StorePart):
     """Taking queued jobs."""
 
     def claim(

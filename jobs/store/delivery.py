@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, case, func, literal_column, select, update
 
 from jobs.domain.memory import ENCODE, queue_name
 from jobs.domain.states import State
-from jobs.store.base import CHUNK, Facet, among
+from jobs.store.base import CHUNK, StorePart, among
 from jobs.store.lanes import READY, SAMPLING, WAITING
-from jobs.tables import jobs
+from jobs.store.tables import jobs
 
 #: What a job's queue is named after: its mode and class, or while it waits for its text the
 #: encoder's class.
@@ -25,7 +25,7 @@ def _in(phase: str, gib: int) -> tuple[ColumnElement[bool], ...]:
     return (SAMPLING, jobs.c.mode == phase, jobs.c.class_gib == gib)
 
 
-class DeliveryStore(Facet):
+class DeliveryStore(StorePart):
     """Keeps the broker's messages in step with the rows, which are the truth."""
 
     def unpublished(self, limit: int = CHUNK) -> list[tuple[int, str]]:

@@ -12,7 +12,7 @@ from jobs.domain.attempts import Claim, Quality, Run, Timings
 from jobs.domain.routing import TextDemand
 from jobs.domain.states import FINAL, HOPELESS, Failure, Outcome, State, check
 from jobs.store.base import Found
-from jobs.tables import attempts, jobs
+from jobs.store.tables import attempts, jobs
 
 #: What is read of a running job before its end is decided.
 HELD = (

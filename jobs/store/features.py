@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy import and_, select
 
 from jobs.domain.attempts import Features
 from jobs.domain.states import Outcome
-from jobs.store.base import Facet, among
+from jobs.store.base import StorePart
 from jobs.store.stats import AttemptFilter
-from jobs.tables import attempts, jobs, motion_features
+from jobs.store.tables import attempts, jobs, motion_features
 
 
-class FeatureStore(Facet):
+class FeatureStore(StorePart):
     """Reading the features of motions. Nothing here writes."""
 
     def newest(
@@ -45,20 +43,3 @@ class FeatureStore(Facet):
                 Features(reference=row.reference, windows=row.windows, blob=bytes(row.blob))
                 for row in connection.execute(query)
             )
-
-
-def add_features(connection: Connection, found: Mapping[int, Features | None]) -> None:
-    """Add the features of jobs that have none: those of a job that is tried again were removed."""
-    rows = [
-        {"job_id": job_id, "reference": one.reference, "windows": one.windows, "blob": one.blob}
-        for job_id, one in found.items()
-        if one is not None
-    ]
-    if rows:
-        connection.execute(insert(motion_features), rows)
-
-
-def remove_features(connection: Connection, job_ids: Sequence[int]) -> None:
-    """Remove those of jobs (at most `CHUNK`) whose motions are to be made anew."""
-    gone = among(connection, motion_features.c.job_id, job_ids)
-    connection.execute(delete(motion_features).where(gone))

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from jobs.errors import NotFoundError
-from jobs.store.base import Facet
+from jobs.store.base import StorePart
 from jobs.store.jobfilter import JobFilter
 from jobs.store.jobrow import AttemptRow, JobRow, attempt_row, job_rows, select_jobs
 from jobs.store.order import Cursor, Order
 from jobs.store.paging import fetch
-from jobs.tables import attempts, batches, jobs, workers
+from jobs.store.tables import attempts, batches, jobs, workers
 
 #: The most jobs in one page.
 PAGE = 1_000
@@ -27,7 +27,7 @@ class Page:
     next: str | None
 
 
-class HistoryStore(Facet):
+class HistoryStore(StorePart):
     """Reading what was asked for and what became of it. Nothing here writes."""
 
     def page(

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_
 
 from jobs.domain.states import Failure, State
-from jobs.tables import jobs
+from jobs.store.tables import jobs
 
 #: Filters that an index of the jobs table answers.
 INDEXED = ("batch", "state", "card", "worker", "failure", "created")

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
 from jobs.domain.states import SUSPECT, State
-from jobs.tables import batches, jobs
+from jobs.store.tables import batches, jobs
 
 #: The order in which jobs are taken: priority, then class (biggest first), then age.
 ORDER: tuple[ColumnElement[Any], ...] = (

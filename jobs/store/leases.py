@@ -9,13 +9,13 @@ from sqlalchemy import select, update
 
 from jobs.domain.attempts import Claim, Expired, Renewal
 from jobs.domain.states import Failure
-from jobs.store.base import CHUNK, Facet, Found
+from jobs.store.base import CHUNK, Found, StorePart
 from jobs.store.endings import HELD, Ending, failed, fenced, holds, released, write_endings
 from jobs.store.lanes import RUNNING
-from jobs.tables import jobs
+from jobs.store.tables import jobs
 
 
-class LeaseStore(Facet):
+class LeaseStore(StorePart):
     """Renewing leases and ending those that ran out, by the database's clock."""
 
     def renew(self, worker_id: int, claims: Sequence[Claim], *, lease: float) -> Renewal:

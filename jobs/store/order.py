@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlalchemy import ColumnElement, and_, or_, tuple_
 
 from jobs.errors import JobsError
-from jobs.tables import jobs
+from jobs.store.tables import jobs
 
 #: Sort key → expression. Ties are broken by id in the same direction.
 KEYS: dict[str, ColumnElement[Any]] = {

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from sqlalchemy import and_, func, or_, select
 
 from jobs.domain.routing import Demand, Offer
-from jobs.store.base import Facet
+from jobs.store.base import StorePart
 from jobs.store.endings import text_demand
 from jobs.store.lanes import QUEUED, READY, suits
-from jobs.tables import jobs
+from jobs.store.tables import jobs
 
 
-class OutlookStore(Facet):
+class OutlookStore(StorePart):
     """What somebody wants to know who waits for a batch."""
 
     def left(self, batch_id: int) -> dict[Demand, int]:

@@ -17,7 +17,7 @@ from jobs.domain.states import State
 from jobs.store.jobfilter import INDEXED, JobFilter
 from jobs.store.jobrow import select_jobs
 from jobs.store.order import OF_MOTION, Cursor, Order
-from jobs.tables import jobs
+from jobs.store.tables import jobs
 
 #: A condition that holds for at most so many jobs is a good place to begin. Fetching and sorting
 #: them costs 2–4 µs each; the walk costs less unless what is wanted lies at its far end.

@@ -9,16 +9,15 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, up
 
 from jobs.domain.batches import Cancelled
 from jobs.domain.states import FINAL, Failure, State, check, sources
-from jobs.store.base import CHUNK, Facet, among
-from jobs.store.features import remove_features
-from jobs.store.quality import NO_QUALITY
-from jobs.tables import artifacts, jobs
+from jobs.store.base import CHUNK, StorePart, among
+from jobs.store.motions import NO_QUALITY, remove_features
+from jobs.store.tables import artifacts, jobs
 
 #: What `retry` takes unless told otherwise.
 UNFINISHED: frozenset[State] = frozenset({State.FAILED, State.CANCELLED})
 
 
-class RequestStore(Facet):
+class RequestStore(StorePart):
     """Cancelling and retrying, by job ids or by batch. Ids that do not exist are passed over."""
 
     def cancel(

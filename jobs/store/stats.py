@@ -29,10 +29,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome
-from jobs.store.base import CHUNK, Facet
+from jobs.store.base import CHUNK, StorePart
 from jobs.store.jobrow import PHASES
-from jobs.store.quality import QUALITY
-from jobs.tables import attempts, jobs
+from jobs.store.motions import QUALITY
+from jobs.store.tables import attempts, jobs
 
 _GROUP = (attempts.c.card, attempts.c.mode)
 #: An attempt that made what it was for: a motion, or in mode `encode` a text's features.
@@ -134,7 +134,7 @@ class Group:
         return self.succeeded / self.count
 
 
-class StatsStore(Facet):
+class StatsStore(StorePart):
     """Reading what attempts cost. Nothing here writes.
 
     Means read every attempt once; percentiles sort them once for each measure: a million take

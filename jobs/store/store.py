@@ -1,4 +1,4 @@
-"""The store: every facet over one engine."""
+"""The store: all of its parts over one engine."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from sqlalchemy import Engine
 
 from jobs.domain.clock import Clock
 from jobs.store.batches import BatchStore
+from jobs.store.claims import ClaimStore
 from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect
 from jobs.store.features import FeatureStore
 from jobs.store.history import HistoryStore
+from jobs.store.leases import LeaseStore
+from jobs.store.manifest import ManifestStore
+from jobs.store.outcomes import OutcomeStore
 from jobs.store.outlook import OutlookStore
-from jobs.store.queue import QueueStore
+from jobs.store.requests import RequestStore
 from jobs.store.stats import StatsStore
+from jobs.store.texts import TextStore
 from jobs.store.upkeep import UpkeepStore
 from jobs.store.workers import WorkerStore
 
@@ -33,7 +38,12 @@ class Store:
     def __init__(self, engine: Engine, *, clock: Clock | None = None) -> None:
         self.engine = engine
         self.batches = BatchStore(engine, clock=clock)
-        self.queue = QueueStore(engine, clock=clock)
+        self.manifests = ManifestStore(engine, clock=clock)
+        self.claims = ClaimStore(engine, clock=clock)
+        self.leases = LeaseStore(engine, clock=clock)
+        self.encoding = TextStore(engine, clock=clock)
+        self.completion = OutcomeStore(engine, clock=clock)
+        self.control = RequestStore(engine, clock=clock)
         self.delivery = DeliveryStore(engine, clock=clock)
         self.workers = WorkerStore(engine, clock=clock)
         self.history = HistoryStore(engine, clock=clock)
@@ -46,7 +56,7 @@ class Store:
     def open(cls, url: str, *, clock: Clock | None = None, timeout: float = 20.0) -> Self:
         """The store at `url`; see `jobs.store.engine.connect` for the errors.
 
-        The schema is not looked at: see `jobs.schema.require_current`.
+        The schema is not looked at: see `jobs.store.schema.require_current`.
         """
         return cls(connect(url, timeout=timeout), clock=clock)
 

@@ -16,11 +16,11 @@ from jobs.domain.attempts import Claim, Run, Timings
 from jobs.domain.memory import ENCODE, GIB
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import Outcome, State
-from jobs.store.base import CHUNK, Facet, among
+from jobs.store.base import CHUNK, StorePart, among
 from jobs.store.claims import TAKEABLE, lanes_of, registered, take
 from jobs.store.endings import Ending, fenced, released, write_endings
 from jobs.store.lanes import QUEUED, READY, SAMPLING, WAITING, best
-from jobs.tables import jobs
+from jobs.store.tables import jobs
 
 _MINE = (
     WAITING,
@@ -45,7 +45,7 @@ class Waiter:
     prompt: str
 
 
-class TextStore(Facet):
+class TextStore(StorePart):
     """Sending jobs to wait for their text, and on."""
 
     def upcoming(self, offer: Offer, model: str, n: int) -> list[Waiter]:

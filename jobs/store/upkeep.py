@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome
-from jobs.store.base import Facet
+from jobs.store.base import StorePart
 from jobs.store.stats import ENDED, AttemptFilter
-from jobs.tables import attempts
+from jobs.store.tables import attempts
 
 _MOTION = and_(attempts.c.outcome == Outcome.SUCCEEDED, attempts.c.mode != ENCODE)
 #: As `jobs.domain.attempts.Run` has it.
@@ -80,7 +80,7 @@ class Upkeep:
         )
 
 
-class UpkeepStore(Facet):
+class UpkeepStore(StorePart):
     """Reading what upkeep attempts cost. Nothing here writes."""
 
     def groups(self, wanted: AttemptFilter | None = None) -> Mapping[tuple[str, str], Upkeep]:

@@ -51,11 +51,11 @@ def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
         claims = [
             claim
             for job in range(first, first + 4)
-            for claim in store.queue.claim(worker, offer, job_id=job, limit=1, lease=1000)
+            for claim in store.claims.claim(worker, offer, job_id=job, limit=1, lease=1000)
         ]
         done = [_success(claim, output) for claim in claims[:3]]
-        store.queue.succeed(done, publish=lambda _: None)
-        store.queue.fail(
+        store.completion.succeed(done, publish=lambda _: None)
+        store.completion.fail(
             [Failed(claims[3], Failure.NUMERICS, "not finite", Timings())], backoff=lambda _: 0.0
         )
         yield store

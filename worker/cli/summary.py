@@ -42,7 +42,7 @@ def catch_up(store: Store, batch: Batch) -> None:
     from jobs.cli.text import clean
     from jobs.manifest import manifest_path, write_manifest
 
-    if all(each.id != batch.id for each in store.batches.dirty()):
+    if all(each.id != batch.id for each in store.manifests.dirty()):
         return
     try:
         write_manifest(store, batch)

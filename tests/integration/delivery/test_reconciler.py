@@ -49,7 +49,7 @@ class Scene:
         return [number for number, _ in made.new]
 
     def claim(self, limit: int = 1) -> list[Claim]:
-        return self.store.queue.claim(self.worker_id, OFFER, limit=limit, lease=90)
+        return self.store.claims.claim(self.worker_id, OFFER, limit=limit, lease=90)
 
     def depth(self) -> int:
         return int(self.client.llen(QUEUE))
@@ -169,7 +169,7 @@ def finish(scene: Scene, claim: Claim, folder: Path) -> None:
     path.write_bytes(b"motion")
     file = Artifact(format="npz", path=str(path), size=6, sha256="00")
     won = Success(claim, Timings(sample=1.0), 1000, (file,))
-    assert scene.store.queue.succeed([won], publish=lambda _: None) == {}
+    assert scene.store.completion.succeed([won], publish=lambda _: None) == {}
 
 
 def test_the_manifest_follows_the_rows(scene: Scene) -> None:
@@ -203,7 +203,7 @@ def test_a_manifest_that_cannot_be_written_stops_nothing(
     (Path(scene.batch.output)).parent.mkdir(parents=True, exist_ok=True)
     Path(scene.batch.output).write_text("a file where the folder should be")
     won = Success(claim, Timings(), None, ())
-    scene.store.queue.succeed([won], publish=lambda _: None)
+    scene.store.completion.succeed([won], publish=lambda _: None)
     for _ in range(3):
         assert scene.reconciler.round().manifests == 0
     (said,) = [each.getMessage() for each in caplog.records if "manifest" in each.getMessage()]

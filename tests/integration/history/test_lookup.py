@@ -8,7 +8,7 @@ import pytest
 
 from jobs.domain.states import Outcome, State
 from jobs.errors import NotFoundError
-from jobs.store.quality import QUALITY
+from jobs.store.motions import QUALITY
 from jobs.store.store import Store
 
 from .conftest import CARDS, World

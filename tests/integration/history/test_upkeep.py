@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import insert
 
 from jobs.store.stats import AttemptFilter
+from jobs.store.tables import attempts
 from jobs.store.upkeep import Upkeep, total
-from jobs.tables import attempts
 
 from .conftest import CARDS, World
 

@@ -84,7 +84,7 @@ def test_insert_keeps_all_that_was_asked(farm, clock, make_job):
     (claim,) = farm.claim(farm.worker())
     assert claim.formats == ("bvh", "npz")
     farm.succeed([claim])
-    (finished,) = farm.store.batches.manifest_rows(farm.batch().id)
+    (finished,) = farm.store.manifests.manifest_rows(farm.batch().id)
     assert finished.metadata == {"take": "3", "ünï": "☃"}
 
 

@@ -46,14 +46,14 @@ def test_a_stale_worker_writes_nothing_and_publishes_nothing(farm, clock):
     slow, quick = farm.worker("slow"), farm.worker("quick")
     (stale,) = farm.claim(slow, lease=10)
     clock.tick(11)
-    farm.store.queue.expire(backoff=lambda _: 0.0)
+    farm.store.leases.expire(backoff=lambda _: 0.0)
     (fresh,) = farm.claim(quick)
     published = []
     refused = farm.succeed([stale], publish=published.append)
     assert refused == {number: None}
-    assert farm.store.queue.fail([Failed(stale, Failure.ERROR, "late")], backoff=five) == {}
-    assert farm.store.queue.release([stale]) == {number}
-    assert farm.store.queue.cancelled([stale]) == {number}
+    assert farm.store.completion.fail([Failed(stale, Failure.ERROR, "late")], backoff=five) == {}
+    assert farm.store.completion.release([stale]) == {number}
+    assert farm.store.completion.cancelled([stale]) == {number}
     assert published == []
     assert farm.job(number).attempt == 2
     assert farm.job(number).state == "running"
@@ -101,7 +101,9 @@ def test_a_file_that_cannot_be_placed_concerns_its_own_job(farm):
     assert (row.state, row.worker_id) == ("running", claims[0].worker_id)
     assert farm.files(first) == []
     # The claim still holds: the worker can say what happened.
-    ended = farm.store.queue.fail([Failed(claims[0], Failure.ERROR, "disk full")], backoff=five)
+    ended = farm.store.completion.fail(
+        [Failed(claims[0], Failure.ERROR, "disk full")], backoff=five
+    )
     assert ended == {first: State.QUEUED}
 
 
@@ -123,12 +125,12 @@ def test_a_later_success_replaces_the_files(farm, finish):
     (number,) = farm.jobs(1)
     worker = farm.worker()
     farm.succeed(farm.claim(worker))
-    farm.store.queue.retry([number], states={State.SUCCEEDED}, max_attempts=1, force=True)
+    farm.store.control.retry([number], states={State.SUCCEEDED}, max_attempts=1, force=True)
     assert farm.files(number) == []
     (claim,) = farm.claim(worker)
     files = (Artifact("bvh", "/new.bvh", 1, "cd"), Artifact("npz", "/new.npz", 2, "ef"))
     results = [replace(finish(claim), artifacts=files)]
-    farm.store.queue.succeed(results, publish=lambda _: None)
+    farm.store.completion.succeed(results, publish=lambda _: None)
     assert farm.files(number) == ["/new.bvh", "/new.npz"]
 
 
@@ -139,7 +141,7 @@ def test_failure_waits_then_tries_again_then_ends(farm, clock):
     clock.tick(3)
     timings = Timings(load=0.5)
     failure = Failed(claim, Failure.NUMERICS, "NaN in sample", timings, 77)
-    assert farm.store.queue.fail([failure], backoff=five) == {number: State.QUEUED}
+    assert farm.store.completion.fail([failure], backoff=five) == {number: State.QUEUED}
     row = farm.job(number)
     assert (row.not_before, row.queued_at) == (clock() + 5, clock())
     assert (row.failure, row.error) == ("numerics", "NaN in sample")
@@ -150,7 +152,7 @@ def test_failure_waits_then_tries_again_then_ends(farm, clock):
     row = farm.job(number)
     assert (again.attempt, row.failure, row.error, row.load_s) == (2, None, None, None)
     failure = Failed(again, Failure.ERROR, "boom")
-    assert farm.store.queue.fail([failure], backoff=five) == {number: State.FAILED}
+    assert farm.store.completion.fail([failure], backoff=five) == {number: State.FAILED}
     row = farm.job(number)
     assert (row.state, row.failure, row.error) == ("failed", "error", "boom")
     assert row.finished_at == clock()
@@ -167,7 +169,7 @@ def test_what_no_retry_can_mend_fails_at_once(farm, failed):
     (number,) = farm.jobs(1)
     (claim,) = farm.claim(farm.worker())
     failure = Failed(**{"claim": claim, "failure": Failure.ERROR, "error": "x", **failed})
-    assert farm.store.queue.fail([failure], backoff=five) == {number: State.FAILED}
+    assert farm.store.completion.fail([failure], backoff=five) == {number: State.FAILED}
     assert farm.job(number).attempt == 1
 
 
@@ -177,7 +179,7 @@ def test_out_of_memory_queues_the_retry_in_a_larger_class(farm):
         connection.exec_driver_sql(f"UPDATE jobs SET attempt_limit = 2 WHERE id = {first}")
     claims = farm.claim(farm.worker(), limit=2)
     failures = [Failed(c, Failure.OUT_OF_MEMORY, "oom", gib=12) for c in claims]
-    ended = farm.store.queue.fail(failures, backoff=lambda _: 0.0)
+    ended = farm.store.completion.fail(failures, backoff=lambda _: 0.0)
     assert ended == {first: State.QUEUED, second: State.FAILED}
     assert farm.job(first).class_gib == 12
     assert farm.job(second).class_gib == 8
@@ -191,7 +193,7 @@ def test_release_gives_the_job_back_as_if_untouched(farm, clock):
     for _ in range(3):
         (claim,) = farm.claim(worker)
         clock.tick(1)
-        assert farm.store.queue.release([claim]) == frozenset()
+        assert farm.store.completion.release([claim]) == frozenset()
         row = farm.job(number)
         assert (row.state, row.failure, row.published_at) == ("queued", None, None)
         assert row.worker_id is None
@@ -203,8 +205,8 @@ def test_release_gives_the_job_back_as_if_untouched(farm, clock):
 def test_cancelled_is_no_failure(farm, clock):
     (number,) = farm.jobs(1)
     (claim,) = farm.claim(farm.worker())
-    farm.store.queue.cancel([number])
-    assert farm.store.queue.cancelled([claim]) == frozenset()
+    farm.store.control.cancel([number])
+    assert farm.store.completion.cancelled([claim]) == frozenset()
     row, (attempt,) = farm.job(number), farm.tries(number)
     assert (row.state, row.failure, row.error) == ("cancelled", None, None)
     assert row.finished_at == clock()
@@ -218,17 +220,16 @@ def test_cancelled_is_no_failure(farm, clock):
 def test_a_request_to_cancel_is_never_forgotten(farm, clock, way):
     (number,) = farm.jobs(1)
     (claim,) = farm.claim(farm.worker(), lease=10)
-    farm.store.queue.cancel([number])
-    queue = farm.store.queue
+    farm.store.control.cancel([number])
     if way == "succeed":
         farm.succeed([claim])
     elif way == "fail":
-        queue.fail([Failed(claim, Failure.ERROR, "boom")], backoff=five)
+        farm.store.completion.fail([Failed(claim, Failure.ERROR, "boom")], backoff=five)
     elif way == "release":
-        queue.release([claim])
+        farm.store.completion.release([claim])
     else:
         clock.tick(11)
-        queue.expire(backoff=five)
+        farm.store.leases.expire(backoff=five)
     row = farm.job(number)
     # What was finished before the request was seen stays finished.
     assert row.state == ("succeeded" if way == "succeed" else "cancelled")
@@ -237,10 +238,10 @@ def test_a_request_to_cancel_is_never_forgotten(farm, clock, way):
 
 
 def test_nothing_to_write_writes_nothing(farm):
-    assert farm.store.queue.succeed([], publish=lambda _: None) == {}
-    assert farm.store.queue.fail([], backoff=five) == {}
-    assert farm.store.queue.release([]) == frozenset()
-    assert farm.store.queue.cancelled([]) == frozenset()
+    assert farm.store.completion.succeed([], publish=lambda _: None) == {}
+    assert farm.store.completion.fail([], backoff=five) == {}
+    assert farm.store.completion.release([]) == frozenset()
+    assert farm.store.completion.cancelled([]) == frozenset()
 
 
 def test_nobody_takes_a_job_while_its_files_are_put_in_place(farm, clock, database_url):
@@ -253,9 +254,9 @@ def test_nobody_takes_a_job_while_its_files_are_put_in_place(farm, clock, databa
         def publish(_result):
             # PostgreSQL passes over the locked row; SQLite lets nobody else write at all.
             with contextlib.suppress(UnreachableError):
-                taken.extend(other.queue.expire(backoff=five))
+                taken.extend(other.leases.expire(backoff=five))
 
         assert farm.succeed(claims, publish=publish) == {}
         assert taken == []
-        assert other.queue.expire(backoff=five) == []
+        assert other.leases.expire(backoff=five) == []
     assert [t.outcome for t in farm.tries(number)] == ["succeeded"]

@@ -64,7 +64,7 @@ def test_of_a_batch_without_queued_jobs_nothing_is_ahead(farm):
 def test_what_waits_for_its_text_is_told_apart(farm):
     first, _, third = farm.jobs(3, frames=60)
     text = TextDemand(gib=20, revision="te-1")
-    farm.store.queue.park([first, third], text)
+    farm.store.encoding.park([first, third], text)
     assert left(farm) == {
         Demand("tiny", "full", 8, 60, "r1"): 1,
         Demand("tiny", "full", 8, 60, "r1", text): 2,

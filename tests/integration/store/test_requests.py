@@ -20,8 +20,8 @@ def mixed(farm):
             farm.succeed([claim])
         if state is State.FAILED:
             failed = Failed(claim, Failure.NUMERICS, "NaN", retry=False)
-            farm.store.queue.fail([failed], backoff=lambda _: 0.0)
-    farm.store.queue.cancel([numbers[State.CANCELLED]])
+            farm.store.completion.fail([failed], backoff=lambda _: 0.0)
+    farm.store.control.cancel([numbers[State.CANCELLED]])
     assert {s: farm.job(n).state for s, n in numbers.items()} == {s: s.value for s in State}
     return numbers
 
@@ -31,9 +31,9 @@ def test_cancel(farm, clock, mixed, by_batch):
     other = farm.jobs(1, batch="other")
     clock.tick(5)
     if by_batch:
-        done = farm.store.queue.cancel(batch_id=farm.batch().id)
+        done = farm.store.control.cancel(batch_id=farm.batch().id)
     else:
-        done = farm.store.queue.cancel([*mixed.values(), 999, mixed[State.QUEUED]])
+        done = farm.store.control.cancel([*mixed.values(), 999, mixed[State.QUEUED]])
     assert done == Cancelled(stopped=1, asked=1, finished=3)
     queued, running = farm.job(mixed[State.QUEUED]), farm.job(mixed[State.RUNNING])
     assert (queued.state, queued.finished_at) == ("cancelled", clock())
@@ -43,13 +43,13 @@ def test_cancel(farm, clock, mixed, by_batch):
 
 
 def test_cancel_of_nothing(farm, mixed):
-    assert farm.store.queue.cancel([]) == Cancelled(0, 0, 0)
-    assert farm.store.queue.cancel() == Cancelled(0, 0, 0)
+    assert farm.store.control.cancel([]) == Cancelled(0, 0, 0)
+    assert farm.store.control.cancel() == Cancelled(0, 0, 0)
 
 
 def test_retry_takes_failed_and_cancelled_jobs(farm, clock, mixed):
     clock.tick(5)
-    assert farm.store.queue.retry(batch_id=farm.batch().id, max_attempts=2) == 2
+    assert farm.store.control.retry(batch_id=farm.batch().id, max_attempts=2) == 2
     row = farm.job(mixed[State.FAILED])
     assert (row.state, row.attempt, row.attempt_limit) == ("queued", 1, 3)
     assert (row.queued_at, row.finished_at, row.published_at) == (clock(), None, None)
@@ -65,11 +65,11 @@ def test_retry_takes_failed_and_cancelled_jobs(farm, clock, mixed):
 
 
 def test_retry_of_chosen_states_and_failures(farm, mixed):
-    queue, batch = farm.store.queue, farm.batch().id
-    wrong = queue.retry(batch_id=batch, failure=Failure.LOST, max_attempts=1)
+    control, batch = farm.store.control, farm.batch().id
+    wrong = control.retry(batch_id=batch, failure=Failure.LOST, max_attempts=1)
     assert wrong == 0
-    assert queue.retry([mixed[State.CANCELLED]], states={State.FAILED}, max_attempts=1) == 0
-    assert queue.retry(batch_id=batch, failure=Failure.NUMERICS, max_attempts=1) == 1
+    assert control.retry([mixed[State.CANCELLED]], states={State.FAILED}, max_attempts=1) == 0
+    assert control.retry(batch_id=batch, failure=Failure.NUMERICS, max_attempts=1) == 1
     assert farm.job(mixed[State.FAILED]).state == "queued"
     assert farm.job(mixed[State.CANCELLED]).state == "cancelled"
 
@@ -77,17 +77,17 @@ def test_retry_of_chosen_states_and_failures(farm, mixed):
 def test_retry_of_succeeded_jobs_wants_force(farm, mixed):
     number = mixed[State.SUCCEEDED]
     states = {State.SUCCEEDED}
-    assert farm.store.queue.retry([number], states=states, max_attempts=1) == 0
+    assert farm.store.control.retry([number], states=states, max_attempts=1) == 0
     assert farm.files(number)
-    assert farm.store.queue.retry([number], states=states, max_attempts=1, force=True) == 1
+    assert farm.store.control.retry([number], states=states, max_attempts=1, force=True) == 1
     assert farm.files(number) == []
     assert farm.job(number).state == "queued"
 
 
 def test_retry_never_touches_what_is_queued_or_running(farm, mixed):
     everything = set(State)
-    queue = farm.store.queue
-    assert queue.retry(list(mixed.values()), states=everything, max_attempts=1, force=True) == 3
+    control = farm.store.control
+    assert control.retry(list(mixed.values()), states=everything, max_attempts=1, force=True) == 3
     assert farm.job(mixed[State.RUNNING]).state == "running"
     assert farm.job(mixed[State.QUEUED]).attempt_limit == 3
 
@@ -96,15 +96,15 @@ def test_a_retry_waits_for_nothing(farm, clock):
     (number,) = farm.jobs(1)
     (claim,) = farm.claim(farm.worker())
     failed = Failed(claim, Failure.ERROR, "x")
-    farm.store.queue.fail([failed], backoff=lambda _: 300.0)
-    farm.store.queue.cancel([number])
-    farm.store.queue.retry([number], max_attempts=1)
+    farm.store.completion.fail([failed], backoff=lambda _: 300.0)
+    farm.store.control.cancel([number])
+    farm.store.control.retry([number], max_attempts=1)
     assert farm.claim(farm.worker())[0].job_id == number
 
 
 def test_a_retried_job_that_was_asked_to_cancel_runs(farm, mixed):
     number = mixed[State.CANCELLED]
-    farm.store.queue.retry([number], max_attempts=1)
+    farm.store.control.retry([number], max_attempts=1)
     assert farm.claim(farm.worker(), job_id=number)
 
 
@@ -113,6 +113,6 @@ def test_more_jobs_than_fit_one_statement(farm, make_job):
     for part in range(3):
         new = [make_job(f"m{part}-{i}") for i in range(900)]
         numbers += [number for number, _ in farm.insert(*new).new]
-    assert farm.store.queue.cancel(numbers) == Cancelled(stopped=2700, asked=0, finished=0)
-    assert farm.store.queue.retry(batch_id=farm.batch().id, max_attempts=1) == 2700
-    assert farm.store.queue.cancel(batch_id=farm.batch().id).stopped == 2700
+    assert farm.store.control.cancel(numbers) == Cancelled(stopped=2700, asked=0, finished=0)
+    assert farm.store.control.retry(batch_id=farm.batch().id, max_attempts=1) == 2700
+    assert farm.store.control.cancel(batch_id=farm.batch().id).stopped == 2700

@@ -13,40 +13,40 @@ MADE = Run(plan="staged", embedding="made", loads=1)
 
 
 def waiting(farm, revision="te-1", n=100):
-    return [each.job_id for each in farm.store.queue.waiters("tiny", revision, n)]
+    return [each.job_id for each in farm.store.encoding.waiters("tiny", revision, n)]
 
 
 def take(farm, hand, ids, *, revision="te-1", lease=60.0):
-    return farm.store.queue.claim_texts(hand.id, ids, revision=revision, lease=lease)
+    return farm.store.encoding.claim_texts(hand.id, ids, revision=revision, lease=lease)
 
 
 def test_what_waits_for_its_text_is_sampled_by_nobody(farm):
     first, second, third = farm.jobs(3)
     worker = farm.worker()
-    assert farm.store.queue.park([first, third, 999], TEXT) == 2
-    assert farm.store.queue.park([first], TEXT) == 0
+    assert farm.store.encoding.park([first, third, 999], TEXT) == 2
+    assert farm.store.encoding.park([first], TEXT) == 0
     assert [c.job_id for c in farm.claim(worker, limit=9)] == [second]
     assert farm.claim(worker, job_id=first) == []
     assert waiting(farm) == [first, third]
     assert waiting(farm, "te-2") == []
-    assert farm.store.queue.crowd("tiny", "te-1", 9) == 2
-    assert farm.store.queue.crowd("tiny", "te-1", 1) == 1
-    assert farm.store.queue.crowd("null", "te-1", 9) == 0
+    assert farm.store.encoding.crowd("tiny", "te-1", 9) == 2
+    assert farm.store.encoding.crowd("tiny", "te-1", 1) == 1
+    assert farm.store.encoding.crowd("null", "te-1", 9) == 0
 
 
 def test_it_is_published_in_the_class_of_the_encoder_and_back(farm):
     (number,) = farm.jobs(1)
-    delivery, queue = farm.store.delivery, farm.store.queue
+    delivery = farm.store.delivery
     delivery.mark_published([number])
-    queue.park([number], TEXT)
+    farm.store.encoding.park([number], TEXT)
     assert delivery.unpublished() == [(number, "hymo.encode.20")]
     delivery.mark_published([number])
     assert delivery.waiting() == {"hymo.encode.20": 1}
     assert delivery.oldest("hymo.encode.20", 5, older_than=-1) == [number]
     assert delivery.oldest("hymo.full.8", 5, older_than=-1) == []
-    assert queue.unpark([number]) == 1
+    assert farm.store.encoding.unpark([number]) == 1
     assert delivery.unpublished() == [(number, "hymo.full.8")]
-    assert queue.unpark([number]) == 0
+    assert farm.store.encoding.unpark([number]) == 0
 
 
 def test_a_claimed_job_is_sent_to_wait_and_its_attempt_does_not_count(farm):
@@ -54,25 +54,25 @@ def test_a_claimed_job_is_sent_to_wait_and_its_attempt_does_not_count(farm):
     worker = farm.worker()
     for _ in range(5):
         (claim,) = farm.claim(worker)
-        assert farm.store.queue.send_back([claim], TEXT) == frozenset()
+        assert farm.store.encoding.send_back([claim], TEXT) == frozenset()
         assert waiting(farm) == [number]
-        farm.store.queue.unpark([number])
+        farm.store.encoding.unpark([number])
     assert farm.job(number).attempt_limit == 7
     assert {row.outcome for row in farm.tries(number)} == {"released"}
-    assert farm.store.queue.send_back([claim], TEXT) == {number}
+    assert farm.store.encoding.send_back([claim], TEXT) == {number}
 
 
 def test_encoding_is_an_attempt_of_its_own_that_does_not_count(farm, clock):
     (number,) = farm.jobs(1, limit=1)
     encoder, sampler = farm.worker("a100"), farm.worker("v100")
-    farm.store.queue.park([number], TEXT)
+    farm.store.encoding.park([number], TEXT)
     clock.tick(5)
     (claim,) = take(farm, encoder, [number])
     assert (claim.prompt, claim.queue_s) == ("a person waves j0", 5)
     assert waiting(farm) == []
     assert farm.claim(sampler) == []
     clock.tick(1)
-    assert farm.store.queue.encoded([claim], Timings(encode=0.5), MADE) == frozenset()
+    assert farm.store.encoding.encoded([claim], Timings(encode=0.5), MADE) == frozenset()
     (sampled,) = farm.claim(sampler)
     farm.succeed([sampled])
     first, second = farm.tries(number)
@@ -85,8 +85,8 @@ def test_encoding_is_an_attempt_of_its_own_that_does_not_count(farm, clock):
 def test_only_what_waits_for_this_encoder_is_claimed(farm):
     first, second, third = farm.jobs(3)
     worker = farm.worker()
-    farm.store.queue.park([first], TEXT)
-    farm.store.queue.park([second], TextDemand(gib=10, revision="te-1+int8"))
+    farm.store.encoding.park([first], TEXT)
+    farm.store.encoding.park([second], TextDemand(gib=10, revision="te-1+int8"))
     assert [c.job_id for c in take(farm, worker, [first, second, third])] == [first]
     assert take(farm, worker, [first]) == []
     assert take(farm, worker, []) == []
@@ -95,7 +95,7 @@ def test_only_what_waits_for_this_encoder_is_claimed(farm):
 def test_the_order_is_priority_then_age(farm):
     low = farm.jobs(2, priority=0)
     high = farm.jobs(1, priority=5)
-    farm.store.queue.park([*low, *high], TEXT)
+    farm.store.encoding.park([*low, *high], TEXT)
     assert waiting(farm) == [*high, *low]
     assert waiting(farm, n=1) == high
 
@@ -104,54 +104,54 @@ def test_the_order_is_priority_then_age(farm):
 def test_a_job_whose_encoding_fails_goes_on_waiting_for_its_text(farm, clock, way):
     (number,) = farm.jobs(1, limit=2)
     worker = farm.worker()
-    farm.store.queue.park([number], TEXT)
+    farm.store.encoding.park([number], TEXT)
     (claim,) = take(farm, worker, [number], lease=10.0)
     if way == "fail":
         failed = Failed(claim, Failure.ERROR, "no memory", run=MADE)
-        farm.store.queue.fail([failed], backoff=lambda _: 20.0)
+        farm.store.completion.fail([failed], backoff=lambda _: 20.0)
     elif way == "release":
-        farm.store.queue.release([claim])
+        farm.store.completion.release([claim])
     else:
         clock.tick(11)
-        farm.store.queue.expire(backoff=lambda _: 20.0)
+        farm.store.leases.expire(backoff=lambda _: 20.0)
     clock.tick(21)
     assert waiting(farm) == [number]
     assert farm.claim(worker) == []
     (again,) = take(farm, worker, [number])
-    farm.store.queue.fail([Failed(again, Failure.ERROR, "x")], backoff=lambda _: 0.0)
+    farm.store.completion.fail([Failed(again, Failure.ERROR, "x")], backoff=lambda _: 0.0)
     ended = farm.job(number).state == "failed"
     assert ended == (way != "release")
 
 
 def test_a_lost_claim_sends_nothing_on(farm, clock):
     (number,) = farm.jobs(1)
-    farm.store.queue.park([number], TEXT)
+    farm.store.encoding.park([number], TEXT)
     (claim,) = take(farm, farm.worker(), [number], lease=10.0)
     clock.tick(11)
-    farm.store.queue.expire(backoff=lambda _: 0.0)
-    assert farm.store.queue.encoded([claim], Timings(), MADE) == {number}
+    farm.store.leases.expire(backoff=lambda _: 0.0)
+    assert farm.store.encoding.encoded([claim], Timings(), MADE) == {number}
     assert waiting(farm) == [number]
 
 
 def test_a_job_cancelled_while_it_is_encoded_ends(farm):
     (number,) = farm.jobs(1)
-    farm.store.queue.park([number], TEXT)
+    farm.store.encoding.park([number], TEXT)
     (claim,) = take(farm, farm.worker(), [number])
-    farm.store.queue.cancel([number])
-    farm.store.queue.encoded([claim], Timings(), MADE)
+    farm.store.control.cancel([number])
+    farm.store.encoding.encoded([claim], Timings(), MADE)
     assert farm.job(number).state == "cancelled"
-    farm.store.queue.retry([number], max_attempts=1)
+    farm.store.control.retry([number], max_attempts=1)
     assert farm.job(number).encode_gib is None
 
 
 def test_a_job_that_is_tried_again_waits_for_no_encoder_of_before(farm):
     cancelled, failed = farm.jobs(2, limit=1)
     worker = farm.worker()
-    farm.store.queue.park([cancelled, failed], TEXT)
+    farm.store.encoding.park([cancelled, failed], TEXT)
     (claim,) = take(farm, worker, [failed])
-    farm.store.queue.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
-    farm.store.queue.cancel([cancelled])
-    assert farm.store.queue.retry([cancelled, failed], max_attempts=1) == 2
+    farm.store.completion.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
+    farm.store.control.cancel([cancelled])
+    assert farm.store.control.retry([cancelled, failed], max_attempts=1) == 2
     assert waiting(farm) == []
     assert {queue for _, queue in farm.store.delivery.unpublished()} == {"hymo.full.8"}
     assert [c.job_id for c in farm.claim(worker, limit=9)] == [cancelled, failed]
@@ -160,8 +160,8 @@ def test_a_job_that_is_tried_again_waits_for_no_encoder_of_before(farm):
 def test_paused_and_cancelled_jobs_do_not_wait(farm):
     first, second = farm.jobs(2)
     farm.jobs(1, batch="other")
-    farm.store.queue.park([first, second], TEXT)
-    farm.store.queue.cancel([first])
+    farm.store.encoding.park([first, second], TEXT)
+    farm.store.control.cancel([first])
     assert waiting(farm) == [second]
     farm.store.batches.pause("night")
     assert waiting(farm) == []
@@ -172,11 +172,14 @@ def test_what_comes_next_is_what_the_offer_takes(farm):
     (high,) = farm.jobs(1, priority=3)
     other = farm.jobs(1, model="null")
     worker = farm.worker()
-    assert [w.job_id for w in farm.store.queue.upcoming(worker.offer, "tiny", 9)] == [high, first]
-    assert [w.job_id for w in farm.store.queue.upcoming(worker.offer, "tiny", 1)] == [high]
-    farm.store.queue.park([high], TEXT)
-    assert [w.job_id for w in farm.store.queue.upcoming(worker.offer, "tiny", 9)] == [first]
-    assert [w.job_id for w in farm.store.queue.upcoming(worker.offer, "null", 9)] == other
+    assert [w.job_id for w in farm.store.encoding.upcoming(worker.offer, "tiny", 9)] == [
+        high,
+        first,
+    ]
+    assert [w.job_id for w in farm.store.encoding.upcoming(worker.offer, "tiny", 1)] == [high]
+    farm.store.encoding.park([high], TEXT)
+    assert [w.job_id for w in farm.store.encoding.upcoming(worker.offer, "tiny", 9)] == [first]
+    assert [w.job_id for w in farm.store.encoding.upcoming(worker.offer, "null", 9)] == other
 
 
 def test_other_weights_of_a_model_are_not_taken(farm):

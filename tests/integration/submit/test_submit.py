@@ -13,7 +13,7 @@ from jobs.errors import SettingsError
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.source import open_source
-from jobs.tables import batches, jobs
+from jobs.store.tables import batches, jobs
 
 
 def rows(desk) -> list:

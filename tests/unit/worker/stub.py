@@ -193,7 +193,7 @@ class Bench:
 
     def claim(self, limit: int = 8, **wanted: Any) -> list[Claim]:
         """Claim without a shift."""
-        return self.store.queue.claim(
+        return self.store.claims.claim(
             self.worker_id, self.offer, limit=limit, lease=self.settings.lease, **wanted
         )
 

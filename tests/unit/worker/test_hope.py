@@ -40,7 +40,7 @@ def test_a_job_that_fits_nobody(store: Store) -> None:
 
 
 def test_a_job_whose_text_nobody_encodes(store: Store) -> None:
-    store.queue.park([1], TextDemand(gib=20, revision="te-1"))
+    store.encoding.park([1], TextDemand(gib=20, revision="te-1"))
     look(store, replace(OURS, encoders={"null": "te-1"}))
     with pytest.raises(StuckError, match="hymo models import --qwen DIR") as stuck:
         look(store, OURS)

@@ -12,12 +12,13 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DatabaseError
 
 from jobs.errors import SchemaError, SettingsError
+from jobs.store.base import StorePart
+from jobs.store.engine import connect
+from jobs.store.faults import HEAD, missing_table
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-#: The newest revision under `migrations/versions` (a test compares the two).
-HEAD = "0005"
 
 #: Any number will do, as long as every program that migrates this database asks for the same.
 _ADVISORY_LOCK = 4_869_776_879
@@ -29,10 +30,7 @@ def current(engine: Engine) -> str | None:
     Raises:
         UnreachableError: the database did not answer.
     """
-    # Here, since the store's base names HEAD in its own errors.
-    from jobs.store.base import Facet
-
-    with Facet(engine).read() as connection:
+    with StorePart(engine).read() as connection:
         return _revision(connection)
 
 
@@ -77,13 +75,10 @@ def _migrate(url: str, revision: str, *, up: bool) -> None:
     from alembic import command
     from alembic.util.exc import CommandError
 
-    from jobs.store.base import Facet
-    from jobs.store.engine import connect
-
     engine = connect(url)
     config = configuration()
     try:
-        with Facet(engine).write() as connection:
+        with StorePart(engine).write() as connection:
             if engine.dialect.name == "postgresql":
                 # Building an index on a large table may take longer than any query should.
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -127,12 +122,3 @@ def _revision(connection: Connection) -> str | None:
             return None
         raise
     return None if found is None else str(found)
-
-
-def missing_table(error: DatabaseError) -> bool:
-    """Whether a statement failed because a table or column of ours is not there."""
-    # PostgreSQL: undefined_table, undefined_column. SQLite has nothing but the message.
-    if getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
-        return True
-    message = str(error.orig)
-    return message.startswith(("no such table", "no such column")) or "has no column" in message
