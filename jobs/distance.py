@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from jobs.domain.attempts import Features
 
 if TYPE_CHECKING:
-    from jobs.store.stats import AttemptFilter, Group
+    from jobs.store.history.stats import AttemptFilter, Group
     from jobs.store.store import Store
 
 PLUGINS = "hymo.measures"

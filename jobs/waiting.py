@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from jobs.domain.batches import Batch
 from jobs.domain.routing import Demand, Offer, fits, misfit
 from jobs.domain.states import State
-from jobs.store.jobfilter import JobFilter
-from jobs.store.jobrow import JobRow
-from jobs.store.order import Order
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.jobrow import JobRow
+from jobs.store.history.order import Order
 from jobs.store.store import Store
 
 #: Queued jobs looked at for the reason of a standstill: the oldest.

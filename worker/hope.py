@@ -57,7 +57,7 @@ class Hope:
         name = self._batch.name
         if self._store.batches.counts(self._batch.id).get(State.RUNNING):
             return
-        left = self._store.outlook.left(self._batch.id)
+        left = self._store.backlog.left(self._batch.id)
         if not left:
             return
         if self._store.batches.get(name).paused:

@@ -13,7 +13,7 @@ from worker.errors import WorkerError
 if TYPE_CHECKING:
     from hymotion.export import Recording
     from jobs.domain.batches import Artifact
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
 
 #: The format that motions are read back from.
 SOURCE = "npz"

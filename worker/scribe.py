@@ -1,8 +1,8 @@
 """The scribe: sees that texts are encoded before jobs are sampled.
 
-A job whose text is not in the store waits for it (`jobs.store.texts`). A worker whose plan encodes
-takes what waits, its own jobs and those of smaller cards alike: at once where the encoder is
-resident, and else in turns with sampling, as seldom as `Turns` says.
+A job whose text is not in the store waits for it (`jobs.store.queue.encoding`). A worker whose plan
+encodes takes what waits, its own jobs and those of smaller cards alike: at once where the encoder
+is resident, and else in turns with sampling, as seldom as `Turns` says.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from jobs.domain.attempts import Claim, Failed, Run, Timings
 from jobs.domain.backoff import exponential
 from jobs.domain.routing import Offer, TextDemand
 from jobs.settings import Settings
+from jobs.store.queue.encoding import Waiter
 from jobs.store.store import Store
-from jobs.store.texts import Waiter
 from worker.errors import OutageError
 from worker.garage import Garage
 from worker.keeper import LeaseKeeper

@@ -13,7 +13,7 @@ from jobs.cli.text import local_time, plural
 from jobs.domain.batches import Batch
 from jobs.domain.clock import iso
 from jobs.domain.states import State
-from jobs.store.stats import AttemptFilter
+from jobs.store.history.stats import AttemptFilter
 from jobs.store.store import Store
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.domain.cards import CardProfile
-    from jobs.store.stats import Group
+    from jobs.store.history.stats import Group
 
 COLUMNS = (
     Column("CARD", flexible=True),

@@ -11,7 +11,7 @@ from jobs.distance import LEAST, MOST, MotionDistance
 from jobs.domain.memory import ENCODE
 
 if TYPE_CHECKING:
-    from jobs.store.stats import Group
+    from jobs.store.history.stats import Group
 
 COLUMNS = (
     Column("CARD", flexible=True),

@@ -15,7 +15,7 @@ from jobs.domain.clock import iso
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Artifact
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
 
 PHASES = ("queue", "load", "encode", "sample", "decode", "save")
 QUALITY = ("skate_mm", "penetration_mm", "jitter")

@@ -24,7 +24,7 @@ from jobs.domain.attempts import Quality
 from jobs.domain.clock import iso
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome, State
-from jobs.store.jobrow import AttemptRow, JobRow
+from jobs.store.history.jobrow import AttemptRow, JobRow
 from jobs.store.store import Store
 from jobs.waiting import Waiting
 

@@ -12,7 +12,7 @@ from jobs.errors import NotFoundError
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Batch
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
     from jobs.store.store import Store
 
 #: Longer numbers are no ids: databases count to 2⁶³.

@@ -13,7 +13,7 @@ from jobs.cli.output import print_json
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Batch
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
 
 
 @click.command()

@@ -18,7 +18,7 @@ from jobs.domain.memory import ENCODE
 
 if TYPE_CHECKING:
     from jobs.distance import MotionDistance
-    from jobs.store.stats import Group
+    from jobs.store.history.stats import Group
 
 TIMINGS = ("queue", "load", "encode", "sample", "decode", "save", "total")
 #: Measure → what it is called, its unit, and how its figures are written for people.
@@ -73,7 +73,7 @@ def stats(
         raise click.UsageError("--json and --csv exclude each other")
     with app.store() as store:
         from jobs.distance import distances
-        from jobs.store.stats import AttemptFilter
+        from jobs.store.history.stats import AttemptFilter
 
         wanted = AttemptFilter(
             batch_id=batch_id(store, batch),
@@ -85,7 +85,7 @@ def stats(
         )
         groups = store.stats.groups(wanted, encoding=True)
         fmd = distances(store, wanted, [each for each in groups if each.mode != ENCODE])
-        upkeep = store.upkeep.groups(wanted)
+        upkeep = store.overhead.groups(wanted)
     if as_json:
         found = [
             stats_document(each) | {"fmd": _distance(fmd.get((each.card, each.mode)))}

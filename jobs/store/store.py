@@ -9,19 +9,19 @@ from sqlalchemy import Engine
 
 from jobs.domain.clock import Clock
 from jobs.store.batches import BatchStore
-from jobs.store.claims import ClaimStore
-from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect
-from jobs.store.features import FeatureStore
-from jobs.store.history import HistoryStore
-from jobs.store.leases import LeaseStore
+from jobs.store.history.backlog import BacklogStore
+from jobs.store.history.features import FeatureStore
+from jobs.store.history.overhead import OverheadStore
+from jobs.store.history.pages import HistoryStore
+from jobs.store.history.stats import StatsStore
 from jobs.store.manifest import ManifestStore
-from jobs.store.outcomes import OutcomeStore
-from jobs.store.outlook import OutlookStore
-from jobs.store.requests import RequestStore
-from jobs.store.stats import StatsStore
-from jobs.store.texts import TextStore
-from jobs.store.upkeep import UpkeepStore
+from jobs.store.queue.claims import ClaimStore
+from jobs.store.queue.completion import CompletionStore
+from jobs.store.queue.control import ControlStore
+from jobs.store.queue.delivery import DeliveryStore
+from jobs.store.queue.encoding import EncodingStore
+from jobs.store.queue.leases import LeaseStore
 from jobs.store.workers import WorkerStore
 
 
@@ -41,15 +41,15 @@ class Store:
         self.manifests = ManifestStore(engine, clock=clock)
         self.claims = ClaimStore(engine, clock=clock)
         self.leases = LeaseStore(engine, clock=clock)
-        self.encoding = TextStore(engine, clock=clock)
-        self.completion = OutcomeStore(engine, clock=clock)
-        self.control = RequestStore(engine, clock=clock)
+        self.encoding = EncodingStore(engine, clock=clock)
+        self.completion = CompletionStore(engine, clock=clock)
+        self.control = ControlStore(engine, clock=clock)
         self.delivery = DeliveryStore(engine, clock=clock)
         self.workers = WorkerStore(engine, clock=clock)
         self.history = HistoryStore(engine, clock=clock)
-        self.outlook = OutlookStore(engine, clock=clock)
+        self.backlog = BacklogStore(engine, clock=clock)
         self.stats = StatsStore(engine, clock=clock)
-        self.upkeep = UpkeepStore(engine, clock=clock)
+        self.overhead = OverheadStore(engine, clock=clock)
         self.features = FeatureStore(engine, clock=clock)
 
     @classmethod

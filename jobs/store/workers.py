@@ -11,7 +11,7 @@ from jobs.domain.routing import Offer
 from jobs.domain.workers import WorkerCard, WorkerRow
 from jobs.errors import NotFoundError
 from jobs.store.base import Found, StorePart
-from jobs.store.lanes import RUNNING
+from jobs.store.queue.lanes import RUNNING
 from jobs.store.tables import jobs, workers
 
 DECLARED = "declared"

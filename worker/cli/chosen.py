@@ -12,12 +12,12 @@ from jobs.domain.spec import stem
 from jobs.domain.states import State
 from jobs.errors import ConflictError
 from jobs.manifest import NAME as MANIFEST
-from jobs.store.jobfilter import JobFilter
-from jobs.store.order import Order
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.order import Order
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Batch
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
     from jobs.store.store import Store
 
 

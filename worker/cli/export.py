@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hymotion.export import ExportOptions
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
     from worker.cli.chosen import Folders
     from worker.cli.written import Written
 

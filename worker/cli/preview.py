@@ -15,7 +15,7 @@ from jobs.cli.text import clean
 
 if TYPE_CHECKING:
     from hymotion.picture import Entry, Lettering
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
     from worker.cli.chosen import Chosen, Folders
     from worker.cli.written import Written
 

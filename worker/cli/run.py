@@ -149,7 +149,7 @@ def _work(
         return first
     hope = Hope(store=store, batch=batch, offers=offers, alive=settings.alive)
     hope.look()  # what nobody will do is said before anything is started
-    _say_ahead(store.outlook.ahead(batch.id, hope.offers()))
+    _say_ahead(store.backlog.ahead(batch.id, hope.offers()))
     log_to_stderr(logging.WARNING)
     with Stop() as stop:
         station = partial(

@@ -70,7 +70,7 @@ def print_summary(
 
 
 def _failures(store: Store, batch: Batch) -> None:
-    from jobs.store.jobfilter import JobFilter
+    from jobs.store.history.jobfilter import JobFilter
 
     wanted = JobFilter(batch_id=batch.id, states=(State.FAILED,))
     page = store.history.page(wanted, limit=NAMED)
@@ -88,7 +88,7 @@ def _phases(store: Store, batch: Batch) -> None:
     """Means of what the attempts cost, a line a card and mode."""
     from jobs.cli.output import Column, print_table
     from jobs.cli.text import duration, gigabytes
-    from jobs.store.stats import AttemptFilter
+    from jobs.store.history.stats import AttemptFilter
 
     groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
     names = ("queue", "load", "encode", "sample", "decode", "save", "total")

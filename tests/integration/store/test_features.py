@@ -9,7 +9,7 @@ import pytest
 
 from jobs.domain.attempts import Failed, Features
 from jobs.domain.states import Failure, State
-from jobs.store.stats import AttemptFilter
+from jobs.store.history.stats import AttemptFilter
 
 
 def one(number: int) -> Features:

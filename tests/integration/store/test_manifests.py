@@ -14,7 +14,7 @@ def test_a_batch_is_dirty_from_its_first_finished_job_on(farm, clock):
     manifests = farm.store.manifests
     assert manifests.dirty() == []
     farm.succeed(farm.claim(farm.worker()))
-    assert manifests.dirty() == [manifests.get("night")]
+    assert manifests.dirty() == [farm.store.batches.get("night")]
 
 
 def test_a_manifest_is_written_until_no_commit_can_be_missing(farm, clock):
@@ -31,7 +31,7 @@ def test_a_manifest_is_written_until_no_commit_can_be_missing(farm, clock):
     clock.tick(100)
     farm.succeed(farm.claim(worker))
     assert [b.id for b in manifests.dirty()] == [number]
-    assert manifests.get("night").manifest_at == clock() - 100
+    assert farm.store.batches.get("night").manifest_at == clock() - 100
 
 
 def test_rows_are_the_finished_jobs_by_id(farm, make_job):

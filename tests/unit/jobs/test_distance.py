@@ -11,7 +11,7 @@ import pytest
 from jobs import distance
 from jobs.distance import LEAST, MotionDistance, distances
 from jobs.domain.attempts import Features
-from jobs.store.stats import AttemptFilter, Group
+from jobs.store.history.stats import AttemptFilter, Group
 
 WANTED = AttemptFilter(batch_id=3)
 

@@ -19,7 +19,7 @@ from jobs.cli.jobfields import (
 from jobs.domain.attempts import Quality
 from jobs.domain.batches import Artifact
 from jobs.domain.states import Failure, State
-from jobs.store.jobrow import JobRow
+from jobs.store.history.jobrow import JobRow
 
 JOB = JobRow(
     id=7, batch="night", custom_id="a", prompt="步行", mode="lite", requested_mode="auto",

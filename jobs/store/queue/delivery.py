@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, case, func, literal_column, select, update
 from jobs.domain.memory import ENCODE, queue_name
 from jobs.domain.states import State
 from jobs.store.base import CHUNK, StorePart, among
-from jobs.store.lanes import READY, SAMPLING, WAITING
+from jobs.store.queue.lanes import READY, SAMPLING, WAITING
 from jobs.store.tables import jobs
 
 #: What a job's queue is named after: its mode and class, or while it waits for its text the

@@ -12,8 +12,8 @@ from jobs.domain.attempts import Quality, Run
 from jobs.domain.batches import Artifact
 from jobs.domain.routing import Demand, TextDemand
 from jobs.domain.states import Failure, Outcome, State
-from jobs.store.endings import text_demand
 from jobs.store.motions import files_of, to_quality
+from jobs.store.queue.endings import text_demand
 from jobs.store.tables import batches, jobs
 
 PHASES: tuple[str, ...] = ("queue", "load", "encode", "sample", "decode", "save")

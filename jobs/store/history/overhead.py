@@ -1,4 +1,4 @@
-"""Upkeep: what attempts cost beside sampling — texts encoded, models loaded, motions made again."""
+"""Overhead: what attempts cost beside sampling — texts encoded, models loaded, motions made again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome
 from jobs.store.base import StorePart
-from jobs.store.stats import ENDED, AttemptFilter
+from jobs.store.history.stats import ENDED, AttemptFilter
 from jobs.store.tables import attempts
 
 _MOTION = and_(attempts.c.outcome == Outcome.SUCCEEDED, attempts.c.mode != ENCODE)
@@ -23,7 +23,7 @@ _COUNTED = attempts.c.loads.is_not(None)
 
 
 @dataclass(frozen=True)
-class Upkeep:
+class Overhead:
     """What attempts cost beside sampling.
 
     Attributes:
@@ -67,8 +67,8 @@ class Upkeep:
         known = sum(self.dtypes.values())
         return self.resampled / known if known else None
 
-    def __add__(self, other: Upkeep) -> Upkeep:
-        return Upkeep(
+    def __add__(self, other: Overhead) -> Overhead:
+        return Overhead(
             motions=self.motions + other.motions,
             stored=self.stored + other.stored,
             texts=self.texts + other.texts,
@@ -80,19 +80,19 @@ class Upkeep:
         )
 
 
-class UpkeepStore(StorePart):
+class OverheadStore(StorePart):
     """Reading what upkeep attempts cost. Nothing here writes."""
 
-    def groups(self, wanted: AttemptFilter | None = None) -> Mapping[tuple[str, str], Upkeep]:
+    def groups(self, wanted: AttemptFilter | None = None) -> Mapping[tuple[str, str], Overhead]:
         """By (card, mode), in order; mode `encode` has the texts that were encoded ahead.
 
         Reads every attempt once.
         """
-        found: dict[tuple[str, str], Upkeep] = {}
+        found: dict[tuple[str, str], Overhead] = {}
         with self.read() as connection:
             for row in connection.execute(_sums((wanted or AttemptFilter()).conditions())):
                 key = (row.card, row.mode)
-                one = Upkeep(
+                one = Overhead(
                     motions=row.motions,
                     stored=row.stored,
                     texts=row.texts,
@@ -102,13 +102,13 @@ class UpkeepStore(StorePart):
                     resampled=row.resampled,
                     dtypes={row.dtype: row.motions} if row.dtype and row.motions else {},
                 )
-                found[key] = found.get(key, Upkeep()) + one
+                found[key] = found.get(key, Overhead()) + one
         return dict(sorted(found.items()))
 
 
-def total(groups: Mapping[tuple[str, str], Upkeep]) -> Upkeep:
+def total(groups: Mapping[tuple[str, str], Overhead]) -> Overhead:
     """All of them together."""
-    return sum(groups.values(), start=Upkeep())
+    return sum(groups.values(), start=Overhead())
 
 
 def _sums(conditions: list[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:

@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 from jobs.domain.attempts import Claim, Expired, Renewal
 from jobs.domain.states import Failure
 from jobs.store.base import CHUNK, Found, StorePart
-from jobs.store.endings import HELD, Ending, failed, fenced, holds, released, write_endings
-from jobs.store.lanes import RUNNING
+from jobs.store.queue.endings import HELD, Ending, failed, fenced, holds, released, write_endings
+from jobs.store.queue.lanes import RUNNING
 from jobs.store.tables import jobs
 
 

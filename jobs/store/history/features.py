@@ -7,7 +7,7 @@ from sqlalchemy import and_, select
 from jobs.domain.attempts import Features
 from jobs.domain.states import Outcome
 from jobs.store.base import StorePart
-from jobs.store.stats import AttemptFilter
+from jobs.store.history.stats import AttemptFilter
 from jobs.store.tables import attempts, jobs, motion_features
 
 

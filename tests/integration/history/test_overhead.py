@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from jobs.store.stats import AttemptFilter
+from jobs.store.history.overhead import Overhead, total
+from jobs.store.history.stats import AttemptFilter
 from jobs.store.tables import attempts
-from jobs.store.upkeep import Upkeep, total
 
 from .conftest import CARDS, World
 
 
-def summed(rows: list[dict[str, Any]]) -> Upkeep:
+def summed(rows: list[dict[str, Any]]) -> Overhead:
     """What upkeep these attempts are."""
     ended = [row for row in rows if row["outcome"] in {"succeeded", "encoded", "failed"}]
     motions = [row for row in ended if row["outcome"] == "succeeded"]
     counted = [row for row in ended if row["loads"] is not None]
-    return Upkeep(
+    return Overhead(
         motions=len(motions),
         stored=sum(row["plan"] is not None for row in motions),
         texts=sum(row["outcome"] != "failed" and row["embedding"] == "made" for row in ended),
@@ -41,13 +41,13 @@ def test_every_card_and_mode(world: World) -> None:
         (AttemptFilter(workers=("nobody",)), lambda row: False),
     ):
         rows = [row for row in world.attempts if keep(row)]
-        found = world.store.upkeep.groups(wanted)
+        found = world.store.overhead.groups(wanted)
         keys = {(r["card"], r["mode"]) for r in rows if r["outcome"] not in {"released", "running"}}
         assert list(found) == sorted(keys)
         for key, one in found.items():
             assert one == summed([row for row in rows if (row["card"], row["mode"]) == key])
         assert total(found) == summed(rows)
-    whole = total(world.store.upkeep.groups())
+    whole = total(world.store.overhead.groups())
     assert whole.texts > 20
     assert whole.resampled > 0
     assert set(whole.dtypes) == {"bfloat16", "float32"}
@@ -70,7 +70,7 @@ def test_the_rates_of_a_night(world: World) -> None:
                 _attempt(96, "encode", "failed", embedding="made"),
             ],
         )
-    found = world.store.upkeep.groups(AttemptFilter(cards=("H",)))
+    found = world.store.overhead.groups(AttemptFilter(cards=("H",)))
     assert found["H", "encode"].texts == 1
     assert found["H", "encode"].hit_rate is None
     whole = total(found)
@@ -84,7 +84,7 @@ def test_of_nothing_there_is_no_rate() -> None:
     nothing = total({})
     assert not nothing.told
     assert (nothing.hit_rate, nothing.loads_per_1000, nothing.resampled_share) == (None,) * 3
-    ahead = Upkeep(motions=2, stored=2, texts=9, counted=2)
+    ahead = Overhead(motions=2, stored=2, texts=9, counted=2)
     assert (ahead.hit_rate, ahead.loads_per_1000) == (0.0, 0.0)
 
 

@@ -6,11 +6,11 @@ from jobs.domain.routing import Demand, TextDemand
 
 
 def left(farm, batch="night"):
-    return farm.store.outlook.left(farm.batch(batch).id)
+    return farm.store.backlog.left(farm.batch(batch).id)
 
 
 def ahead(farm, *offers, batch="night"):
-    return farm.store.outlook.ahead(farm.batch(batch).id, offers)
+    return farm.store.backlog.ahead(farm.batch(batch).id, offers)
 
 
 def test_what_is_left_by_demand_with_the_shortest_length(farm, make_job):

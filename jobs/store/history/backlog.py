@@ -1,4 +1,4 @@
-"""The outlook of a batch: what is left of it to do, and what will be done before."""
+"""The backlog of a batch: what is left of it to do, and what will be done before."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sqlalchemy import and_, func, or_, select
 
 from jobs.domain.routing import Demand, Offer
 from jobs.store.base import StorePart
-from jobs.store.endings import text_demand
-from jobs.store.lanes import QUEUED, READY, suits
+from jobs.store.queue.endings import text_demand
+from jobs.store.queue.lanes import QUEUED, READY, suits
 from jobs.store.tables import jobs
 
 
-class OutlookStore(StorePart):
+class BacklogStore(StorePart):
     """What somebody wants to know who waits for a batch."""
 
     def left(self, batch_id: int) -> dict[Demand, int]:

@@ -17,7 +17,7 @@ from jobs.store.tables import artifacts, jobs
 UNFINISHED: frozenset[State] = frozenset({State.FAILED, State.CANCELLED})
 
 
-class RequestStore(StorePart):
+class ControlStore(StorePart):
     """Cancelling and retrying, by job ids or by batch. Ids that do not exist are passed over."""
 
     def cancel(

@@ -17,9 +17,9 @@ from jobs.domain.memory import ENCODE, GIB
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import Outcome, State
 from jobs.store.base import CHUNK, StorePart, among
-from jobs.store.claims import TAKEABLE, lanes_of, registered, take
-from jobs.store.endings import Ending, fenced, released, write_endings
-from jobs.store.lanes import QUEUED, READY, SAMPLING, WAITING, best
+from jobs.store.queue.claims import TAKEABLE, lanes_of, registered, take
+from jobs.store.queue.endings import Ending, fenced, released, write_endings
+from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING, best
 from jobs.store.tables import jobs
 
 _MINE = (
@@ -45,7 +45,7 @@ class Waiter:
     prompt: str
 
 
-class TextStore(StorePart):
+class EncodingStore(StorePart):
     """Sending jobs to wait for their text, and on."""
 
     def upcoming(self, offer: Offer, model: str, n: int) -> list[Waiter]:

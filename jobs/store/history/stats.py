@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, array
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome
 from jobs.store.base import CHUNK, StorePart
-from jobs.store.jobrow import PHASES
+from jobs.store.history.jobrow import PHASES
 from jobs.store.motions import QUALITY
 from jobs.store.tables import attempts, jobs
 

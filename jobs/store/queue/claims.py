@@ -25,8 +25,8 @@ from jobs.domain.routing import Demand, Offer
 from jobs.domain.states import SUSPECT, Outcome, State, sources
 from jobs.errors import NotFoundError
 from jobs.store.base import Found, StorePart
-from jobs.store.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
 from jobs.store.motions import NO_QUALITY
+from jobs.store.queue.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
 from jobs.store.tables import attempts, batches, jobs, workers
 
 #: Candidates looked at for each job wanted. Where workers claim at the same moment, those that

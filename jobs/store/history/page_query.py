@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from jobs.domain.states import State
-from jobs.store.jobfilter import INDEXED, JobFilter
-from jobs.store.jobrow import select_jobs
-from jobs.store.order import OF_MOTION, Cursor, Order
+from jobs.store.history.jobfilter import INDEXED, JobFilter
+from jobs.store.history.jobrow import select_jobs
+from jobs.store.history.order import OF_MOTION, Cursor, Order
 from jobs.store.tables import jobs
 
 #: A condition that holds for at most so many jobs is a good place to begin. Fetching and sorting

@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 
 from jobs.errors import NotFoundError
 from jobs.store.base import StorePart
-from jobs.store.jobfilter import JobFilter
-from jobs.store.jobrow import AttemptRow, JobRow, attempt_row, job_rows, select_jobs
-from jobs.store.order import Cursor, Order
-from jobs.store.paging import fetch
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.jobrow import AttemptRow, JobRow, attempt_row, job_rows, select_jobs
+from jobs.store.history.order import Cursor, Order
+from jobs.store.history.page_query import fetch
 from jobs.store.tables import attempts, batches, jobs, workers
 
 #: The most jobs in one page.

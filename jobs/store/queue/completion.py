@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.states import Outcome, State
 from jobs.store.base import Found, StorePart
-from jobs.store.endings import Ending, failed, fenced, released, write_endings
 from jobs.store.motions import add_features, add_files
+from jobs.store.queue.endings import Ending, failed, fenced, released, write_endings
 
 
-class OutcomeStore(StorePart):
+class CompletionStore(StorePart):
     """Ending attempts. Every write is fenced: a worker that lost its lease changes nothing."""
 
     def succeed(
