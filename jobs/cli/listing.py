@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.jobfields import COLUMNS, METADATA, column, csv_cell, document, narrowed, table_cell
+from jobs.cli.jobfields import COLUMNS, METADATA, column, csv_cell, narrowed, table_cell
 from jobs.cli.output import (
     Column,
     console,
@@ -21,6 +21,7 @@ from jobs.cli.output import (
     to_json,
 )
 from jobs.cli.text import ago, clean, plural
+from jobs.documents.job import document
 from jobs.store.history.jobfilter import JobFilter
 from jobs.store.history.jobrow import JobRow
 from jobs.store.history.order import Order

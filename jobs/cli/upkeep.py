@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.output import Column, print_pairs, print_table
 from jobs.cli.text import duration, percent, plural
+from jobs.documents.stats import Found, sums
 
 if TYPE_CHECKING:
     from jobs.store.history.overhead import Overhead
@@ -24,17 +25,6 @@ COLUMNS = (
     Column("COMPUTED IN", flexible=True, least=11),
 )
 
-Found = Mapping[tuple[str, str], "Overhead"]
-
-
-def upkeep_document(found: Found) -> dict[str, Any]:
-    """The `upkeep` of `hymo.stats/1` (docs/json.md)."""
-    from jobs.store.history.overhead import total
-
-    whole = total(found)
-    groups = [{"card": card, "mode": mode, **_sums(one)} for (card, mode), one in found.items()]
-    return {**_sums(whole), "hit_rate": whole.hit_rate, "groups": groups}
-
 
 def upkeep_rows(found: Found) -> list[tuple[object, ...]]:
     """CSV rows of `hymo history stats`: sums and rates, each as a mean, a card and mode at a time
@@ -42,12 +32,12 @@ def upkeep_rows(found: Found) -> list[tuple[object, ...]]:
     from jobs.store.history.overhead import total
 
     whole = total(found)
-    every = {("", ""): {**_sums(whole), "hit_rate": whole.hit_rate}} if whole.told else {}
-    every |= {key: _sums(one) for key, one in found.items() if one.told}
+    every = {("", ""): {**sums(whole), "hit_rate": whole.hit_rate}} if whole.told else {}
+    every |= {key: sums(one) for key, one in found.items() if one.told}
     return [
-        (*key, sums["motions"], None, name, "s" if name == "load_s" else "", value, None, None)
-        for key, sums in every.items()
-        for name, value in sums.items()
+        (*key, of["motions"], None, name, "s" if name == "load_s" else "", value, None, None)
+        for key, of in every.items()
+        for name, value in of.items()
         if name not in {"motions", "dtypes"} and value is not None
     ]
 
@@ -85,20 +75,6 @@ def _story(whole: Overhead) -> Mapping[str, str]:
         motions = plural(whole.resampled, "motion")
         found["again"] = f"{motions} ({share}) left the finite numbers, sampled again in float32"
     return found
-
-
-def _sums(one: Overhead) -> dict[str, Any]:
-    """All but the hit rate: texts of one card's motions may have been encoded on another."""
-    return {
-        "motions": one.motions,
-        "texts": one.texts,
-        "loads": one.loads,
-        "loads_per_1000": one.loads_per_1000,
-        "load_s": one.load_s,
-        "resampled": one.resampled,
-        "resampled_share": one.resampled_share,
-        "dtypes": dict(one.dtypes),
-    }
 
 
 def _row(card: str, mode: str, one: Overhead) -> tuple[str, ...]:

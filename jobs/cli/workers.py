@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,7 +10,7 @@ from jobs.cli.context import App, pass_app
 from jobs.cli.filters import MODES, Words
 from jobs.cli.output import Column, note, print_json, print_table
 from jobs.cli.text import clean, duration, gibibytes
-from jobs.domain.clock import iso
+from jobs.documents.fleet import worker_document
 
 if TYPE_CHECKING:
     from jobs.domain.workers import WorkerCard, WorkerRow
@@ -110,35 +110,6 @@ def undeclare(app: App, /, *, name: str) -> None:
     with app.store() as store:
         store.workers.undeclare(name)
     click.echo(f"{name} is no longer declared")
-
-
-def worker_document(row: WorkerRow) -> dict[str, Any]:
-    """A worker of `hymo.workers/1` (docs/json.md)."""
-    card, offer = row.registration, row.registration.offer
-    return {
-        "id": row.id,
-        "name": offer.name,
-        "state": row.state,
-        "alive": row.alive,
-        "host": card.host,
-        "pid": card.pid,
-        "device": card.device,
-        "card": card.card,
-        "modes": list(offer.modes),
-        "models": list(offer.models),
-        "memory_bytes": offer.memory_bytes,
-        "max_frames": dict(offer.max_frames),
-        "revisions": {model: dict(each) for model, each in offer.revisions.items()},
-        "encoders": dict(offer.encoders),
-        "dtype": card.dtype,
-        "nvlink": card.nvlink,
-        "queues": list(card.queues),
-        "tags": dict(card.tags),
-        "started_at": iso(row.started_at),
-        "seen_at": iso(row.seen_at),
-        "stopped_at": iso(row.stopped_at),
-        "running": row.running,
-    }
 
 
 def _check(name: str, card: str) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.cli.names import find
 from jobs.domain.spec import stem
 from jobs.domain.states import State
 from jobs.errors import ConflictError
 from jobs.manifest import NAME as MANIFEST
+from jobs.naming import find
 from jobs.store.history.jobfilter import JobFilter
 from jobs.store.history.order import Order
 
@@ -26,7 +26,7 @@ class Chosen:
 
     Args:
         store: open for as long as `jobs` is read.
-        names: as `jobs.cli.names.find` takes them.
+        names: as `jobs.naming.find` takes them.
 
     Raises:
         NotFoundError: a name means nothing.

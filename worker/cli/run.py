@@ -15,7 +15,8 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
-from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_document, rewrite_options
+from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_options
+from jobs.documents.submission import rewrite_document
 from worker.cli.machine import machine_crew, machine_options
 from worker.cli.stopping import say_stopping
 

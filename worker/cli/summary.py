@@ -24,7 +24,7 @@ def run_document(
     batch: Batch, snapshot: Snapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
 ) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
-    from jobs.cli.unfamiliar import unfamiliar_document
+    from jobs.documents.submission import unfamiliar_document
 
     return {
         "schema": "hymo.run/1",

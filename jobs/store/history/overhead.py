@@ -1,4 +1,4 @@
-"""Overhead: what attempts cost beside sampling — texts encoded, models loaded, motions made again."""
+"""Overhead of attempts: texts encoded, models loaded, motions sampled again."""
 
 from __future__ import annotations
 
