@@ -15,7 +15,8 @@ from typing import Self
 
 from sqlalchemy import create_engine, text
 
-from jobs.broker import EmbeddedBroker, redis_client
+from jobs.delivery.broker import redis_client
+from jobs.delivery.embedded import EmbeddedBroker
 from jobs.settings import Settings
 from jobs.store import schema
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from jobs.broker import alive, find_program, ping, public_url, socket_path
+from jobs.delivery.broker import alive, ping, public_url, socket_path
+from jobs.delivery.embedded import find_program
 from jobs.domain.memory import GIB
 from jobs.errors import BrokerBinaryError, JobsError
 from jobs.settings import PREFIX, Settings, unknown

@@ -15,7 +15,7 @@ from celery.exceptions import SecurityWarning
 from celery.platforms import EX_OK
 from celery.worker import state
 
-from jobs.delivery import TASK, celery_app
+from jobs.delivery.celery_app import TASK, celery_app
 from worker.gate import Gate
 
 log = logging.getLogger(__name__)

@@ -11,14 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from jobs.broker import kombu_url
+from jobs.delivery.broker import kombu_url
+from jobs.delivery.publisher import Publisher
+from jobs.delivery.reconciler import Reconciler
 from jobs.domain.attempts import Claim, Failed
 from jobs.domain.catalog import Catalog
 from jobs.domain.memory import GIB
 from jobs.domain.states import Failure
 from jobs.errors import UnreachableError
-from jobs.publish import Publisher
-from jobs.reconcile import Reconciler
 from jobs.settings import Settings
 from jobs.store import schema
 from jobs.store.store import Store

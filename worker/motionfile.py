@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.cache import lost, reusable
+from jobs.artifacts.reuse import lost, reusable
 from jobs.domain.spec import stem
 from jobs.domain.states import State
 from worker.errors import WorkerError

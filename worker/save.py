@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs.artifacts.temporary import part_path
 from jobs.domain.attempts import Claim, Success
 from jobs.domain.batches import Artifact
 from jobs.domain.spec import stem
-from jobs.parts import part_path
 from worker.errors import WorkerError
 
 log = logging.getLogger(__name__)

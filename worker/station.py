@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from jobs.broker import EmbeddedBroker
+from jobs.delivery.embedded import EmbeddedBroker
+from jobs.delivery.publisher import Publisher
+from jobs.delivery.reconciler import Reconciler, Round
 from jobs.domain.backoff import exponential
 from jobs.errors import UnreachableError
-from jobs.publish import Publisher
-from jobs.reconcile import Reconciler, Round
 from jobs.settings import Settings
 from jobs.store.store import Store
 from worker.crew import Crew, Fallen, tail

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from jobs.cli.output import Column, note, print_table
 from jobs.cli.text import clean, duration, gigabytes, jerk, millimetres, percent
-from jobs.distance import LEAST, MOST, MotionDistance
 from jobs.domain.memory import ENCODE
+from jobs.monitoring.distance import LEAST, MOST, MotionDistance
 
 if TYPE_CHECKING:
     from jobs.store.history.stats import Group

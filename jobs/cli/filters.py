@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from jobs.cli.context import App
+    from jobs.monitoring.waiting import Waiting
     from jobs.store.store import Store
-    from jobs.waiting import Waiting
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -102,7 +102,7 @@ def machine_filters(command: F) -> F:
 
 def waiting_for(app: App, store: Store) -> Waiting:
     """What gives the reasons of queued jobs, by the workers that are live now."""
-    from jobs.waiting import Waiting
+    from jobs.monitoring.waiting import Waiting
 
     return Waiting(offers=store.workers.offers(alive=app.settings().alive), now=store.time())
 

@@ -21,9 +21,9 @@ from jobs.documents.job import PHASES
 from jobs.domain.attempts import Quality
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome, State
+from jobs.monitoring.waiting import Waiting
 from jobs.store.history.jobrow import AttemptRow, JobRow
 from jobs.store.store import Store
-from jobs.waiting import Waiting
 
 #: Lines shown of an error: the message and the innermost calls.
 TAIL = 12

@@ -22,12 +22,12 @@ from jobs.cli.output import (
 )
 from jobs.cli.text import ago, clean, plural
 from jobs.documents.job import document
+from jobs.monitoring.waiting import Waiting
 from jobs.store.history.jobfilter import JobFilter
 from jobs.store.history.jobrow import JobRow
 from jobs.store.history.order import Order
 from jobs.store.history.pages import PAGE
 from jobs.store.store import Store
-from jobs.waiting import Waiting
 
 #: How long ago the job ended, or else was submitted: of the default table alone.
 AGO = "ago"

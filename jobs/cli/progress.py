@@ -14,7 +14,7 @@ from jobs.cli.text import clean
 from jobs.domain.states import State
 
 if TYPE_CHECKING:
-    from jobs.progress import BatchProgress, Snapshot
+    from jobs.monitoring.progress import BatchProgress, Snapshot
 
 #: Seconds between two looks, and between two lines where stderr is no terminal.
 LOOK = 0.5

@@ -16,7 +16,7 @@ from jobs.documents.stats import TIMINGS, distance_document, stats_document, upk
 from jobs.domain.memory import ENCODE
 
 if TYPE_CHECKING:
-    from jobs.distance import MotionDistance
+    from jobs.monitoring.distance import MotionDistance
     from jobs.store.history.stats import Group
 
 #: Measure → what it is called, its unit, and how its figures are written for people.
@@ -70,7 +70,7 @@ def stats(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     with app.store() as store:
-        from jobs.distance import distances
+        from jobs.monitoring.distance import distances
         from jobs.store.history.stats import AttemptFilter
 
         wanted = AttemptFilter(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.promptfile.source import Source
     from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
 
 
 @click.command()
@@ -80,9 +80,9 @@ def _desk(
     rewriting: Rewriting | None,
 ) -> Iterator[tuple[Source, Submitter]]:
     """The open file, and who submits it."""
+    from jobs.delivery.publisher import Publisher
     from jobs.promptfile.source import open_source
-    from jobs.publish import Publisher
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
 
     stdin = sys.stdin.buffer
     with (

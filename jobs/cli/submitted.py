@@ -23,12 +23,12 @@ from jobs.documents.submission import (
 from jobs.promptfile.identity import safe_name
 
 if TYPE_CHECKING:
-    from jobs.plan import Plan, PlannedClass
     from jobs.promptfile.problem import Problem
     from jobs.promptfile.source import Source
     from jobs.settings import Settings
-    from jobs.submit import Progress
-    from jobs.tally import SubmitResult
+    from jobs.submission.result import SubmitResult
+    from jobs.submission.router import Plan, PlannedClass
+    from jobs.submission.submitter import Progress
 
 #: Seconds between two lines of progress on a terminal, and elsewhere.
 EVERY = 0.2

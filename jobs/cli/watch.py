@@ -28,7 +28,7 @@ def watch(app: App, /, *, batch: str, timeout: float | None, as_json: bool) -> i
     6 --timeout passed, 130 interrupted.
     """
     from jobs.cli.progress import follow
-    from jobs.progress import BatchProgress
+    from jobs.monitoring.progress import BatchProgress
 
     with app.store() as store:
         # As everywhere: `2024/` is the batch of that name.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.documents.job import PHASES, QUALITY
 
 if TYPE_CHECKING:
-    from jobs.distance import MotionDistance
+    from jobs.monitoring.distance import MotionDistance
     from jobs.store.history.overhead import Overhead
     from jobs.store.history.stats import Group
 
@@ -52,7 +52,8 @@ def upkeep_document(found: Found) -> dict[str, Any]:
 
 
 def sums(one: Overhead) -> dict[str, Any]:
-    """What a group's overhead comes to, all but the hit rate: texts of one card's motions may have been encoded on another."""
+    """What a group's overhead comes to, all but the hit rate: texts of one card's motions may have
+    been encoded on another."""
     return {
         "motions": one.motions,
         "texts": one.texts,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from jobs.verbs.unfamiliar import Rows, Unfamiliar
 
 if TYPE_CHECKING:
-    from jobs.plan import Plan
     from jobs.rewriting.report import RewriteReport
-    from jobs.tally import SubmitResult
+    from jobs.submission.result import SubmitResult
+    from jobs.submission.router import Plan
 
 
 def result_document(result: SubmitResult) -> dict[str, object]:

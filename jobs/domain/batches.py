@@ -41,7 +41,8 @@ class NewJob:
         revision: of the model's weights in that mode.
         gib: the class.
         cached_from, artifacts: set when the content already succeeded and its files verify; the
-            row is then inserted as succeeded. The artifacts are its own: see `jobs.cache`.
+            row is then inserted as succeeded. The artifacts are its own: see
+            `jobs.artifacts.reuse`.
     """
 
     spec: JobSpec

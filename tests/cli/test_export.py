@@ -21,7 +21,6 @@ from jobs.domain import spec
 from jobs.store.store import Store
 from tests.cli.made import FRAMES, night
 from worker.cli import export as command
-from worker.landing import LandingError, landing
 
 Hymo = Callable[..., Result]
 
@@ -192,23 +191,3 @@ def test_the_command_knows_what_the_library_knows() -> None:
     assert set(spec.FORMATS) == set(FORMATS)
     assert UPS == ("y", "z")
     assert set(UNITS) == {"cm", "m"}
-
-
-def test_a_file_lands_whole_or_not_at_all(tmp_path: Path) -> None:
-    final = tmp_path / "a" / "b.txt"
-    with landing(final) as part:
-        part.write_text("first")
-        assert not final.exists()
-
-    def break_off() -> None:
-        with landing(final) as part:
-            part.write_text("second")
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        break_off()
-    assert final.read_text() == "first"
-    (tmp_path / "file").touch()
-    with pytest.raises(LandingError, match="--out"), landing(tmp_path / "file" / "c.txt"):
-        pass
-    assert [path.name for path in final.parent.iterdir()] == ["b.txt"]

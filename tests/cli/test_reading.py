@@ -16,9 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from jobs import distance
 from jobs.cli.main import hymo
-from jobs.distance import MotionDistance
 from jobs.domain.attempts import Claim, Failed, Quality, Success, Timings
 from jobs.domain.batches import Artifact, NewJob
 from jobs.domain.memory import GIB
@@ -26,6 +24,8 @@ from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import Failure, State
 from jobs.domain.workers import WorkerCard
+from jobs.monitoring import distance
+from jobs.monitoring.distance import MotionDistance
 from jobs.store.store import Store
 
 Hymo = Callable[..., Result]

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from jobs import distance
 from jobs.cli.main import hymo
-from jobs.distance import MotionDistance
 from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
 from jobs.domain.batches import NewJob
 from jobs.domain.memory import GIB
@@ -22,8 +20,10 @@ from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import Failure, State
 from jobs.domain.workers import WorkerCard
+from jobs.monitoring import distance
+from jobs.monitoring.distance import MotionDistance
+from jobs.monitoring.waiting import standstill
 from jobs.store.store import Store
-from jobs.waiting import standstill
 
 Hymo = Callable[..., Result]
 

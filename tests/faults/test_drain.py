@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.broker import alive
+from jobs.delivery.broker import alive
 from tests.faults.plant import Plant, Running, opened
 from worker.home import worker_lock
 

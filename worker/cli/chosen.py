@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.artifacts.manifest import NAME as MANIFEST
 from jobs.domain.spec import stem
 from jobs.domain.states import State
 from jobs.errors import ConflictError
-from jobs.manifest import NAME as MANIFEST
 from jobs.naming import find
 from jobs.store.history.jobfilter import JobFilter
 from jobs.store.history.order import Order

@@ -111,7 +111,7 @@ def _write(
     """Write a job's files, or tell that its motion could not be read."""
     from hymotion.errors import ExportError
     from hymotion.export import FORMATS as WRITERS
-    from worker.landing import landing
+    from jobs.artifacts.atomic import output
     from worker.motionfile import NoMotionError, read_motion
 
     try:
@@ -123,7 +123,7 @@ def _write(
         form = WRITERS[name]
         final = folders.of_job(job, form.extension).absolute()
         try:
-            with landing(final) as part:
+            with output(final) as part:
                 form.write(recording.motion, part, recording.metadata, options)
         except ExportError as error:
             raise WorkerError(f"job {job.id}: {final}: {error}") from error

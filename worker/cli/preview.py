@@ -144,8 +144,8 @@ class Studio:
     def draw(self, job: JobRow) -> None:
         """Draw a job's own pictures, or tell that its motion could not be read."""
         from hymotion.picture import Caption, Entry, draw_strip, write_gif
+        from jobs.artifacts.atomic import output
         from jobs.domain.spec import stem
-        from worker.landing import landing
         from worker.motionfile import NoMotionError, read_motion
 
         try:
@@ -156,12 +156,12 @@ class Studio:
         caption = Caption(job.prompt, f"{job.batch}/{stem(job.custom_id, job.seed)}")
         if self.strip:
             path = self.folders.of_job(job, ".png").absolute()
-            with landing(path) as part:
+            with output(path) as part:
                 draw_strip(motion, caption, self.lettering).save(part, format="PNG")
             self.written.add(path, job=job.id, kind="strip")
         if self.gif:
             path = self.folders.of_job(job, ".gif").absolute()
-            with landing(path) as part, part.open("wb") as file:
+            with output(path) as part, part.open("wb") as file:
                 write_gif(motion, file, caption, self.lettering)
             self.written.add(path, job=job.id, kind="gif")
         if self.sheet:
@@ -170,14 +170,14 @@ class Studio:
     def draw_sheets(self) -> None:
         """Draw a sheet of each batch, more where one is full."""
         from hymotion.picture import MOST, draw_sheet
-        from worker.landing import landing
+        from jobs.artifacts.atomic import output
 
         for batch, entries in self._drawn.items():
             pages = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
             for number, page in enumerate(pages, start=1):
                 path = self.folders.of_batch(batch) / f"{batch}_{_page_name(number)}.png"
                 heading = f"batch {batch}" + (f", page {number} of {len(pages)}" * (len(pages) > 1))
-                with landing(path.absolute()) as part:
+                with output(path.absolute()) as part:
                     draw_sheet(heading, page, self.lettering).save(part, format="PNG")
                 self.written.add(path.absolute(), batch=batch, kind="sheet")
 

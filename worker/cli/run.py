@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from jobs.domain.batches import Batch
     from jobs.domain.routing import Offer
-    from jobs.progress import BatchProgress, Snapshot
+    from jobs.monitoring.progress import BatchProgress, Snapshot
     from jobs.promptfile.defaults import Defaults
     from jobs.settings import Settings
     from jobs.store.store import Store
@@ -77,10 +77,10 @@ def run(
 
     from jobs.cli.output import print_json
     from jobs.cli.submitted import note_changed, print_result, progress_line
+    from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
     from jobs.promptfile.source import open_source
-    from jobs.publish import Publisher
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
     from worker.cli.summary import catch_up, print_summary, run_document
     from worker.plan import plan
 
@@ -136,7 +136,7 @@ def _work(
 ) -> Snapshot:
     """Follow the batch to its end or until asked to stop, with a station of our own unless and
     until another process has the home."""
-    from jobs.progress import BatchProgress
+    from jobs.monitoring.progress import BatchProgress
     from worker.home import HomeLock
     from worker.hope import Hope
     from worker.log import log_to_stderr

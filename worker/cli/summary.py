@@ -12,7 +12,7 @@ from jobs.domain.states import State
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Batch
-    from jobs.progress import Snapshot
+    from jobs.monitoring.progress import Snapshot
     from jobs.store.store import Store
     from jobs.verbs.unfamiliar import Unfamiliar
 
@@ -38,9 +38,9 @@ def run_document(
 def catch_up(store: Store, batch: Batch) -> None:
     """Write the batch's manifest if it may lack jobs: those that were cached, so that nobody worked
     on them, and those that another process's workers finished just now."""
+    from jobs.artifacts.manifest import manifest_path, write_manifest
     from jobs.cli.output import note
     from jobs.cli.text import clean
-    from jobs.manifest import manifest_path, write_manifest
 
     if all(each.id != batch.id for each in store.manifests.dirty()):
         return

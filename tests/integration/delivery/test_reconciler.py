@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from jobs.artifacts.temporary import part_path
+from jobs.delivery.publisher import Publisher
+from jobs.delivery.reconciler import MANIFEST, Reconciler
 from jobs.domain.attempts import Claim, Success, Timings
 from jobs.domain.batches import Artifact, Batch, NewJob
 from jobs.domain.memory import GIB, queue_name
@@ -18,9 +21,6 @@ from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import State
 from jobs.domain.workers import WorkerCard
-from jobs.parts import part_path
-from jobs.publish import Publisher
-from jobs.reconcile import MANIFEST, Reconciler
 from jobs.settings import Settings
 from jobs.store.store import Store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.domain.attempts import Failed
 from jobs.domain.states import Failure
-from jobs.waiting import standstill
+from jobs.monitoring.waiting import standstill
 
 
 def why(farm):

@@ -18,7 +18,7 @@ from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.source import open_source
 from jobs.settings import Settings
 from jobs.store.store import Store
-from jobs.submit import SubmitResult, Submitter
+from jobs.submission.submitter import SubmitResult, Submitter
 
 
 @dataclass

@@ -13,8 +13,8 @@ from jobs.domain.installed import Installed
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
 from jobs.errors import ModelRecordError, NotFoundError, WeightsMissingError
-from jobs.plan import Router, planned
 from jobs.promptfile.survey import Asked, Survey
+from jobs.submission.router import Router, planned
 
 NAME = "hy-motion-1.0"
 ROOM = 100 * GIB

@@ -12,16 +12,17 @@ from contextlib import closing, nullcontext
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from jobs.cache import Shelf, lost, reusable
+from jobs.artifacts.reuse import Shelf, lost, reusable
+from jobs.delivery.publisher import Publishing
+from jobs.delivery.reconciler import deliver
 from jobs.domain.batches import Batch, NewJob
 from jobs.domain.catalog import Catalog
 from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import State
 from jobs.errors import SettingsError, UnreachableError
-from jobs.plan import Plan, Routed, Router, planned
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault, safe_name
 from jobs.promptfile.invalid import invalid_path, invalid_rows
@@ -29,7 +30,8 @@ from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import Source
 from jobs.promptfile.survey import Survey, Through, read_rows, survey
-from jobs.tally import SubmitResult, Tally
+from jobs.submission.result import SubmitResult, Tally
+from jobs.submission.router import Plan, Routed, Router, planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,12 +47,6 @@ CHUNK = 1000
 #: Gets the stage (`checking` and `rewriting`, counted in rows, or `submitting`, in jobs), how many
 #: are done, and how many there are (0: not known yet).
 Progress = Callable[[str, int, int], None]
-
-
-class Publishing(Protocol):
-    """Puts (job id, queue) messages in their queues; raises `UnreachableError`."""
-
-    def publish(self, messages: Sequence[tuple[int, str]]) -> object: ...
 
 
 class Submitter:
@@ -261,11 +257,11 @@ class Submitter:
         if not messages or tally.undelivered is not None:
             return
         try:
-            self._publisher.publish(messages)
+            deliver(self._store, self._publisher, messages)
         except UnreachableError as error:
+            if error.service != "broker":
+                raise
             tally.undelivered = error
-            return
-        self._store.delivery.mark_published([job_id for job_id, _ in messages])
 
 
 def _uncached(chunk: Sequence[Routed]) -> list[NewJob]:

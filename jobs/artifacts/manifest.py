@@ -9,8 +9,9 @@ import json
 import os
 from pathlib import Path
 
+from jobs.artifacts.atomic import atomic
+from jobs.artifacts.temporary import list_parts, sweep
 from jobs.domain.batches import Batch, ManifestRow
-from jobs.parts import SUFFIX, list_parts, sweep
 from jobs.store.store import Store
 
 NAME = "manifest.jsonl"
@@ -30,20 +31,14 @@ def write_manifest(store: Store, batch: Batch) -> Path:
         OSError: the folder cannot be written.
     """
     path = manifest_path(batch)
-    path.parent.mkdir(parents=True, exist_ok=True)
     parts = list_parts(path.parent)
     if parts:
         sweep(parts, store.manifests.running(batch.id))
     # Read before the rows are: what finishes from here on makes the batch dirty again.
     at = store.time()
-    part = path.with_name(f".{NAME}.{os.getpid()}{SUFFIX}")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            for row in store.manifests.manifest_rows(batch.id):
-                file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic(path) as part, part.open("w", encoding="utf-8") as file:
+        for row in store.manifests.manifest_rows(batch.id):
+            file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
     store.manifests.mark_manifest(batch.id, at)
     return path
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from jobs.domain.batches import Batch, Inserted, NewJob
 from jobs.errors import UnreachableError
-from jobs.plan import Routed, untrained
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.survey import Survey
 from jobs.rewriting.report import RewriteReport
+from jobs.submission.router import Routed, untrained
 from jobs.verbs.unfamiliar import Unfamiliar
 
 #: How many changed rows a result names.

@@ -10,7 +10,7 @@ import pytest
 from jobs.cli.progress import duration, follow, line
 from jobs.domain.backoff import LONGEST, exponential
 from jobs.domain.states import State
-from jobs.progress import STILL, WINDOW, BatchProgress
+from jobs.monitoring.progress import STILL, WINDOW, BatchProgress
 
 
 class Counts:
@@ -33,7 +33,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
         found.append(None)
         return "no worker is\x1b live"
 
-    monkeypatch.setattr("jobs.progress.standstill", standstill)
+    monkeypatch.setattr("jobs.monitoring.progress.standstill", standstill)
     return found
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cache import Shelf, lost, reusable
+from jobs.artifacts.reuse import Shelf, lost, reusable
+from jobs.artifacts.temporary import link_path, list_parts
 from jobs.domain.batches import Artifact, NewJob
 from jobs.domain.spec import JobSpec
-from jobs.parts import link_path, list_parts
 
 
 @pytest.fixture
@@ -123,11 +123,12 @@ def test_a_shelf_is_empty_afterwards_whatever_became_of_its_files(
 def test_a_file_under_the_temporary_name_is_never_written_to(
     made: tuple[Artifact, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It could be a link to somebody's motion: made by another container's process 1."""
+    """It could be a link to somebody's motion, however unlikely the name."""
     npz, bvh = made
     folder = tmp_path / "batch"
     folder.mkdir()
-    monkeypatch.setattr("jobs.parts.time.time", lambda: 1.0)
+    monkeypatch.setattr("jobs.artifacts.temporary.time.time", lambda: 1.0)
+    monkeypatch.setattr("jobs.artifacts.temporary._token", lambda: "host-1-0")
     os.link(bvh.path, link_path(folder / "a_s7.npz"))
     assert Shelf(folder).take(spec("a"), [npz]) is None
     assert not lost([bvh])

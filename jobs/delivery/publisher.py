@@ -12,12 +12,13 @@ import json
 import uuid
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import Protocol
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.broker import redis_client
-from jobs.delivery import TASK
+from jobs.delivery.broker import redis_client
+from jobs.delivery.celery_app import TASK
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 
@@ -124,7 +125,7 @@ class Publisher:
         )
 
     def _unreachable(self, error: Exception) -> UnreachableError:
-        from jobs.broker import public_url
+        from jobs.delivery.broker import public_url
 
         return UnreachableError(
             "broker",
@@ -132,3 +133,9 @@ class Publisher:
             str(error) or type(error).__name__,
             "jobs stay in the database; `hymo up` or a worker publishes them when it is back",
         )
+
+
+class Publishing(Protocol):
+    """Puts (job id, queue) messages in their queues; raises `UnreachableError`."""
+
+    def publish(self, messages: Sequence[tuple[int, str]]) -> object: ...

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from jobs.domain.batches import Batch
 from jobs.domain.clock import Clock
 from jobs.domain.states import FINAL, State
+from jobs.monitoring.waiting import standstill
 from jobs.store.store import Store
-from jobs.waiting import standstill
 
 #: Seconds of the past over which the rate is taken.
 WINDOW = 30.0

@@ -17,7 +17,8 @@ TASK = "hymo.take"
 
 
 def celery_app(url: str) -> Celery:
-    """The Celery application on the broker at `url` (a kombu URL, see `jobs.broker.kombu_url`)."""
+    """The Celery application on the broker at `url` (a kombu URL, see
+    `jobs.delivery.broker.kombu_url`)."""
     from celery import Celery
 
     app = Celery("hymo", broker=url, set_as_current=False)

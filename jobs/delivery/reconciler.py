@@ -6,13 +6,14 @@ Any number may run at once: expiry is decided in SQL, and a message too many doe
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.artifacts.manifest import write_manifest
+from jobs.delivery.publisher import Publisher, Publishing
 from jobs.domain.attempts import Expired
 from jobs.domain.backoff import exponential
 from jobs.errors import UnreachableError
-from jobs.manifest import write_manifest
-from jobs.publish import Publisher
 from jobs.settings import Settings
 from jobs.store.store import Store
 
@@ -78,7 +79,7 @@ class Reconciler:
         published = republished = 0
         away = None
         try:
-            published = self._publish_missing()
+            published = deliver_missing(self._store, self._publisher)
             republished = self._publish_lost(0.0 if fresh else self._settings.republish)
         except UnreachableError as error:
             if error.service != "broker":
@@ -110,12 +111,6 @@ class Reconciler:
                 self._unwritable.discard(batch.id)
         return written
 
-    def _publish_missing(self) -> int:
-        total = 0
-        while pairs := self._store.delivery.unpublished(PAGE):
-            total += self._send(pairs)
-        return total
-
     def _publish_lost(self, older_than: float) -> int:
         """Queues that hold fewer messages than rows wait for: the difference was lost."""
         waiting = self._store.delivery.waiting()
@@ -127,10 +122,29 @@ class Reconciler:
                 continue
             ids = self._store.delivery.oldest(queue, missing, older_than=older_than)
             for start in range(0, len(ids), PAGE):
-                total += self._send([(number, queue) for number in ids[start : start + PAGE]])
+                pairs = [(number, queue) for number in ids[start : start + PAGE]]
+                total += deliver(self._store, self._publisher, pairs)
         return total
 
-    def _send(self, pairs: list[tuple[int, str]]) -> int:
-        self._publisher.publish(pairs)
-        self._store.delivery.mark_published([number for number, _ in pairs])
-        return len(pairs)
+
+def deliver(store: Store, publisher: Publishing, messages: Sequence[tuple[int, str]]) -> int:
+    """Publish (job id, queue) pairs and note that they were; how many.
+
+    Raises:
+        UnreachableError: the broker or the database did not answer.
+    """
+    publisher.publish(messages)
+    store.delivery.mark_published([number for number, _ in messages])
+    return len(messages)
+
+
+def deliver_missing(store: Store, publisher: Publishing) -> int:
+    """Publish every job that is ready and has no message; how many.
+
+    Raises:
+        UnreachableError: as `deliver`.
+    """
+    total = 0
+    while pairs := store.delivery.unpublished(PAGE):
+        total += deliver(store, publisher, pairs)
+    return total

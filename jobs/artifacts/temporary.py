@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import socket
 import time
 from collections.abc import Container
 from pathlib import Path
 
 SUFFIX = ".part"
 _JOB_PART = re.compile(r"\.(?P<stem>.+_s\d+)\.[a-z0-9]+\.(?P<attempt>\d+)\.part")
-_LINK_PART = re.compile(r"\..+\.link-(?P<at>\d+)-\d+\.part")
+_LINK_PART = re.compile(r"\..+\.link-(?P<at>\d+)-.+\.part")
 
 #: Age in seconds from which a temporary file that belongs to no attempt is left over: a manifest
 #: takes seconds to write.
@@ -22,12 +24,20 @@ def part_path(final: Path, attempt: int) -> Path:
     return final.with_name(f".{final.name}.{attempt}{SUFFIX}")
 
 
+def temporary_path(final: Path) -> Path:
+    """A temporary name beside `final` that no other host, process or thread chooses too.
+
+    The process id alone would not do: in containers every worker may have the same one.
+    """
+    return final.with_name(f".{final.name}.{_token()}{SUFFIX}")
+
+
 def link_path(final: Path) -> Path:
     """The temporary name of a file that an earlier job made too.
 
     It says when it was made: a hard link is as old as the file itself.
     """
-    return final.with_name(f".{final.name}.link-{int(time.time())}-{os.getpid()}{SUFFIX}")
+    return final.with_name(f".{final.name}.link-{int(time.time())}-{_token()}{SUFFIX}")
 
 
 def list_parts(folder: Path) -> list[Path]:
@@ -51,6 +61,10 @@ def sweep(parts: list[Path], running: Container[tuple[str, int]]) -> int:
             path.unlink(missing_ok=True)
             gone += 1
     return gone
+
+
+def _token() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _young(path: Path) -> bool:

@@ -11,8 +11,8 @@ from jobs.domain.attempts import Quality
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import State
+from jobs.monitoring.waiting import Waiting
 from jobs.store.history.jobrow import JobRow
-from jobs.waiting import Waiting
 
 JOB = JobRow(
     id=1, batch="night", custom_id="a", prompt="walks", mode="full", requested_mode="auto",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs import parts
+from jobs.artifacts import temporary
 
 
 def test_a_link_is_young_by_its_name_not_by_its_file(
@@ -17,12 +17,12 @@ def test_a_link_is_young_by_its_name_not_by_its_file(
     source.write_bytes(b"motion")
     os.utime(source, (0, 0))
     now = 1_800_000_000.0
-    monkeypatch.setattr(parts.time, "time", lambda: now)
-    link = parts.link_path(tmp_path / "a_s0.npz")
+    monkeypatch.setattr(temporary.time, "time", lambda: now)
+    link = temporary.link_path(tmp_path / "a_s0.npz")
     os.link(source, link)
-    assert parts.list_parts(tmp_path) == [link]
-    assert parts.sweep([link], frozenset()) == 0
+    assert temporary.list_parts(tmp_path) == [link]
+    assert temporary.sweep([link], frozenset()) == 0
     assert link.exists()
-    monkeypatch.setattr(parts.time, "time", lambda: now + parts.OLD + 1)
-    assert parts.sweep([link], frozenset()) == 1
+    monkeypatch.setattr(temporary.time, "time", lambda: now + temporary.OLD + 1)
+    assert temporary.sweep([link], frozenset()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["old_s0.npz"]

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from jobs.artifacts.temporary import link_path
 from jobs.domain.batches import Artifact, NewJob
 from jobs.domain.spec import JobSpec, stem
-from jobs.parts import link_path
 
 
 class Shelf:

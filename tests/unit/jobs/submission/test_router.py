@@ -9,8 +9,8 @@ import pytest
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
-from jobs.plan import Router, planned
 from jobs.promptfile.survey import Asked, Survey
+from jobs.submission.router import Router, planned
 
 BIG = Offer("big", ("full", "lite"), ("null", "tiny"), 80 * GIB)
 SMALL = Offer("small", ("lite",), ("null",), 24 * GIB, {"lite": 100})
