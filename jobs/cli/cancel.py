@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.names import find_jobs, one_of
-from jobs.cli.output import print_json
-from jobs.cli.text import plural
+from jobs.cli.options.names import find_jobs, one_of
+from jobs.cli.render.tables import print_json
+from jobs.cli.render.text import plural
 
 
 @click.command()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.output import Column, print_json, print_pairs, print_table
-from jobs.cli.text import duration, gigabytes, percent
+from jobs.cli.render.tables import Column, print_json, print_pairs, print_table
+from jobs.cli.render.text import duration, gigabytes, percent
 from jobs.documents.fleet import _mean, card_document
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from jobs.cli.output import note
+from jobs.cli.render.tables import note
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store

@@ -129,7 +129,7 @@ class LazyGroup(click.Group):
             error.show()
             sys.exit(error.exit_code)
         except (BrokenPipeError, _ReaderGoneError):
-            from jobs.cli.output import forget_reader
+            from jobs.cli.render.tables import forget_reader
 
             forget_reader()
             sys.exit(ExitCode.OK)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.cli.context import App
-from jobs.cli.filters import (
+from jobs.cli.options.filters import (
     FAILURES,
     STATES,
     Words,
@@ -16,7 +16,7 @@ from jobs.cli.filters import (
     machine_filters,
     waiting_for,
 )
-from jobs.cli.jobfields import parse_fields
+from jobs.cli.render.fields import parse_fields
 from jobs.cli.stats import stats
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def history(
     chosen = parse_fields(fields)
     app = ctx.ensure_object(App)
     with app.store() as store:
-        from jobs.cli.listing import Listing, note_unknown, show_csv, show_json, show_table
+        from jobs.cli.render.listing import Listing, note_unknown, show_csv, show_json, show_table
         from jobs.store.history.order import Order
 
         wanted = job_filter(store, **filters)

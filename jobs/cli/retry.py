@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import FAILURES, Words
-from jobs.cli.names import find_jobs, one_of
-from jobs.cli.output import note, print_json
-from jobs.cli.text import plural
+from jobs.cli.options.filters import FAILURES, Words
+from jobs.cli.options.names import find_jobs, one_of
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import plural
 from jobs.domain.states import Failure, State
 
 ENDED = ("failed", "cancelled", "succeeded")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.defaults import default_options, file_options
-from jobs.cli.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.submission import default_options, file_options
 
 if TYPE_CHECKING:
     from jobs.promptfile.defaults import Defaults
@@ -50,7 +50,7 @@ def submit(
     One submit makes a batch. Submitting the same file again adds nothing: a row is known by its
     id (or number) and seed.
     """
-    from jobs.cli.submitted import note_changed, print_plan, print_result, progress_line
+    from jobs.cli.render.submission import note_changed, print_plan, print_result, progress_line
 
     settings = app.settings(output=output)
     with (

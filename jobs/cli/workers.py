@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import MODES, Words
-from jobs.cli.output import Column, note, print_json, print_table
-from jobs.cli.text import clean, duration, gibibytes
+from jobs.cli.options.filters import MODES, Words
+from jobs.cli.render.tables import Column, note, print_json, print_table
+from jobs.cli.render.text import clean, duration, gibibytes
 from jobs.documents.fleet import worker_document
 
 if TYPE_CHECKING:

@@ -21,13 +21,12 @@ from jobs.domain.spec import (
     REQUESTABLE_MODES,
     JobSpec,
 )
+from jobs.promptfile.cell import decimal, text_fault, whole
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault
 from jobs.promptfile.metadata import read_metadata
-from jobs.promptfile.number import decimal, whole
 from jobs.promptfile.problem import Problem, shown
 from jobs.promptfile.raw import RawRow
-from jobs.promptfile.text import text_fault
 
 _SEPARATORS = re.compile(r"[;,\s]+")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.domain.spec import FPS, MAX_PROMPT
-from jobs.promptfile.text import text_fault
+from jobs.promptfile.cell import text_fault
 from jobs.rewriting.failure import AnswerError
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
 

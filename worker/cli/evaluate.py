@@ -10,9 +10,9 @@ from click.core import ParameterSource
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
-from jobs.cli.filters import MODES, Words
-from jobs.cli.output import note, print_json
-from jobs.cli.text import clean
+from jobs.cli.options.filters import MODES, Words
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import clean
 from worker.errors import WorkerError
 from worker.precision import NEEDS, SAFE
 

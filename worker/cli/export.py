@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import Words
-from jobs.cli.output import note
+from jobs.cli.options.filters import Words
+from jobs.cli.render.tables import note
 from jobs.domain.spec import FORMATS
 from worker.errors import WorkerError
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.cli.output import Column, note, print_json, print_pairs, print_table
-from jobs.cli.text import clean, duration, file_size
+from jobs.cli.render.tables import Column, note, print_json, print_pairs, print_table
+from jobs.cli.render.text import clean, duration, file_size
 from jobs.domain.installed import FOLDER, Installed
 from worker.cli.models_lock import models_lock
 from worker.cli.models_progress import byte_progress

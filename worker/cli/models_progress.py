@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import click
 
-from jobs.cli.text import GB
+from jobs.cli.render.text import GB
 
 #: Seconds between two lines where stderr is no terminal.
 LINE = 5.0

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.output import note, print_json
-from jobs.cli.text import clean, file_size
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import clean, file_size
 from jobs.domain.catalog import CATALOG
 from jobs.domain.installed import FILE, FOLDER
 from jobs.errors import NotFoundError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from jobs.cli.output import note, print_json
-from jobs.cli.text import clean, file_size
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import clean, file_size
 from jobs.domain.installed import Installed
 from jobs.errors import NotFoundError
 from worker.cli.models_progress import OnBytes, byte_progress

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.cli.output import Column, note, print_json, print_pairs, print_table
-from jobs.cli.text import file_size
+from jobs.cli.render.tables import Column, note, print_json, print_pairs, print_table
+from jobs.cli.render.text import file_size
 from jobs.domain.catalog import CATALOG, MODES, PUBLISHED_MODEL, Catalog, ModelEntry
 from jobs.domain.installed import Installed, InstalledModel
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.output import note
-from jobs.cli.text import clean
+from jobs.cli.render.tables import note
+from jobs.cli.render.text import clean
 
 if TYPE_CHECKING:
     from hymotion.picture import Entry, Lettering

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
-from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_options
+from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.submission import default_options, file_options
+from jobs.cli.render.notes import note_rewrites
 from jobs.documents.submission import rewrite_document
 from worker.cli.machine import machine_crew, machine_options
 from worker.cli.stopping import say_stopping
@@ -75,8 +76,8 @@ def run(
     """
     from contextlib import closing
 
-    from jobs.cli.output import print_json
-    from jobs.cli.submitted import note_changed, print_result, progress_line
+    from jobs.cli.render.submission import note_changed, print_result, progress_line
+    from jobs.cli.render.tables import print_json
     from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
     from jobs.promptfile.source import open_source
@@ -179,7 +180,7 @@ def _stopped(progress: BatchProgress, owner: str | None) -> Snapshot:
 
 def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> Snapshot | None:
     """The batch at its end; None if asked to stop before."""
-    from jobs.cli.progress import follow
+    from jobs.cli.render.progress import follow
     from worker.errors import StoppedError
 
     def look() -> None:

@@ -39,8 +39,8 @@ def catch_up(store: Store, batch: Batch) -> None:
     """Write the batch's manifest if it may lack jobs: those that were cached, so that nobody worked
     on them, and those that another process's workers finished just now."""
     from jobs.artifacts.manifest import manifest_path, write_manifest
-    from jobs.cli.output import note
-    from jobs.cli.text import clean
+    from jobs.cli.render.tables import note
+    from jobs.cli.render.text import clean
 
     if all(each.id != batch.id for each in store.manifests.dirty()):
         return
@@ -86,8 +86,8 @@ def _failures(store: Store, batch: Batch) -> None:
 
 def _phases(store: Store, batch: Batch) -> None:
     """Means of what the attempts cost, a line a card and mode."""
-    from jobs.cli.output import Column, print_table
-    from jobs.cli.text import duration, gigabytes
+    from jobs.cli.render.tables import Column, print_table
+    from jobs.cli.render.text import duration, gigabytes
     from jobs.store.history.stats import AttemptFilter
 
     groups = store.stats.groups(AttemptFilter(batch_id=batch.id))

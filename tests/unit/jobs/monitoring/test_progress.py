@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jobs.cli.progress import duration, follow, line
+from jobs.cli.render.progress import duration, follow, line
 from jobs.domain.backoff import LONGEST, exponential
 from jobs.domain.states import State
 from jobs.monitoring.progress import STILL, WINDOW, BatchProgress

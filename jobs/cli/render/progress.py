@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.text import clean
+from jobs.cli.render.text import clean
 from jobs.domain.states import State
 
 if TYPE_CHECKING:

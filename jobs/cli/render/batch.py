@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from jobs.cli.output import print_pairs
-from jobs.cli.stats import print_groups
-from jobs.cli.text import local_time, plural
+from jobs.cli.render.stats import print_groups
+from jobs.cli.render.tables import print_pairs
+from jobs.cli.render.text import local_time, plural
 from jobs.domain.batches import Batch
 from jobs.domain.states import State
 from jobs.store.history.stats import AttemptFilter

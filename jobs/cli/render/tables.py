@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 import click
 
-from jobs.cli.text import clean
+from jobs.cli.render.text import clean
 from jobs.domain.states import State
 
 if TYPE_CHECKING:

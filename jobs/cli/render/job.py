@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import click
 
-from jobs.cli.output import Column, print_pairs, print_table
-from jobs.cli.text import (
+from jobs.cli.render.tables import Column, print_pairs, print_table
+from jobs.cli.render.text import (
     clean,
     duration,
     file_size,

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.output import Column, note, print_json, print_table
-from jobs.cli.rewriting import note_rewrites
-from jobs.cli.text import clean, plural
-from jobs.cli.unfamiliar import note_unfamiliar
+from jobs.cli.render.notes import note_rewrites, note_unfamiliar
+from jobs.cli.render.tables import Column, note, print_json, print_table
+from jobs.cli.render.text import clean, plural
 from jobs.documents.submission import (
     plan_document,
     result_document,

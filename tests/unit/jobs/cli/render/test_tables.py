@@ -9,7 +9,7 @@ import sys
 import pytest
 from rich.cells import cell_len
 
-from jobs.cli.output import Column, print_csv, print_json, print_pairs, print_table, to_json
+from jobs.cli.render.tables import Column, print_csv, print_json, print_pairs, print_table, to_json
 
 COLUMNS = (Column("ID", "right"), Column("PROMPT", flexible=True), Column("STATE"))
 ROWS = [

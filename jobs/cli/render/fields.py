@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.cli.output import Column
-from jobs.cli.text import duration, gigabytes, jerk, local_time, millimetres
+from jobs.cli.render.tables import Column
+from jobs.cli.render.text import duration, gigabytes, jerk, local_time, millimetres
 from jobs.documents.job import PHASES, QUALITY
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 import pytest
 
-from jobs.cli.jobfields import COLUMNS, column, csv_cell, narrowed, parse_fields, table_cell
+from jobs.cli.render.fields import COLUMNS, column, csv_cell, narrowed, parse_fields, table_cell
 from jobs.documents.job import document
 from jobs.domain.attempts import Quality
 from jobs.domain.batches import Artifact

@@ -1,4 +1,4 @@
-"""The options of a submit whose prompts a rewriter is asked about, and what is said of it."""
+"""The options of a submit whose prompts a rewriter is asked about."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.cli.output import note
-from jobs.cli.text import clean, plural
-
 if TYPE_CHECKING:
-    from jobs.rewriting.report import RewriteReport
     from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
-
-#: Reasons that are said before `and N more`.
-NAMED = 3
-SEE = "docs/rewriting.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,31 +81,3 @@ def rewrite_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(_OPTIONS):
         gathered = option(gathered)
     return gathered
-
-
-def note_rewrites(report: RewriteReport | None) -> None:
-    """Say what became of the rows, why some kept their own, and what was given up."""
-    if report is None:
-        return
-    counts = ", ".join(
-        f"{count} {outcome.value.replace('_', ' ')}"
-        for outcome, count in sorted(report.rows.items())
-    )
-    asked = plural(report.asked, "prompt")
-    note(f"note: rewriter: {counts or 'no row to ask about'} ({asked} asked)")
-    kept = sum(report.reasons.values())
-    if kept:
-        reasons = "; ".join(
-            f"{clean(reason)} ({plural(count, 'row')})"
-            for reason, count in islice(report.reasons.items(), NAMED)
-        )
-        more = len(report.reasons) - NAMED
-        others = f"; and {plural(more, 'other reason')}" if more > 0 else ""
-        note(f"warning: {plural(kept, 'row')} did not get what was asked for: {reasons}{others}")
-    if report.stopped is not None:
-        note(f"warning: the rewriter was not asked any more: {clean(report.stopped)}; see {SEE}")
-    if report.cache_fault is not None:
-        note(
-            f"warning: its answers are not kept, so a resubmit asks again: "
-            f"{clean(report.cache_fault)}; mend or delete that file"
-        )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.cli.text import (
+from jobs.cli.render.text import (
     ago,
     clean,
     duration,

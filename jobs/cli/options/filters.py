@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from jobs.cli.when import Moment
+from jobs.cli.options.when import Moment
 from jobs.domain.states import Failure, State
 from jobs.errors import NotFoundError
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.output import Column, print_pairs, print_table
-from jobs.cli.text import duration, percent, plural
+from jobs.cli.render.tables import Column, print_pairs, print_table
+from jobs.cli.render.text import duration, percent, plural
 from jobs.documents.stats import Found, sums
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.cli import submitted
-from jobs.cli.rewriting import note_rewrites
-from jobs.cli.submitted import progress_line
+from jobs.cli.render import submission as submitted
+from jobs.cli.render.notes import note_rewrites
+from jobs.cli.render.submission import progress_line
 from jobs.documents.submission import rewrite_document
 from jobs.rewriting.report import Outcome, RewriteReport
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from jobs.cli.output import Column, note, print_table
-from jobs.cli.text import clean, duration, gigabytes, jerk, millimetres, percent
+from jobs.cli.render.tables import Column, note, print_table
+from jobs.cli.render.text import clean, duration, gigabytes, jerk, millimetres, percent
 from jobs.domain.memory import ENCODE
 from jobs.monitoring.distance import LEAST, MOST, MotionDistance
 

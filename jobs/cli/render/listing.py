@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.jobfields import COLUMNS, METADATA, column, csv_cell, narrowed, table_cell
-from jobs.cli.output import (
+from jobs.cli.render.fields import COLUMNS, METADATA, column, csv_cell, narrowed, table_cell
+from jobs.cli.render.tables import (
     Column,
     console,
     least_width,
@@ -20,7 +20,7 @@ from jobs.cli.output import (
     print_table,
     to_json,
 )
-from jobs.cli.text import ago, clean, plural
+from jobs.cli.render.text import ago, clean, plural
 from jobs.documents.job import document
 from jobs.monitoring.waiting import Waiting
 from jobs.store.history.jobfilter import JobFilter

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from jobs.cli.when import moment
+from jobs.cli.options.when import moment
 
 
 @pytest.fixture(autouse=True)
