@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs.domain.spec import FPS, MAX_PROMPT
 from jobs.promptfile.cell import text_fault
-from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
 
 #: Characters of an answer without its reasoning; a prompt of `MAX_PROMPT` escaped needs fewer.

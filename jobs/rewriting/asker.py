@@ -11,7 +11,7 @@ from jobs.domain.backoff import exponential
 from jobs.domain.clock import Clock
 from jobs.rewriting.answer import Answer, read_answer
 from jobs.rewriting.breaker import Breaker
-from jobs.rewriting.failure import AnswerError, RewriteError
+from jobs.rewriting.errors import AnswerError, RewriteError
 from jobs.rewriting.service import Reply
 from jobs.rewriting.wish import Wish
 

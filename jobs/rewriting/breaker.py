@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from jobs.rewriting.failure import NotAskedError, RewriteError
+from jobs.rewriting.errors import NotAskedError, RewriteError
 
 #: Prompts in a row that got no answer, each after all its tries.
 LIMIT = 8

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jobs.domain.clock import Clock
 from jobs.rewriting.answer import Answer, checked
-from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import Wish
 
 NAME = "answers.db"

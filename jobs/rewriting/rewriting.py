@@ -15,7 +15,7 @@ from jobs.rewriting.answer import Answer
 from jobs.rewriting.asker import Asker
 from jobs.rewriting.breaker import Breaker
 from jobs.rewriting.cache import AnswerCache
-from jobs.rewriting.failure import NotAskedError, RewriteError
+from jobs.rewriting.errors import NotAskedError, RewriteError
 from jobs.rewriting.report import Outcome, RewriteCount, RewriteReport
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
 

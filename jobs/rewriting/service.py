@@ -18,7 +18,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 from jobs.promptfile.problem import plain
-from jobs.rewriting.failure import RewriteError
+from jobs.rewriting.errors import RewriteError
 
 #: Bytes of a reply; an answer with a long reasoning before it has some tens of thousands.
 MAX_BODY = 2**20

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.rewriting.failure import RewriteError
+from jobs.rewriting.errors import RewriteError
 from jobs.rewriting.service import MAX_BODY, Reply, Service
 
 KEY = "sk-very-secret"

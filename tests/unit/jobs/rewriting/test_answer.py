@@ -9,7 +9,7 @@ import pytest
 
 from jobs.domain.spec import MAX_PROMPT
 from jobs.rewriting.answer import MAX_TEXT, Answer, read_answer
-from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import Wish
 
 BOTH = Wish(text=True, seconds=True)

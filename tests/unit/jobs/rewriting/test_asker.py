@@ -10,7 +10,7 @@ import pytest
 
 from jobs.rewriting.asker import Asker, retry_after
 from jobs.rewriting.breaker import Breaker
-from jobs.rewriting.failure import NotAskedError, RewriteError
+from jobs.rewriting.errors import NotAskedError, RewriteError
 from jobs.rewriting.service import Reply
 from jobs.rewriting.wish import Wish
 

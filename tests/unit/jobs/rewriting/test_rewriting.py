@@ -17,7 +17,7 @@ from jobs.promptfile.row import BadRow, Row, read_row
 from jobs.rewriting.answer import Answer
 from jobs.rewriting.breaker import Breaker
 from jobs.rewriting.cache import AnswerCache
-from jobs.rewriting.failure import RewriteError
+from jobs.rewriting.errors import RewriteError
 from jobs.rewriting.report import Outcome
 from jobs.rewriting.rewriting import Rewriting
 from jobs.rewriting.wish import Wish
