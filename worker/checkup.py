@@ -20,7 +20,7 @@ from jobs.errors import BrokerBinaryError, JobsError
 from jobs.settings import PREFIX, Settings, unknown
 from jobs.store import schema
 from jobs.store.store import Store
-from worker.device import devices
+from worker.device.discovery import devices
 from worker.finding import Finding, Health
 from worker.modelcheck import models
 from worker.probe import probe

@@ -22,13 +22,13 @@ from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store import schema
 from jobs.store.store import Store
-from worker.budget import reserve
+from worker.device.budget import reserve
+from worker.device.launch import pin
 from worker.home import FileLock, worker_lock
-from worker.launch import pin
 from worker.options import WorkerOptions
 from worker.outage import Outage
-from worker.plan import Plan, plan
-from worker.precision import SAFE
+from worker.planning.plan import Plan, plan
+from worker.planning.precision import SAFE
 from worker.stamp import Stamp
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Worker:
         return code
 
     def _shift(self, keeper: LeaseKeeper) -> Shift:
-        from worker.meter import memory_meter
+        from worker.device.memory_meter import memory_meter
         from worker.scribe import Scribe
         from worker.shift import CPU_PACK, CUDA_PACK, Shift
 

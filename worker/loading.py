@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from worker.engine import Engine, NullEngine
 from worker.errors import RevisionError
 from worker.garage import Encoder, Garage, Stall
-from worker.precision import Precision
-from worker.serving import Household, Serving
+from worker.planning.precision import Precision
+from worker.planning.serving import Household, Serving
 from worker.texts import Texts
 
 if TYPE_CHECKING:

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.domain.attempts import Claim, Features, Quality, Run
+from worker.device.memory_meter import memory_meter
 from worker.engine import OnStep
 from worker.errors import BrokenError
 from worker.fmd import keep, shipped
-from worker.meter import memory_meter
-from worker.precision import SAFE
+from worker.planning.precision import SAFE
 from worker.quality import qualities
 
 if TYPE_CHECKING:
     import hymotion
-    from worker.precision import Precision
+    from worker.planning.precision import Precision
     from worker.texts import Texts
 
 

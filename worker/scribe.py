@@ -18,15 +18,15 @@ from jobs.domain.routing import Offer, TextDemand
 from jobs.settings import Settings
 from jobs.store.queue.encoding import Waiter
 from jobs.store.store import Store
+from worker.device.memory_meter import MemoryMeter
 from worker.errors import OutageError
 from worker.garage import Garage
 from worker.keeper import LeaseKeeper
-from worker.meter import MemoryMeter
 from worker.outage import Outage
 from worker.owed import Owed
+from worker.planning.encoder_placement import TextPlan
 from worker.problem import Problem, problem
 from worker.stamp import Stamp
-from worker.textplan import TextPlan
 from worker.texts import MADE, Texts
 from worker.turns import Turns
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.errors import UnencodedError, UnkeptError
-from worker.textplan import TextPlan
+from worker.planning.encoder_placement import TextPlan
 
 if TYPE_CHECKING:
     from hymotion.text.store import EmbeddingStore

@@ -80,7 +80,7 @@ class Run:
 
     Attributes:
         dtype: what the network was computed in, such as `bfloat16`.
-        plan: where the text encoder was kept meanwhile: see `worker.textplan`.
+        plan: where the text encoder was kept meanwhile: see `worker.planning.encoder_placement`.
         embedding: `hit` where the text was found encoded, `made` where it was encoded for it.
         loads: how many models were loaded for it.
         numerics_step: the solver step at which a faster type left the finite numbers, before the

@@ -1,4 +1,4 @@
-"""Numbers as prompt files write them: plain ASCII digits, nothing that Python alone would take."""
+"""Cells of prompt files: numbers in plain ASCII digits, and text that a terminal can show."""
 
 from __future__ import annotations
 

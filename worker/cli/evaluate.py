@@ -14,7 +14,7 @@ from jobs.cli.options.filters import MODES, Words
 from jobs.cli.render.tables import note, print_json
 from jobs.cli.render.text import clean
 from worker.errors import WorkerError
-from worker.precision import NEEDS, SAFE
+from worker.planning.precision import NEEDS, SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -64,8 +64,8 @@ def machine_crew(
     from dataclasses import replace
 
     from worker import options
-    from worker.device import devices as present
-    from worker.device import find_device
+    from worker.device.discovery import devices as present
+    from worker.device.discovery import find_device
 
     crew = options.crew_options(
         devices,

@@ -83,7 +83,7 @@ def run(
     from jobs.promptfile.source import open_source
     from jobs.submission.submitter import Submitter
     from worker.cli.summary import catch_up, print_summary, run_document
-    from worker.plan import plan
+    from worker.planning.plan import plan
 
     began = time.monotonic()
     settings = app.settings(output=output)

@@ -44,7 +44,7 @@ def up(
     from worker.crew import Fallen
     from worker.home import HomeLock
     from worker.log import log_to_stderr
-    from worker.plan import plan
+    from worker.planning.plan import plan
     from worker.station import Station
     from worker.stop import Stop
 

@@ -9,10 +9,10 @@ import pytest
 
 from jobs.domain.attempts import Claim, Quality
 from tests.unit.worker.stub import StubEngine
+from worker.device.memory_meter import ResidentMeter
 from worker.engine import NullEngine
 from worker.errors import BrokenError, NotFiniteError
 from worker.garage import Garage, Stall
-from worker.meter import ResidentMeter
 from worker.warm import warm_up
 
 

@@ -14,7 +14,7 @@ from hymotion.loading import bundled_folder
 from jobs.domain.attempts import Claim
 from worker.errors import BrokenError
 from worker.motion import MotionEngine
-from worker.precision import SAFE, Breaker, Precision
+from worker.planning.precision import SAFE, Breaker, Precision
 
 Make = Callable[..., Claim]
 

@@ -14,9 +14,9 @@ from tests.unit.worker.stub import Bench
 from worker.errors import UnencodedError
 from worker.garage import Garage, Stall
 from worker.outage import Outage
+from worker.planning.encoder_placement import TextPlan
 from worker.scribe import Scribe
 from worker.shift import Shift
-from worker.textplan import TextPlan
 from worker.texts import Texts
 from worker.turns import Turns
 

@@ -11,10 +11,10 @@ from jobs.domain.catalog import Catalog
 from jobs.domain.memory import ENCODE, GIB, classes_within, queue_name
 from jobs.domain.routing import Offer
 from jobs.domain.workers import WorkerCard
-from worker.budget import plan_budget
-from worker.device import Device, find_device
+from worker.device.budget import plan_budget
+from worker.device.discovery import Device, find_device
 from worker.options import WorkerOptions
-from worker.serving import Household, keep_house
+from worker.planning.serving import Household, keep_house
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.domain.memory import GIB
 from jobs.errors import SettingsError
-from worker.textplan import TextNeeds, TextPlan, choose_plan
+from worker.planning.encoder_placement import TextNeeds, TextPlan, choose_plan
 
 #: About the published models in float32: the encoder, Full and Lite, Full alone, a short motion.
 NEEDS = TextNeeds(encoder=17 * GIB, samplers=6 * GIB, sampler=5 * GIB, motion=1 * GIB)

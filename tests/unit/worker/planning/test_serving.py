@@ -10,12 +10,12 @@ from jobs.domain.catalog import Catalog, model_entry
 from jobs.domain.installed import InstalledMode, InstalledModel, InstalledText
 from jobs.domain.memory import GIB, class_gib
 from jobs.errors import SettingsError
-from worker.budget import plan_budget
-from worker.device import Device
+from worker.device.budget import plan_budget
+from worker.device.discovery import Device
 from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions
-from worker.serving import Household, keep_house
-from worker.textplan import TextPlan
+from worker.planning.encoder_placement import TextPlan
+from worker.planning.serving import Household, keep_house
 
 NUMBERS = {"full": 1_042_878_811, "lite": 460_851_803}
 NAME = "hy-motion-1.0"
@@ -121,7 +121,7 @@ def test_what_is_needed_to_encode_is_missed_before_anything_starts(
 ) -> None:
     with pytest.raises(EncoderError, match="cannot keep it in int4"):
         house(Device("cpu", "CPU", 64 * GIB), quantise="int4")
-    monkeypatch.setattr("worker.serving.find_spec", lambda name: None)
+    monkeypatch.setattr("worker.planning.serving.find_spec", lambda name: None)
     with pytest.raises(EncoderError, match=r"transformers: pip install 'hymo\[official\]'.*cached"):
         house(card(80))
     assert plan(house(card(80), text_plan="cached")) is TextPlan.CACHED

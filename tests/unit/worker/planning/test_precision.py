@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import SettingsError
-from worker.precision import CHOICES, FASTEST, NEEDS, Breaker, Precision, choose, default_dtype
+from worker.planning.precision import (
+    CHOICES,
+    FASTEST,
+    NEEDS,
+    Breaker,
+    Precision,
+    choose,
+    default_dtype,
+)
 
 PUBLISHED = "hy-motion-1.0"
 CARDS = {
@@ -138,7 +146,7 @@ def test_it_never_opens_below_its_limits(packs: list[tuple[int, int]]) -> None:
 
 def test_a_worker_goes_on_in_float32_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
     precision = Precision(model=PUBLISHED, dtype="float16", breaker=Breaker(fewest=2))
-    with caplog.at_level(logging.WARNING, logger="worker.precision"):
+    with caplog.at_level(logging.WARNING, logger="worker.planning.precision"):
         precision.note(8, resampled=1)
         assert (precision.dtype, precision.given_up) == ("float16", None)
         precision.note(8, resampled=1)
@@ -158,5 +166,5 @@ def test_float32_has_nothing_to_fall_back_to(caplog: pytest.LogCaptureFixture) -
 
 
 def test_it_is_decided_without_torch() -> None:
-    code = "import sys, worker.precision; sys.exit('torch' in sys.modules)"
+    code = "import sys, worker.planning.precision; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,11 +13,11 @@ from jobs.domain.memory import GIB, class_gib
 from jobs.domain.routing import TextDemand
 from jobs.domain.spec import DEFAULT_FRAMES
 from jobs.errors import SettingsError
-from worker.device import Device
+from worker.device.discovery import Device
 from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions
-from worker.precision import choose
-from worker.textplan import TextNeeds, TextPlan, choose_plan
+from worker.planning.encoder_placement import TextNeeds, TextPlan, choose_plan
+from worker.planning.precision import choose
 
 #: Device memory that an encoder works in beside its weights: activations of its largest batch.
 ENCODER_WORK = 5 * GIB // 4

@@ -11,7 +11,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from jobs.domain.cards import CardProfile
-from worker.device import Device, cores_of
+from worker.device.discovery import Device, cores_of
 
 
 def launch_environment(

@@ -6,7 +6,7 @@ import math
 
 from jobs.domain.memory import GIB, classes_within
 from jobs.errors import SettingsError
-from worker.device import CPU_SHARE, Device
+from worker.device.discovery import CPU_SHARE, Device
 from worker.errors import BudgetError
 
 #: Left on a card when no budget is given: the driver's context, and the share of the memory that

@@ -9,13 +9,13 @@ import pytest
 
 from jobs.domain.catalog import COMES_ALONG, Catalog
 from jobs.domain.memory import GIB
-from worker import plan as plans
-from worker.budget import plan_budget
-from worker.device import Device
+from worker.device.budget import plan_budget
+from worker.device.discovery import Device
 from worker.errors import BudgetError, DeviceError, WeightsError
 from worker.options import WorkerOptions
-from worker.plan import Plan
-from worker.plan import plan as plan_with
+from worker.planning import plan as plans
+from worker.planning.plan import Plan
+from worker.planning.plan import plan as plan_with
 
 A10 = Device(
     name="cuda:1", card="NVIDIA A10", memory_bytes=24 * GIB, uuid="GPU-1", capability=(8, 6),

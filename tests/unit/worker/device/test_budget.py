@@ -6,8 +6,8 @@ import pytest
 
 from jobs.domain.memory import GIB
 from jobs.errors import SettingsError
-from worker.budget import plan_budget, reserve
-from worker.device import CPU_SHARE, Device
+from worker.device.budget import plan_budget, reserve
+from worker.device.discovery import CPU_SHARE, Device
 from worker.errors import BudgetError
 
 CPU = Device(name="cpu", card="CPU", memory_bytes=100 * GIB)

@@ -9,8 +9,8 @@ import pytest
 
 from jobs.domain.cards import DeviceFacts, derive
 from jobs.domain.memory import GIB
-from worker.device import Device
-from worker.launch import apply_environment, launch_environment, pin
+from worker.device.discovery import Device
+from worker.device.launch import apply_environment, launch_environment, pin
 
 CPU = Device(name="cpu", card="CPU", memory_bytes=8 * GIB)
 GPU = Device(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker import device
-from worker.device import Device, cores_of, cpu_device, find_device, parse_cores
+from worker.device import discovery
+from worker.device.discovery import Device, cores_of, cpu_device, find_device, parse_cores
 from worker.errors import DeviceError
 
 
