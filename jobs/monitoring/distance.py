@@ -1,7 +1,8 @@
 """How far the motions made on each card and in each mode are from real ones.
 
-Whoever can measure it (`worker.fmd`) joins through the entry-point group `hymo.measures` and is
-imported only when there are enough motions: history itself starts without numerics.
+Whoever can measure it (`worker.engine.measures`) joins through the entry-point group
+`hymo.measures` and is imported only when there are enough motions: history itself starts without
+numerics.
 """
 
 from __future__ import annotations

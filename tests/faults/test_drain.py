@@ -14,7 +14,7 @@ import pytest
 
 from jobs.delivery.broker import alive
 from tests.faults.plant import Plant, Running, opened
-from worker.home import worker_lock
+from worker.locks import worker_lock
 
 UP = ("--devices", "cpu", "--models", "null", "--memory", "64", "--serve", "full")
 

@@ -17,8 +17,8 @@ def doctor(app: App, as_json: bool) -> int:
     texts. Exits with 1 when something is bad. Nothing is changed.
     """
     from jobs.cli.render.tables import print_json
-    from worker.checkup import examine
-    from worker.finding import Health
+    from worker.doctor.checks import examine
+    from worker.doctor.finding import Health
 
     findings = list(examine(app.settings(), app.environ))
     if as_json:

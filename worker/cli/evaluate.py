@@ -170,7 +170,7 @@ def _motions(app: App, names: tuple[str, ...], paired: Path | None, as_json: boo
     from hymotion.evaluation.existing import evaluate_motions
     from hymotion.evaluation.table import set_lines
     from hymotion.metrics import load_baseline, load_reference
-    from worker.recordings import Recordings, partner_in
+    from worker.results.recordings import Recordings, partner_in
 
     recordings = Recordings(app, names)
     try:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from hymotion.export import ExportOptions
     from jobs.store.history.jobrow import JobRow
-    from worker.cli.chosen import Folders
     from worker.cli.written import Written
+    from worker.results.selection import Folders
 
 RATES = ("24", "30", "60")
 NAMES = ("own", "smplh", "mixamo", "hik")
@@ -84,8 +84,8 @@ def export(
     motion could not be read; the others are written.
     """
     from hymotion.export import ExportOptions
-    from worker.cli.chosen import Chosen, Folders
     from worker.cli.written import Written
+    from worker.results.selection import Chosen, Folders
 
     options = ExportOptions(
         fps=None if fps is None else int(fps), in_place=in_place, up=up, scale=scale, names=joints
@@ -112,7 +112,7 @@ def _write(
     from hymotion.errors import ExportError
     from hymotion.export import FORMATS as WRITERS
     from jobs.artifacts.atomic import output
-    from worker.motionfile import NoMotionError, read_motion
+    from worker.results.reading import NoMotionError, read_motion
 
     try:
         recording = read_motion(job)

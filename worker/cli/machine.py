@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from worker.options import WorkerOptions
+    from worker.supervision.node import Station
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,3 +81,21 @@ def machine_crew(
     # By its own name: "0" and "cuda:0" are one device, and get one worker.
     found = {find_device(one.device, flag="--devices").name: one for one in crew}
     return tuple(replace(one, device=name) for name, one in found.items())
+
+
+def say_stopping(station: Station) -> None:
+    """How much is in hand, on stderr."""
+    from jobs.errors import UnreachableError
+
+    try:
+        number = station.in_hand()
+    except UnreachableError:
+        click.echo("stopping: motions in hand finish first; Ctrl-C again ends them now", err=True)
+        return
+    if number == 0:
+        text = "no motion is in hand; Ctrl-C again ends the workers now"
+    elif number == 1:
+        text = "1 motion in hand finishes first; Ctrl-C again ends it now"
+    else:
+        text = f"{number} motions in hand finish first; Ctrl-C again ends them now"
+    click.echo(f"stopping: {text}", err=True)

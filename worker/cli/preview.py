@@ -16,8 +16,8 @@ from jobs.cli.render.text import clean
 if TYPE_CHECKING:
     from hymotion.picture import Entry, Lettering
     from jobs.store.history.jobrow import JobRow
-    from worker.cli.chosen import Chosen, Folders
     from worker.cli.written import Written
+    from worker.results.selection import Chosen, Folders
 
 LIMIT = 24
 MISSING = 20
@@ -71,8 +71,8 @@ def preview(
     Left limbs are orange, right limbs blue; a line of the grid is every half metre. Ends with 1
     when a motion could not be read; the others are drawn.
     """
-    from worker.cli.chosen import Chosen, Folders
     from worker.cli.written import Written
+    from worker.results.selection import Chosen, Folders
 
     every = not (strip or gif or sheet)
     lettering = _lettering(font)
@@ -146,7 +146,7 @@ class Studio:
         from hymotion.picture import Caption, Entry, draw_strip, write_gif
         from jobs.artifacts.atomic import output
         from jobs.domain.spec import stem
-        from worker.motionfile import NoMotionError, read_motion
+        from worker.results.reading import NoMotionError, read_motion
 
         try:
             motion = read_motion(job).motion

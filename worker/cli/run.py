@@ -18,8 +18,7 @@ from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
 from jobs.cli.options.submission import default_options, file_options
 from jobs.cli.render.notes import note_rewrites
 from jobs.documents.submission import rewrite_document
-from worker.cli.machine import machine_crew, machine_options
-from worker.cli.stopping import say_stopping
+from worker.cli.machine import machine_crew, machine_options, say_stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +29,10 @@ if TYPE_CHECKING:
     from jobs.promptfile.defaults import Defaults
     from jobs.settings import Settings
     from jobs.store.store import Store
-    from worker.hope import Hope
     from worker.options import WorkerOptions
-    from worker.stop import Stop
-    from worker.tenant import Tenant
+    from worker.supervision.signals import Stop
+    from worker.supervision.standby import Tenant
+    from worker.supervision.stuck import Hope
 
 AGAIN = "run the same file again to go on"
 
@@ -138,12 +137,12 @@ def _work(
     """Follow the batch to its end or until asked to stop, with a station of our own unless and
     until another process has the home."""
     from jobs.monitoring.progress import BatchProgress
-    from worker.home import HomeLock
-    from worker.hope import Hope
+    from worker.locks import HomeLock
     from worker.log import log_to_stderr
-    from worker.station import Station
-    from worker.stop import Stop
-    from worker.tenant import Tenant
+    from worker.supervision.node import Station
+    from worker.supervision.signals import Stop
+    from worker.supervision.standby import Tenant
+    from worker.supervision.stuck import Hope
 
     progress = BatchProgress(store=store, batch=batch, alive=settings.alive)
     first = progress.snapshot()

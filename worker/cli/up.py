@@ -7,8 +7,7 @@ import os
 import click
 
 from jobs.cli.context import App, pass_app
-from worker.cli.machine import machine_crew, machine_options
-from worker.cli.stopping import say_stopping
+from worker.cli.machine import machine_crew, machine_options, say_stopping
 
 #: Seconds between two looks at the server and the workers.
 EVERY = 0.5
@@ -41,12 +40,12 @@ def up(
     second one ends them at once.
     """
     from jobs.domain.catalog import Catalog
-    from worker.crew import Fallen
-    from worker.home import HomeLock
+    from worker.locks import HomeLock
     from worker.log import log_to_stderr
     from worker.planning.plan import plan
-    from worker.station import Station
-    from worker.stop import Stop
+    from worker.supervision.node import Station
+    from worker.supervision.signals import Stop
+    from worker.supervision.supervisor import Fallen
 
     log_to_stderr()
     settings = app.settings()

@@ -44,7 +44,7 @@ def worker(
     """
     from worker import options
     from worker.errors import EngineError
-    from worker.life import live
+    from worker.lifecycle import live
     from worker.log import log_to_stderr
 
     log_to_stderr()

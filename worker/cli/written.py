@@ -11,7 +11,7 @@ import click
 from jobs.cli.faults import ExitCode
 from jobs.cli.render.tables import forget_reader, note, print_json
 from jobs.cli.render.text import clean, plural
-from worker.motionfile import NoMotionError
+from worker.results.reading import NoMotionError
 
 
 @dataclass

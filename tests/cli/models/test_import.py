@@ -21,7 +21,7 @@ from tests.unit.hymotion.importing.sources import (
     model,
     tree,
 )
-from worker.cli.models_progress import byte_progress
+from worker.cli.models.progress import byte_progress
 
 ROOT = Path(__file__).parents[3]
 
@@ -100,7 +100,7 @@ SLOW = """
     import sys, time
     import hymotion.importing
     import hymotion.importing.stream
-    import worker.cli.models_import as command
+    import worker.cli.models.importing as command
     from contextlib import contextmanager
     from jobs.cli.main import main
     from tests.unit.hymotion.importing.sources import RELEASE
@@ -165,7 +165,7 @@ def test_ctrl_c_says_how_to_go_on(
 
         yield told
 
-    monkeypatch.setattr("worker.cli.models_import.byte_progress", interrupted)
+    monkeypatch.setattr("worker.cli.models.importing.byte_progress", interrupted)
     done = models("import", "--full", model(tmp_path / "m"))
     assert done.exit_code == 130
     assert "import again to go on from here" in done.stderr

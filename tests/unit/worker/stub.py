@@ -19,11 +19,11 @@ from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
 from jobs.store.store import Store
-from worker.garage import Garage, Stall
-from worker.keeper import LeaseKeeper
-from worker.outage import Outage
-from worker.shift import Shift
-from worker.stamp import Stamp
+from worker.engine.pool import Garage, Stall
+from worker.execution.database_retry import Outage
+from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.progress_stamp import Stamp
+from worker.loop import Shift
 
 if TYPE_CHECKING:
     from tests.conftest import Ticker

@@ -51,7 +51,7 @@ def test_an_unknown_node_gives_every_core_allowed() -> None:
 @pytest.fixture
 def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     found = tuple(Device(f"cuda:{n}", "NVIDIA A10", 24 * 2**30, uuid=f"GPU-{n}") for n in (0, 1))
-    monkeypatch.setattr(device, "gpu_devices", lambda: found)
+    monkeypatch.setattr(discovery, "gpu_devices", lambda: found)
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -71,7 +71,7 @@ def test_a_device_that_is_not_there_names_those_that_are(asked: str) -> None:
 
 
 def test_without_a_gpu_auto_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(device, "gpu_devices", tuple)
+    monkeypatch.setattr(discovery, "gpu_devices", tuple)
     assert find_device("auto") == cpu_device()
     assert cpu_device().memory_bytes > 0
 

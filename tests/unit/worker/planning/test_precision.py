@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.errors import SettingsError
-from worker.planning.precision import (
-    CHOICES,
-    FASTEST,
-    NEEDS,
-    Breaker,
-    Precision,
-    choose,
-    default_dtype,
-)
+from worker.engine.fallback import Breaker, Precision
+from worker.planning.precision import CHOICES, FASTEST, NEEDS, choose, default_dtype
 
 PUBLISHED = "hy-motion-1.0"
 CARDS = {
