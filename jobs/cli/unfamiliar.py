@@ -18,7 +18,7 @@ def unfamiliar_document(found: Sequence[Unfamiliar]) -> list[dict[str, object]]:
     return [
         {
             "model": each.model,
-            "verbs": [{"verb": verb.verb} | _rows_document(verb.rows) for verb in each.verbs],
+            "verbs": [{"verb": verb} | _rows_document(rows) for verb, rows in each.verbs.items()],
             "not_english": _rows_document(each.foreign),
         }
         for each in found
@@ -31,7 +31,7 @@ def note_unfamiliar(found: Sequence[Unfamiliar]) -> None:
         if each.verbs:
             number = plural(len(each.verbs), "verb")
             named = ", ".join(
-                f"{clean(verb.verb)} ({_rows(verb.rows)})" for verb in each.verbs[:NAMED]
+                f"{clean(verb)} ({_rows(rows)})" for verb, rows in [*each.verbs.items()][:NAMED]
             )
             more = f" and {len(each.verbs) - NAMED} more" if len(each.verbs) > NAMED else ""
             note(
