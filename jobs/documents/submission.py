@@ -71,7 +71,7 @@ def unfamiliar_document(found: Sequence[Unfamiliar]) -> list[dict[str, object]]:
     return [
         {
             "model": each.model,
-            "verbs": [{"verb": verb.verb} | _rows_document(verb.rows) for verb in each.verbs],
+            "verbs": [{"verb": verb} | _rows_document(rows) for verb, rows in each.verbs.items()],
             "not_english": _rows_document(each.foreign),
         }
         for each in found

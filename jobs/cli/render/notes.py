@@ -28,7 +28,7 @@ def note_unfamiliar(found: Sequence[Unfamiliar]) -> None:
         if each.verbs:
             number = plural(len(each.verbs), "verb")
             named = ", ".join(
-                f"{clean(verb.verb)} ({_rows(verb.rows)})" for verb in each.verbs[:NAMED]
+                f"{clean(verb)} ({_rows(rows)})" for verb, rows in [*each.verbs.items()][:NAMED]
             )
             more = f" and {len(each.verbs) - NAMED} more" if len(each.verbs) > NAMED else ""
             note(
