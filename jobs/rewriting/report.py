@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -40,17 +39,3 @@ class RewriteReport:
     reasons: Mapping[str, int]
     stopped: str | None = None
     cache_fault: str | None = None
-
-
-@dataclass
-class RewriteCount:
-    """Rows seen so far in one pass through a file."""
-
-    rows: Counter[Outcome] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def add(self, outcome: Outcome, reason: str | None) -> None:
-        """Count a row."""
-        self.rows[outcome] += 1
-        if reason is not None:
-            self.reasons[reason] += 1

@@ -38,7 +38,7 @@ class RewriteChoice:
         if not self.asked:
             yield None
             return
-        from jobs.rewriting.opening import open_rewriting
+        from jobs.rewriting.rewriting import open_rewriting
         from jobs.rewriting.wish import Wish
 
         wish = Wish(text=self.text, seconds=self.seconds)

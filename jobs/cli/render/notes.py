@@ -1,5 +1,4 @@
-"""Notes on stderr about the prompts of a submit: what a model has never seen, what was rewritten.
-"""
+"""Notes on stderr about the prompts of a submit: unseen verbs, and what was rewritten."""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ from jobs.cli.group import LazyGroup
 from jobs.cli.main import OWN, SECTIONS, hymo
 from jobs.errors import JobsError, NotFoundError, UnreachableError
 
-HEAVY = {"sqlalchemy", "rich", "celery", "kombu", "redis", "alembic", "torch", "numpy", "worker"}
+HEAVY = {
+    "sqlalchemy", "rich", "celery", "kombu", "redis", "alembic", "torch", "numpy", "worker",
+    "anyio", "httpx2",
+}  # fmt: skip
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
@@ -57,6 +60,7 @@ def test_help_imports_nothing_heavy() -> None:
     # `worker` may be imported as a package, to find its commands' sources; nothing inside may.
     assert not modules_after("--help") & (HEAVY - {"worker"})
     assert not modules_after("history", "--help") & (HEAVY - {"worker"})
+    assert not modules_after("submit", "--help") & (HEAVY - {"worker"})
 
 
 @pytest.mark.parametrize("path", ALL)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from jobs.domain.spec import Origin
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
 from jobs.rewriting.answer import Answer
-from jobs.rewriting.breaker import Breaker
+from jobs.rewriting.asker import Breaker
 from jobs.rewriting.cache import AnswerCache
 from jobs.rewriting.errors import RewriteError
 from jobs.rewriting.report import Outcome
@@ -36,10 +40,10 @@ class Oracle:
     asked: Counter[str] = field(default_factory=Counter)
     meanwhile: Callable[[str], object] = lambda prompt: None
 
-    def ask(self, prompt: str) -> Answer:
+    async def ask(self, prompt: str) -> Answer:
         self.breaker.require()
         self.asked[prompt] += 1
-        self.meanwhile(prompt)
+        await asyncio.to_thread(self.meanwhile, prompt)
         if prompt in self.answers:
             self.breaker.worked()
             return self.answers[prompt]
@@ -52,22 +56,23 @@ Make = Callable[..., Rewriting]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[Rewriting] = []
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as made:
+        yield made
+
+
+@pytest.fixture
+def make(tmp_path: Path, portal: BlockingPortal) -> Iterator[Make]:
     caches: list[AnswerCache] = []
 
     def making(oracle: Oracle | None, wish: Wish = TEXT, **options: object) -> Rewriting:
         cache = AnswerCache(tmp_path, url="http://host/v1", model="m", wish=wish)
-        breaker = Breaker() if oracle is None else oracle.breaker
-        values = {"concurrency": 4} | options
-        rewriting = Rewriting(wish=wish, asker=oracle, cache=cache, breaker=breaker, **values)
-        made.append(rewriting)
+        values = {"concurrency": 4, "portal": portal} | options
         caches.append(cache)
-        return rewriting
+        return Rewriting(wish=wish, asker=oracle, cache=cache, **values)
 
     yield making
-    for rewriting, cache in zip(made, caches, strict=True):
-        rewriting.close()
+    for cache in caches:
         cache.close()
 
 
@@ -208,6 +213,19 @@ def test_rows_come_in_the_files_order_whichever_answer_is_first(make: Make) -> N
     assert found == ["P0", "P1", "P2"]
 
 
+def test_so_many_are_asked_about_at_a_time_and_no_more(make: Make, portal: BlockingPortal) -> None:
+    gate = threading.Event()
+    oracle = Oracle(meanwhile=lambda prompt: gate.wait(10))
+
+    def reading() -> Iterator[Row | BadRow]:
+        yield from rows(*(f"p{number}" for number in range(10)))
+        portal.call(anyio.wait_all_tasks_blocked)
+        assert set(oracle.asked) == {"p0", "p1"}
+        gate.set()
+
+    assert len(list(make(oracle, concurrency=2).rows(reading()))) == 10
+
+
 def test_bad_rows_pass_in_their_place_and_are_not_asked_about(make: Make) -> None:
     given = [*rows("walks"), *rows(""), *rows("jumps")]
     oracle = Oracle({"walks": Answer(text="W"), "jumps": Answer(text="J")})
@@ -257,24 +275,24 @@ def test_a_dry_run_uses_what_is_kept_and_asks_nothing(make: Make) -> None:
 
 
 def test_what_was_answered_is_kept_although_nobody_waited_for_it(make: Make) -> None:
-    answered = threading.Event()
+    two_answered = threading.Event()
     slow = threading.Event()
 
     def meanwhile(prompt: str) -> None:
-        if prompt == "p0":
+        if prompt == "p3":
+            two_answered.set()
+        if prompt in {"p0", "p3"}:
             slow.wait(10)
-        elif prompt == "p2":
-            answered.set()
 
-    answers = {f"p{number}": Answer(text=f"P{number}") for number in range(3)}
-    oracle = Oracle(answers, meanwhile=meanwhile)
-    rewriting = make(oracle, concurrency=2, stop=slow.set)
-    found = rewriting.rows(rows(*answers))
-    thread = threading.Thread(target=lambda: next(found))
-    thread.start()
-    assert answered.wait(10)
-    rewriting.close()
-    thread.join()
-    again = Oracle()
-    assert [row.spec.prompt for row in make(again).rows(rows(*answers))] == ["P0", "P1", "P2"]
-    assert not again.asked
+    answers = {f"p{number}": Answer(text=f"P{number}") for number in range(4)}
+    with start_blocking_portal() as portal, ThreadPoolExecutor(1) as reader:
+        oracle = Oracle(answers, meanwhile=meanwhile)
+        first = reader.submit(next, make(oracle, concurrency=2, portal=portal).rows(rows(*answers)))
+        assert two_answered.wait(10)
+        portal.call(portal.stop, True)
+        with pytest.raises(CancelledError):
+            first.result(10)
+        slow.set()
+    again = Oracle(answers)
+    assert [row.spec.prompt for row in make(again).rows(rows(*answers))] == ["P0", "P1", "P2", "P3"]
+    assert set(again.asked) == {"p0", "p3"}
