@@ -25,15 +25,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hymotion.body.rotation import rot6d_from_matrix
 from hymotion.conditioning import TextBatch
 from hymotion.decoding import Decoder
 from hymotion.errors import HymotionError
 from hymotion.golden import Case, Golden
-from hymotion.loading import load
-from hymotion.noise import draw_pack
+from hymotion.loading.model import load
 from hymotion.pipeline import Pipeline
-from hymotion.request import Request
-from hymotion.rotation import rot6d_from_matrix
+from hymotion.sampling.noise import draw_pack
+from hymotion.sampling.request import Request
 
 TOLERANCE = 1e-4
 

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hymotion.body.skeleton import Skeleton
 from hymotion.conditioning import TextConditioning
 from hymotion.config import FRAME_WIDTH
 from hymotion.errors import GoldenError
-from hymotion.skeleton import Skeleton
 
 MEND = "Give a folder with config.yml, latest.ckpt and golden.npz in the documented format"
 

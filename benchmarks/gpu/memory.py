@@ -19,7 +19,7 @@ from hymotion.conditioning import TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.device import PRECISIONS
 from hymotion.pipeline import Identity, Pipeline
-from hymotion.request import Request
+from hymotion.sampling.request import Request
 
 TOKENS = 40
 SHAPES = ((20, 1), (100, 1), (360, 1), (100, 8), (360, 8), (100, 32))

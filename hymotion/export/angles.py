@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hymotion.rotation import euler_zxy_from_matrix
+from hymotion.body.rotation import euler_zxy_from_matrix
 
 
 def unwrapped_degrees(matrices: Tensor) -> NDArray[np.float64]:

@@ -12,11 +12,11 @@ from typing import TextIO
 
 import numpy as np
 
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import Skeleton
 from hymotion.export.angles import unwrapped_degrees
 from hymotion.export.options import AS_IT_IS, ExportOptions
 from hymotion.export.preparation import prepared
-from hymotion.motion import Motion
-from hymotion.skeleton import Skeleton
 
 UNIT = "cm"
 ROTATION = "Zrotation Xrotation Yrotation"

@@ -2,8 +2,8 @@
 
 import torch
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
-from hymotion.motion import Motion
 
 ORDER = 3
 """Jerk is the third derivative of the position."""

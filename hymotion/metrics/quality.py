@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hymotion.body.motion import Motion
 from hymotion.metrics.contact import foot_contact
 from hymotion.metrics.jitter import jitter
 from hymotion.metrics.penetration import penetration
 from hymotion.metrics.skate import skate
 from hymotion.metrics.surface import measure_surface
-from hymotion.motion import Motion
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hymotion.skeleton import BODY
+from hymotion.body.skeleton import BODY
 from hymotion.training.capture import blend_rotations
 from hymotion.training.clip import Clip
 from hymotion.training.errors import MocapError

@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hymotion.rotation import matrix_from_quaternion, quaternion_from_matrix
+from hymotion.body.rotation import matrix_from_quaternion, quaternion_from_matrix
 
 PARALLEL = 0.9995
 """Cosine beyond which two quaternions are blended on the chord, where sin θ is too small."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import rot6d_from_matrix
+from hymotion.body.skeleton import BODY
 from hymotion.config import FPS
 from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.planting import RECORDED, planted
-from hymotion.motion import Motion
-from hymotion.rotation import rot6d_from_matrix
-from hymotion.skeleton import BODY
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import json
 import torch
 from torch import Tensor
 
-from hymotion.rotation import matrix_from_quaternion
+from hymotion.body.rotation import matrix_from_quaternion
 from hymotion.training.capture import Capture
 from hymotion.training.errors import MocapError
 from hymotion.training.mocap_bvh import axis_turn

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hymotion.rotation import matrix_from_rot6d, rot6d_from_matrix
+from hymotion.body.rotation import matrix_from_rot6d, rot6d_from_matrix
 from hymotion.training.clip import Clip
 from hymotion.training.errors import MocapError
 from hymotion.training.mocap_bvh import axis_turn

@@ -5,8 +5,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from hymotion.body.skeleton import SOLES
 from hymotion.config import FPS
-from hymotion.skeleton import SOLES
 from hymotion.training.clip import Clip
 
 BALLS = (2, 3)

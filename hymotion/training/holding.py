@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from hymotion.config import FPS
-from hymotion.rotation import (
+from hymotion.body.rotation import (
     axis_angle_from_matrix,
     matrix_from_axis_angle,
     matrix_from_quaternion,
     quaternion_from_matrix,
 )
-from hymotion.skeleton import BODY, SOLES
+from hymotion.body.skeleton import BODY, SOLES
+from hymotion.config import FPS
 from hymotion.training.clip import Clip
 
 SETTLE = 10

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from hymotion.conditioning import TextBatch
 from hymotion.config import ModelConfig
-from hymotion.flow import FlowModel
 from hymotion.network import VelocityField
+from hymotion.network.flow import FlowModel
 from hymotion.network.modulation import Modulation
 from hymotion.text.subword import SubwordEmbedding
 from hymotion.training.errors import TrainingError

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from hymotion.loading import TEXT_FILE, VOCABULARY_FILE, WEIGHTS_FILE
+from hymotion.loading.model import TEXT_FILE, VOCABULARY_FILE, WEIGHTS_FILE
+from hymotion.loading.safetensors_file import file_sha256, read_weights, write_weights
 from hymotion.training.errors import TrainingError
 from hymotion.training.learner import Learner
-from hymotion.weights import file_sha256, read_weights, write_weights
 
 FLOW, TEXT = "flow.", "text."
 STATISTICS = ("mean", "std")

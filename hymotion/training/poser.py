@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from hymotion.rotation import matrix_from_rot6d
-from hymotion.skeleton import BODY, L_ANKLE, L_FOOT, R_ANKLE, R_FOOT
+from hymotion.body.rotation import matrix_from_rot6d
+from hymotion.body.skeleton import BODY, L_ANKLE, L_FOOT, R_ANKLE, R_FOOT
 from hymotion.training.frames import ROTATIONS, TRANSLATION
 
 FEET = (L_ANKLE, L_FOOT, R_ANKLE, R_FOOT)

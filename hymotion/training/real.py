@@ -11,9 +11,9 @@ from typing import Literal, cast
 
 import torch
 
+from hymotion.body.motion import Motion
 from hymotion.decoding import Decoder
 from hymotion.metrics.labelled import Labelled, Split
-from hymotion.motion import Motion
 from hymotion.training.archives import read_takes
 from hymotion.training.augmentation import cropped, mirrored, respeeded, spliced
 from hymotion.training.build import STANDING

@@ -9,8 +9,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from hymotion.body.motion import Motion
 from hymotion.evaluation.plan import Act
-from hymotion.motion import Motion
 from hymotion.training.augmentation import cropped, spliced
 from hymotion.training.real import BLEND, RealClip, decoded
 

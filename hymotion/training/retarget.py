@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.rotation import shortest_turn
+from hymotion.body.skeleton import BODY
 from hymotion.config import FPS
-from hymotion.rotation import shortest_turn
-from hymotion.skeleton import BODY
 from hymotion.training.capture import Capture
 from hymotion.training.clip import Clip
 from hymotion.training.errors import MocapError

@@ -15,8 +15,8 @@ import torch
 from hymotion import conformance
 from hymotion.config import ModelConfig
 from hymotion.errors import GoldenError
-from hymotion.flow import FlowModel
 from hymotion.golden import Golden
+from hymotion.network.flow import FlowModel
 
 HERE = Path(__file__).parent
 MINI = HERE / "mini"

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hymotion.body.motion import Motion
 from hymotion.device import one_thread
 from hymotion.metrics.frechet import Reference
 from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.quality import measure
 from hymotion.metrics.referencefile import SHIPPED, load_reference
-from hymotion.motion import Motion
 from jobs.domain.attempts import Features, Quality
 from jobs.monitoring.distance import LEAST, Measure, MotionDistance
 from worker.errors import FeaturesError, NotFiniteError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hymotion.config import ModelConfig
-from hymotion.loading import bundled_folder
+from hymotion.loading.model import bundled_folder
 from jobs.domain.catalog import CATALOG, MODES
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hymotion.motion import Motion
-from hymotion.skeleton import BODY, PELVIS_HEIGHT
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
 from jobs.domain.attempts import Quality
 from worker.engine.measures import qualities
 from worker.errors import NotFiniteError

@@ -6,8 +6,8 @@ from importlib.resources import files
 import torch
 from torch import Tensor
 
+from hymotion.body.skeleton import PELVIS_HEIGHT
 from hymotion.config import ModelConfig
-from hymotion.skeleton import PELVIS_HEIGHT
 from hymotion.training.corpus import Corpus, grouped
 from hymotion.training.learner import Learner
 from hymotion.training.objective import Statistics

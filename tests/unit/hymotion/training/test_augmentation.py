@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from hymotion.skeleton import BODY
+from hymotion.body.skeleton import BODY
 from hymotion.training.augmentation import (
     chained,
     cropped,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from hymotion.skeleton import PELVIS_HEIGHT
+from hymotion.body.skeleton import PELVIS_HEIGHT
 from hymotion.training.archives import read_takes
 from hymotion.training.build import main, write
 from hymotion.training.clip import Clip

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
+from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.decoding.leg import LEGS
 from hymotion.decoding.planting import RECORDED, foot_contacts
-from hymotion.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.training.clip import Clip
 from hymotion.training.errors import MocapError
 from hymotion.training.frames import (

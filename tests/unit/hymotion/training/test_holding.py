@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from hymotion.skeleton import BODY, PELVIS_HEIGHT
+from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.training.augmentation import mismatch
 from hymotion.training.clip import Clip
 from hymotion.training.ground import grounded

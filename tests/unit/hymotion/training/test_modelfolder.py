@@ -9,10 +9,10 @@ import hymotion
 from hymotion.conditioning import TextBatch
 from hymotion.config import ModelConfig
 from hymotion.errors import CheckpointError, TensorMismatchError
+from hymotion.loading.safetensors_file import file_sha256, read_weights
 from hymotion.training.errors import TrainingError
 from hymotion.training.learner import Learner
 from hymotion.training.modelfolder import read_model, write_model
-from hymotion.weights import file_sha256, read_weights
 from tests.unit.hymotion.training.learning import VOCABULARY, config_text, corpus, learner
 
 KNOWN = corpus()

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from hymotion.body.rotation import matrix_from_rot6d
+from hymotion.body.skeleton import BODY
 from hymotion.conditioning import TextBatch
 from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.flow import DETAIL
-from hymotion.rotation import matrix_from_rot6d
-from hymotion.skeleton import BODY
+from hymotion.network.flow import DETAIL
 from hymotion.training.frames import ROTATIONS
 from hymotion.training.objective import Statistics, errors, listed, noisy
 from hymotion.training.poser import Poser

@@ -6,8 +6,8 @@ import math
 import pytest
 import torch
 
-from hymotion.rotation import shortest_turn
-from hymotion.skeleton import BODY
+from hymotion.body.rotation import shortest_turn
+from hymotion.body.skeleton import BODY
 from hymotion.training.capture import Capture, blend_rotations
 from hymotion.training.deepmimic import read_deepmimic
 from hymotion.training.errors import MocapError

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import torch
 
-from hymotion.skeleton import PELVIS_HEIGHT
+from hymotion.body.skeleton import PELVIS_HEIGHT
 from hymotion.training.clip import Clip
 from hymotion.training.holding import Sway
 from hymotion.training.mocap_bvh import axis_turn

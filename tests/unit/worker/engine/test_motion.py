@@ -10,7 +10,7 @@ import torch
 
 import hymotion
 from hymotion.errors import NumericsError
-from hymotion.loading import bundled_folder
+from hymotion.loading.model import bundled_folder
 from jobs.domain.attempts import Claim
 from worker.engine.fallback import Breaker, Precision
 from worker.engine.motion import MotionEngine

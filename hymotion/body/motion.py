@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hymotion.body.rotation import matrix_from_rot6d
+from hymotion.body.skeleton import BODY, Skeleton
 from hymotion.config import FPS
-from hymotion.rotation import matrix_from_rot6d
-from hymotion.skeleton import BODY, Skeleton
 
 Floats = NDArray[np.float32]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 
-from hymotion.checkpoint import checkpoint_digest, read_checkpoint
 from hymotion.config import RELEASED, ModelConfig, SubwordConfig
 from hymotion.device import find_device, find_precision
 from hymotion.errors import CheckpointError, ConfigError
-from hymotion.flow import FlowModel
-from hymotion.pages import release_of
+from hymotion.loading.checkpoint import checkpoint_digest, read_checkpoint
+from hymotion.loading.pages import release_of
+from hymotion.loading.safetensors_file import file_sha256, read_weights
+from hymotion.network.flow import FlowModel
 from hymotion.pipeline import Identity, Pipeline
 from hymotion.text import SubwordEmbedding, SubwordEncoder, TextEncoder
-from hymotion.weights import file_sha256, read_weights
 
 CHECKPOINT_FILE = "latest.ckpt"
 WEIGHTS_FILE = "weights.safetensors"

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hymotion.noise import draw_noise, draw_pack
-from hymotion.request import MAX_SEED
+from hymotion.sampling.noise import draw_noise, draw_pack
+from hymotion.sampling.request import MAX_SEED
 
 
 @settings(max_examples=25)

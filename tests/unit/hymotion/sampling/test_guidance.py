@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from hymotion.conditioning import TextBatch
-from hymotion.guidance import Guidance
+from hymotion.sampling.guidance import Guidance
 
 TEXT = TextBatch(torch.full((3, 1, 1), 2.0), torch.zeros(3, 4, 1), torch.tensor([1, 2, 3]))
 NULL = TextBatch(torch.full((3, 1, 1), -1.0), torch.zeros(3, 4, 1), torch.tensor([1, 2, 3]))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hymotion import rotation
+from hymotion.body import rotation
 
 ANGLE = st.floats(-2 * math.pi, 2 * math.pi, allow_subnormal=False)
 AXIS = st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda axis: math.hypot(*axis) > 1e-3)

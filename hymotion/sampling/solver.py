@@ -15,7 +15,7 @@ OnStep = Callable[[int, int], None]
 
 
 class Watch(Protocol):
-    """Looks at the velocities of one run; `hymotion.guard.Guard` does."""
+    """Looks at the velocities of one run; `hymotion.sampling.guard.Guard` does."""
 
     def look(self, step: int, velocity: Tensor) -> None:
         """Called with each step, from 1, and its velocity; may raise for one of before."""
@@ -25,7 +25,7 @@ class Watch(Protocol):
 
 
 class MakeWatch(Protocol):
-    """Makes the watch of one run: see `hymotion.guard.Guard` for the arguments."""
+    """Makes the watch of one run: see `hymotion.sampling.guard.Guard` for the arguments."""
 
     def __call__(self, *, total: int, limits: tuple[float, ...], valid: Tensor | None) -> Watch: ...
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import hymotion
-from hymotion import loading
 from hymotion.conditioning import TextBatch, TextConditioning
+from hymotion.loading import model as loading
 from hymotion.pipeline import Pipeline
 
 

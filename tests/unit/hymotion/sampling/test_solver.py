@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from hymotion.errors import NumericsError
-from hymotion.guard import EXPLODING, Guard
-from hymotion.solver import EulerSolver
+from hymotion.sampling.guard import EXPLODING, Guard
+from hymotion.sampling.solver import EulerSolver
 
 
 def guard(steps: int, pack: int = 1) -> Guard:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from hymotion.errors import NumericsError
-from hymotion.guard import EXPLODING, LAG, Guard, Parcel, peaks, send_to_host
 from hymotion.pipeline import Pipeline
-from hymotion.request import Request
-from hymotion.solver import EulerSolver
+from hymotion.sampling.guard import EXPLODING, LAG, Guard, Parcel, peaks, send_to_host
+from hymotion.sampling.request import Request
+from hymotion.sampling.solver import EulerSolver
 
 NAN, INF = math.nan, math.inf
 

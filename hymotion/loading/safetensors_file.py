@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hymotion.checkpoint import LFS_POINTER, describe
 from hymotion.errors import CheckpointError, TensorMismatchError
+from hymotion.loading.checkpoint import LFS_POINTER, describe
 
 MEND = "Fetch the file again, or install the package again if it came with it"
 
