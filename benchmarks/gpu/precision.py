@@ -40,7 +40,7 @@ from hymotion.pipeline import Identity, Pipeline
 from hymotion.sampling.guard import Guard
 from hymotion.sampling.request import Request
 from hymotion.sampling.solver import MakeWatch
-from hymotion.training.texts import own_texts
+from hymotion.training.phrases.phrases import own_texts
 
 EXACT = "float32"
 PACK = 8

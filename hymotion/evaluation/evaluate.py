@@ -18,7 +18,7 @@ from hymotion.metrics.quality import Quality, measure
 from hymotion.metrics.referencefile import load_reference
 from hymotion.metrics.sequence import recognise
 from hymotion.pipeline import Pipeline
-from hymotion.training.texts import own_texts
+from hymotion.training.phrases.phrases import own_texts
 
 
 @dataclass(frozen=True, kw_only=True)

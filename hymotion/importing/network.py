@@ -13,7 +13,7 @@ from hymotion.importing.causes import cause_of
 from hymotion.importing.errors import SourceError, WrongWeightsError
 from hymotion.importing.files import ModelFiles, model_files
 from hymotion.importing.plan import Built, Step
-from hymotion.importing.provenance import source_entry
+from hymotion.importing.record import source_entry
 from hymotion.importing.release import Release, size_of
 from hymotion.importing.storage import digest, keep_only, link, store
 from hymotion.importing.stream import OnBytes, digest_pieces, header_bytes, tensor_pieces

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 import pytest
 
-from hymotion.training.texts import SUBJECTS, Texts, own_texts
+from hymotion.training.phrases.phrases import SUBJECTS, Texts, own_texts
 from hymotion.training.verbs import main, taught_verbs
 from jobs.verbs.matcher import unseen_verbs
 

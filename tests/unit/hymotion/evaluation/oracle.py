@@ -11,7 +11,7 @@ from hymotion.metrics.baseline import ActionBaseline, Baseline
 from hymotion.metrics.frechet import Distance
 from hymotion.metrics.level import Level
 from hymotion.sampling.request import Request
-from hymotion.training.texts import own_texts
+from hymotion.training.phrases.phrases import own_texts
 from tests.unit.hymotion.metrics.bodies import acting, spliced
 
 MOVES = {"walk": "march", "wave": "wave", "bend": "bow", "spin": "turn"}

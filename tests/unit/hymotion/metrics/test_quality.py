@@ -10,7 +10,7 @@ from hymotion.body.skeleton import BODY, Skeleton
 from hymotion.errors import MeasureError
 from hymotion.metrics import Quality, measure
 from hymotion.metrics.contact import foot_contact
-from hymotion.metrics.jitter import jitter
+from hymotion.metrics.quality import jitter
 from hymotion.metrics.surface import Surface, measure_surface
 from tests.unit.hymotion.metrics.bodies import acting, noise, posed, shifted, standing
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import torch
 
-from hymotion.training import parallel
-from hymotion.training.trainer import Trainer, Watch
+from hymotion.training.fit import parallel
+from hymotion.training.fit.trainer import Trainer, Watch
 from tests.unit.hymotion.training.learning import corpus, learner, recipe
 
 
