@@ -12,8 +12,8 @@ import click
 from jobs.cli.jobfields import COLUMNS, METADATA, column, csv_cell, document, narrowed, table_cell
 from jobs.cli.output import (
     Column,
-    console,
     least_width,
+    line_width,
     note,
     print_csv,
     print_json,
@@ -166,7 +166,7 @@ def show_table(
 
 def _print_default(listing: Listing, found: Sequence[tuple[JobRow, dict[str, Any]]]) -> None:
     """The columns that say something and have room."""
-    width = console().width
+    width = line_width()
     shown = list(SHOWN_WIDE if width >= WIDE and sys.stdout.isatty() else SHOWN)
     if listing.one_batch:
         shown.remove("batch")
@@ -176,16 +176,17 @@ def _print_default(listing: Listing, found: Sequence[tuple[JobRow, dict[str, Any
     if sorted_by is not None and sorted_by not in shown:
         shown.insert(shown.index(AGO), sorted_by)
     cells = {
-        field: [_default_cell(listing, job, whole, field) for job, whole in found]
+        field: [clean(_default_cell(listing, job, whole, field)) for job, whole in found]
         for field in shown
     }
     shown = [field for field in shown if field not in SPARSE or any(cells[field])]
-    columns = {field: COLUMNS.get(field, Column("AGO", "right")) for field in shown}
-    for field in YIELDING:
-        if least_width([(columns[each], cells[each]) for each in shown]) > width:
-            shown = [each for each in shown if each != field]
-    rows = zip(*(cells[field] for field in shown), strict=True)
-    print_table([columns[field] for field in shown], rows)
+    for yielding in (*YIELDING, None):
+        columns = [COLUMNS.get(field, Column("AGO", "right")) for field in shown]
+        rows = list(zip(*(cells[field] for field in shown), strict=True))
+        if least_width(columns, rows) <= width:
+            break
+        shown = [field for field in shown if field != yielding]
+    print_table(columns, rows)
 
 
 def _default_cell(listing: Listing, job: JobRow, whole: dict[str, Any], field: str) -> str:
