@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.cli.context import with_options
 from jobs.cli.output import note
 from jobs.cli.text import clean, plural
 
@@ -55,7 +56,7 @@ class RewriteChoice:
             yield rewriting
 
 
-_OPTIONS = (
+_OPTIONS = with_options(
     click.option(
         "--rewrite",
         "text",
@@ -87,9 +88,7 @@ def rewrite_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError("--require-rewrite needs --rewrite or --estimate-duration")
         return command(*args, rewrite=RewriteChoice(**chosen), **values)
 
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered
+    return _OPTIONS(gathered)
 
 
 def rewrite_document(report: RewriteReport | None) -> dict[str, object] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import batch_id, card_names, machine_filters
+from jobs.cli.filters import filtered, machine_filters
 from jobs.cli.jobfields import QUALITY
 from jobs.cli.output import Column, note, print_csv, print_json, print_table
 from jobs.cli.text import duration, gigabytes, jerk, millimetres, percent
@@ -49,15 +49,11 @@ HEADER = ("card", "mode", "count", "success_rate", "measure", "unit", "mean", "p
 @pass_app
 def stats(
     app: App,
+    /,
     *,
-    batch: str | None,
-    modes: tuple[str, ...] | None,
-    cards: tuple[str, ...] | None,
-    workers: tuple[str, ...] | None,
-    since: float | None,
-    until: float | None,
     as_json: bool,
     as_csv: bool,
+    **filters: Any,
 ) -> None:
     """Sum up attempts by card and mode: success, mean, median and 95th percentile of each phase.
 
@@ -75,14 +71,7 @@ def stats(
         from jobs.distance import distances
         from jobs.store.stats import AttemptFilter
 
-        wanted = AttemptFilter(
-            batch_id=batch_id(store, batch),
-            modes=modes or (),
-            cards=card_names(store, cards or ()),
-            workers=workers or (),
-            since=since,
-            until=until,
-        )
+        wanted = AttemptFilter(**filtered(store, **filters))
         groups = store.stats.groups(wanted, encoding=True)
         fmd = distances(store, wanted, [each for each in groups if each.mode != ENCODE])
         upkeep = store.upkeep.groups(wanted)
