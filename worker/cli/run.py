@@ -15,8 +15,9 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
+from jobs.cli.output import note, print_json
 from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_document, rewrite_options
-from worker.cli.machine import machine_crew, machine_options
+from worker.cli.machine import machine_options
 from worker.cli.stopping import say_stopping
 
 if TYPE_CHECKING:
@@ -54,13 +55,7 @@ def run(
     output: str | None,
     skip_invalid: bool,
     no_cache: bool,
-    devices: str,
-    memory: float | None,
-    modes: str,
-    models: str | None,
-    dtype: str,
-    text_plan: str,
-    quantise: str | None,
+    crew: tuple[WorkerOptions, ...],
     as_json: bool,
 ) -> int:
     """Make the motions a file of prompts asks for, on this machine, now.
@@ -74,7 +69,6 @@ def run(
     """
     from contextlib import closing
 
-    from jobs.cli.output import print_json
     from jobs.cli.submitted import note_changed, print_result, progress_line
     from jobs.models import Catalog
     from jobs.promptfile.source import open_source
@@ -85,9 +79,6 @@ def run(
 
     began = time.monotonic()
     settings = app.settings(output=output)
-    crew = machine_crew(
-        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
-    )
     catalog = Catalog.read(settings.home)
     offers = [plan(options, catalog).offer for options in crew]
     with (
@@ -160,7 +151,7 @@ def _work(
             environ=os.environ,
             hurry=lambda: stop.hurried,
         )
-        with Tenant(lock=HomeLock(settings.home), station=station, say=_say) as tenant:
+        with Tenant(lock=HomeLock(settings.home), station=station, say=note) as tenant:
             ended = _follow(progress, tenant, hope, stop)
             if ended is None and tenant.station is not None:
                 say_stopping(tenant.station)
@@ -172,7 +163,7 @@ def _stopped(progress: BatchProgress, owner: str | None) -> Snapshot:
     last = progress.snapshot()
     if not last.finished:
         goes_on = AGAIN if owner is None else f"process {owner} goes on"
-        _say(f"{last.done} of {last.total} done; {goes_on}")
+        note(f"{last.done} of {last.total} done; {goes_on}")
     return last
 
 
@@ -196,8 +187,4 @@ def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> 
 def _say_ahead(number: int) -> None:
     if number:
         jobs = "job of another batch is" if number == 1 else "jobs of other batches are"
-        _say(f"{number} {jobs} queued ahead")
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+        note(f"{number} {jobs} queued ahead")
