@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.options.filters import batch_id, card_names, machine_filters
+from jobs.cli.options.filters import filtered, machine_filters
 from jobs.cli.render.overhead import print_upkeep, upkeep_rows
 from jobs.cli.render.stats import HEADER, csv_rows, print_groups
 from jobs.cli.render.tables import note, print_csv, print_json
@@ -25,15 +25,11 @@ if TYPE_CHECKING:
 @pass_app
 def stats(
     app: App,
+    /,
     *,
-    batch: str | None,
-    modes: tuple[str, ...] | None,
-    cards: tuple[str, ...] | None,
-    workers: tuple[str, ...] | None,
-    since: float | None,
-    until: float | None,
     as_json: bool,
     as_csv: bool,
+    **filters: Any,
 ) -> None:
     """Sum up attempts by card and mode: success, mean, median and 95th percentile of each phase.
 
@@ -51,14 +47,7 @@ def stats(
         from jobs.monitoring.distance import distances
         from jobs.store.history.stats import AttemptFilter
 
-        wanted = AttemptFilter(
-            batch_id=batch_id(store, batch),
-            modes=modes or (),
-            cards=card_names(store, cards or ()),
-            workers=workers or (),
-            since=since,
-            until=until,
-        )
+        wanted = AttemptFilter(**filtered(store, **filters))
         groups = store.stats.groups(wanted, encoding=True)
         fmd = distances(store, wanted, [each for each in groups if each.mode != ENCODE])
         upkeep = store.overhead.groups(wanted)

@@ -138,12 +138,7 @@ def _declared(
     known = profile(card)
     memory = round(gib * GIB)
     return WorkerCard(
-        offer=Offer(
-            name=name,
-            modes=modes,
-            models=models,
-            memory_bytes=memory,
-        ),
+        offer=Offer(name=name, modes=modes, models=models, memory_bytes=memory),
         host="",
         pid=None,
         device="",

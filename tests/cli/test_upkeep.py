@@ -5,27 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from jobs.cli.main import hymo
 from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
-from jobs.domain.batches import NewJob
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer, TextDemand
-from jobs.domain.spec import JobSpec
 from jobs.domain.states import Failure, State
 from jobs.domain.workers import WorkerCard
 from jobs.monitoring import distance
 from jobs.monitoring.distance import MotionDistance
 from jobs.monitoring.waiting import standstill
 from jobs.store.store import Store
+from tests.cli.calling import Hymo
+from tests.cli.rows import new_job, worker_card
 
-Hymo = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("store")
 
 MODEL = "hy-motion-1.0"
 REVISION = "te-0123456789ab"
@@ -36,9 +33,9 @@ ROWS = ("wave", "jump", "fall", "spin", "walk")
 
 
 def card(name: str, card_: str, **offer: object) -> WorkerCard:
-    return WorkerCard(
-        offer=replace(Offer(name, ("full",), (MODEL,), 16 * GIB), **offer), host="rack", pid=7,
-        device="cuda:0", card=card_, dtype="float16", nvlink=False, queues=(),
+    return worker_card(
+        replace(Offer(name, ("full",), (MODEL,), 16 * GIB), **offer), device="cuda:0", card=card_,
+        dtype="float16",
         tags={"texts": "staged", "numerics": f"{MODEL} gave up bfloat16"} if offer else {},
     )  # fmt: skip
 
@@ -49,7 +46,8 @@ def store(sqlite_url: str) -> Iterator[Store]:
     theirs, which failed to be encoded once for 4."""
     with Store.open(sqlite_url) as opened:
         batch = opened.batches.ensure("night", source="night.csv", output="/out")
-        opened.batches.insert(batch, [_new(name) for name in ROWS], attempt_limit=2)
+        new = [new_job(name, model=MODEL, revision="st-1", gib=8) for name in ROWS]
+        opened.batches.insert(batch, new, attempt_limit=2)
         a100 = opened.workers.register(card("a100", A100, encoders={MODEL: REVISION}))
         sampler = card("v100", V100)
         v100 = opened.workers.register(sampler)
@@ -72,26 +70,8 @@ def store(sqlite_url: str) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture
-def hymo_(store: Store, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hymo:
-    """Runs `hymo` on that database, with tables 80 wide."""
-    for name, value in (
-        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")), ("COLUMNS", "80"),
-        ("HYMO_BROKER_URL", ""), ("TZ", "UTC"),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    return lambda *words, **more: CliRunner().invoke(hymo, list(words), prog_name="hymo", **more)
-
-
 def _nothing(_: Success) -> None:
     """No files to put in place."""
-
-
-def _new(name: str) -> NewJob:
-    spec = JobSpec(
-        custom_id=name, prompt=f"a person: {name}", mode="full", model=MODEL, steps=50, guidance=5.0
-    )
-    return NewJob(spec, "full", "st-1", 8)
 
 
 def _won(claim: Claim, run: Run) -> Success:

@@ -17,8 +17,9 @@ from jobs.cli.faults import ExitCode
 from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
 from jobs.cli.options.submission import default_options, file_options
 from jobs.cli.render.notes import note_rewrites
+from jobs.cli.render.tables import note, print_json
 from jobs.documents.submission import rewrite_document
-from worker.cli.machine import machine_crew, machine_options, say_stopping
+from worker.cli.machine import machine_options, say_stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +56,7 @@ def run(
     output: str | None,
     skip_invalid: bool,
     no_cache: bool,
-    devices: str,
-    memory: float | None,
-    modes: str,
-    models: str | None,
-    dtype: str,
-    text_plan: str,
-    quantise: str | None,
+    crew: tuple[WorkerOptions, ...],
     as_json: bool,
 ) -> int:
     """Make the motions a file of prompts asks for, on this machine, now.
@@ -76,7 +71,6 @@ def run(
     from contextlib import closing
 
     from jobs.cli.render.submission import note_changed, print_result, progress_line
-    from jobs.cli.render.tables import print_json
     from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
     from jobs.promptfile.source import open_source
@@ -86,9 +80,6 @@ def run(
 
     began = time.monotonic()
     settings = app.settings(output=output)
-    crew = machine_crew(
-        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
-    )
     catalog = Catalog.read(settings.home)
     offers = [plan(options, catalog).offer for options in crew]
     with (
@@ -161,7 +152,7 @@ def _work(
             environ=os.environ,
             hurry=lambda: stop.hurried,
         )
-        with Tenant(lock=HomeLock(settings.home), station=station, say=_say) as tenant:
+        with Tenant(lock=HomeLock(settings.home), station=station, say=note) as tenant:
             ended = _follow(progress, tenant, hope, stop)
             if ended is None and tenant.station is not None:
                 say_stopping(tenant.station)
@@ -173,7 +164,7 @@ def _stopped(progress: BatchProgress, owner: str | None) -> Snapshot:
     last = progress.snapshot()
     if not last.finished:
         goes_on = AGAIN if owner is None else f"process {owner} goes on"
-        _say(f"{last.done} of {last.total} done; {goes_on}")
+        note(f"{last.done} of {last.total} done; {goes_on}")
     return last
 
 
@@ -197,8 +188,4 @@ def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> 
 def _say_ahead(number: int) -> None:
     if number:
         jobs = "job of another batch is" if number == 1 else "jobs of other batches are"
-        _say(f"{number} {jobs} queued ahead")
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+        note(f"{number} {jobs} queued ahead")

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobs.cli.render.tables import Column, note, print_table
+from jobs.cli.render.text import clean, duration, gigabytes
+from jobs.documents.submission import unfamiliar_document
 from jobs.domain.states import State
 
 if TYPE_CHECKING:
@@ -24,8 +27,6 @@ def run_document(
     batch: Batch, snapshot: Snapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
 ) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
-    from jobs.documents.submission import unfamiliar_document
-
     return {
         "schema": "hymo.run/1",
         "batch": batch.name,
@@ -39,8 +40,6 @@ def catch_up(store: Store, batch: Batch) -> None:
     """Write the batch's manifest if it may lack jobs: those that were cached, so that nobody worked
     on them, and those that another process's workers finished just now."""
     from jobs.artifacts.manifest import manifest_path, write_manifest
-    from jobs.cli.render.tables import note
-    from jobs.cli.render.text import clean
 
     if all(each.id != batch.id for each in store.manifests.dirty()):
         return
@@ -86,8 +85,6 @@ def _failures(store: Store, batch: Batch) -> None:
 
 def _phases(store: Store, batch: Batch) -> None:
     """Means of what the attempts cost, a line a card and mode."""
-    from jobs.cli.render.tables import Column, print_table
-    from jobs.cli.render.text import duration, gigabytes
     from jobs.store.history.stats import AttemptFilter
 
     groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
@@ -102,9 +99,8 @@ def _phases(store: Store, batch: Batch) -> None:
     rows = []
     for group in groups:
         means = {name: spread.mean for name, spread in group.measures.items()}
-        phases = [duration(means[name]) if name in means else "" for name in names]
-        peak = gigabytes(means["peak_memory"]) if "peak_memory" in means else ""
-        head = (group.card, group.mode, str(group.count))
-        rows.append((*head, *phases, peak))
+        phases = (duration(means.get(name)) for name in names)
+        peak = gigabytes(means.get("peak_memory"))
+        rows.append((group.card, group.mode, str(group.count), *phases, peak))
     if rows:
         print_table(columns, rows)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.context import App, pass_app
-from worker.cli.machine import machine_crew, machine_options, say_stopping
+from worker.cli.machine import machine_options, say_stopping
+
+if TYPE_CHECKING:
+    from worker.options import WorkerOptions
+    from worker.supervision.supervisor import Fallen
 
 #: Seconds between two looks at the server and the workers.
 EVERY = 0.5
@@ -22,17 +27,7 @@ EVERY = 0.5
     help="End workers that have not drained after this long. [default: wait]",
 )
 @pass_app
-def up(
-    app: App,
-    devices: str,
-    memory: float | None,
-    modes: str,
-    models: str | None,
-    dtype: str,
-    text_plan: str,
-    quantise: str | None,
-    grace: float | None,
-) -> int:
+def up(app: App, /, *, crew: tuple[WorkerOptions, ...], grace: float | None) -> int:
     """Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP.
 
     Starts the embedded broker when none is configured, one worker a device, restarts what dies,
@@ -45,13 +40,9 @@ def up(
     from worker.planning.plan import plan
     from worker.supervision.node import Station
     from worker.supervision.signals import Stop
-    from worker.supervision.supervisor import Fallen
 
     log_to_stderr()
     settings = app.settings()
-    crew = machine_crew(
-        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
-    )
     catalog = Catalog.read(settings.home)
     for options in crew:
         plan(options, catalog)  # a wrong device or budget is said here, not in a log file

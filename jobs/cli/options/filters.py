@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.cli.context import with_options
 from jobs.cli.options.when import Moment
 from jobs.domain.states import Failure, State
 from jobs.errors import NotFoundError
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from jobs.cli.context import App
     from jobs.monitoring.waiting import Waiting
     from jobs.store.store import Store
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 MODES = ("full", "lite")
 STATES = tuple(state.value for state in State)
@@ -65,39 +64,46 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         ]
 
 
-def machine_filters(command: F) -> F:
-    """`--batch --mode --card --worker --since --until`."""
-    for option in reversed(
-        (
-            click.option("--batch", metavar="NAME", help="Of this batch."),
-            click.option(
-                "--mode", "modes", type=Words(MODES), metavar="MODE,…", help="full, lite."
-            ),
-            click.option(
-                "--card",
-                "cards",
-                type=Words(),
-                metavar="CARD,…",
-                help="Last made on this card: a name or a word of one, such as A100.",
-            ),
-            click.option(
-                "--worker",
-                "workers",
-                type=Words(),
-                metavar="NAME,…",
-                help="Last made by this worker.",
-            ),
-            click.option(
-                "--since",
-                type=Moment(),
-                metavar="TIME",
-                help="From this time on: 2026-01-31, 2026-01-31T22:15, 2h (ago), 3d, yesterday.",
-            ),
-            click.option("--until", type=Moment(), metavar="TIME", help="Before this time."),
-        )
-    ):
-        command = option(command)
-    return command
+#: `--batch --mode --card --worker --since --until`; see `filtered`.
+machine_filters = with_options(
+    click.option("--batch", metavar="NAME", help="Of this batch."),
+    click.option("--mode", "modes", type=Words(MODES), metavar="MODE,…", help="full, lite."),
+    click.option(
+        "--card",
+        "cards",
+        type=Words(),
+        metavar="CARD,…",
+        help="Last made on this card: a name or a word of one, such as A100.",
+    ),
+    click.option(
+        "--worker",
+        "workers",
+        type=Words(),
+        metavar="NAME,…",
+        help="Last made by this worker.",
+    ),
+    click.option(
+        "--since",
+        type=Moment(),
+        metavar="TIME",
+        help="From this time on: 2026-01-31, 2026-01-31T22:15, 2h (ago), 3d, yesterday.",
+    ),
+    click.option("--until", type=Moment(), metavar="TIME", help="Before this time."),
+)
+
+
+def filtered(store: Store, **given: Any) -> dict[str, Any]:
+    """What `machine_filters` gave, as the fields of a filter of the store.
+
+    Raises:
+        NotFoundError: there is no such batch or card.
+    """
+    batch = given.pop("batch")
+    return {
+        **{name: value for name, value in given.items() if value is not None},
+        "batch_id": None if batch is None else store.batches.get(batch).id,
+        "cards": card_names(store, given["cards"] or ()),
+    }
 
 
 def waiting_for(app: App, store: Store) -> Waiting:
@@ -105,11 +111,6 @@ def waiting_for(app: App, store: Store) -> Waiting:
     from jobs.monitoring.waiting import Waiting
 
     return Waiting(offers=store.workers.offers(alive=app.settings().alive), now=store.time())
-
-
-def batch_id(store: Store, name: str | None) -> int | None:
-    """The id of a batch, if one is named; raises `NotFoundError`."""
-    return None if name is None else store.batches.get(name).id
 
 
 def card_names(store: Store, words: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.cli.context import with_options
+
 if TYPE_CHECKING:
     from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
@@ -46,7 +48,7 @@ class RewriteChoice:
             yield rewriting
 
 
-_OPTIONS = (
+_OPTIONS = with_options(
     click.option(
         "--rewrite",
         "text",
@@ -78,6 +80,4 @@ def rewrite_options(command: Callable[..., Any]) -> Callable[..., Any]:
             raise click.UsageError("--require-rewrite needs --rewrite or --estimate-duration")
         return command(*args, rewrite=RewriteChoice(**chosen), **values)
 
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered
+    return _OPTIONS(gathered)

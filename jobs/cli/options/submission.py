@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.context import App
+from jobs.cli.context import App, with_options
 from jobs.domain.catalog import BUNDLED_MODEL, CATALOG, PUBLISHED_MODEL, Catalog
 from jobs.domain.spec import (
     DEFAULT_FRAMES,
@@ -47,7 +47,7 @@ def _own(setting: str) -> str:
     return f"[default: the model's own: {values}]"
 
 
-_OPTIONS = (
+_OPTIONS = with_options(
     click.option(
         "--mode",
         type=click.Choice(REQUESTABLE_MODES, case_sensitive=False),
@@ -105,8 +105,8 @@ _OPTIONS = (
 
 _NAMES = ("mode", "frames", "seeds", "steps", "guidance", "priority", "formats", "model")
 
-
-_FILE = (
+#: The file, and how it is read, batched and stored.
+file_options = with_options(
     click.argument("file", metavar="FILE|-"),
     click.option(
         "--format",
@@ -133,13 +133,6 @@ _FILE = (
 )
 
 
-def file_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the file and how it is read, batched and stored."""
-    for option in reversed(_FILE):
-        command = option(command)
-    return command
-
-
 def _default_model() -> str:
     """The model of jobs that name none, by what is installed in the home."""
     app = click.get_current_context().find_object(App)
@@ -157,6 +150,4 @@ def default_options(command: Callable[..., Any]) -> Callable[..., Any]:
         defaults = Defaults(**{name: values.pop(name) for name in _NAMES})
         return command(*args, defaults=defaults, **values)
 
-    for option in reversed(_OPTIONS):
-        gathered = option(gathered)
-    return gathered
+    return _OPTIONS(gathered)

@@ -85,7 +85,7 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
     found["metadata"] = ", ".join(f"{key}={value}" for key, value in job.metadata.items())
     for file in job.artifacts:
         found[file.format] = f"{file.path} ({file_size(file.size)})"
-    return {key: value for key, value in found.items() if value}
+    return found
 
 
 def _quality(quality: Quality) -> str:

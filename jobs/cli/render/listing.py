@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -12,8 +13,8 @@ import click
 from jobs.cli.render.fields import COLUMNS, METADATA, column, csv_cell, narrowed, table_cell
 from jobs.cli.render.tables import (
     Column,
-    console,
     least_width,
+    line_width,
     note,
     print_csv,
     print_json,
@@ -55,71 +56,64 @@ SORTED = {
 SPARSE = frozenset({"failure", "card", "worker", "duration", *SORTED.values()})
 
 
+@dataclass(kw_only=True)
 class Listing:
-    """Pages of one filter and order, each job with its document."""
+    """Pages of one filter and order, each job with its document.
 
-    def __init__(self, store: Store, wanted: JobFilter, order: Order, waiting: Waiting) -> None:
-        self._history = store.history
-        self._wanted = wanted
-        self._order = order
-        self._waiting = waiting
-        #: By the store's clock.
-        self.now = waiting.now
-        #: What the jobs are sorted by.
-        self.order_key = order.key
-        #: Whether all jobs are of one batch, so that its name need not be repeated.
-        self.one_batch = wanted.batch_id is not None
-        #: The cursor of the page after the last one taken.
-        self.next: str | None = None
-        #: Names of metadata that a job taken had; None: no job was taken yet.
-        self.metadata: set[str] | None = None
+    Attributes:
+        fields: to show; None: those that say something.
+        limit: jobs of a page.
+        everything: whether all pages are shown, from the next one on.
+        next: the cursor of the next page; None before the first one and after the last.
+        metadata: names of metadata that a job shown had; None: no job was shown yet.
+    """
 
-    def page(
-        self, limit: int, after: str | None, *, files: bool
-    ) -> list[tuple[JobRow, dict[str, Any]]]:
-        """One page; `next` is its cursor."""
-        page = self._history.page(self._wanted, self._order, limit=limit, after=after, files=files)
+    store: Store
+    wanted: JobFilter
+    order: Order
+    waiting: Waiting
+    fields: Sequence[str] | None
+    limit: int
+    everything: bool
+    next: str | None
+    metadata: set[str] | None = None
+
+    def page(self, *, files: bool) -> list[tuple[JobRow, dict[str, Any]]]:
+        """The next page."""
+        limit = PAGE if self.everything else self.limit
+        page = self.store.history.page(
+            self.wanted, self.order, limit=limit, after=self.next, files=files
+        )
         self.next = page.next
         if page.rows:
             self.metadata = (self.metadata or set()).union(*(job.metadata for job in page.rows))
-        return [(job, document(job, self._waiting.reason(job))) for job in page.rows]
+        return [(job, document(job, self.waiting.reason(job))) for job in page.rows]
 
-    def documents(
-        self, limit: int, after: str | None, *, everything: bool, files: bool
-    ) -> Iterator[dict[str, Any]]:
-        """The documents of one page, or of all from there on."""
+    def documents(self, *, files: bool) -> Iterator[dict[str, Any]]:
+        """The documents of the next page, or of all from there on."""
         while True:
-            for _, whole in self.page(PAGE if everything else limit, after, files=files):
+            for _, whole in self.page(files=files):
                 yield whole
-            if not everything or self.next is None:
+            if not self.everything or self.next is None:
                 return
-            after = self.next
 
 
-def note_unknown(listing: Listing, fields: Sequence[str] | None) -> None:
+def note_unknown(listing: Listing) -> None:
     """Say which metadata were asked for that no job shown has: the name may be misspelt."""
     if listing.metadata is None:
         return
-    for field in fields or ():
+    for field in listing.fields or ():
         name = field.removeprefix(METADATA)
         if name != field and name not in listing.metadata:
             there = f"; there is {', '.join(sorted(listing.metadata))}" if listing.metadata else ""
             note(f"note: no job shown has metadata {clean(name)}{clean(there)}")
 
 
-def show_json(
-    listing: Listing,
-    fields: Sequence[str] | None,
-    limit: int,
-    after: str | None,
-    *,
-    everything: bool,
-) -> None:
+def show_json(listing: Listing) -> None:
     """One `hymo.history/1` document; with `everything`, written as it is read."""
-    files = fields is None or "artifacts" in fields
-    found = listing.documents(limit, after, everything=everything, files=files)
-    jobs = (narrowed(whole, fields) for whole in found)
-    if not everything:
+    files = listing.fields is None or "artifacts" in listing.fields
+    jobs = (narrowed(whole, listing.fields) for whole in listing.documents(files=files))
+    if not listing.everything:
         print_json({"schema": "hymo.history/1", "jobs": list(jobs), "next": listing.next})
         return
     # One job a line as it comes: an export of any size in bounded memory.
@@ -129,27 +123,19 @@ def show_json(
     click.echo('\n], "next": null}')
 
 
-def show_csv(
-    listing: Listing,
-    fields: Sequence[str] | None,
-    limit: int,
-    after: str | None,
-    *,
-    everything: bool,
-) -> None:
+def show_csv(listing: Listing) -> None:
     """A line a job, every field unless told otherwise."""
-    shown = tuple(fields or COLUMNS)
-    found = listing.documents(limit, after, everything=everything, files="artifacts" in shown)
+    shown = tuple(listing.fields or COLUMNS)
+    found = listing.documents(files="artifacts" in shown)
     print_csv(shown, ([csv_cell(whole, field) for field in shown] for whole in found))
     if listing.next is not None:
-        click.echo(f"more: --after {listing.next}", err=True)
+        note(f"more: --after {listing.next}")
 
 
-def show_table(
-    listing: Listing, fields: Sequence[str] | None, limit: int, after: str | None
-) -> None:
+def show_table(listing: Listing) -> None:
     """A table for people; what they should know beside it goes to stderr."""
-    found = listing.page(limit, after, files=fields is not None and "artifacts" in fields)
+    fields = listing.fields
+    found = listing.page(files=fields is not None and "artifacts" in fields)
     if not found:
         note("no jobs match")
         return
@@ -167,30 +153,31 @@ def show_table(
 
 def _print_default(listing: Listing, found: Sequence[tuple[JobRow, dict[str, Any]]]) -> None:
     """The columns that say something and have room."""
-    width = console().width
+    width = line_width()
     shown = list(SHOWN_WIDE if width >= WIDE and sys.stdout.isatty() else SHOWN)
-    if listing.one_batch:
+    if listing.wanted.batch_id is not None:
         shown.remove("batch")
     if not any(job.seed for job, _ in found):
         shown.remove("seed")
-    sorted_by = SORTED.get(listing.order_key)
+    sorted_by = SORTED.get(listing.order.key)
     if sorted_by is not None and sorted_by not in shown:
         shown.insert(shown.index(AGO), sorted_by)
     cells = {
-        field: [_default_cell(listing, job, whole, field) for job, whole in found]
+        field: [clean(_default_cell(listing, job, whole, field)) for job, whole in found]
         for field in shown
     }
     shown = [field for field in shown if field not in SPARSE or any(cells[field])]
-    columns = {field: COLUMNS.get(field, Column("AGO", "right")) for field in shown}
-    for field in YIELDING:
-        if least_width([(columns[each], cells[each]) for each in shown]) > width:
-            shown = [each for each in shown if each != field]
-    rows = zip(*(cells[field] for field in shown), strict=True)
-    print_table([columns[field] for field in shown], rows)
+    for yielding in (*YIELDING, None):
+        columns = [COLUMNS.get(field, Column("AGO", "right")) for field in shown]
+        rows = list(zip(*(cells[field] for field in shown), strict=True))
+        if least_width(columns, rows) <= width:
+            break
+        shown = [field for field in shown if field != yielding]
+    print_table(columns, rows)
 
 
 def _default_cell(listing: Listing, job: JobRow, whole: dict[str, Any], field: str) -> str:
     if field == AGO:
         since = job.created_at if job.finished_at is None else job.finished_at
-        return ago(listing.now - since)
+        return ago(listing.waiting.now - since)
     return table_cell(job, whole, field)

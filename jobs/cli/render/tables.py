@@ -5,18 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import Any, Literal
 
 import click
 
 from jobs.cli.render.text import clean
 from jobs.domain.states import State
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 #: Width of a table that is not shown on a terminal: nothing is cut, each row stays one line.
 UNLIMITED = 1_000_000
@@ -24,12 +22,13 @@ GAP = "  "
 #: The narrowest room for a value that goes on below itself.
 NARROW = 8
 
-STYLES: Mapping[str, str] = {
-    State.QUEUED: "yellow",
-    State.RUNNING: "cyan",
-    State.SUCCEEDED: "green",
-    State.FAILED: "red",
-    State.CANCELLED: "dim",
+#: State → how `click.style` shows it.
+STYLES: Mapping[str, Mapping[str, Any]] = {
+    State.QUEUED: {"fg": "yellow"},
+    State.RUNNING: {"fg": "cyan"},
+    State.SUCCEEDED: {"fg": "green"},
+    State.FAILED: {"fg": "red"},
+    State.CANCELLED: {"dim": True},
 }
 
 
@@ -55,108 +54,89 @@ def forget_reader() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def console(stream: TextIO | None = None) -> Console:
-    """A console on `stream` (default stdout): plain and of unlimited width off a terminal.
-
-    NO_COLOR and COLUMNS are honoured.
-    """
-    from rich.console import Console
-
-    class Pipeable(Console):
-        def on_broken_pipe(self) -> None:
-            # Rich itself would end with 1; the root group knows better.
-            raise BrokenPipeError
-
-    stream = stream or sys.stdout
-    width = None
-    if not stream.isatty():
-        columns = os.environ.get("COLUMNS", "")
-        width = int(columns) if columns.isdigit() and int(columns) else UNLIMITED
-    return Pipeable(file=stream, width=width, highlight=False, markup=False, emoji=False)
+def line_width() -> int:
+    """Cells of a line on stdout: of its terminal, else unlimited; COLUMNS is honoured."""
+    return shutil.get_terminal_size((UNLIMITED, 0)).columns
 
 
-def print_table(
-    columns: Sequence[Column], rows: Iterable[Sequence[str]], *, stream: TextIO | None = None
-) -> None:
+def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under headings, one line each, flexible columns cut to the terminal's width.
 
-    Cells are shown as they are: no markup, no control characters. A cell that is the name of a
-    state is coloured on a terminal.
+    Cells are shown without control characters. A cell that is the name of a state is coloured on a
+    terminal.
     """
-    from rich.cells import cell_len
-    from rich.text import Text
-
     cells = [[clean(cell) for cell in row] for row in rows]
-    out = console(stream)
+    widths = fit(columns, cells, line_width())
     titles = [column.title for column in columns]
-    natural = [max(map(cell_len, each)) for each in zip(titles, *cells, strict=True)]
-    widths = fit(natural, columns, out.width)
-    heading = GAP.join(map(_fitted, titles, columns, widths))
-    out.print(Text(heading.rstrip(), style="bold"), soft_wrap=True)
-    for row in cells:
-        line = Text()
-        for place, (cell, column, width) in enumerate(zip(row, columns, widths, strict=True)):
-            line.append(GAP if place else "").append(_fitted(cell, column, width), STYLES.get(cell))
-        line.rstrip()
-        out.print(line, soft_wrap=True)
+    heading, *lines = (
+        GAP.join(map(_shown, row, columns, widths)).rstrip() for row in (titles, *cells)
+    )
+    _print([click.style(heading, bold=True), *lines])
 
 
 def print_pairs(title: str, pairs: Mapping[str, str]) -> None:
     """Print a heading and `name  value` lines; long values go on below themselves."""
-    from rich.text import Text
-
-    out = console()
-    out.print(Text(clean(title), style="bold"), soft_wrap=True)
-    shown = {clean(name): clean(value) for name, value in pairs.items() if value}
+    shown = {clean(name): clean(value).rstrip() for name, value in pairs.items() if value}
     width = max(map(len, shown), default=0)
+    room = max(NARROW, line_width() - width - 2 * len(GAP))
+    below = "\n" + GAP + " " * width + GAP
+    lines = [click.style(clean(title), bold=True)]
     for name, value in shown.items():
-        room = max(NARROW, out.width - width - 2 * len(GAP))
-        lines = Text(value).wrap(out, room, overflow="fold") if out.width < UNLIMITED else [value]
-        for number, line in enumerate(lines):
-            head = name if number == 0 else ""
-            style = STYLES.get(value.partition(":")[0].partition(" ")[0]) if name == "state" else ""
-            text = Text(f"{GAP}{head:<{width}}{GAP}", style="dim").append(str(line), style)
-            text.rstrip()
-            out.print(text, soft_wrap=True)
+        state = value.partition(":")[0].partition(" ")[0] if name == "state" else ""
+        text = click.style(below.join(_wrapped(value, room)), **STYLES.get(state, {}))
+        lines.append(GAP + click.style(f"{name:<{width}}", dim=True) + GAP + text)
+    _print(lines)
 
 
-def fit(natural: Sequence[int], columns: Sequence[Column], width: int) -> list[int]:
-    """Column widths that make a line fit `width`, as far as flexible columns can give way."""
-    widths = list(natural)
-    over = sum(widths) + len(GAP) * (len(widths) - 1) - width
-    while over > 0:
-        givers = [
-            place
-            for place, column in enumerate(columns)
-            if column.flexible and widths[place] > max(column.least, len(column.title))
-        ]
-        if not givers:
-            break
+def fit(columns: Sequence[Column], rows: Iterable[Sequence[str]], room: int) -> list[int]:
+    """Column widths that make a line fit `room`, as far as flexible columns can give way."""
+    from rich.cells import cell_len
+
+    titles = [column.title for column in columns]
+    widths = [max(map(cell_len, cells)) for cells in zip(titles, *rows, strict=True)]
+    least = [
+        max(column.least, len(column.title)) if column.flexible else width
+        for column, width in zip(columns, widths, strict=True)
+    ]
+    over = _across(widths) - room
+    while over > 0 and (givers := [at for at, width in enumerate(widths) if width > least[at]]):
         widths[max(givers, key=widths.__getitem__)] -= 1
         over -= 1
     return widths
 
 
-def least_width(columns: Sequence[tuple[Column, Sequence[str]]]) -> int:
-    """The narrowest that a table of these columns, with their cells, can be made."""
-    from rich.cells import cell_len
+def least_width(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> int:
+    """The narrowest that a table of these columns and rows can be made."""
+    return _across(fit(columns, rows, 0))
 
-    widths = []
-    for column, cells in columns:
-        natural = max(map(cell_len, (column.title, *map(clean, cells))))
-        least = max(column.least, len(column.title))
-        widths.append(min(natural, least) if column.flexible else natural)
+
+def _across(widths: Sequence[int]) -> int:
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
-def _fitted(cell: str, column: Column, width: int) -> str:
+def _shown(cell: str, column: Column, width: int) -> str:
     from rich.cells import cell_len, set_cell_size
 
-    length = cell_len(cell)
-    if length > width:
-        return set_cell_size(set_cell_size(cell, width - 1).rstrip() + "…", width)
-    blank = " " * (width - length)
-    return blank + cell if column.align == "right" else cell + blank
+    if cell_len(cell) > width:
+        cell = set_cell_size(cell, width - 1).rstrip() + "…"
+    blank = " " * (width - cell_len(cell))
+    text = click.style(cell, **STYLES[cell]) if cell in STYLES else cell
+    return blank + text if column.align == "right" else text + blank
+
+
+def _wrapped(value: str, room: int) -> list[str]:
+    if len(value) * 2 <= room:
+        return [value]
+    from rich.console import Console
+    from rich.text import Text
+
+    return [line.plain.rstrip() for line in Text(value).wrap(Console(), room, overflow="fold")]
+
+
+def _print(lines: Iterable[str]) -> None:
+    """Print styled lines; plain off a terminal, and where nobody wants or can see colours."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    click.echo("\n".join(lines), color=False if plain else None)
 
 
 def print_json(document: object) -> None:

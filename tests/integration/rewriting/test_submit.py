@@ -32,15 +32,6 @@ ROOT = Path(__file__).parents[3]
 Submit = Callable[..., Result]
 
 
-class _Whole:
-    """The root group in standalone mode, as the console script runs it."""
-
-    name = "hymo"
-
-    def main(self, args: list[str], prog_name: str, **extra: object) -> None:
-        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]  # as the test gives it
-
-
 @pytest.fixture
 def environ(rewriter, tmp_path: Path) -> Mapping[str, str]:
     """The settings of a user with a home of their own and the test's rewriter."""
@@ -64,7 +55,7 @@ def call(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
         monkeypatch.setenv(name, value)
 
     def make(*args: str) -> Result:
-        done = CliRunner().invoke(_Whole(), list(args))
+        done = CliRunner().invoke(hymo, list(args))
         assert KEY not in done.output
         return done
 

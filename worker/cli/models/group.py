@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -64,20 +65,7 @@ FOLDER = click.Path(path_type=Path)
 @click.option("--dry-run", is_flag=True, help="Check everything and show the plan; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
-def import_(
-    app: App,
-    /,
-    *,
-    full: Path | None,
-    lite: Path | None,
-    upstream: Path | None,
-    qwen: Path | None,
-    clip: Path | None,
-    link: bool,
-    text_revision: str | None,
-    dry_run: bool,
-    as_json: bool,
-) -> None:
+def import_(app: App, /, *, dry_run: bool, as_json: bool, **wanted: Any) -> None:
     """Import the published HY-Motion 1.0 from folders that you downloaded.
 
     Any of the two modes and the text encoder, which is --upstream, --qwen and --clip together; the
@@ -87,24 +75,14 @@ def import_(
     from hymotion.importing import Wanted
     from worker.cli.models.importing import run_import
 
-    trio = {"--upstream": upstream, "--qwen": qwen, "--clip": clip}
-    missing = [name for name, value in trio.items() if value is None]
-    if 0 < len(missing) < len(trio):
+    missing = [f"--{name}" for name in ("upstream", "qwen", "clip") if wanted[name] is None]
+    if 0 < len(missing) < 3:
         raise click.UsageError(
             f"the text encoder is --upstream, --qwen and --clip together: {missing[0]} is missing"
         )
-    if full is None and lite is None and missing and text_revision is None:
+    if missing and all(wanted[name] is None for name in ("full", "lite", "text_revision")):
         raise click.UsageError("name what to import: --full, --lite, or the text encoder")
-    wanted = Wanted(
-        full=full,
-        lite=lite,
-        upstream=upstream,
-        qwen=qwen,
-        clip=clip,
-        link=link,
-        text_revision=text_revision,
-    )
-    run_import(app.settings().home, wanted, dry_run=dry_run, as_json=as_json)
+    run_import(app.settings().home, Wanted(**wanted), dry_run=dry_run, as_json=as_json)
 
 
 @models.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.cli.render.tables import Column, note, print_json, print_pairs, print_table
 from jobs.cli.render.text import file_size
 from jobs.domain.catalog import CATALOG, MODES, PUBLISHED_MODEL, Catalog, ModelEntry
-from jobs.domain.installed import Installed, InstalledModel
+from jobs.domain.installed import Installed, InstalledMode, InstalledModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -86,33 +86,32 @@ def _document(
     return document
 
 
+def _own(model: InstalledModel | None, mode: str) -> InstalledMode | None:
+    return None if model is None else model.modes.get(mode)
+
+
 def _revision(entry: ModelEntry, model: InstalledModel | None, mode: str) -> str:
     """Of the weights alone; a job's has that of the text encoder behind it. Empty: not here."""
-    if model is not None and mode in model.modes:
-        return model.modes[mode].revision
-    return entry.revisions.get(mode, "")
+    own = _own(model, mode)
+    return entry.revisions.get(mode, "") if own is None else own.revision
 
 
 def _sizes(model: InstalledModel | None, mode: str) -> Mapping[str, object]:
-    if model is None or mode not in model.modes:
-        return {"bytes": None, "numbers": None, "sha256": None, "linked": False}
-    own = model.modes[mode]
-    return {
-        "bytes": own.bytes, "numbers": own.numbers, "sha256": own.sha256, "linked": own.linked,
-    }  # fmt: skip
+    own = _own(model, mode)
+    sizes = {name: getattr(own, name, None) for name in ("bytes", "numbers", "sha256")}
+    return {**sizes, "linked": own is not None and own.linked}
 
 
 def _rows(entry: ModelEntry, model: InstalledModel | None) -> Iterator[tuple[str, ...]]:
     for mode in MODES:
-        own = model.modes.get(mode) if model is not None else None
-        there = mode in entry.revisions
+        own = _own(model, mode)
         yield (
             entry.name,
             mode,
             _revision(entry, model, mode),
             "" if own is None else file_size(own.bytes),
             _text(entry, model),
-            LOADABLE if there else "no: import it",
+            LOADABLE if mode in entry.revisions else "no: import it",
         )
 
 
@@ -128,8 +127,8 @@ def _pairs(entry: ModelEntry, model: InstalledModel | None) -> Iterator[tuple[st
     yield "by default", f"{entry.steps} steps, guidance {entry.guidance:g}"
     for mode in MODES:
         yield mode, _revision(entry, model, mode) or f"not here: hymo models import --{mode} DIR"
-        if model is not None and mode in model.modes:
-            own = model.modes[mode]
+        own = _own(model, mode)
+        if own is not None:
             linked = ", a link" if own.linked else ""
             yield f"  {mode} weights", f"{file_size(own.bytes)}, {own.numbers:,} numbers{linked}"
             yield f"  {mode} sha256", own.sha256

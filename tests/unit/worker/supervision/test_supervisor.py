@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
-import click
 import pytest
 
 from worker.cli.worker import worker
@@ -15,12 +15,10 @@ from worker.supervision import supervisor as crews
 from worker.supervision.supervisor import Crew, command, tail
 
 
-def parsed(line: list[str]) -> dict[str, object]:
+def parsed(line: list[str]) -> WorkerOptions:
     """What `hymo worker` would understand."""
     assert line[1:4] == ["-m", "jobs", "worker"]
-    context = worker.make_context("worker", line[4:])
-    assert isinstance(context, click.Context)
-    return context.params
+    return WorkerOptions(**worker.make_context("worker", line[4:]).params)
 
 
 def test_the_command_line_says_all_and_the_command_takes_it() -> None:
@@ -28,16 +26,11 @@ def test_the_command_line_says_all_and_the_command_takes_it() -> None:
         device="cuda:1", name="left", memory_gib=22.5, modes=("lite",), models=("tiny", "null"),
         threads=8, dtype="float16", text_plan="staged", quantise="int8",
     )  # fmt: skip
-    assert parsed(command(options, parent=77)) == {
-        "device": "cuda:1", "name": "left", "memory": 22.5, "modes": "lite",
-        "models": "tiny,null", "threads": 8, "parent": 77,
-        "dtype": "float16", "text_plan": "staged", "quantise": "int8",
-    }  # fmt: skip
+    assert parsed(command(options, parent=77)) == replace(options, parent=77)
 
 
 def test_what_is_not_given_is_left_to_the_worker() -> None:
-    found = parsed(command(WorkerOptions(), parent=1))
-    assert (found["name"], found["memory"], found["threads"]) == (None, None, None)
+    assert parsed(command(WorkerOptions(), parent=1)) == WorkerOptions(parent=1)
 
 
 def test_the_end_of_a_log(tmp_path: Path) -> None:

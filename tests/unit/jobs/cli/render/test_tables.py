@@ -34,6 +34,7 @@ def test_off_a_terminal_nothing_is_cut(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(sys, "__stdout__", sys.stdout)  # with `pytest -s`, the terminal
     print_table(COLUMNS, ROWS)
     head, first, second, third = lines(capsys)
     assert head == "  ID  PROMPT                                        STATE"
@@ -69,15 +70,21 @@ def test_a_narrow_terminal_keeps_what_is_not_flexible(
 def test_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    plain, coloured, refused = io.StringIO(), Terminal(), Terminal()
-    print_table(COLUMNS, ROWS, stream=plain)
-    print_table(COLUMNS, ROWS, stream=coloured)
-    monkeypatch.setenv("NO_COLOR", "1")
-    print_table(COLUMNS, ROWS, stream=refused)
-    assert "\x1b[" not in plain.getvalue()
-    assert "\x1b[31m" in coloured.getvalue()
-    assert "\x1b[31m" not in refused.getvalue()
-    assert "\x1b[2J" not in coloured.getvalue()
+
+    def printed(stream: io.StringIO) -> str:
+        monkeypatch.setattr(sys, "stdout", stream)
+        print_table(COLUMNS, ROWS)
+        return stream.getvalue()
+
+    coloured = printed(Terminal())
+    assert "\x1b[31mfailed\x1b[0m\n" in coloured
+    assert "\x1b[2J" not in coloured
+    plain = printed(io.StringIO())
+    assert "\x1b[" not in plain
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value)
+            assert printed(Terminal()) == plain
 
 
 def test_pairs_wrap_below_themselves(
