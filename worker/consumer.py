@@ -89,7 +89,7 @@ class Consumer:
                 pool="threads",
                 concurrency=1,
                 queues=self._queues,
-                consumer_cls=Gate,
+                consumer_cls=GuardedConsumer,
                 loglevel="WARNING",
                 without_gossip=True,
                 without_mingle=True,
@@ -122,7 +122,7 @@ def _is_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID
 
 
-class Gate(CeleryConsumer):
+class GuardedConsumer(CeleryConsumer):
     """Celery's consumer, which trusts that whoever reaches the broker writes good messages.
 
     One that it trips over would end the worker unacknowledged, and then the next worker, and so on.

@@ -24,16 +24,16 @@ from jobs.store import schema
 from jobs.store.store import Store
 from worker.device.budget import reserve
 from worker.device.launch import pin
-from worker.execution.database_retry import Outage
-from worker.execution.progress_stamp import Stamp
+from worker.execution.database_retry import DatabaseRetry
+from worker.execution.progress_stamp import ProgressStamp
 from worker.locks import FileLock, worker_lock
 from worker.options import WorkerOptions
-from worker.planning.plan import Plan, plan
+from worker.planning.plan import WorkerPlan, plan
 from worker.planning.precision import SAFE
 
 if TYPE_CHECKING:
     from worker.execution.lease_keeper import LeaseKeeper
-    from worker.loop import Shift
+    from worker.loop import WorkLoop
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Worker:
 
     def __init__(
         self,
-        planned: Plan,
+        planned: WorkerPlan,
         settings: Settings,
         *,
         store: Store,
@@ -118,7 +118,7 @@ class Worker:
         self._parent = options.parent
         self._draining = threading.Event()
         self._over = threading.Event()
-        self._stamp = Stamp(time.monotonic)
+        self._stamp = ProgressStamp(time.monotonic)
         self._publisher = Publisher(settings)
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         self._worker_id = 0
@@ -127,7 +127,7 @@ class Worker:
     def load(self) -> None:
         """Reserve memory, load the models and run each once, so that the first job is no slower
         than the others and a device that cannot compute fails here."""
-        from worker.engine.loaders import fit_out
+        from worker.engine.loaders import build_pool
         from worker.engine.warmup import warm_up
 
         device = self._plan.device
@@ -136,12 +136,12 @@ class Worker:
         watch.daemon = True
         watch.start()
         reserve(device, self._plan.budget)
-        if any(serving.model != "null" for serving in self._plan.household.servings):
+        if any(serving.model != "null" for serving in self._plan.serving.servings):
             import torch
 
             torch.set_num_threads(self._threads)
-        self._workshop = fit_out(
-            self._plan.household,
+        self._workshop = build_pool(
+            self._plan.serving,
             budget=self._plan.budget,
             device=self._torch_name,
             quantise=self._options.quantise,
@@ -150,7 +150,7 @@ class Worker:
             null_step=self._settings.null_step,
             on_fall=self._fell,
         )
-        warm_up(self._workshop.garage)
+        warm_up(self._workshop.pool)
         watch.cancel()
 
     def register(self) -> None:
@@ -201,19 +201,19 @@ class Worker:
             raise self._fault
         return code
 
-    def _shift(self, keeper: LeaseKeeper) -> Shift:
+    def _shift(self, keeper: LeaseKeeper) -> WorkLoop:
         from worker.device.memory_meter import memory_meter
-        from worker.encoding.scheduler import Scribe
-        from worker.loop import CPU_PACK, CUDA_PACK, Shift
+        from worker.encoding.scheduler import EncodingScheduler
+        from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
 
-        demands = self._plan.household.demands
-        outage = Outage(longest=self._settings.outage)
-        scribe = Scribe(
+        demands = self._plan.serving.demands
+        outage = DatabaseRetry(longest=self._settings.outage)
+        scribe = EncodingScheduler(
             store=self._store,
             worker_id=self._worker_id,
             offer=self._plan.offer,
             texts={name: (each, demands[name]) for name, each in self._workshop.texts.items()},
-            garage=self._workshop.garage,
+            pool=self._workshop.pool,
             keeper=keeper,
             stamp=self._stamp,
             settings=self._settings,
@@ -221,11 +221,11 @@ class Worker:
             stopping=self._draining.is_set,
             meter=memory_meter(self._torch_name) if demands else None,
         )
-        return Shift(
+        return WorkLoop(
             store=self._store,
             worker_id=self._worker_id,
             offer=self._plan.offer,
-            garage=self._workshop.garage,
+            pool=self._workshop.pool,
             keeper=keeper,
             stamp=self._stamp,
             settings=self._settings,
@@ -271,9 +271,9 @@ class Worker:
         if found.broker is not None:
             log.warning("%s", found.broker)
 
-    def _look(self, shift: Shift) -> None:
+    def _look(self, shift: WorkLoop) -> None:
         try:
-            shift.look_around()
+            shift.poll()
         except BaseException as error:  # noqa: BLE001  # raised again by `consume`
             # As in the consumer: not a job's fault, the worker itself cannot go on.
             self._fault = error

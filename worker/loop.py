@@ -14,12 +14,12 @@ from jobs.domain.routing import Demand, Offer
 from jobs.domain.states import Failure
 from jobs.settings import Settings
 from jobs.store.store import Store
-from worker.encoding.scheduler import LOADING, Scribe
-from worker.engine.pool import Garage
-from worker.execution.database_retry import Outage
+from worker.encoding.scheduler import LOADING, EncodingScheduler
+from worker.engine.pool import ModelPool
+from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pack import PackRunner, Results
-from worker.execution.progress_stamp import Stamp
+from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.save import discard, publish
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ CPU_PACK = 8
 CUDA_PACK = 32
 
 
-class Shift:
+class WorkLoop:
     """Claims and runs packs for one worker.
 
     Args:
@@ -55,20 +55,20 @@ class Shift:
         store: Store,
         worker_id: int,
         offer: Offer,
-        garage: Garage,
+        pool: ModelPool,
         keeper: LeaseKeeper,
-        stamp: Stamp,
+        stamp: ProgressStamp,
         settings: Settings,
-        outage: Outage,
+        outage: DatabaseRetry,
         draining: threading.Event,
         device_pack: int,
-        scribe: Scribe | None = None,
+        scribe: EncodingScheduler | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._worker_id = worker_id
         self._offer = offer
-        self._garage = garage
+        self._pool = pool
         self._keeper = keeper
         self._stamp = stamp
         self._settings = settings
@@ -96,7 +96,7 @@ class Shift:
         with self._one:
             return self._until_none_is_left(job_id)
 
-    def look_around(self) -> int:
+    def poll(self) -> int:
         """Take what the database holds for this worker, message or not; 0 while a shift is on.
 
         Messages are delivery, the rows are the truth: with the broker away, or when a worker that
@@ -132,7 +132,7 @@ class Shift:
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
         if self._draining.is_set():
             return ()
-        return self._outage.ride(
+        return self._outage.call(
             lambda: self._store.claims.claim(
                 self._worker_id,
                 self._offer,
@@ -144,7 +144,7 @@ class Shift:
 
     def _limit(self, head: Demand) -> int:
         profile = model_entry(head.model).profiles[head.mode]
-        room = self._garage.room(head.model, head.mode)
+        room = self._pool.room(head.model, head.mode)
         return min(self._most, profile.pack_limit(head.gib, room))
 
     def _run(self, claims: Sequence[Claim]) -> int:
@@ -162,9 +162,9 @@ class Shift:
 
     def _sample(self, claims: Sequence[Claim]) -> None:
         head = claims[0]
-        with self._stamp.granted(LOADING):
-            engine = self._garage.engine(head.model, head.mode)
-        load = self._garage.owed(head.model, head.mode)
+        with self._stamp.allow(LOADING):
+            engine = self._pool.engine(head.model, head.mode)
+        load = self._pool.owed(head.model, head.mode)
         self._settle(self._runner.run(engine, claims, load=load))
 
     def _settle(self, results: Results) -> None:
@@ -177,7 +177,7 @@ class Shift:
         for win in results.successes:
             if win.claim.job_id in self._stopped:
                 discard(win.claim)
-        refused = self._outage.ride(lambda: self._store.completion.succeed(wins, publish=publish))
+        refused = self._outage.call(lambda: self._store.completion.succeed(wins, publish=publish))
         by_id = {win.claim.job_id: win for win in wins}
         for job_id, error in refused.items():
             win = by_id[job_id]
@@ -187,7 +187,7 @@ class Shift:
             else:
                 fails.append(_unpublished(win, error))
         if fails:
-            self._outage.ride(lambda: self._store.completion.fail(fails, backoff=self._backoff))
+            self._outage.call(lambda: self._store.completion.fail(fails, backoff=self._backoff))
         for fail in fails:
             log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
 
@@ -202,7 +202,7 @@ class Shift:
             log.warning(REFUSED, job_id)
         cancelled = [self._held[job_id] for job_id in new & gone.cancelled - gone.lost]
         if cancelled:
-            self._outage.ride(lambda: self._store.completion.cancelled(cancelled))
+            self._outage.call(lambda: self._store.completion.cancelled(cancelled))
 
 
 def _unpublished(win: Success, error: OSError) -> Failed:

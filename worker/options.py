@@ -19,7 +19,7 @@ class WorkerOptions:
         modes: to serve.
         models: to serve; none: all that are here, but for those of tests.
         dtype: "auto", or what the networks are computed in.
-        text_plan: "auto", or a value of `worker.planning.encoder_placement.TextPlan`.
+        text_plan: "auto", or a value of `worker.planning.encoder_placement.EncoderPlacement`.
         quantise: "int8" or "int4" for a smaller language model; None: as published.
         threads: CPU threads; None: the cores near the device.
         parent: process to drain with, when it is gone; None: nobody's child.

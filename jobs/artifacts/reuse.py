@@ -19,7 +19,7 @@ from jobs.domain.batches import Artifact, NewJob
 from jobs.domain.spec import JobSpec, stem
 
 
-class Shelf:
+class ReusedFiles:
     """Files for the cached jobs of a chunk: under temporary names until the jobs are stored.
 
     Args:

@@ -10,7 +10,7 @@ from jobs.verbs.unfamiliar import Rows, Unfamiliar
 if TYPE_CHECKING:
     from jobs.rewriting.report import RewriteReport
     from jobs.submission.result import SubmitResult
-    from jobs.submission.router import Plan
+    from jobs.submission.router import SubmitPlan
 
 
 def result_document(result: SubmitResult) -> dict[str, object]:
@@ -29,7 +29,7 @@ def result_document(result: SubmitResult) -> dict[str, object]:
     }
 
 
-def plan_document(plan: Plan) -> dict[str, object]:
+def plan_document(plan: SubmitPlan) -> dict[str, object]:
     """The JSON of a dry run, schema `hymo.plan/1`."""
     return {
         "schema": "hymo.plan/1",

@@ -20,7 +20,7 @@ STILL = 4.0
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class ProgressSnapshot:
     """A batch at one moment.
 
     Attributes:
@@ -76,7 +76,7 @@ class BatchProgress:
         self._reason: str | None = None
         self._due: float | None = None
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ProgressSnapshot:
         """The batch now."""
         counts = self._store.batches.counts(self.batch.id)
         total = sum(counts.values())
@@ -84,7 +84,9 @@ class BatchProgress:
         rate = self._rate(done)
         eta = (total - done) / rate if rate > 0 else None
         reason = self._still(counts)
-        return Snapshot(counts=counts, total=total, done=done, rate=rate, eta=eta, reason=reason)
+        return ProgressSnapshot(
+            counts=counts, total=total, done=done, rate=rate, eta=eta, reason=reason
+        )
 
     def _still(self, counts: Mapping[State, int]) -> str | None:
         now = self._clock()

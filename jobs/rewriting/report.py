@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class RewriteOutcome(StrEnum):
     """What came of asking about one row.
 
     `rewritten`: the answer changed its text or its length. `unchanged`: the answer is what the row
@@ -35,7 +35,7 @@ class RewriteReport:
     """
 
     asked: int
-    rows: Mapping[Outcome, int]
+    rows: Mapping[RewriteOutcome, int]
     reasons: Mapping[str, int]
     stopped: str | None = None
     cache_fault: str | None = None

@@ -20,7 +20,7 @@ from jobs.rewriting.answer import Answer
 from jobs.rewriting.asker import Asker, Breaker
 from jobs.rewriting.cache import AnswerCache
 from jobs.rewriting.errors import NotAskedError, RewriteError
-from jobs.rewriting.report import Outcome, RewriteReport
+from jobs.rewriting.report import RewriteOutcome, RewriteReport
 from jobs.rewriting.service import Service
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
 from jobs.settings import Settings
@@ -104,7 +104,7 @@ class Rewriting:
         # By digest: a failed prompt is told so in the second pass too, whatever its length.
         self._failed: dict[bytes, RewriteError] = {}
         self._asked = 0
-        self._rows: Counter[Outcome] = Counter()
+        self._rows: Counter[RewriteOutcome] = Counter()
         self._reasons: Counter[str] = Counter()
 
     def rows(self, rows: Iterable[Row | BadRow]) -> Generator[Row | BadRow, None, None]:
@@ -158,24 +158,24 @@ class Rewriting:
         if self._flying.pop(prompt, None) is not None and not isinstance(result, NotAskedError):
             self._asked += 1
         if result is None:
-            self._rows[Outcome.UNASKED] += 1
+            self._rows[RewriteOutcome.UNASKED] += 1
             return row
         return self._put(row, wish, result)
 
     def _put(self, row: Row, wish: Wish, result: Answer | RewriteError) -> Row | BadRow:
         spec = row.spec
         prompt, frames = spec.prompt, spec.frames
-        outcome, reason = Outcome.UNCHANGED, None
+        outcome, reason = RewriteOutcome.UNCHANGED, None
         if isinstance(result, RewriteError):
-            outcome, reason = Outcome.FAILED, result.reason
+            outcome, reason = RewriteOutcome.FAILED, result.reason
         else:
             prompt = result.text or prompt
             estimate = result.frames() if wish.seconds else frames
             frames = estimate or frames
             if estimate is None:
-                outcome, reason = Outcome.OWN_LENGTH, _out_of_range(result)
+                outcome, reason = RewriteOutcome.OWN_LENGTH, _out_of_range(result)
             elif (prompt, frames) != (spec.prompt, spec.frames):
-                outcome = Outcome.REWRITTEN
+                outcome = RewriteOutcome.REWRITTEN
         self._rows[outcome] += 1
         if reason is not None:
             self._reasons[reason] += 1

@@ -64,7 +64,7 @@ class SubmitResult:
     rewrites: RewriteReport | None = None
 
 
-class Tally:
+class SubmitCount:
     """What a submit has done so far.
 
     Args:

@@ -149,7 +149,7 @@ class PlannedClass:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SubmitPlan:
     """What a submit would make of a file, without looking at what the batch already has.
 
     Attributes:
@@ -182,7 +182,7 @@ class Plan:
 
 def planned(
     batch: str, found: Survey, offers: Sequence[Offer], catalog: Catalog = COMES_ALONG
-) -> Plan:
+) -> SubmitPlan:
     """The plan of a file that was surveyed; raises `WeightsMissingError`."""
     router = Router(offers, catalog)
     groups: dict[tuple[str, str], list[Asked]] = defaultdict(list)
@@ -192,7 +192,7 @@ def planned(
         groups[route.queue, asked.model].append(asked)
         if asked.mode == "auto":
             auto[route.demand.mode] += count
-    return Plan(
+    return SubmitPlan(
         batch=batch,
         rows=found.rows,
         jobs=found.jobs,

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.artifacts.reuse import Shelf, lost, reusable
+from jobs.artifacts.reuse import ReusedFiles, lost, reusable
 from jobs.delivery.publisher import Publishing
 from jobs.delivery.reconciler import deliver
 from jobs.domain.batches import Batch, NewJob
@@ -30,8 +30,8 @@ from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import Source
 from jobs.promptfile.survey import Survey, Through, read_rows, survey
-from jobs.submission.result import SubmitResult, Tally
-from jobs.submission.router import Plan, Routed, Router, planned
+from jobs.submission.result import SubmitCount, SubmitResult
+from jobs.submission.router import Routed, Router, SubmitPlan, planned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,7 @@ class Submitter:
         batch: str | None = None,
         skip_invalid: bool = False,
         progress: Progress | None = None,
-    ) -> Plan:
+    ) -> SubmitPlan:
         """What `submit` would make of the file; nothing is committed or written.
 
         Raises:
@@ -126,7 +126,7 @@ class Submitter:
         router = Router(self._offers(), Catalog.read(self._settings.home))
         for asked in found.asked:
             router.of(asked)  # what has no weights is said before anything is committed
-        tally = Tally(manned=bool(router.offers))
+        tally = SubmitCount(manned=bool(router.offers))
         rewrites = self._rewrites()
         made = self._store.batches.ensure(
             name, source=source.origin, output=str(self._settings.output)
@@ -140,10 +140,12 @@ class Submitter:
         result = tally.result(made, found, invalid_path(source) if found.invalid else None)
         return replace(result, rewrites=rewrites)
 
-    def _commit(self, batch: Batch, chunk: Sequence[Routed], tally: Tally, *, cache: bool) -> None:
+    def _commit(
+        self, batch: Batch, chunk: Sequence[Routed], tally: SubmitCount, *, cache: bool
+    ) -> None:
         keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
         known = self._store.batches.existing(batch.id, keys)
-        shelf = Shelf(Path(batch.output) / batch.name)
+        shelf = ReusedFiles(Path(batch.output) / batch.name)
         limit = self._settings.max_attempts
         try:
             new = self._with_cache(chunk, known, shelf) if cache else _uncached(chunk)
@@ -184,7 +186,7 @@ class Submitter:
         local = self._settings.database_url.startswith("sqlite")
         return local or Path(batch.output).is_dir()
 
-    def _queue_again(self, gone: Sequence[tuple[int, str]], tally: Tally) -> None:
+    def _queue_again(self, gone: Sequence[tuple[int, str]], tally: SubmitCount) -> None:
         if not gone:
             return
         tally.requeued += self._store.control.retry(
@@ -233,7 +235,7 @@ class Submitter:
         return (*self._store.workers.offers(alive=self._settings.alive), *self._coming)
 
     def _with_cache(
-        self, chunk: Sequence[Routed], known: Mapping[Key, Known], shelf: Shelf
+        self, chunk: Sequence[Routed], known: Mapping[Key, Known], shelf: ReusedFiles
     ) -> list[NewJob]:
         """The chunk's jobs, those done already whose motion is there; each with its own files.
 
@@ -252,7 +254,7 @@ class Submitter:
             done.get((routed.spec.custom_id, routed.spec.seed)) or routed.job() for routed in chunk
         ]
 
-    def _deliver(self, messages: Sequence[tuple[int, str]], tally: Tally) -> None:
+    def _deliver(self, messages: Sequence[tuple[int, str]], tally: SubmitCount) -> None:
         # One failure is enough: the rest of the batch is left to the reconciler as well.
         if not messages or tally.undelivered is not None:
             return

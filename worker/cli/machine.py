@@ -14,7 +14,7 @@ from worker import options
 from worker.options import WorkerOptions
 
 if TYPE_CHECKING:
-    from worker.supervision.node import Station
+    from worker.supervision.node import Node
 
 #: How a worker serves which models. Names are those of `WorkerOptions`.
 model_options = with_options(
@@ -70,12 +70,12 @@ def _crew(devices: str, each: WorkerOptions) -> tuple[WorkerOptions, ...]:
     return tuple(replace(one, device=name) for name, one in found.items())
 
 
-def say_stopping(station: Station) -> None:
+def say_stopping(node: Node) -> None:
     """How much is in hand, on stderr."""
     from jobs.errors import UnreachableError
 
     try:
-        number = station.in_hand()
+        number = node.in_hand()
     except UnreachableError:
         click.echo("stopping: motions in hand finish first; Ctrl-C again ends them now", err=True)
         return

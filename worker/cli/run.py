@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
     from jobs.domain.batches import Batch
     from jobs.domain.routing import Offer
-    from jobs.monitoring.progress import BatchProgress, Snapshot
+    from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
     from jobs.promptfile.defaults import Defaults
     from jobs.settings import Settings
     from jobs.store.store import Store
     from worker.options import WorkerOptions
-    from worker.supervision.signals import Stop
-    from worker.supervision.standby import Tenant
-    from worker.supervision.stuck import Hope
+    from worker.supervision.signals import StopSignals
+    from worker.supervision.standby import Standby
+    from worker.supervision.stuck import StuckCheck
 
 AGAIN = "run the same file again to go on"
 
@@ -124,42 +124,42 @@ def _work(
     batch: Batch,
     crew: tuple[WorkerOptions, ...],
     offers: Sequence[Offer],
-) -> Snapshot:
+) -> ProgressSnapshot:
     """Follow the batch to its end or until asked to stop, with a station of our own unless and
     until another process has the home."""
     from jobs.monitoring.progress import BatchProgress
     from worker.locks import HomeLock
     from worker.log import log_to_stderr
-    from worker.supervision.node import Station
-    from worker.supervision.signals import Stop
-    from worker.supervision.standby import Tenant
-    from worker.supervision.stuck import Hope
+    from worker.supervision.node import Node
+    from worker.supervision.signals import StopSignals
+    from worker.supervision.standby import Standby
+    from worker.supervision.stuck import StuckCheck
 
     progress = BatchProgress(store=store, batch=batch, alive=settings.alive)
     first = progress.snapshot()
     if first.finished:
         return first
-    hope = Hope(store=store, batch=batch, offers=offers, alive=settings.alive)
+    hope = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
     hope.look()  # what nobody will do is said before anything is started
     _say_ahead(store.backlog.ahead(batch.id, hope.offers()))
     log_to_stderr(logging.WARNING)
-    with Stop() as stop:
-        station = partial(
-            Station,
+    with StopSignals() as stop:
+        node = partial(
+            Node,
             store=store,
             settings=settings,
             workers=crew,
             environ=os.environ,
             hurry=lambda: stop.hurried,
         )
-        with Tenant(lock=HomeLock(settings.home), station=station, say=note) as tenant:
-            ended = _follow(progress, tenant, hope, stop)
-            if ended is None and tenant.station is not None:
-                say_stopping(tenant.station)
-        return ended or _stopped(progress, tenant.owner)
+        with Standby(lock=HomeLock(settings.home), node=node, say=note) as standby:
+            ended = _follow(progress, standby, hope, stop)
+            if ended is None and standby.node is not None:
+                say_stopping(standby.node)
+        return ended or _stopped(progress, standby.owner)
 
 
-def _stopped(progress: BatchProgress, owner: str | None) -> Snapshot:
+def _stopped(progress: BatchProgress, owner: str | None) -> ProgressSnapshot:
     """The batch after the motions in hand were finished; says how it goes on."""
     last = progress.snapshot()
     if not last.finished:
@@ -168,7 +168,9 @@ def _stopped(progress: BatchProgress, owner: str | None) -> Snapshot:
     return last
 
 
-def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> Snapshot | None:
+def _follow(
+    progress: BatchProgress, standby: Standby, hope: StuckCheck, stop: StopSignals
+) -> ProgressSnapshot | None:
     """The batch at its end; None if asked to stop before."""
     from jobs.cli.render.progress import follow
     from worker.errors import StoppedError
@@ -176,7 +178,7 @@ def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> 
     def look() -> None:
         if stop.asked:
             raise StoppedError
-        tenant.look()
+        standby.look()
         hope.look()
 
     try:

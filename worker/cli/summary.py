@@ -15,7 +15,7 @@ from jobs.domain.states import State
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Batch
-    from jobs.monitoring.progress import Snapshot
+    from jobs.monitoring.progress import ProgressSnapshot
     from jobs.store.store import Store
     from jobs.verbs.unfamiliar import Unfamiliar
 
@@ -24,7 +24,7 @@ NAMED = 5
 
 
 def run_document(
-    batch: Batch, snapshot: Snapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
+    batch: Batch, snapshot: ProgressSnapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
 ) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
     return {
@@ -51,7 +51,7 @@ def catch_up(store: Store, batch: Batch) -> None:
 
 
 def print_summary(
-    store: Store, batch: Batch, snapshot: Snapshot, seconds: float, untrained: Sequence[str]
+    store: Store, batch: Batch, snapshot: ProgressSnapshot, seconds: float, untrained: Sequence[str]
 ) -> None:
     """Mean phases by card and mode, failures, and where the files are."""
     folder = Path(batch.output) / batch.name

@@ -12,7 +12,7 @@ from worker.cli.machine import machine_options, say_stopping
 
 if TYPE_CHECKING:
     from worker.options import WorkerOptions
-    from worker.supervision.supervisor import Fallen
+    from worker.supervision.supervisor import Exit
 
 #: Seconds between two looks at the server and the workers.
 EVERY = 0.5
@@ -38,17 +38,17 @@ def up(app: App, /, *, crew: tuple[WorkerOptions, ...], grace: float | None) -> 
     from worker.locks import HomeLock
     from worker.log import log_to_stderr
     from worker.planning.plan import plan
-    from worker.supervision.node import Station
-    from worker.supervision.signals import Stop
+    from worker.supervision.node import Node
+    from worker.supervision.signals import StopSignals
 
     log_to_stderr()
     settings = app.settings()
     catalog = Catalog.read(settings.home)
     for options in crew:
         plan(options, catalog)  # a wrong device or budget is said here, not in a log file
-    fallen: list[Fallen] = []
-    with app.store(settings) as store, HomeLock(settings.home), Stop() as stop:
-        station = Station(
+    fallen: list[Exit] = []
+    with app.store(settings) as store, HomeLock(settings.home), StopSignals() as stop:
+        node = Node(
             store=store,
             settings=settings,
             workers=crew,
@@ -56,12 +56,12 @@ def up(app: App, /, *, crew: tuple[WorkerOptions, ...], grace: float | None) -> 
             grace=grace,
             hurry=lambda: stop.hurried,
         )
-        with station:
+        with node:
             workers = ", ".join(options.device for options in crew)
             click.echo(f"up in {settings.home} on {workers}; Ctrl-C drains", err=True)
-            while not stop.asked and not station.crew.hopeless:
-                fallen = station.look() or fallen
+            while not stop.asked and not node.crew.exhausted:
+                fallen = node.look() or fallen
                 stop.wait(EVERY)
             if stop.asked:
-                say_stopping(station)
+                say_stopping(node)
     return 0 if stop.asked else fallen[-1].code

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pynvml
 
-from worker.errors import DeviceError
+from worker.errors import DeviceChoiceError
 
 #: Share of the machine's memory that a CPU worker budgets by default: other programs live there.
 CPU_SHARE = 0.8
@@ -96,7 +96,7 @@ def find_device(asked: str, *, flag: str = "--device") -> Device:
     for device in present:
         if device.name == name:
             return device
-    raise DeviceError(asked, tuple(device.name for device in present), flag)
+    raise DeviceChoiceError(asked, tuple(device.name for device in present), flag)
 
 
 def cores_of(numa: int | None) -> frozenset[int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Turns:
+class EncodingPolicy:
     """When an encoder that shares the card with the samplers has its turn.
 
     Loading it costs seconds in which nothing is sampled, so a worker with work to do lets texts

@@ -2,7 +2,7 @@
 
 A job whose text is not in the store waits for it (`jobs.store.queue.encoding`). A worker whose plan
 encodes takes what waits, its own jobs and those of smaller cards alike: at once where the encoder
-is resident, and else in turns with sampling, as seldom as `Turns` says.
+is resident, and else in turns with sampling, as seldom as `EncodingPolicy` says.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from jobs.settings import Settings
 from jobs.store.queue.encoding import Waiter
 from jobs.store.store import Store
 from worker.device.memory_meter import MemoryMeter
-from worker.encoding.policy import Turns
-from worker.engine.pool import Garage, Owed
-from worker.engine.texts import MADE, Texts
+from worker.encoding.policy import EncodingPolicy
+from worker.engine.pool import LoadCost, ModelPool
+from worker.engine.texts import MADE, PromptFeatures
 from worker.errors import OutageError
-from worker.execution.database_retry import Outage
-from worker.execution.failures import Problem, problem
+from worker.execution.database_retry import DatabaseRetry
+from worker.execution.failures import Diagnosis, diagnose
 from worker.execution.lease_keeper import LeaseKeeper
-from worker.execution.progress_stamp import Stamp
-from worker.planning.encoder_placement import TextPlan
+from worker.execution.progress_stamp import ProgressStamp
+from worker.planning.encoder_placement import EncoderPlacement
 
 log = logging.getLogger(__name__)
 
@@ -43,17 +43,17 @@ LOADING = 600.0
 
 
 @dataclass
-class _Desk:
+class _ModelTexts:
     """One model's texts, and what was seen of those that wait."""
 
-    texts: Texts
+    texts: PromptFeatures
     demand: TextDemand
     first_seen: float | None = None
     ended: float = field(default=float("-inf"))
     looked: float = field(default=float("-inf"))
 
 
-class Scribe:
+class EncodingScheduler:
     """Encodes what waits, and sends to wait what is not encoded.
 
     Args:
@@ -76,22 +76,22 @@ class Scribe:
         store: Store,
         worker_id: int,
         offer: Offer,
-        texts: Mapping[str, tuple[Texts, TextDemand]],
-        garage: Garage,
+        texts: Mapping[str, tuple[PromptFeatures, TextDemand]],
+        pool: ModelPool,
         keeper: LeaseKeeper,
-        stamp: Stamp,
+        stamp: ProgressStamp,
         settings: Settings,
-        outage: Outage,
+        outage: DatabaseRetry,
         stopping: Callable[[], bool],
         meter: MemoryMeter | None = None,
-        turns: Turns | None = None,
+        turns: EncodingPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._worker_id = worker_id
         self._offer = offer
-        self._desks = {model: _Desk(*each) for model, each in texts.items()}
-        self._garage = garage
+        self._texts = {model: _ModelTexts(*each) for model, each in texts.items()}
+        self._pool = pool
         self._keeper = keeper
         self._stamp = stamp
         self._lease = settings.lease
@@ -100,7 +100,7 @@ class Scribe:
         self._outage = outage
         self._stopping = stopping
         self._meter = meter
-        self._turns = turns or Turns()
+        self._turns = turns or EncodingPolicy()
         self._clock = clock
 
     def admit(self, claims: Sequence[Claim]) -> Sequence[Claim]:
@@ -109,8 +109,8 @@ class Scribe:
         Where one has none, the jobs that come next are looked through as well, so that a night's
         prompts are found missing at once and not pack by pack.
         """
-        desk = self._desks.get(claims[0].model)
-        if desk is None or desk.texts.plan is TextPlan.RESIDENT:
+        desk = self._texts.get(claims[0].model)
+        if desk is None or desk.texts.plan is EncoderPlacement.RESIDENT:
             return claims
         missing = set(desk.texts.missing([claim.prompt for claim in claims]))
         if not missing:
@@ -121,8 +121,8 @@ class Scribe:
 
     def send_back(self, claims: Sequence[Claim]) -> None:
         """Let claimed jobs of one model wait for their text."""
-        demand = self._desks[claims[0].model].demand
-        self._outage.ride(lambda: self._store.encoding.send_back(claims, demand))
+        demand = self._texts[claims[0].model].demand
+        self._outage.call(lambda: self._store.encoding.send_back(claims, demand))
 
     def due(self, *, idle: bool) -> bool:
         """Whether there is something to encode, and this is the moment.
@@ -130,36 +130,36 @@ class Scribe:
         Args:
             idle: whether nothing can be sampled.
         """
-        return any(self._due(model, desk, idle=idle) for model, desk in self._desks.items())
+        return any(self._due(model, desk, idle=idle) for model, desk in self._texts.items())
 
     def work(self) -> int:
         """Encode what waits; how many jobs can be sampled now."""
         return sum(
             self._turn(model, desk)
-            for model, desk in self._desks.items()
+            for model, desk in self._texts.items()
             if desk.texts.plan.encodes
         )
 
-    def _free_strays(self, model: str, desk: _Desk) -> None:
+    def _free_strays(self, model: str, desk: _ModelTexts) -> None:
         """Jobs may wait for an encoder that was replaced since, or is quantised otherwise now."""
         now = self._clock()
         if now - desk.looked < STRAYS:
             return
         desk.looked = now
-        offers = self._outage.ride(lambda: self._store.workers.offers(alive=self._alive))
+        offers = self._outage.call(lambda: self._store.workers.offers(alive=self._alive))
         encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
         encoders.add(desk.demand.revision)
-        freed = self._outage.ride(lambda: self._store.encoding.free_strays(model, encoders))
+        freed = self._outage.call(lambda: self._store.encoding.free_strays(model, encoders))
         if freed:
             log.info("%d jobs waited for a text encoder that no worker has", freed)
 
-    def _due(self, model: str, desk: _Desk, *, idle: bool) -> bool:
+    def _due(self, model: str, desk: _ModelTexts, *, idle: bool) -> bool:
         if idle:
             self._free_strays(model, desk)
         if not desk.texts.plan.encodes:
             return False
         revision = desk.demand.revision
-        waiting = self._outage.ride(
+        waiting = self._outage.call(
             lambda: self._store.encoding.crowd(model, revision, self._turns.many)
         )
         now = self._clock()
@@ -168,22 +168,22 @@ class Scribe:
             return False
         if desk.first_seen is None:
             desk.first_seen = now
-        if desk.texts.plan is TextPlan.RESIDENT:
+        if desk.texts.plan is EncoderPlacement.RESIDENT:
             return True
         waited, since = now - desk.first_seen, now - desk.ended
         return self._turns.due(waiting, waited=waited, since=since, idle=idle)
 
-    def _park_ahead(self, model: str, desk: _Desk) -> None:
-        ahead = self._outage.ride(lambda: self._store.encoding.upcoming(self._offer, model, AHEAD))
+    def _park_ahead(self, model: str, desk: _ModelTexts) -> None:
+        ahead = self._outage.call(lambda: self._store.encoding.upcoming(self._offer, model, AHEAD))
         missing = set(desk.texts.missing([each.prompt for each in ahead]))
         parked = [each.job_id for each in ahead if each.prompt in missing]
-        self._outage.ride(lambda: self._store.encoding.park(parked, desk.demand))
+        self._outage.call(lambda: self._store.encoding.park(parked, desk.demand))
 
-    def _turn(self, model: str, desk: _Desk) -> int:
+    def _turn(self, model: str, desk: _ModelTexts) -> int:
         """One turn of a model's encoder: everything that waits, a window at a time."""
         moved = 0
         while not self._stopping():
-            found = self._outage.ride(
+            found = self._outage.call(
                 lambda: self._store.encoding.waiters(model, desk.demand.revision, WINDOW)
             )
             went = self._window(model, desk, found) if found else 0
@@ -194,7 +194,7 @@ class Scribe:
         desk.ended = self._clock()
         return moved
 
-    def _window(self, model: str, desk: _Desk, waiters: Sequence[Waiter]) -> int:
+    def _window(self, model: str, desk: _ModelTexts, waiters: Sequence[Waiter]) -> int:
         """Encode the texts of these jobs, and send them on."""
         missing = set(desk.texts.missing([each.prompt for each in waiters]))
         moved = self._send_on([each for each in waiters if each.prompt not in missing])
@@ -217,15 +217,15 @@ class Scribe:
 
     def _send_on(self, waiters: Sequence[Waiter]) -> int:
         ids = [each.job_id for each in waiters]
-        return self._outage.ride(lambda: self._store.encoding.unpark(ids)) if ids else 0
+        return self._outage.call(lambda: self._store.encoding.unpark(ids)) if ids else 0
 
-    def _round(self, model: str, desk: _Desk, job_ids: Sequence[int]) -> list[Claim]:
+    def _round(self, model: str, desk: _ModelTexts, job_ids: Sequence[int]) -> list[Claim]:
         """Claim jobs, one a text, and encode these; the claims whose text is there now."""
         if self._meter is not None:
             self._meter.reset()
         if not desk.texts.plan.encodes or not self._load(model, desk):
             return []
-        claims = self._outage.ride(
+        claims = self._outage.call(
             lambda: self._store.encoding.claim_texts(
                 self._worker_id, job_ids, revision=desk.demand.revision, lease=self._lease
             )
@@ -234,27 +234,27 @@ class Scribe:
             return []
         self._keeper.hold(claims)
         try:
-            return self._encode(desk, claims, load=self._garage.owed_encoding(model))
+            return self._encode(desk, claims, load=self._pool.owed_encoding(model))
         finally:
             self._keeper.hold(())
 
-    def _load(self, model: str, desk: _Desk) -> bool:
+    def _load(self, model: str, desk: _ModelTexts) -> bool:
         """Load the encoder. One that cannot be loaded is given up: jobs wait for another worker,
         and this one goes on with what is encoded already."""
         try:
-            with self._stamp.granted(LOADING):
-                self._garage.encoder(model)
+            with self._stamp.allow(LOADING):
+                self._pool.encoder(model)
         except Exception as error:  # noqa: BLE001 — files of the user's, a library, a device
-            log.error(  # noqa: TRY400 — `problem` has the traceback where nobody foresaw it
+            log.error(  # noqa: TRY400 — `diagnose` has the traceback where nobody foresaw it
                 "the text encoder of %s cannot be loaded, and is given up: %s",
-                model, problem(error).error,
+                model, diagnose(error).error,
             )  # fmt: skip
-            desk.texts.plan = TextPlan.CACHED
-            self._outage.ride(lambda: self._store.workers.give_up_encoder(self._worker_id, model))
+            desk.texts.plan = EncoderPlacement.CACHED
+            self._outage.call(lambda: self._store.workers.give_up_encoder(self._worker_id, model))
             return False
         return True
 
-    def _encode(self, desk: _Desk, claims: Sequence[Claim], *, load: Owed) -> list[Claim]:
+    def _encode(self, desk: _ModelTexts, claims: Sequence[Claim], *, load: LoadCost) -> list[Claim]:
         """Encode a text for each claim. What fails is tried again in halves, so that a bad text
         fails alone."""
         start = self._clock()
@@ -265,15 +265,15 @@ class Scribe:
             return list(claims)
         if len(claims) == 1:
             failed = _failed(outcome, claims[0])
-            self._outage.ride(lambda: self._store.completion.fail([failed], backoff=self._backoff))
+            self._outage.call(lambda: self._store.completion.fail([failed], backoff=self._backoff))
             log.warning("job %d: %s: %s", claims[0].job_id, outcome.failure, outcome.error)
             return []
         log.warning("%d texts failed; encoding them in halves: %s", len(claims), outcome.error)
         middle = len(claims) // 2
         first = self._encode(desk, claims[:middle], load=load)
-        return first + self._encode(desk, claims[middle:], load=Owed())
+        return first + self._encode(desk, claims[middle:], load=LoadCost())
 
-    def _guarded(self, desk: _Desk, claims: Sequence[Claim]) -> Problem | None:
+    def _guarded(self, desk: _ModelTexts, claims: Sequence[Claim]) -> Diagnosis | None:
         try:
             desk.texts.encode(
                 [claim.prompt for claim in claims], on_batch=lambda *_: self._stamp.touch()
@@ -281,27 +281,29 @@ class Scribe:
         except OutageError:
             raise
         except Exception as error:  # noqa: BLE001 — the fault boundary of encoding, as of a pack
-            return problem(error)
+            return diagnose(error)
         return None
 
-    def _settle(self, desk: _Desk, claims: Sequence[Claim], seconds: float, load: Owed) -> None:
+    def _settle(
+        self, desk: _ModelTexts, claims: Sequence[Claim], seconds: float, load: LoadCost
+    ) -> None:
         """The first of the claims bears what loading there was."""
         plan = desk.texts.plan.value
         peak = None if self._meter is None else self._meter.peak()
-        for some, owed in ((claims[:1], load), (claims[1:], Owed())):
+        for some, owed in ((claims[:1], load), (claims[1:], LoadCost())):
             timings = Timings(load=owed.seconds, encode=seconds)
             run = Run(plan=plan, embedding=MADE, loads=owed.loads)
             if some:
-                self._outage.ride(
+                self._outage.call(
                     lambda some=some, timings=timings, run=run: self._store.encoding.encoded(  # type: ignore[misc]  # bound now
                         some, timings, run, peak_memory_bytes=peak
                     )
                 )
 
 
-def _failed(found: Problem, claim: Claim) -> Failed:
+def _failed(found: Diagnosis, claim: Claim) -> Failed:
     """A text that does not fit in memory alone fits no larger class of sampling either."""
-    failed = found.failed(claim)
+    failed = found.of_job(claim)
     return Failed(
         claim=claim, failure=failed.failure, error=failed.error, retry=failed.retry, gib=None
     )

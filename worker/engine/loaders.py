@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from worker.engine.fallback import Precision
 from worker.engine.null import NullEngine
-from worker.engine.pool import Encoder, Garage, Stall
+from worker.engine.pool import Encoder, ModelPool, Slot
 from worker.engine.protocol import Engine
-from worker.engine.texts import Texts
+from worker.engine.texts import PromptFeatures
 from worker.errors import RevisionError
-from worker.planning.serving import Household, Serving
+from worker.planning.serving import ModelPlan, ServingPlan
 
 if TYPE_CHECKING:
     import hymotion
@@ -29,12 +29,12 @@ class Workshop:
         texts: model → where its texts are found, of models whose encoder is apart.
     """
 
-    garage: Garage
-    texts: Mapping[str, Texts]
+    pool: ModelPool
+    texts: Mapping[str, PromptFeatures]
 
 
-def fit_out(
-    household: Household,
+def build_pool(
+    household: ServingPlan,
     *,
     budget: int,
     device: str,
@@ -56,10 +56,10 @@ def fit_out(
         null_step: seconds that a step of the null model takes.
         on_fall: told the model and the number type that failed too often there.
     """
-    engines: dict[tuple[str, str], Stall[Engine]] = {}
-    encoders: dict[str, Stall[Encoder]] = {}
-    texts: dict[str, Texts] = {}
-    garage = Garage(
+    engines: dict[tuple[str, str], Slot[Engine]] = {}
+    encoders: dict[str, Slot[Encoder]] = {}
+    texts: dict[str, PromptFeatures] = {}
+    pool = ModelPool(
         engines=engines,
         encoders=encoders,
         budget=budget,
@@ -68,10 +68,10 @@ def fit_out(
     )
     for serving in household.servings:
         if serving.texts is not None:
-            found = _texts(serving, garage, embeddings=embeddings, capacity=capacity)
+            found = _texts(serving, pool, embeddings=embeddings, capacity=capacity)
             texts[serving.model] = found
             if serving.texts.folder is not None:
-                encoders[serving.model] = Stall(
+                encoders[serving.model] = Slot(
                     partial(_encoder, serving.texts.folder, device, quantise),
                     weights=serving.texts.weights,
                 )
@@ -90,22 +90,24 @@ def fit_out(
                     texts=texts.get(serving.model),
                     on_fall=fell,
                 )
-            engines[serving.model, mode] = Stall(
+            engines[serving.model, mode] = Slot(
                 load,
                 weights=serving.weights.get(mode, 0),
                 surplus=serving.surplus.get(mode, 0),
             )
-    return Workshop(garage, texts)
+    return Workshop(pool, texts)
 
 
-def _texts(serving: Serving, garage: Garage, *, embeddings: Path, capacity: int) -> Texts:
+def _texts(
+    serving: ModelPlan, pool: ModelPool, *, embeddings: Path, capacity: int
+) -> PromptFeatures:
     from hymotion.text.store import EmbeddingStore
 
     if serving.texts is None:
         raise ValueError(serving.model)
     store = EmbeddingStore(embeddings, revision=serving.texts.revision, capacity=capacity)
-    return Texts(
-        store=store, plan=serving.texts.plan, encoder=partial(garage.encoder, serving.model)
+    return PromptFeatures(
+        store=store, plan=serving.texts.plan, encoder=partial(pool.encoder, serving.model)
     )
 
 
@@ -116,12 +118,12 @@ def _encoder(folder: Path, device: str, quantise: str | None) -> Encoder:
 
 
 def _motion(
-    serving: Serving,
+    serving: ModelPlan,
     mode: str,
     device: str,
     *,
     precision: Precision,
-    texts: Texts | None,
+    texts: PromptFeatures | None,
     on_fall: Callable[[str], None],
 ) -> Engine:
     from worker.engine.motion import MotionEngine
@@ -137,7 +139,7 @@ def _motion(
     )
 
 
-def _pipeline(serving: Serving, mode: str, device: str, dtype: str) -> hymotion.Pipeline:
+def _pipeline(serving: ModelPlan, mode: str, device: str, dtype: str) -> hymotion.Pipeline:
     """The pipeline of a mode; raises `RevisionError` if it is not the one that jobs are for."""
     import hymotion
 

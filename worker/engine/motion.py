@@ -16,7 +16,7 @@ from worker.planning.precision import SAFE
 if TYPE_CHECKING:
     import hymotion
     from worker.engine.fallback import Precision
-    from worker.engine.texts import Texts
+    from worker.engine.texts import PromptFeatures
 
 
 class MotionEngine:
@@ -39,7 +39,7 @@ class MotionEngine:
         load: Callable[[str], hymotion.Pipeline],
         device: str,
         precision: Precision,
-        texts: Texts | None = None,
+        texts: PromptFeatures | None = None,
         on_fall: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.model = model

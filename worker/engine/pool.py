@@ -28,7 +28,7 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Stall(Generic[T]):
+class Slot(Generic[T]):
     """A place for something that can be loaded again whenever it had to make room.
 
     Attributes:
@@ -42,7 +42,7 @@ class Stall(Generic[T]):
     surplus: int = 0
 
 
-class Garage:
+class ModelPool:
     """Loads engines and encoders when they are wanted, and closes what must make room.
 
     There are two ways for each kind, chosen once: to stay together with everything else, or to be
@@ -60,8 +60,8 @@ class Garage:
     def __init__(
         self,
         *,
-        engines: Mapping[tuple[str, str], Stall[Engine]],
-        encoders: Mapping[str, Stall[Encoder]] | None = None,
+        engines: Mapping[tuple[str, str], Slot[Engine]],
+        encoders: Mapping[str, Slot[Encoder]] | None = None,
         budget: int,
         together: bool = True,
         resident: bool = False,
@@ -75,8 +75,8 @@ class Garage:
         self._clock = clock
         self._engines: dict[tuple[str, str], Engine] = {}
         self._encoders: dict[str, Encoder] = {}
-        self._owed: dict[tuple[str, str], Owed] = {}
-        self._encoding: dict[str, Owed] = {}
+        self._owed: dict[tuple[str, str], LoadCost] = {}
+        self._encoding: dict[str, LoadCost] = {}
 
     @property
     def encoding(self) -> Sequence[str]:
@@ -95,8 +95,8 @@ class Garage:
             self._make_room(for_encoder=False)
             start = self._clock()
             self._engines[key] = self._stalls[key].load()
-            taken = Owed(self._clock() - start, 1)
-            self._owed[key] = self._owed.get(key, Owed()) + taken
+            taken = LoadCost(self._clock() - start, 1)
+            self._owed[key] = self._owed.get(key, LoadCost()) + taken
             log.info("%s %s loaded in %.1f s", model, mode, taken.seconds)
         return self._engines[key]
 
@@ -106,20 +106,20 @@ class Garage:
             self._make_room(for_encoder=True)
             start = self._clock()
             self._encoders[model] = self._rooms[model].load()
-            taken = Owed(self._clock() - start, 1)
-            self._encoding[model] = self._encoding.get(model, Owed()) + taken
+            taken = LoadCost(self._clock() - start, 1)
+            self._encoding[model] = self._encoding.get(model, LoadCost()) + taken
             log.info("text encoder of %s loaded in %.1f s", model, taken.seconds)
         return self._encoders[model]
 
-    def owed(self, model: str, mode: str) -> Owed:
+    def owed(self, model: str, mode: str) -> LoadCost:
         """Loading of an engine not yet booked, which the first pack that uses it carries, and that
         of an encoder that stays beside it."""
-        own = self._owed.pop((model, mode), Owed())
+        own = self._owed.pop((model, mode), LoadCost())
         return own + self.owed_encoding(model) if self._resident else own
 
-    def owed_encoding(self, model: str) -> Owed:
+    def owed_encoding(self, model: str) -> LoadCost:
         """The same of a text encoder."""
-        return self._encoding.pop(model, Owed())
+        return self._encoding.pop(model, LoadCost())
 
     def room(self, model: str, mode: str) -> int:
         """Bytes that packs of an engine may take in all, its own weights among them as far as they
@@ -154,11 +154,11 @@ class Garage:
 
 
 @dataclass(frozen=True)
-class Owed:
+class LoadCost:
     """Seconds of loading, and how many models were loaded in them."""
 
     seconds: float = 0.0
     loads: int = 0
 
-    def __add__(self, other: Owed) -> Owed:
-        return Owed(self.seconds + other.seconds, self.loads + other.loads)
+    def __add__(self, other: LoadCost) -> LoadCost:
+        return LoadCost(self.seconds + other.seconds, self.loads + other.loads)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from worker.errors import UnencodedError, UnkeptError
-from worker.planning.encoder_placement import TextPlan
+from worker.planning.encoder_placement import EncoderPlacement
 
 if TYPE_CHECKING:
     from hymotion.text.store import EmbeddingStore
@@ -29,7 +29,7 @@ class Found:
     source: str
 
 
-class Texts:
+class PromptFeatures:
     """Finds the texts of one model.
 
     Args:
@@ -39,7 +39,7 @@ class Texts:
     """
 
     def __init__(
-        self, *, store: EmbeddingStore, plan: TextPlan, encoder: Callable[[], Encoder]
+        self, *, store: EmbeddingStore, plan: EncoderPlacement, encoder: Callable[[], Encoder]
     ) -> None:
         self.store = store
         self.plan = plan
@@ -57,7 +57,7 @@ class Texts:
         """
         found = {prompt: self.store.get(prompt) for prompt in dict.fromkeys(prompts)}
         missing = [prompt for prompt, text in found.items() if text is None]
-        if missing and self.plan is not TextPlan.RESIDENT:
+        if missing and self.plan is not EncoderPlacement.RESIDENT:
             wanted = set(missing)
             raise UnencodedError([i for i, prompt in enumerate(prompts) if prompt in wanted])
         made = self.encode(missing) if missing else {}
@@ -86,6 +86,6 @@ class Texts:
         if self.store.put(prompt, text):
             return
         reason = self.store.problem or "nobody knows why"
-        if self.plan is not TextPlan.RESIDENT:
+        if self.plan is not EncoderPlacement.RESIDENT:
             raise UnkeptError(reason)
         log.warning("a text was encoded and could not be kept: %s", reason)

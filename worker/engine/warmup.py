@@ -8,7 +8,7 @@ import time
 from jobs.domain.attempts import Claim
 from jobs.domain.catalog import model_entry
 from jobs.domain.spec import MIN_FRAMES
-from worker.engine.pool import Garage
+from worker.engine.pool import ModelPool
 from worker.engine.protocol import Engine
 from worker.errors import BrokenError, NotFiniteError
 
@@ -17,17 +17,17 @@ log = logging.getLogger(__name__)
 PROMPT = "a person stands"
 
 
-def warm_up(garage: Garage) -> None:
+def warm_up(pool: ModelPool) -> None:
     """Run one short motion on every engine, encode a text where an encoder stays, and log what it
     took.
 
     What comes out is no motion: one step, of a text that may be zeros. Numbers that cannot be used
     are said and end nothing; jobs find out for themselves, each alone.
     """
-    for model in garage.encoding:
-        garage.encoder(model).encode([PROMPT])
-    for model, mode in garage.served:
-        engine = garage.engine(model, mode)
+    for model in pool.encoding:
+        pool.encoder(model).encode([PROMPT])
+    for model, mode in pool.served:
+        engine = pool.engine(model, mode)
         start = time.perf_counter()
         engine.start_measuring()
         try:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-class Outage:
+class DatabaseRetry:
     """Repeats a store call until the database answers. Every write of the store is fenced, so a
     repeated one does nothing twice.
 
@@ -38,7 +38,7 @@ class Outage:
         self._clock = clock
         self._sleep = sleep
 
-    def ride(self, call: Callable[[], T]) -> T:
+    def call(self, call: Callable[[], T]) -> T:
         """What `call` returns, once it can."""
         begun = self._clock()
         tries = 0

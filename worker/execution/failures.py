@@ -17,7 +17,7 @@ TAIL = 4000
 
 
 @dataclass(frozen=True)
-class Problem:
+class Diagnosis:
     """Why a pack failed.
 
     Attributes:
@@ -31,7 +31,7 @@ class Problem:
     places: frozenset[int] = frozenset()
     hopeless: bool = False
 
-    def failed(self, claim: Claim, timings: Timings | None = None) -> Failed:
+    def of_job(self, claim: Claim, timings: Timings | None = None) -> Failed:
         """The failure of one job."""
         grows = self.failure is Failure.OUT_OF_MEMORY
         return Failed(
@@ -44,11 +44,11 @@ class Problem:
         )
 
 
-def problem(error: Exception) -> Problem:
+def diagnose(error: Exception) -> Diagnosis:
     """What is kept of an exception."""
     # The same seed in the same float32: a third try would only cost the night another minute.
     hopeless = isinstance(error, BrokenError)
-    return Problem(classify(error), describe(error), frozenset(_places(error)), hopeless)
+    return Diagnosis(classify(error), describe(error), frozenset(_places(error)), hopeless)
 
 
 def classify(error: Exception) -> Failure:

@@ -10,7 +10,7 @@ from jobs.domain.attempts import Claim, Renewal
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store
-from worker.execution.progress_stamp import Stamp
+from worker.execution.progress_stamp import ProgressStamp
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class LeaseKeeper:
         store: Store,
         worker_id: int,
         settings: Settings,
-        stamp: Stamp,
+        stamp: ProgressStamp,
         expire: Callable[[Sequence[Claim]], None],
         heartbeat: Callable[[], None],
     ) -> None:

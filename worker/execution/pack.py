@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
-from worker.engine.pool import Owed
+from worker.engine.pool import LoadCost
 from worker.engine.protocol import Engine, OnStep
 from worker.errors import OutageError, PackStoppedError, UnencodedError
-from worker.execution.failures import Problem, problem
+from worker.execution.failures import Diagnosis, diagnose
 from worker.execution.save import SaveError, save
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class PackRunner:
         self._stopped = stopped
         self._clock = clock
 
-    def run(self, engine: Engine, claims: Sequence[Claim], *, load: Owed) -> Results:
+    def run(self, engine: Engine, claims: Sequence[Claim], *, load: LoadCost) -> Results:
         """Run a pack. One that fails is run again in halves, so that a bad job fails alone.
 
         Args:
@@ -81,30 +81,32 @@ class PackRunner:
             return outcome
         # The exception and its frames are gone by now, and with them the failed pack's tensors.
         if len(claims) == 1:
-            return Results(failures=(outcome.failed(claims[0]),))
+            return Results(failures=(outcome.of_job(claims[0]),))
         if outcome.places:
             return self._without(engine, claims, outcome)
         log.warning("a pack of %d failed; running it in halves: %s", len(claims), outcome.error)
         middle = len(claims) // 2
         first = self.run(engine, claims[:middle], load=load)
-        return first + self.run(engine, claims[middle:], load=Owed())
+        return first + self.run(engine, claims[middle:], load=LoadCost())
 
     def _waiting(
-        self, engine: Engine, claims: Sequence[Claim], places: Sequence[int], *, load: Owed
+        self, engine: Engine, claims: Sequence[Claim], places: Sequence[int], *, load: LoadCost
     ) -> Results:
         """Leave those out whose text is missing, and run the others."""
         waiting = tuple(claims[place] for place in places)
         rest = [claim for place, claim in enumerate(claims) if place not in set(places)]
         return Results(unencoded=waiting) + self.run(engine, rest, load=load)
 
-    def _without(self, engine: Engine, claims: Sequence[Claim], outcome: Problem) -> Results:
+    def _without(self, engine: Engine, claims: Sequence[Claim], outcome: Diagnosis) -> Results:
         """Fail the jobs that are to blame, and run the others again."""
         bad = [claim for place, claim in enumerate(claims) if place in outcome.places]
         rest = [claim for place, claim in enumerate(claims) if place not in outcome.places]
-        results = Results(failures=tuple(outcome.failed(claim) for claim in bad))
-        return results + self.run(engine, rest, load=Owed())
+        results = Results(failures=tuple(outcome.of_job(claim) for claim in bad))
+        return results + self.run(engine, rest, load=LoadCost())
 
-    def _guarded(self, engine: Engine, claims: Sequence[Claim], *, load: Owed) -> Results | Problem:
+    def _guarded(
+        self, engine: Engine, claims: Sequence[Claim], *, load: LoadCost
+    ) -> Results | Diagnosis:
         try:
             return self._once(engine, claims, load=load)
         except PackStoppedError:
@@ -113,9 +115,9 @@ class PackRunner:
             # No fault of the jobs: the worker itself cannot go on, or they wait for their text.
             raise
         except Exception as error:  # noqa: BLE001  # the one fault boundary of the worker
-            return problem(error)
+            return diagnose(error)
 
-    def _once(self, engine: Engine, claims: Sequence[Claim], *, load: Owed) -> Results:
+    def _once(self, engine: Engine, claims: Sequence[Claim], *, load: LoadCost) -> Results:
         engine.start_measuring()
         start = self._clock()
         texts = engine.encode(claims)
@@ -143,7 +145,7 @@ class PackRunner:
             try:
                 artifacts = save(claim, motion, engine.write)
             except SaveError as error:
-                results += Results(failures=(problem(error).failed(claim, timings),))
+                results += Results(failures=(diagnose(error).of_job(claim, timings),))
                 continue
             timed = replace(timings, save=self._mark() - begun)
             win = Success(claim, timed, peak, artifacts, quality, kept, run)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from jobs.domain.clock import Clock
 
 
-class Stamp:
+class ProgressStamp:
     """When the work last moved on; set by the sampling thread, read by the lease keeper.
 
     Args:
@@ -32,7 +32,7 @@ class Stamp:
             return max(0.0, self._clock() - self._at)
 
     @contextmanager
-    def granted(self, seconds: float) -> Iterator[None]:
+    def allow(self, seconds: float) -> Iterator[None]:
         """Count what goes on as progress for at most so many seconds: loading gives no sign."""
         with self._lock:
             self._at = self._clock() + seconds

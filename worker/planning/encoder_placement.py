@@ -13,7 +13,7 @@ from jobs.domain.memory import GIB
 from jobs.errors import SettingsError
 
 
-class TextPlan(StrEnum):
+class EncoderPlacement(StrEnum):
     """Where the text encoder is.
 
     `resident`: in device memory, beside the samplers. `staged`: in turns with them: everything that
@@ -30,7 +30,7 @@ class TextPlan(StrEnum):
     @property
     def encodes(self) -> bool:
         """Whether a worker with this plan encodes texts, for itself and for others."""
-        return self in {TextPlan.RESIDENT, TextPlan.STAGED}
+        return self in {EncoderPlacement.RESIDENT, EncoderPlacement.STAGED}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class TextNeeds:
 
 def choose_plan(
     needs: TextNeeds, budget: int, *, asked: str | None = None, able: bool = True
-) -> TextPlan:
+) -> EncoderPlacement:
     """The plan that a budget allows, the one that loads least; or the one asked for.
 
     Args:
@@ -81,16 +81,16 @@ def choose_plan(
     """
     if asked in {None, "auto"}:
         if needs.encoder is None:
-            return TextPlan.CACHED
+            return EncoderPlacement.CACHED
         if not able:
-            return TextPlan.REMOTE
+            return EncoderPlacement.REMOTE
         if (needs.resident or 0) <= budget:
-            return TextPlan.RESIDENT
-        return TextPlan.STAGED if (needs.staged or 0) <= budget else TextPlan.REMOTE
-    plan = TextPlan(asked)
+            return EncoderPlacement.RESIDENT
+        return EncoderPlacement.STAGED if (needs.staged or 0) <= budget else EncoderPlacement.REMOTE
+    plan = EncoderPlacement(asked)
     if not plan.encodes:
         return plan
-    wanted = needs.resident if plan is TextPlan.RESIDENT else needs.staged
+    wanted = needs.resident if plan is EncoderPlacement.RESIDENT else needs.staged
     if wanted is None:
         mend = "`hymo models import --qwen DIR --clip DIR --upstream DIR` first, or choose cached"
         raise SettingsError("--text-plan", asked, f"no text encoder is installed: {mend}")

@@ -14,11 +14,11 @@ from jobs.domain.workers import WorkerCard
 from worker.device.budget import plan_budget
 from worker.device.discovery import Device, find_device
 from worker.options import WorkerOptions
-from worker.planning.serving import Household, keep_house
+from worker.planning.serving import ServingPlan, plan_serving
 
 
 @dataclass(frozen=True)
-class Plan:
+class WorkerPlan:
     """What a worker will be.
 
     Attributes:
@@ -33,7 +33,7 @@ class Plan:
     profile: CardProfile
     offer: Offer
     queues: tuple[str, ...]
-    household: Household
+    serving: ServingPlan
     budget: int
 
     def card(self) -> WorkerCard:
@@ -53,7 +53,7 @@ class Plan:
     @property
     def dtype(self) -> str:
         """What the models are computed in, the first one's before the others'."""
-        return ",".join(dict.fromkeys(each.dtype for each in self.household.servings))
+        return ",".join(dict.fromkeys(each.dtype for each in self.serving.servings))
 
     def _tags(self) -> dict[str, str | int | float | bool]:
         tags: dict[str, str | int | float | bool] = {
@@ -61,7 +61,7 @@ class Plan:
             "fastest_dtype": self.device.dtype,
             "bandwidth": self.profile.bandwidth_class,
         }
-        for serving in self.household.servings:
+        for serving in self.serving.servings:
             if serving.texts is not None:
                 tags["texts"] = serving.texts.plan.value
         if self.device.pcie is not None:
@@ -71,7 +71,7 @@ class Plan:
         return tags
 
 
-def plan(options: WorkerOptions, catalog: Catalog) -> Plan:
+def plan(options: WorkerOptions, catalog: Catalog) -> WorkerPlan:
     """Decide a worker's device, models, budget and queues without loading anything.
 
     Args:
@@ -83,16 +83,16 @@ def plan(options: WorkerOptions, catalog: Catalog) -> Plan:
     """
     device = find_device(options.device)
     budget = plan_budget(device, options.memory_gib)
-    household = keep_house(options, device=device, budget=budget, catalog=catalog)
+    serving = plan_serving(options, device=device, budget=budget, catalog=catalog)
     offer = Offer(
         name=options.name or f"{socket.gethostname()}-{device.name.replace(':', '')}",
         modes=options.modes,
-        models=tuple(serving.model for serving in household.servings),
-        memory_bytes=budget - household.kept,
-        revisions={each.model: dict(each.revisions) for each in household.servings},
+        models=tuple(serving.model for serving in serving.servings),
+        memory_bytes=budget - serving.kept,
+        revisions={each.model: dict(each.revisions) for each in serving.servings},
         encoders={
             each.model: each.texts.revision
-            for each in household.servings
+            for each in serving.servings
             if each.texts is not None and each.texts.plan.encodes
         },
     )
@@ -100,12 +100,12 @@ def plan(options: WorkerOptions, catalog: Catalog) -> Plan:
     texts = classes_within(budget) if offer.encoders else ()
     queues = tuple(queue_name(ENCODE, gib) for gib in texts)
     queues += tuple(queue_name(mode, gib) for gib in steps for mode in options.modes)
-    return Plan(
+    return WorkerPlan(
         device=device,
         profile=derive(_facts(device)),
         offer=offer,
         queues=queues,
-        household=household,
+        serving=serving,
         budget=budget,
     )
 

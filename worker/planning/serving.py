@@ -16,7 +16,7 @@ from jobs.errors import SettingsError
 from worker.device.discovery import Device
 from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions
-from worker.planning.encoder_placement import TextNeeds, TextPlan, choose_plan
+from worker.planning.encoder_placement import EncoderPlacement, TextNeeds, choose_plan
 from worker.planning.precision import choose
 
 #: Device memory that an encoder works in beside its weights: activations of its largest batch.
@@ -34,7 +34,7 @@ QUANTISED: Mapping[str, float] = {"int8": 0.55, "int4": 0.35}
 
 
 @dataclass(frozen=True)
-class Texts:
+class EncoderPlan:
     """Where the texts of a model come from.
 
     Attributes:
@@ -45,7 +45,7 @@ class Texts:
         weights: bytes of the encoder on the device.
     """
 
-    plan: TextPlan
+    plan: EncoderPlacement
     revision: str
     folder: Path | None
     demand: TextDemand
@@ -53,7 +53,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Serving:
+class ModelPlan:
     """One model on one worker.
 
     Attributes:
@@ -73,11 +73,11 @@ class Serving:
     revisions: Mapping[str, str]
     weights: Mapping[str, int]
     surplus: Mapping[str, int]
-    texts: Texts | None
+    texts: EncoderPlan | None
 
 
 @dataclass(frozen=True)
-class Household:
+class ServingPlan:
     """Every model of a worker, and how they share the device.
 
     Attributes:
@@ -88,7 +88,7 @@ class Household:
             than admission counts for them.
     """
 
-    servings: tuple[Serving, ...]
+    servings: tuple[ModelPlan, ...]
     together: bool
     resident: bool
     kept: int
@@ -99,9 +99,9 @@ class Household:
         return {s.model: s.texts.demand for s in self.servings if s.texts is not None}
 
 
-def keep_house(
+def plan_serving(
     options: WorkerOptions, *, device: Device, budget: int, catalog: Catalog
-) -> Household:
+) -> ServingPlan:
     """Decide how the models asked for are served within a budget, without loading anything.
 
     Raises:
@@ -112,17 +112,19 @@ def keep_house(
         _serving(name, options, device=device, budget=budget, catalog=catalog)
         for name in options.models or catalog.served
     )
-    resident = any(s.texts is not None and s.texts.plan is TextPlan.RESIDENT for s in servings)
+    resident = any(
+        s.texts is not None and s.texts.plan is EncoderPlacement.RESIDENT for s in servings
+    )
     _check_room(servings, device=device, budget=budget)
     encoders = sum(s.texts.weights for s in servings if resident and s.texts)
     surplus = max((size for s in servings for size in s.surplus.values()), default=0)
     every = sum(sum(serving.weights.values()) for serving in servings)
     motion = max((_motion(serving) for serving in servings), default=0)
     together = every + motion + encoders <= budget
-    return Household(servings, together=together, resident=resident, kept=encoders + surplus)
+    return ServingPlan(servings, together=together, resident=resident, kept=encoders + surplus)
 
 
-def _check_room(servings: Sequence[Serving], *, device: Device, budget: int) -> None:
+def _check_room(servings: Sequence[ModelPlan], *, device: Device, budget: int) -> None:
     """Refuse a network that does not fit at all: it would fail at the first load."""
     for serving in servings:
         for mode, weights in serving.weights.items():
@@ -138,7 +140,7 @@ def _check_room(servings: Sequence[Serving], *, device: Device, budget: int) -> 
 
 def _serving(
     name: str, options: WorkerOptions, *, device: Device, budget: int, catalog: Catalog
-) -> Serving:
+) -> ModelPlan:
     entry = catalog.entry(name)
     dtype = choose(options.dtype, device_kind=device.kind, capability=device.capability, model=name)
     revisions = {mode: entry.revisions[mode] for mode in options.modes if mode in entry.revisions}
@@ -148,9 +150,9 @@ def _serving(
     if model is not None and model.text is not None and options.quantise is not None:
         revisions = {mode: f"{each}+{options.quantise}" for mode, each in revisions.items()}
     if model is None:
-        return Serving(name, dtype, {}, revisions, {}, {}, None)
+        return ModelPlan(name, dtype, {}, revisions, {}, {}, None)
     weights = {mode: model.modes[mode].numbers * WIDTH[dtype] + WORKSPACE for mode in revisions}
-    return Serving(
+    return ModelPlan(
         model=name,
         dtype=dtype,
         folders={mode: model.modes[mode].folder for mode in revisions},
@@ -170,7 +172,7 @@ def _texts(
     *,
     device: Device,
     budget: int,
-) -> Texts:
+) -> EncoderPlan:
     text = model.text
     if text is None:
         raise SettingsError(
@@ -193,7 +195,7 @@ def _texts(
     plan = choose_plan(needs, budget, asked=options.text_plan, able=_encodes(device))
     if plan.encodes:
         check_libraries(model.name, options.quantise, device)
-    return Texts(
+    return EncoderPlan(
         plan=plan,
         revision=revision,
         folder=text.folder,
@@ -232,6 +234,6 @@ def _encoder_bytes(text: InstalledText, quantise: str | None) -> int:
     return round(text.qwen_bytes * share) + text.clip_bytes
 
 
-def _motion(serving: Serving) -> int:
+def _motion(serving: ModelPlan) -> int:
     profiles = model_entry(serving.model).profiles
     return max((profiles[mode].motion(DEFAULT_FRAMES) for mode in serving.weights), default=0)

@@ -18,12 +18,12 @@ from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store
 from worker.options import WorkerOptions
-from worker.supervision.supervisor import Crew, Fallen, tail
+from worker.supervision.supervisor import Exit, Supervisor, tail
 
 log = logging.getLogger(__name__)
 
 
-class Station:
+class Node:
     """The embedded server (if no broker is configured), the crew, and a reconciler.
 
     Its owner calls `look` about once a second. Entering starts, leaving drains and stops.
@@ -54,14 +54,14 @@ class Station:
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         home = {"HYMO_HOME": str(settings.home)}
         logs = settings.home / "logs"
-        self._crew = Crew(workers=workers, environ={**environ, **home}, logs=logs)
+        self._crew = Supervisor(workers=workers, environ={**environ, **home}, logs=logs)
         self._grace = grace
         self._hurry = hurry
         self._leaving = ExitStack()
         self._reconciled = float("-inf")
 
     @property
-    def crew(self) -> Crew:
+    def crew(self) -> Supervisor:
         """The worker processes."""
         return self._crew
 
@@ -93,7 +93,7 @@ class Station:
             if not drained and not self._hurry():
                 log.warning("workers did not drain within %g s: ended", self._grace)
 
-    def look(self) -> list[Fallen]:
+    def look(self) -> list[Exit]:
         """One turn: restart what fell, reconcile when due; the workers that fell."""
         if self._broker is not None and self._broker.ensure():
             log.warning("the embedded server was gone: started again")
@@ -134,7 +134,7 @@ class Station:
             fault = f"worker process {one.pid} ended with code {one.code}"
             self._take_back(one, None if one.pid in asked else fault)
 
-    def _take_back(self, fallen: Fallen, story: str | None) -> None:
+    def _take_back(self, fallen: Exit, story: str | None) -> None:
         """End the leases of a process that is gone, rather than wait until they run out."""
         try:
             workers = self._store.workers.of_process(

@@ -12,7 +12,7 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL = 0.05
 
 
-class Stop:
+class StopSignals:
     """Counts SIGINT, SIGTERM and SIGHUP while it is entered; nothing else happens in the handler,
     so that none can come at a wrong moment. Whoever works looks here.
 

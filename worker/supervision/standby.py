@@ -8,15 +8,15 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from worker.errors import AlreadyUpError, CrewFallenError
+from worker.errors import AlreadyUpError, WorkersExitedError
 from worker.locks import HomeLock
-from worker.supervision.node import Station
+from worker.supervision.node import Node
 
 #: Seconds between two tries to get a home that another process has.
 RETRY = 1.0
 
 
-class Tenant:
+class Standby:
     """Sees that a home's jobs are worked on: by whoever has the home, or else by itself.
 
     Its owner calls `look` about once a second. Leaving drains and stops what is its own.
@@ -28,14 +28,14 @@ class Tenant:
     """
 
     def __init__(
-        self, *, lock: HomeLock, station: Callable[[], Station], say: Callable[[str], None]
+        self, *, lock: HomeLock, node: Callable[[], Node], say: Callable[[str], None]
     ) -> None:
         self._lock = lock
-        self._make = station
+        self._make = node
         self._say = say
         self._leaving = ExitStack()
         self._tried = float("-inf")
-        self.station: Station | None = None
+        self.node: Node | None = None
         self.owner: str | None = None
 
     def __enter__(self) -> Self:
@@ -52,7 +52,7 @@ class Tenant:
         trace: TracebackType | None,
     ) -> None:
         self._leaving.close()
-        self.station = None
+        self.node = None
 
     def look(self) -> None:
         """One turn.
@@ -60,10 +60,10 @@ class Tenant:
         Raises:
             CrewFallenError: every worker of ours was given up.
         """
-        if self.station is not None:
-            fallen = self.station.look()
-            if self.station.crew.hopeless:
-                raise CrewFallenError(fallen[-1].log)
+        if self.node is not None:
+            fallen = self.node.look()
+            if self.node.crew.exhausted:
+                raise WorkersExitedError(fallen[-1].log)
         elif time.monotonic() - self._tried >= RETRY:
             self._try()
 
@@ -82,4 +82,4 @@ class Tenant:
         if self.owner is not None:
             self._say(f"process {self.owner} is done here: workers of our own go on")
             self.owner = None
-        self.station = self._leaving.enter_context(self._make())
+        self.node = self._leaving.enter_context(self._make())

@@ -26,7 +26,7 @@ TEXTS = (
 )
 
 
-class Hope:
+class StuckCheck:
     """Looks now and then whether a batch can go on.
 
     Args:

@@ -33,7 +33,7 @@ USAGE = 2
 
 
 @dataclass
-class Member:
+class Child:
     """One worker process and its history."""
 
     options: WorkerOptions
@@ -49,7 +49,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Fallen:
+class Exit:
     """A worker process that ended otherwise than in order.
 
     Attributes:
@@ -69,7 +69,7 @@ class Fallen:
 
 
 @dataclass
-class Crew:
+class Supervisor:
     """Keeps one process a plan running.
 
     Args:
@@ -81,14 +81,14 @@ class Crew:
     workers: Sequence[WorkerOptions]
     environ: Mapping[str, str]
     logs: Path
-    _members: list[Member] = field(default_factory=list)
+    _members: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
         """Start every worker."""
         self.logs.mkdir(parents=True, exist_ok=True)
         for options in self.workers:
             name = options.name or options.device.replace(":", "")
-            member = Member(options=options, log=self.logs / f"worker-{name}.log")
+            member = Child(options=options, log=self.logs / f"worker-{name}.log")
             self._members.append(member)
             self._spawn(member)
 
@@ -98,11 +98,11 @@ class Crew:
         return [m.process.pid for m in self._members if m.process and m.process.poll() is None]
 
     @property
-    def hopeless(self) -> bool:
+    def exhausted(self) -> bool:
         """Whether every worker was given up."""
         return all(member.given_up for member in self._members)
 
-    def look(self) -> list[Fallen]:
+    def look(self) -> list[Exit]:
         """Restart who is due; who fell since the last look."""
         fallen = []
         for member in self._members:
@@ -115,7 +115,7 @@ class Crew:
                 continue
             code = member.process.poll()
             if code is not None:
-                fallen.append(self._bury(member, member.process, code))
+                fallen.append(self._reap(member, member.process, code))
         return fallen
 
     def drain(
@@ -136,7 +136,7 @@ class Crew:
             time.sleep(POLL)
         return True
 
-    def kill(self) -> list[Fallen]:
+    def kill(self) -> list[Exit]:
         """End now who has not ended; who did not end in order. Nothing is restarted."""
         fallen = []
         for member in self._members:
@@ -151,7 +151,7 @@ class Crew:
                 fallen.append(_fallen(member, process, code))
         return fallen
 
-    def _spawn(self, member: Member) -> None:
+    def _spawn(self, member: Child) -> None:
         member.file = member.log.open("ab")
         member.process = subprocess.Popen(
             command(member.options, parent=os.getpid()),
@@ -164,7 +164,7 @@ class Crew:
         )
         member.started = time.monotonic()
 
-    def _bury(self, member: Member, process: subprocess.Popen[bytes], code: int) -> Fallen:
+    def _reap(self, member: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
         self._close(member)
         if time.monotonic() - member.started > STEADY:
             member.pause = FIRST_PAUSE
@@ -176,15 +176,15 @@ class Crew:
         member.given_up = code == USAGE or member.falls >= PATIENCE
         return _fallen(member, process, code)
 
-    def _close(self, member: Member) -> None:
+    def _close(self, member: Child) -> None:
         member.process = None
         if member.file is not None:
             member.file.close()
             member.file = None
 
 
-def _fallen(member: Member, process: subprocess.Popen[bytes], code: int) -> Fallen:
-    return Fallen(
+def _fallen(member: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
+    return Exit(
         name=member.options.name or member.options.device,
         pid=process.pid,
         code=code,

@@ -14,13 +14,13 @@ from jobs.cli.render.text import clean
 from jobs.domain.states import State
 
 if TYPE_CHECKING:
-    from jobs.monitoring.progress import BatchProgress, Snapshot
+    from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
 
 #: Seconds between two looks, and between two lines where stderr is no terminal.
 LOOK = 0.5
 LINE = 5.0
 
-Show = Callable[["Snapshot"], None]
+Show = Callable[["ProgressSnapshot"], None]
 
 
 def follow(
@@ -30,7 +30,7 @@ def follow(
     meanwhile: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Snapshot:
+) -> ProgressSnapshot:
     """Show a batch's progress until nothing is left to do, or `timeout` seconds passed.
 
     Args:
@@ -50,7 +50,7 @@ def follow(
             sleep(LOOK)
 
 
-def line(snapshot: Snapshot) -> str:
+def line(snapshot: ProgressSnapshot) -> str:
     """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, then why nothing moves, if so."""
     rate = f"{snapshot.rate:.1f}/s" if snapshot.rate else "–/s"
     states = " · ".join(
@@ -80,7 +80,7 @@ def display(name: str, clock: Callable[[], float]) -> Iterator[Show]:
         return
     due = clock()
 
-    def plain(snapshot: Snapshot) -> None:
+    def plain(snapshot: ProgressSnapshot) -> None:
         nonlocal due
         if clock() >= due or snapshot.finished:
             due = clock() + LINE
@@ -99,7 +99,7 @@ def _bar(name: str) -> Iterator[Show]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(name, total=None, line="")
 
-        def show(snapshot: Snapshot) -> None:
+        def show(snapshot: ProgressSnapshot) -> None:
             text = line(snapshot)
             bar.update(task, total=snapshot.total, completed=snapshot.done, line=text)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jobs.promptfile.source import Source
     from jobs.settings import Settings
     from jobs.submission.result import SubmitResult
-    from jobs.submission.router import Plan, PlannedClass
+    from jobs.submission.router import PlannedClass, SubmitPlan
     from jobs.submission.submitter import Progress
 
 #: Seconds between two lines of progress on a terminal, and elsewhere.
@@ -75,7 +75,7 @@ def print_result(
     _note_delivery(result, settings)
 
 
-def print_plan(plan: Plan, source: Source, *, as_json: bool) -> None:
+def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
     """The classes on stdout, what a person should know beside them on stderr."""
     if as_json:
         print_json(plan_document(plan))

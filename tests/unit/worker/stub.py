@@ -19,11 +19,11 @@ from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
 from jobs.store.store import Store
-from worker.engine.pool import Garage, Stall
-from worker.execution.database_retry import Outage
+from worker.engine.pool import ModelPool, Slot
+from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
-from worker.execution.progress_stamp import Stamp
-from worker.loop import Shift
+from worker.execution.progress_stamp import ProgressStamp
+from worker.loop import WorkLoop
 
 if TYPE_CHECKING:
     from tests.conftest import Ticker
@@ -118,7 +118,7 @@ class Bench:
             home=self.folder, output=self.folder / "out", database_url="", pack=8
         )
         self.worker_id = self.register()
-        self.stamp = Stamp(self.clock)
+        self.stamp = ProgressStamp(self.clock)
         self.keeper = self.keep(self.settings)
 
     def register(self) -> int:
@@ -149,22 +149,22 @@ class Bench:
 
         return load
 
-    def shift(self, *, settings: Settings | None = None, load: float = 0.0) -> Shift:
+    def shift(self, *, settings: Settings | None = None, load: float = 0.0) -> WorkLoop:
         """The worker's shift."""
         key = ("null", "full")
-        return Shift(
+        return WorkLoop(
             store=self.store,
             worker_id=self.worker_id,
             offer=self.offer,
-            garage=Garage(
-                engines={key: Stall(self.loaded(load))},
+            pool=ModelPool(
+                engines={key: Slot(self.loaded(load))},
                 budget=self.offer.memory_bytes,
                 clock=self.clock,
             ),
             keeper=self.keeper,
             stamp=self.stamp,
             settings=settings or self.settings,
-            outage=Outage(longest=60, clock=self.clock, sleep=self.clock.tick),
+            outage=DatabaseRetry(longest=60, clock=self.clock, sleep=self.clock.tick),
             draining=self.draining,
             device_pack=8,
             clock=self.clock,

@@ -264,5 +264,5 @@ def test_nothing_is_held_between_packs(bench: Bench) -> None:
 
 def test_an_idle_worker_finds_jobs_whose_message_is_gone(bench: Bench) -> None:
     bench.insert(*"abc")
-    assert bench.shift().look_around() == 3
-    assert bench.shift().look_around() == 0
+    assert bench.shift().poll() == 3
+    assert bench.shift().poll() == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.artifacts.reuse import Shelf, lost, reusable
+from jobs.artifacts.reuse import ReusedFiles, lost, reusable
 from jobs.artifacts.temporary import link_path, list_parts
 from jobs.domain.batches import Artifact, NewJob
 from jobs.domain.spec import JobSpec
@@ -100,7 +100,7 @@ def test_a_shelf_is_empty_afterwards_whatever_became_of_its_files(
     made: tuple[Artifact, Artifact], tmp_path: Path
 ) -> None:
     folder = tmp_path / "batch"
-    shelf = Shelf(folder)
+    shelf = ReusedFiles(folder)
     taken = {name: shelf.take(spec(name), made) for name in ("a", "b")}
     assert len(list_parts(folder)) == 4
     assert {path.name for path in folder.iterdir() if path.name[0] != "."} == set()
@@ -113,7 +113,7 @@ def test_a_shelf_is_empty_afterwards_whatever_became_of_its_files(
     assert all(Path(mine.path).samefile(old.path) for mine, old in pairs)
     # Once more, as after a submit that was killed between the files and the rows: renaming one
     # link over another of the same file does nothing.
-    again = Shelf(folder)
+    again = ReusedFiles(folder)
     again.take(spec("a"), made)
     again.place([job])
     again.clear()
@@ -130,7 +130,7 @@ def test_a_file_under_the_temporary_name_is_never_written_to(
     monkeypatch.setattr("jobs.artifacts.temporary.time.time", lambda: 1.0)
     monkeypatch.setattr("jobs.artifacts.temporary._token", lambda: "host-1-0")
     os.link(bvh.path, link_path(folder / "a_s7.npz"))
-    assert Shelf(folder).take(spec("a"), [npz]) is None
+    assert ReusedFiles(folder).take(spec("a"), [npz]) is None
     assert not lost([bvh])
 
 
@@ -140,7 +140,7 @@ def test_a_symbolic_link_is_copied_not_linked(
     npz, _ = made
     symbol = tmp_path / "symbol.npz"
     symbol.symlink_to(npz.path)
-    shelf = Shelf(tmp_path / "batch")
+    shelf = ReusedFiles(tmp_path / "batch")
     shelf.take(spec("a"), [replace(npz, path=str(symbol))])
     (part,) = list_parts(tmp_path / "batch")
     assert not part.is_symlink()

@@ -22,7 +22,7 @@ from jobs.rewriting.answer import Answer
 from jobs.rewriting.asker import Breaker
 from jobs.rewriting.cache import AnswerCache
 from jobs.rewriting.errors import RewriteError
-from jobs.rewriting.report import Outcome
+from jobs.rewriting.report import RewriteOutcome
 from jobs.rewriting.rewriting import Rewriting
 from jobs.rewriting.wish import Wish
 
@@ -101,7 +101,7 @@ def test_the_answer_is_sampled_and_the_row_remembers_what_it_said(make: Make) ->
     assert (row.spec.original_prompt, row.spec.rewrite) == ("läuft", "rewritten")
     assert (row.raw, row.timed, row.seeds) == (before.raw, True, 1)
     report = rewriting.report()
-    assert (report.asked, report.rows, report.reasons) == (1, {Outcome.REWRITTEN: 1}, {})
+    assert (report.asked, report.rows, report.reasons) == (1, {RewriteOutcome.REWRITTEN: 1}, {})
 
 
 def test_the_identity_of_the_row_is_what_it_asked_and_that_of_the_motion_what_is_sampled(
@@ -147,7 +147,7 @@ def test_a_length_out_of_range_is_named_and_not_used(make: Make) -> None:
     row = only(rewriting.rows(rows("walks")))
     assert (row.spec.prompt, row.spec.frames) == ("A person walks.", 100)
     assert row.spec.rewrite == "own_length: an estimate of 40 s is out of range (0.67 to 12 s)"
-    assert rewriting.report().rows == {Outcome.OWN_LENGTH: 1}
+    assert rewriting.report().rows == {RewriteOutcome.OWN_LENGTH: 1}
     bad = next(make(oracle, wish=BOTH, require=True).rows(rows("walks")))
     assert isinstance(bad, BadRow)
     assert "40 s is out of range" in bad.problems[0].reason
@@ -158,7 +158,7 @@ def test_a_prompt_without_an_answer_stays_as_it_is_and_says_why(make: Make) -> N
     walks, jumps = rewriting.rows(rows("walks", "jumps"))
     assert (jumps.spec.prompt, jumps.spec.rewrite) == ("jumps", "failed: HTTP 500")
     report = rewriting.report()
-    assert report.rows == {Outcome.REWRITTEN: 1, Outcome.FAILED: 1}
+    assert report.rows == {RewriteOutcome.REWRITTEN: 1, RewriteOutcome.FAILED: 1}
     assert report.reasons == {"HTTP 500": 1}
     assert walks.spec.rewrite == "rewritten"
 
@@ -271,7 +271,7 @@ def test_a_dry_run_uses_what_is_kept_and_asks_nothing(make: Make) -> None:
     walks, jumps = dry.rows(rows("walks", "jumps"))
     assert walks.spec.prompt == "A person walks."
     assert (jumps.spec.prompt, jumps.spec.origin) == ("jumps", None)
-    assert dry.report().rows == {Outcome.REWRITTEN: 1, Outcome.UNASKED: 1}
+    assert dry.report().rows == {RewriteOutcome.REWRITTEN: 1, RewriteOutcome.UNASKED: 1}
 
 
 def test_what_was_answered_is_kept_although_nobody_waited_for_it(make: Make) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from worker.device import discovery
 from worker.device.discovery import Device, cores_of, cpu_device, find_device, parse_cores
-from worker.errors import DeviceError
+from worker.errors import DeviceChoiceError
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_devices_are_found_by_name_or_number(asked: str, found: str) -> None:
 @pytest.mark.usefixtures("two_gpus")
 @pytest.mark.parametrize("asked", ["cuda:2", "2", "tpu", "", "-1", "cuda:", "٣"])
 def test_a_device_that_is_not_there_names_those_that_are(asked: str) -> None:
-    with pytest.raises(DeviceError, match="this machine has cuda:0, cuda:1, cpu; choose one"):
+    with pytest.raises(DeviceChoiceError, match="this machine has cuda:0, cuda:1, cpu; choose one"):
         find_device(asked)
 
 

@@ -11,14 +11,14 @@ import pytest
 from jobs.domain.routing import TextDemand
 from jobs.settings import Settings
 from tests.unit.worker.stub import Bench
-from worker.encoding.policy import Turns
-from worker.encoding.scheduler import Scribe
-from worker.engine.pool import Garage, Stall
-from worker.engine.texts import Texts
+from worker.encoding.policy import EncodingPolicy
+from worker.encoding.scheduler import EncodingScheduler
+from worker.engine.pool import ModelPool, Slot
+from worker.engine.texts import PromptFeatures
 from worker.errors import UnencodedError
-from worker.execution.database_retry import Outage
-from worker.loop import Shift
-from worker.planning.encoder_placement import TextPlan
+from worker.execution.database_retry import DatabaseRetry
+from worker.loop import WorkLoop
+from worker.planning.encoder_placement import EncoderPlacement
 
 DEMAND = TextDemand(gib=20, revision="te-1")
 
@@ -28,12 +28,12 @@ class Desk:
     """A worker that encodes: its embeddings, its encoder, and how often what was loaded."""
 
     bench: Bench
-    plan: TextPlan = TextPlan.STAGED
+    plan: EncoderPlacement = EncoderPlacement.STAGED
     kept: dict[str, str] = field(default_factory=dict)
     encoded: list[list[str]] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     sabotage: Callable[[Sequence[str]], None] = lambda _: None
-    turns: Turns = field(default_factory=Turns)
+    turns: EncodingPolicy = field(default_factory=EncodingPolicy)
     settings: Settings | None = None
 
     def has(self, prompt: str) -> bool:
@@ -59,32 +59,32 @@ class Desk:
     def close(self, *, give_back: bool = True) -> None:
         pass
 
-    def shift(self) -> Shift:
+    def shift(self) -> WorkLoop:
         """A shift whose engine finds its texts here."""
         bench = self.bench
-        garage = Garage(
-            engines={("null", "full"): Stall(self._engine)},
-            encoders={"null": Stall(self._encoder)},
+        pool = ModelPool(
+            engines={("null", "full"): Slot(self._engine)},
+            encoders={"null": Slot(self._encoder)},
             budget=bench.offer.memory_bytes,
-            resident=self.plan is TextPlan.RESIDENT,
+            resident=self.plan is EncoderPlacement.RESIDENT,
             clock=bench.clock,
         )
-        texts = Texts(store=self, plan=self.plan, encoder=lambda: garage.encoder("null"))
+        texts = PromptFeatures(store=self, plan=self.plan, encoder=lambda: pool.encoder("null"))
         shared = {
             "store": bench.store, "worker_id": bench.worker_id, "offer": bench.offer,
-            "garage": garage, "keeper": bench.keeper, "stamp": bench.stamp,
+            "pool": pool, "keeper": bench.keeper, "stamp": bench.stamp,
             "settings": self.settings or bench.settings,
-            "outage": Outage(longest=60, clock=bench.clock, sleep=bench.clock.tick),
+            "outage": DatabaseRetry(longest=60, clock=bench.clock, sleep=bench.clock.tick),
             "clock": bench.clock,
         }  # fmt: skip
-        scribe = Scribe(
+        scribe = EncodingScheduler(
             texts={"null": (texts, DEMAND)},
             stopping=bench.draining.is_set,
             turns=self.turns,
             **shared,
         )
         bench.engine.encode = self._find(texts)  # type: ignore[method-assign]  # for this test alone
-        return Shift(draining=bench.draining, device_pack=8, scribe=scribe, **shared)
+        return WorkLoop(draining=bench.draining, device_pack=8, scribe=scribe, **shared)
 
     def _engine(self) -> Any:
         self.loads.append("engine")
@@ -95,7 +95,7 @@ class Desk:
         self.bench.clock.tick(5)
         return self
 
-    def _find(self, texts: Texts) -> Callable[..., Any]:
+    def _find(self, texts: PromptFeatures) -> Callable[..., Any]:
         def encode(claims: Sequence[Any]) -> list[Any]:
             self.bench.engine.packs.append([claim.custom_id for claim in claims])
             return [found.text for found in texts.find([claim.prompt for claim in claims])]
@@ -138,7 +138,7 @@ def test_staged_everything_is_encoded_ahead_and_each_model_loaded_once(desk: Des
 def test_a_prompt_is_encoded_once_whatever_its_seeds(desk: Desk) -> None:
     for seed in range(4):
         desk.bench.insert("a", "b", seed=seed)
-    assert desk.shift().look_around() == 8
+    assert desk.shift().poll() == 8
     assert desk.encoded == [["prompt a", "prompt b"]]
     rows = desk.bench.rows("SELECT mode, outcome, embedding, loads FROM attempts ORDER BY id")
     made = [row for row in rows if row["mode"] == "encode"]
@@ -148,25 +148,27 @@ def test_a_prompt_is_encoded_once_whatever_its_seeds(desk: Desk) -> None:
 
 def test_the_first_pack_goes_back_without_an_attempt_that_counts(desk: Desk) -> None:
     desk.bench.insert("a", limit=1)
-    desk.shift().look_around()
+    desk.shift().poll()
     assert desk.tries("a") == [("full", "released"), ("encode", "encoded"), ("full", "succeeded")]
 
 
-@pytest.mark.parametrize("plan", [TextPlan.REMOTE, TextPlan.CACHED])
-def test_where_nothing_is_encoded_jobs_wait_for_somebody_else(desk: Desk, plan: TextPlan) -> None:
+@pytest.mark.parametrize("plan", [EncoderPlacement.REMOTE, EncoderPlacement.CACHED])
+def test_where_nothing_is_encoded_jobs_wait_for_somebody_else(
+    desk: Desk, plan: EncoderPlacement
+) -> None:
     desk.plan = plan
     desk.kept["prompt b"] = "text of prompt b"
     desk.bench.insert(*"abc")
-    assert desk.shift().look_around() == 1
+    assert desk.shift().poll() == 1
     assert desk.bench.states() == {"a": "queued", "b": "succeeded", "c": "queued"}
     assert desk.waiting() == {"a", "c"}
     assert desk.encoded == []
     assert desk.bench.store.delivery.waiting() == {"hymo.encode.20": 2}
     # Another worker, on a larger card, encodes them; then they are sampled here.
-    other = replace(desk, plan=TextPlan.STAGED)
+    other = replace(desk, plan=EncoderPlacement.STAGED)
     other.bench.engine = replace(desk.bench.engine)
     other.bench.offer = replace(desk.bench.offer, modes=())
-    other.shift().look_around()
+    other.shift().poll()
     assert desk.waiting() == set()
     assert desk.bench.store.delivery.waiting() == {"hymo.full.24": 2}
 
@@ -179,17 +181,17 @@ def test_jobs_that_wait_for_an_encoder_nobody_has_go_on(desk: Desk, there: bool)
         desk.bench.offer = replace(desk.bench.offer, encoders={"null": "te-old"})
         desk.bench.register()
     shift = desk.shift()
-    shift.look_around()
-    shift.look_around()
+    shift.poll()
+    shift.poll()
     wanted = "queued" if there else "succeeded"
     assert desk.bench.states() == {"a": wanted, "b": wanted}
 
 
 def test_a_resident_encoder_encodes_the_pack_itself_and_for_others(desk: Desk) -> None:
-    desk.plan = TextPlan.RESIDENT
+    desk.plan = EncoderPlacement.RESIDENT
     numbers = desk.bench.insert(*"abcd")
     desk.bench.store.encoding.park([numbers["c"], numbers["d"]], DEMAND)
-    assert desk.shift().look_around() == 4
+    assert desk.shift().poll() == 4
     assert desk.tries("a") == [("full", "succeeded")]
     assert desk.tries("c") == [("encode", "encoded"), ("full", "succeeded")]
     assert desk.loads == ["engine", "encoder"]
@@ -199,7 +201,7 @@ def test_what_is_encoded_already_is_sent_on_without_the_encoder(desk: Desk) -> N
     numbers = desk.bench.insert(*"ab")
     desk.bench.store.encoding.park(list(numbers.values()), DEMAND)
     desk.kept |= {"prompt a": "text", "prompt b": "text"}
-    assert desk.shift().look_around() == 2
+    assert desk.shift().poll() == 2
     assert desk.loads == ["engine"]
     assert desk.tries("a") == [("full", "succeeded")]
 
@@ -215,7 +217,7 @@ def test_a_text_that_vanishes_before_the_pack_waits_again(desk: Desk) -> None:
         return real(prompt)
 
     desk.get = get  # type: ignore[method-assign]  # for this test alone
-    assert desk.shift().look_around() == 3  # b was begun twice
+    assert desk.shift().poll() == 3  # b was begun twice
     assert desk.bench.states() == {"a": "succeeded", "b": "succeeded"}
     assert desk.encoded == [["prompt b"]]
 
@@ -227,7 +229,7 @@ def test_a_bad_text_fails_alone(desk: Desk) -> None:
 
     desk.sabotage = sabotage
     desk.bench.insert(*"abcd", limit=1)
-    desk.shift().look_around()
+    desk.shift().poll()
     states = desk.bench.states()
     assert states == {"a": "succeeded", "b": "succeeded", "c": "failed", "d": "succeeded"}
     assert "poison" in desk.bench.job("c")["error"]
@@ -237,16 +239,16 @@ def test_a_bad_text_fails_alone(desk: Desk) -> None:
 def test_texts_that_cannot_be_kept_fail_and_say_why(desk: Desk) -> None:
     desk.problem = "/e: No space left on device"
     desk.bench.insert("a", limit=1)
-    desk.shift().look_around()
+    desk.shift().poll()
     assert desk.bench.states() == {"a": "failed"}
     assert "No space left on device; make room there" in desk.bench.job("a")["error"]
 
 
 def test_a_resident_worker_goes_on_without_keeping_texts(desk: Desk) -> None:
-    desk.plan = TextPlan.RESIDENT
+    desk.plan = EncoderPlacement.RESIDENT
     desk.problem = "/e: No space left on device"
     desk.bench.insert("a", limit=1)
-    desk.shift().look_around()
+    desk.shift().poll()
     assert desk.bench.states() == {"a": "succeeded"}
 
 
@@ -262,7 +264,7 @@ def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(des
         raise OSError("no such file: model.safetensors")
 
     desk._encoder = load  # type: ignore[method-assign]  # for this test alone
-    desk.shift().look_around()
+    desk.shift().poll()
     assert desk.loads.count("encoder") == 1
     assert desk.bench.job("b")["state"] == "succeeded"
     assert len(desk.waiting()) == 70
@@ -273,7 +275,7 @@ def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(des
 def test_draining_ends_before_the_next_round(desk: Desk) -> None:
     desk.bench.insert(*[f"j{i:03}" for i in range(150)])
     desk.sabotage = lambda _: desk.bench.draining.set()
-    desk.shift().look_around()
+    desk.shift().poll()
     assert [len(batch) for batch in desk.encoded] == [64]
     assert len(desk.waiting()) == 150 - 64
     assert {row["outcome"] for row in desk.bench.rows("SELECT * FROM attempts")} == {
@@ -290,7 +292,7 @@ def test_a_lease_lost_while_encoding_changes_nothing(desk: Desk) -> None:
             desk.bench.store.leases.expire(backoff=lambda _: 0)
 
     desk.sabotage = lose
-    desk.shift().look_around()
+    desk.shift().poll()
     assert desk.bench.states() == {"a": "succeeded"}
     assert desk.tries("a") == [
         ("full", "released"), ("encode", "failed"), ("full", "succeeded"),
@@ -301,7 +303,7 @@ def test_texts_that_trickle_in_do_not_make_the_models_change_places(desk: Desk) 
     shift = desk.shift()
     for number in range(20):
         desk.bench.insert(f"j{number:02}")
-        shift.look_around()
+        shift.poll()
         desk.bench.clock.tick(10)
     # 20 jobs in 200 s: a turn each 30 s at the most, not one a job.
     assert desk.loads.count("encoder") <= 200 / 30 + 1
@@ -321,11 +323,11 @@ def test_texts_that_trickle_in_do_not_make_the_models_change_places(desk: Desk) 
     ],
 )
 def test_turns(waiting: int, waited: float, since: float, idle: bool, due: bool) -> None:
-    assert Turns().due(waiting, waited=waited, since=since, idle=idle) is due
+    assert EncodingPolicy().due(waiting, waited=waited, since=since, idle=idle) is due
 
 
 def test_a_pack_of_a_small_card_says_which_texts_it_lacks(desk: Desk) -> None:
-    texts = Texts(store=desk, plan=TextPlan.REMOTE, encoder=lambda: desk)
+    texts = PromptFeatures(store=desk, plan=EncoderPlacement.REMOTE, encoder=lambda: desk)
     desk.kept["a"] = "text"
     with pytest.raises(UnencodedError) as caught:
         texts.find(["a", "b", "a", "c", "b"])

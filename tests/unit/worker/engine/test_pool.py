@@ -9,7 +9,7 @@ import pytest
 
 from jobs.domain.memory import GIB
 from tests.unit.worker.stub import StubEngine
-from worker.engine.pool import Encoder, Garage, Owed, Stall
+from worker.engine.pool import Encoder, LoadCost, ModelPool, Slot
 
 if TYPE_CHECKING:
     from tests.conftest import Ticker
@@ -36,13 +36,13 @@ class Yard:
     engines: list[StubEngine] = field(default_factory=list)
     encoders: list[StubEncoder] = field(default_factory=list)
 
-    def garage(self, *, together: bool, resident: bool) -> Garage:
-        return Garage(
+    def pool(self, *, together: bool, resident: bool) -> ModelPool:
+        return ModelPool(
             engines={
-                ("m", mode): Stall(lambda mode=mode: self.engine(mode), weights=gib * GIB)
+                ("m", mode): Slot(lambda mode=mode: self.engine(mode), weights=gib * GIB)
                 for mode, gib in (("full", 4), ("lite", 2))
             },
-            encoders={"m": Stall(self.encoder, weights=16 * GIB)},
+            encoders={"m": Slot(self.encoder, weights=16 * GIB)},
             budget=24 * GIB,
             together=together,
             resident=resident,
@@ -71,73 +71,73 @@ def yard(clock: Ticker) -> Yard:
 
 
 def test_nothing_is_loaded_before_it_is_wanted_nor_twice(yard: Yard) -> None:
-    garage = yard.garage(together=True, resident=True)
+    pool = yard.pool(together=True, resident=True)
     assert yard.loaded() == []
-    assert garage.served == [("m", "full"), ("m", "lite")]
-    first = garage.engine("m", "lite")
-    assert garage.engine("m", "lite") is first
+    assert pool.served == [("m", "full"), ("m", "lite")]
+    first = pool.engine("m", "lite")
+    assert pool.engine("m", "lite") is first
     assert yard.loaded() == ["lite"]
 
 
 def test_resident_everything_stays(yard: Yard) -> None:
-    garage = yard.garage(together=True, resident=True)
+    pool = yard.pool(together=True, resident=True)
     for _ in range(3):
-        garage.engine("m", "full")
-        garage.encoder("m")
-        garage.engine("m", "lite")
+        pool.engine("m", "full")
+        pool.encoder("m")
+        pool.engine("m", "lite")
     assert yard.loaded() == ["full", "lite", "encoder"]
     assert len(yard.engines) + len(yard.encoders) == 3
 
 
 def test_staged_the_encoder_and_the_engines_take_turns(yard: Yard) -> None:
-    garage = yard.garage(together=True, resident=False)
-    garage.engine("m", "full")
-    garage.engine("m", "lite")
+    pool = yard.pool(together=True, resident=False)
+    pool.engine("m", "full")
+    pool.engine("m", "lite")
     assert yard.loaded() == ["full", "lite"]
-    garage.encoder("m")
+    pool.encoder("m")
     assert yard.loaded() == ["encoder"]
-    garage.engine("m", "lite")
+    pool.engine("m", "lite")
     assert yard.loaded() == ["lite"]
 
 
 def test_in_a_small_room_engines_take_turns_too(yard: Yard) -> None:
-    garage = yard.garage(together=False, resident=False)
-    garage.engine("m", "full")
-    garage.engine("m", "lite")
+    pool = yard.pool(together=False, resident=False)
+    pool.engine("m", "full")
+    pool.engine("m", "lite")
     assert yard.loaded() == ["lite"]
 
 
 def test_room_is_what_those_that_stay_leave(yard: Yard) -> None:
-    assert yard.garage(together=True, resident=True).room("m", "full") == (24 - 2 - 16) * GIB
-    assert yard.garage(together=True, resident=False).room("m", "full") == (24 - 2) * GIB
-    assert yard.garage(together=True, resident=False).room("m", "lite") == (24 - 4) * GIB
-    assert yard.garage(together=False, resident=False).room("m", "full") == 24 * GIB
+    assert yard.pool(together=True, resident=True).room("m", "full") == (24 - 2 - 16) * GIB
+    assert yard.pool(together=True, resident=False).room("m", "full") == (24 - 2) * GIB
+    assert yard.pool(together=True, resident=False).room("m", "lite") == (24 - 4) * GIB
+    assert yard.pool(together=False, resident=False).room("m", "full") == 24 * GIB
 
 
 def test_every_load_is_owed_once(yard: Yard) -> None:
-    garage = yard.garage(together=True, resident=False)
-    assert garage.owed("m", "full") == Owed()
-    garage.engine("m", "full")
-    garage.encoder("m")
-    garage.engine("m", "full")
-    assert garage.owed("m", "full") == Owed(4.0, 2)
-    assert garage.owed("m", "full") == Owed()
-    assert garage.owed_encoding("m") == Owed(5.0, 1)
-    assert garage.owed_encoding("m") == Owed()
+    pool = yard.pool(together=True, resident=False)
+    assert pool.owed("m", "full") == LoadCost()
+    pool.engine("m", "full")
+    pool.encoder("m")
+    pool.engine("m", "full")
+    assert pool.owed("m", "full") == LoadCost(4.0, 2)
+    assert pool.owed("m", "full") == LoadCost()
+    assert pool.owed_encoding("m") == LoadCost(5.0, 1)
+    assert pool.owed_encoding("m") == LoadCost()
 
 
 def test_an_encoder_that_stays_is_booked_with_the_first_pack(yard: Yard) -> None:
-    garage = yard.garage(together=True, resident=True)
-    assert garage.encoding == ["m"]
-    garage.encoder("m")
-    garage.engine("m", "full")
-    assert garage.owed("m", "full") == Owed(7.0, 2)
-    assert yard.garage(together=True, resident=False).encoding == []
+    pool = yard.pool(together=True, resident=True)
+    assert pool.encoding == ["m"]
+    pool.encoder("m")
+    pool.engine("m", "full")
+    assert pool.owed("m", "full") == LoadCost(7.0, 2)
+    assert yard.pool(together=True, resident=False).encoding == []
 
 
 def test_closing_closes_everything(yard: Yard) -> None:
-    garage = yard.garage(together=True, resident=True)
-    garage.engine("m", "full")
-    garage.encoder("m")
-    garage.close()
+    pool = yard.pool(together=True, resident=True)
+    pool.engine("m", "full")
+    pool.encoder("m")
+    pool.close()
     assert yard.loaded() == []

@@ -14,7 +14,7 @@ from hymotion.errors import ConfigError, NumericsError, RequestError
 from jobs.domain.attempts import Claim, Timings
 from jobs.domain.states import Failure
 from worker.errors import BrokenError, NotFiniteError, WorkerError
-from worker.execution.failures import TAIL, Problem, classify, describe, problem
+from worker.execution.failures import TAIL, Diagnosis, classify, describe, diagnose
 from worker.execution.save import SaveError
 
 
@@ -42,27 +42,27 @@ def test_a_request_the_model_refuses_is_invalid_and_not_tried_again(
     claim: Callable[..., Claim],
 ) -> None:
     error = RequestError("too long", mend="shorten it", field="frames", value=999)
-    failed = problem(error).failed(claim())
+    failed = diagnose(error).of_job(claim())
     assert failed.failure is Failure.INVALID
     assert not failed.retry
 
 
 def test_numerics_name_the_places(claim: Callable[..., Claim]) -> None:
-    found = problem(numerics(1, 3))
-    assert found.places == problem(NotFiniteError([1, 3])).places == {1, 3}
-    assert found.failed(claim()).retry
-    assert problem(RuntimeError("x")).places == frozenset()
+    found = diagnose(numerics(1, 3))
+    assert found.places == diagnose(NotFiniteError([1, 3])).places == {1, 3}
+    assert found.of_job(claim()).retry
+    assert diagnose(RuntimeError("x")).places == frozenset()
 
 
 def test_out_of_memory_asks_for_the_next_class(claim: Callable[..., Claim]) -> None:
-    found = problem(MemoryError())
-    assert found.failed(claim(gib=24)).gib == 32
-    assert problem(RuntimeError()).failed(claim(gib=24)).gib is None
+    found = diagnose(MemoryError())
+    assert found.of_job(claim(gib=24)).gib == 32
+    assert diagnose(RuntimeError()).of_job(claim(gib=24)).gib is None
 
 
 def test_figures_go_along(claim: Callable[..., Claim]) -> None:
     timings = Timings(encode=1.5)
-    assert Problem(Failure.ERROR, "x").failed(claim(), timings).timings == timings
+    assert Diagnosis(Failure.ERROR, "x").of_job(claim(), timings).timings == timings
 
 
 def test_what_nobody_foresaw_keeps_the_tail_of_its_traceback() -> None:
@@ -88,15 +88,15 @@ def test_no_nul_reaches_sql() -> None:
 
 def test_classifying_never_imports_torch() -> None:
     code = (
-        "import sys; from worker.execution.failures import problem;"
-        "problem(ValueError('x')); problem(MemoryError());"
+        "import sys; from worker.execution.failures import diagnose;"
+        "diagnose(ValueError('x')); diagnose(MemoryError());"
         "sys.exit('torch' in sys.modules or 'hymotion' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_what_breaks_in_float32_is_not_tried_again(claim: Callable[..., Claim]) -> None:
-    found = problem(BrokenError("the velocity broke at step 2", [1]))
+    found = diagnose(BrokenError("the velocity broke at step 2", [1]))
     assert (found.failure, found.places) == (Failure.NUMERICS, {1})
-    assert found.failed(claim()).retry is False
-    assert problem(NotFiniteError([0])).failed(claim()).retry is True
+    assert found.of_job(claim()).retry is False
+    assert diagnose(NotFiniteError([0])).of_job(claim()).retry is True

@@ -12,7 +12,7 @@ from hymotion.errors import NumericsError
 from jobs.domain.attempts import Claim, Features, Quality, Run
 from jobs.domain.states import Failure
 from tests.unit.worker.stub import StubEngine
-from worker.engine.pool import Owed
+from worker.engine.pool import LoadCost
 from worker.errors import NotFiniteError, OutageError, UnencodedError
 from worker.execution.pack import PackRunner, Results
 from worker.execution.save import discard, final_path
@@ -68,7 +68,7 @@ def poison(name: str, error: Exception, phase: str = "encode") -> Callable[..., 
 def test_a_pack_goes_through_once(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
-    results = phases.runner().run(stub, pack("abc"), load=Owed())
+    results = phases.runner().run(stub, pack("abc"), load=LoadCost())
     assert won(results) == "abc"
     assert stub.packs == [["a", "b", "c"]]
     assert phases.steps == [(1, 2), (2, 2)]
@@ -78,7 +78,7 @@ def test_a_pack_goes_through_once(
 def test_shared_phases_are_counted_per_motion(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
-    results = phases.runner().run(stub, pack("abcd"), load=Owed(8.0, 2))
+    results = phases.runner().run(stub, pack("abcd"), load=LoadCost(8.0, 2))
     for win in results.successes:
         timings = win.timings
         assert (timings.load, timings.encode, timings.sample, timings.decode) == (
@@ -95,7 +95,7 @@ def test_shared_phases_are_counted_per_motion(
 def test_loading_is_the_first_jobs_own(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
-    results = phases.runner().run(stub, pack("abc"), load=Owed(8.0, 2))
+    results = phases.runner().run(stub, pack("abc"), load=LoadCost(8.0, 2))
     assert [win.run for win in results.successes] == [
         Run(dtype="float64", loads=2), Run(dtype="float64"), Run(dtype="float64")
     ]  # fmt: skip
@@ -110,7 +110,7 @@ def test_jobs_without_a_text_wait_and_the_others_run(
             raise UnencodedError(places)
 
     stub.sabotage = sabotage
-    results = phases.runner().run(stub, pack("abcd"), load=Owed())
+    results = phases.runner().run(stub, pack("abcd"), load=LoadCost())
     assert [claim.custom_id for claim in results.unencoded] == ["b", "d"]
     assert [win.claim.custom_id for win in results.successes] == ["a", "c"]
     assert results.failures == ()
@@ -123,7 +123,7 @@ def test_a_poison_job_fails_alone(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]], phase: str, bad: str
 ) -> None:
     stub.sabotage = poison(bad, RuntimeError("poison"), phase)
-    results = phases.runner().run(stub, pack("abcdefg"), load=Owed())
+    results = phases.runner().run(stub, pack("abcdefg"), load=LoadCost())
     assert won(results) == "abcdefg".replace(bad, "")
     assert lost(results) == {bad: Failure.ERROR}
     assert "poison" in results.failures[0].error
@@ -139,7 +139,7 @@ def test_a_pack_too_large_for_memory_fits_in_parts(
             raise MemoryError
 
     stub.sabotage = sabotage
-    results = phases.runner().run(stub, pack("abcde"), load=Owed())
+    results = phases.runner().run(stub, pack("abcde"), load=LoadCost())
     assert won(results) == "abcde"
     assert max(len(names) for names in stub.packs[1:]) <= 3
 
@@ -148,7 +148,7 @@ def test_a_job_too_large_by_itself_goes_to_a_larger_class(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
     stub.sabotage = poison("b", MemoryError(), "step")
-    results = phases.runner().run(stub, pack("abc"), load=Owed())
+    results = phases.runner().run(stub, pack("abc"), load=LoadCost())
     assert lost(results) == {"b": Failure.OUT_OF_MEMORY}
     assert results.failures[0].gib == 32
     assert results.failures[0].retry
@@ -163,7 +163,7 @@ def test_numerics_name_the_bad_jobs_so_nothing_is_halved(
             raise NumericsError(step=1, total=2, indices=bad)
 
     stub.sabotage = sabotage
-    results = phases.runner().run(stub, pack("abcde"), load=Owed(1.0, 1))
+    results = phases.runner().run(stub, pack("abcde"), load=LoadCost(1.0, 1))
     assert won(results) == "ace"
     assert lost(results) == {"b": Failure.NUMERICS, "d": Failure.NUMERICS}
     assert stub.packs == [["a", "b", "c", "d", "e"], ["a", "c", "e"]]
@@ -173,7 +173,7 @@ def test_each_job_gets_the_quality_of_its_own_motion(
     stub: StubEngine, phases: Phases, claim: Callable[..., Claim]
 ) -> None:
     claims = [claim(name, job_id=place, prompt="x" * place) for place, name in enumerate("abc", 1)]
-    results = phases.runner().run(stub, claims, load=Owed())
+    results = phases.runner().run(stub, claims, load=LoadCost())
     for win in results.successes:
         assert win.quality == Quality(1.0, 2.0, float(win.claim.job_id))
         assert win.features == Features("stub-1", win.claim.job_id, win.claim.prompt.encode())
@@ -189,7 +189,7 @@ def test_motions_that_are_not_finite_fail_and_are_not_saved(
 
     stub.sabotage = sabotage
     claims = pack("abcde")
-    results = phases.runner().run(stub, claims, load=Owed())
+    results = phases.runner().run(stub, claims, load=LoadCost())
     assert won(results) == "ace"
     assert lost(results) == {"b": Failure.NUMERICS, "d": Failure.NUMERICS}
     assert stub.packs == [["a", "b", "c", "d", "e"], ["a", "c", "e"]]
@@ -204,7 +204,7 @@ def test_when_every_job_is_bad_every_job_fails(
         raise NumericsError(step=1, total=2, indices=range(len(claims)))
 
     stub.sabotage = sabotage
-    results = phases.runner().run(stub, pack("abc"), load=Owed())
+    results = phases.runner().run(stub, pack("abc"), load=LoadCost())
     assert lost(results) == dict.fromkeys("abc", Failure.NUMERICS)
     assert results.successes == ()
 
@@ -213,7 +213,7 @@ def test_a_full_disk_fails_only_whom_it_hits(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
     stub.sabotage = poison("b", OSError(errno.ENOSPC, "No space left on device"), "write")
-    results = phases.runner().run(stub, pack("abc"), load=Owed())
+    results = phases.runner().run(stub, pack("abc"), load=LoadCost())
     assert won(results) == "ac"
     assert lost(results) == {"b": Failure.ERROR}
     assert "free space" in results.failures[0].error
@@ -227,7 +227,7 @@ def test_a_stopped_pack_ends_at_the_step(
     runner = PackRunner(
         on_step=phases.step, on_phase=phases.phase, stopped=lambda _: bool(phases.steps)
     )
-    assert runner.run(stub, pack("ab"), load=Owed()) == Results()
+    assert runner.run(stub, pack("ab"), load=LoadCost()) == Results()
     assert phases.steps == [(1, 2)]
     assert len(stub.packs) == 1
 
@@ -246,7 +246,7 @@ def test_no_pack_is_begun_with_stopped_jobs(
             raise RuntimeError("once")
 
     stub.sabotage = sabotage
-    results = runner.run(stub, pack("abcd"), load=Owed())
+    results = runner.run(stub, pack("abcd"), load=LoadCost())
     assert won(results) == "ac"
     assert stub.packs == [["a", "b", "c", "d"], ["a"], ["c"]]
 
@@ -258,7 +258,7 @@ def test_a_lost_database_is_no_fault_of_the_jobs(
         raise OutageError(300, "locked")
 
     with pytest.raises(OutageError):
-        PackRunner(on_step=gone, on_phase=lambda: None).run(stub, pack("ab"), load=Owed())
+        PackRunner(on_step=gone, on_phase=lambda: None).run(stub, pack("ab"), load=LoadCost())
 
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SystemExit])
@@ -270,7 +270,7 @@ def test_ending_the_process_passes_the_fault_boundary(
 
     stub.sabotage = sabotage
     with pytest.raises(signal):
-        phases.runner().run(stub, pack("ab"), load=Owed())
+        phases.runner().run(stub, pack("ab"), load=LoadCost())
 
 
 def test_a_failed_jobs_half_written_files_are_gone(
@@ -278,7 +278,7 @@ def test_a_failed_jobs_half_written_files_are_gone(
 ) -> None:
     claims = pack("ab")
     stub.sabotage = poison("b", RuntimeError("cannot export"), "write")
-    results = phases.runner().run(stub, claims, load=Owed())
+    results = phases.runner().run(stub, claims, load=LoadCost())
     assert won(results) == "a"
     discard(claims[0])
     assert list(final_path(claims[0], "npz").parent.iterdir()) == []

@@ -11,10 +11,10 @@ from jobs.domain.catalog import COMES_ALONG, Catalog
 from jobs.domain.memory import GIB
 from worker.device.budget import plan_budget
 from worker.device.discovery import Device
-from worker.errors import BudgetError, DeviceError, WeightsError
+from worker.errors import BudgetError, DeviceChoiceError, WeightsError
 from worker.options import WorkerOptions
 from worker.planning import plan as plans
-from worker.planning.plan import Plan
+from worker.planning.plan import WorkerPlan
 from worker.planning.plan import plan as plan_with
 
 A10 = Device(
@@ -23,7 +23,7 @@ A10 = Device(
 )  # fmt: skip
 
 
-def plan(options: WorkerOptions, catalog: Catalog = COMES_ALONG) -> Plan:
+def plan(options: WorkerOptions, catalog: Catalog = COMES_ALONG) -> WorkerPlan:
     """A plan where nothing was imported, unless told otherwise."""
     return plan_with(options, catalog)
 
@@ -68,7 +68,7 @@ def test_a_gpus_plan() -> None:
 
 
 def test_what_is_wrong_is_said_before_anything_is_loaded() -> None:
-    with pytest.raises(DeviceError):
+    with pytest.raises(DeviceChoiceError):
         plan(WorkerOptions(device="cuda:99"))
     with pytest.raises(BudgetError):
         plan(WorkerOptions(device="cpu", memory_gib=0.5))

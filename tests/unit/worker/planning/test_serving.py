@@ -14,8 +14,8 @@ from worker.device.budget import plan_budget
 from worker.device.discovery import Device
 from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions
-from worker.planning.encoder_placement import TextPlan
-from worker.planning.serving import Household, keep_house
+from worker.planning.encoder_placement import EncoderPlacement
+from worker.planning.serving import ServingPlan, plan_serving
 
 NUMBERS = {"full": 1_042_878_811, "lite": 460_851_803}
 NAME = "hy-motion-1.0"
@@ -54,12 +54,12 @@ def card(gib: float, capability: tuple[int, int] = (8, 0)) -> Device:
     return Device("cuda:0", "card", int(gib * GIB), capability=capability)
 
 
-def house(device: Device, models: Catalog = BOTH, **options: object) -> Household:
+def house(device: Device, models: Catalog = BOTH, **options: object) -> ServingPlan:
     given = WorkerOptions(models=(NAME,), **options)  # type: ignore[arg-type]  # as the test says
-    return keep_house(given, device=device, budget=plan_budget(device, None), catalog=models)
+    return plan_serving(given, device=device, budget=plan_budget(device, None), catalog=models)
 
 
-def plan(found: Household) -> TextPlan:
+def plan(found: ServingPlan) -> EncoderPlacement:
     (serving,) = found.servings
     assert serving.texts is not None
     return serving.texts.plan
@@ -68,19 +68,19 @@ def plan(found: Household) -> TextPlan:
 @pytest.mark.parametrize(
     ("gib", "capability", "dtype", "expected", "together"),
     [
-        (80, (9, 0), "bfloat16", TextPlan.RESIDENT, True),  # H100
-        (40, (8, 0), "bfloat16", TextPlan.RESIDENT, True),  # A100
-        (24, (8, 6), "bfloat16", TextPlan.RESIDENT, True),  # A10
-        (20, (8, 9), "bfloat16", TextPlan.STAGED, True),
-        (32, (7, 0), "float16", TextPlan.REMOTE, True),  # V100: no bfloat16
-        (16, (7, 0), "float16", TextPlan.REMOTE, True),
-        (8, (8, 9), "bfloat16", TextPlan.REMOTE, True),
-        (4, (8, 9), "bfloat16", TextPlan.REMOTE, False),
-        (8, (6, 1), "float32", TextPlan.REMOTE, True),
+        (80, (9, 0), "bfloat16", EncoderPlacement.RESIDENT, True),  # H100
+        (40, (8, 0), "bfloat16", EncoderPlacement.RESIDENT, True),  # A100
+        (24, (8, 6), "bfloat16", EncoderPlacement.RESIDENT, True),  # A10
+        (20, (8, 9), "bfloat16", EncoderPlacement.STAGED, True),
+        (32, (7, 0), "float16", EncoderPlacement.REMOTE, True),  # V100: no bfloat16
+        (16, (7, 0), "float16", EncoderPlacement.REMOTE, True),
+        (8, (8, 9), "bfloat16", EncoderPlacement.REMOTE, True),
+        (4, (8, 9), "bfloat16", EncoderPlacement.REMOTE, False),
+        (8, (6, 1), "float32", EncoderPlacement.REMOTE, True),
     ],
 )
 def test_what_a_card_does(
-    gib: float, capability: tuple[int, int], dtype: str, expected: TextPlan, together: bool
+    gib: float, capability: tuple[int, int], dtype: str, expected: EncoderPlacement, together: bool
 ) -> None:
     found = house(card(gib, capability))
     assert found.servings[0].dtype == dtype
@@ -100,7 +100,7 @@ def test_what_stays_is_not_offered() -> None:
     resident = house(device)
     assert resident.kept == 16_381_470_720 + 492_000_000
     exact = house(device, dtype="float32")
-    assert plan(exact) is TextPlan.STAGED
+    assert plan(exact) is EncoderPlacement.STAGED
     assert exact.kept == NUMBERS["full"] * 4 + 100_000_000 - 2_190_000_000
     assert house(device, text_plan="cached").kept == 0
 
@@ -124,14 +124,14 @@ def test_what_is_needed_to_encode_is_missed_before_anything_starts(
     monkeypatch.setattr("worker.planning.serving.find_spec", lambda name: None)
     with pytest.raises(EncoderError, match=r"transformers: pip install 'hymo\[official\]'.*cached"):
         house(card(80))
-    assert plan(house(card(80), text_plan="cached")) is TextPlan.CACHED
-    assert plan(house(card(8))) is TextPlan.REMOTE
+    assert plan(house(card(80), text_plan="cached")) is EncoderPlacement.CACHED
+    assert plan(house(card(8))) is EncoderPlacement.REMOTE
 
 
 def test_without_the_encoders_files_nothing_is_encoded() -> None:
     known = catalog("full", encoder=text(here=False))
     found = house(card(80), known)
-    assert plan(found) is TextPlan.CACHED
+    assert plan(found) is EncoderPlacement.CACHED
     assert (found.demands[NAME].revision, found.demands[NAME].gib) == ("te-0123456789ab", 20)
     with pytest.raises(SettingsError, match="--text-revision"):
         house(card(80), catalog("full", encoder=None))
@@ -155,8 +155,10 @@ def test_a_network_that_cannot_fit_is_refused_at_once() -> None:
 def test_the_published_model_is_served_by_default_where_it_is() -> None:
     device = card(80)
     given = WorkerOptions()
-    found = keep_house(given, device=device, budget=plan_budget(device, None), catalog=BOTH)
+    found = plan_serving(given, device=device, budget=plan_budget(device, None), catalog=BOTH)
     assert [serving.model for serving in found.servings] == [NAME, "tiny"]
     assert found.servings[1].texts is None
-    nothing = keep_house(given, device=device, budget=plan_budget(device, None), catalog=Catalog())
+    nothing = plan_serving(
+        given, device=device, budget=plan_budget(device, None), catalog=Catalog()
+    )
     assert [serving.model for serving in nothing.servings] == ["tiny"]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from worker.supervision.signals import Stop
+from worker.supervision.signals import StopSignals
 
 
 def send(number: signal.Signals) -> None:
@@ -18,7 +18,7 @@ def send(number: signal.Signals) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_asks_and_the_second_hurries(number: signal.Signals) -> None:
     before = signal.getsignal(number)
-    with Stop() as stop:
+    with StopSignals() as stop:
         assert (stop.asked, stop.hurried) == (False, False)
         send(number)
         assert (stop.asked, stop.hurried) == (True, False)
@@ -34,7 +34,7 @@ def test_what_was_ignored_stays_ignored() -> None:
     """As under `nohup`."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with Stop() as stop:
+        with StopSignals() as stop:
             send(signal.SIGHUP)
             assert not stop.asked
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

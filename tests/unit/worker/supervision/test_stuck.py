@@ -13,7 +13,7 @@ from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.spec import JobSpec
 from jobs.store.store import Store
 from worker.errors import StuckError
-from worker.supervision.stuck import Hope
+from worker.supervision.stuck import StuckCheck
 
 OURS = Offer("here", ("full",), ("null",), 8 * GIB)
 SPEC = JobSpec(custom_id="a", prompt="walks", mode="full", model="null", steps=1, guidance=1.0)
@@ -29,7 +29,7 @@ def store(sqlite_url: str) -> Iterator[Store]:
 
 
 def look(store: Store, offer: Offer) -> None:
-    Hope(store=store, batch=store.batches.get("night"), offers=[offer], alive=60).look()
+    StuckCheck(store=store, batch=store.batches.get("night"), offers=[offer], alive=60).look()
 
 
 def test_a_job_that_fits_nobody(store: Store) -> None:

@@ -12,7 +12,7 @@ import pytest
 from worker.cli.worker import worker
 from worker.options import WorkerOptions
 from worker.supervision import supervisor as crews
-from worker.supervision.supervisor import Crew, command, tail
+from worker.supervision.supervisor import Supervisor, command, tail
 
 
 def parsed(line: list[str]) -> WorkerOptions:
@@ -41,22 +41,22 @@ def test_the_end_of_a_log(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Crew:
+def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisor:
     """A crew of one whose worker is `sh -c $DO`."""
     monkeypatch.setattr(
         crews, "command", lambda options, *, parent: ["sh", "-c", options.name or ""]
     )
     monkeypatch.setattr(crews, "FIRST_PAUSE", 0.0)
-    return Crew(workers=(), environ={"PATH": os.environ["PATH"]}, logs=tmp_path / "logs")
+    return Supervisor(workers=(), environ={"PATH": os.environ["PATH"]}, logs=tmp_path / "logs")
 
 
-def started(crew: Crew, script: str) -> Crew:
+def started(crew: Supervisor, script: str) -> Supervisor:
     crew.workers = (WorkerOptions(device="cpu", name=script),)
     crew.start()
     return crew
 
 
-def fallen(crew: Crew) -> list[crews.Fallen]:
+def fallen(crew: Supervisor) -> list[crews.Exit]:
     give_up = time.monotonic() + 20
     while time.monotonic() < give_up:
         if found := crew.look():
@@ -65,13 +65,13 @@ def fallen(crew: Crew) -> list[crews.Fallen]:
     raise AssertionError("nobody fell")
 
 
-def test_a_worker_that_dies_is_started_again(crew: Crew) -> None:
+def test_a_worker_that_dies_is_started_again(crew: Supervisor) -> None:
     started(crew, "echo gone; exit 7")
     try:
         first = fallen(crew)[0]
         assert (first.code, first.final) == (7, False)
         assert tail(first.log) == "gone"
-        assert not crew.hopeless
+        assert not crew.exhausted
         crew._members[0].due = 0.0
         assert fallen(crew)[0].code == 7
         assert crew._members[0].restarts == 1
@@ -79,7 +79,7 @@ def test_a_worker_that_dies_is_started_again(crew: Crew) -> None:
         crew.kill()
 
 
-def test_pauses_double(crew: Crew) -> None:
+def test_pauses_double(crew: Supervisor) -> None:
     started(crew, "exit 1")
     try:
         pauses = []
@@ -93,14 +93,14 @@ def test_pauses_double(crew: Crew) -> None:
         crew.kill()
 
 
-def test_wrong_usage_is_not_tried_again(crew: Crew) -> None:
+def test_wrong_usage_is_not_tried_again(crew: Supervisor) -> None:
     started(crew, "exit 2")
     assert fallen(crew)[0].final
-    assert crew.hopeless
+    assert crew.exhausted
     assert crew.look() == []
 
 
-def test_draining_asks_and_waits(crew: Crew) -> None:
+def test_draining_asks_and_waits(crew: Supervisor) -> None:
     started(crew, "trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done")
     give_up = time.monotonic() + 20
     while "up" not in tail(crew._members[0].log) and time.monotonic() < give_up:
@@ -110,7 +110,7 @@ def test_draining_asks_and_waits(crew: Crew) -> None:
     assert crew.kill() == [], "who ended in order did not fall"
 
 
-def test_who_does_not_drain_in_time_is_ended(crew: Crew) -> None:
+def test_who_does_not_drain_in_time_is_ended(crew: Supervisor) -> None:
     started(crew, "trap '' TERM; echo up; while :; do sleep 0.01; done")
     give_up = time.monotonic() + 20
     while "up" not in tail(crew._members[0].log) and time.monotonic() < give_up:

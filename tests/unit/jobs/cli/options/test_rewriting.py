@@ -8,7 +8,7 @@ from jobs.cli.render import submission as submitted
 from jobs.cli.render.notes import note_rewrites
 from jobs.cli.render.submission import progress_line
 from jobs.documents.submission import rewrite_document
-from jobs.rewriting.report import Outcome, RewriteReport
+from jobs.rewriting.report import RewriteOutcome, RewriteReport
 
 
 def test_nothing_is_said_where_none_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,7 +20,7 @@ def test_nothing_is_said_where_none_was_asked_for(capsys: pytest.CaptureFixture[
 def test_counts_first_reasons_and_what_was_given_up(capsys: pytest.CaptureFixture[str]) -> None:
     report = RewriteReport(
         asked=1,
-        rows={Outcome.REWRITTEN: 4, Outcome.OWN_LENGTH: 1, Outcome.FAILED: 9},
+        rows={RewriteOutcome.REWRITTEN: 4, RewriteOutcome.OWN_LENGTH: 1, RewriteOutcome.FAILED: 9},
         reasons={"HTTP 500: \x1b": 6, "b": 2, "c": 1, "d": 1},
         stopped="HTTP 500",
         cache_fault="answers.db: disk full",
