@@ -1,4 +1,4 @@
-"""A home of before the code moved into rooms: its rows, files, ids and hashes hold, it answers as it
+"""A home of before the code moved into rooms: rows, files, ids and hashes hold, it answers as it
 did, and its unfinished jobs end.
 
 tests/data/home-0005 is that home: three motions of `night`, two of them shared with `again`, whose
