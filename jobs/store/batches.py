@@ -139,21 +139,10 @@ class BatchStore(ManifestStore, KnownStore):
 
     def content(self, hashes: Sequence[str]) -> Mapping[str, tuple[int, tuple[Artifact, ...]]]:
         """For each content hash that succeeded before: the newest such job and its files."""
-        found: dict[str, tuple[int, tuple[Artifact, ...]]] = {}
-        distinct = list(dict.fromkeys(hashes))
         with self.read() as connection:
-            for start in range(0, len(distinct), CHUNK):
-                newest = {
-                    row.job_id: row.content_hash
-                    for row in connection.execute(
-                        _newest(connection, distinct[start : start + CHUNK])
-                    )
-                }
-                files = files_of(connection, list(newest))
-                found |= {
-                    digest: (number, files.get(number, ())) for number, digest in newest.items()
-                }
-        return found
+            newest = connection.execute(_newest(connection, hashes)).all()
+            files = files_of(connection, [row.job_id for row in newest])
+        return {row.content_hash: (row.job_id, files.get(row.job_id, ())) for row in newest}
 
     def counts(self, batch_id: int) -> dict[State, int]:
         """How many jobs of the batch are in each state; states without any are left out."""

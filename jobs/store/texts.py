@@ -60,11 +60,8 @@ class TextStore(Facet):
             if not lanes or model not in offer.models:
                 return []
             ids = list(connection.scalars(*best(lanes, n, now=now)))
-            prompts: dict[int, str] = {}
-            for start in range(0, len(ids), CHUNK):
-                some = among(connection, jobs.c.id, ids[start : start + CHUNK])
-                found = connection.execute(select(jobs.c.id, jobs.c.prompt).where(some))
-                prompts |= {row.id: row.prompt for row in found}
+            named = select(jobs.c.id, jobs.c.prompt).where(among(connection, jobs.c.id, ids))
+            prompts = {row.id: row.prompt for row in connection.execute(named)}
         # A job may be gone from between the two looks; whoever has it needs nothing of this.
         return [Waiter(number, prompts[number]) for number in ids if number in prompts]
 
