@@ -16,7 +16,7 @@ from benchmarks.prompts import prompt
 from benchmarks.scale import Scale
 from jobs.broker import kombu_url, redis_client
 from jobs.delivery import celery_app
-from jobs.memory import queue_name
+from jobs.domain.memory import queue_name
 
 BENCH = "submit"
 

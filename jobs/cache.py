@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from jobs.parts import link_path, stem
-from jobs.records import Artifact, NewJob
-from jobs.spec import JobSpec
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.spec import JobSpec, stem
+from jobs.parts import link_path
 
 
 class Shelf:

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, TypeAlias
 
+from jobs.domain.attempts import Features
+
 if TYPE_CHECKING:
-    from jobs.store.stats import AttemptFilter, Group
+    from jobs.store.history.stats import AttemptFilter, Group
     from jobs.store.store import Store
 
 PLUGINS = "hymo.measures"
@@ -23,21 +25,6 @@ LEAST = 8
 
 #: Motions of a card and mode that a distance is taken of: the newest. More would hardly move it.
 MOST = 5_000
-
-
-@dataclass(frozen=True)
-class Features:
-    """What a distance to real motions needs to know of one motion, packed by who measured it.
-
-    Attributes:
-        reference: revision of the statistics of real motions in whose terms it is told.
-        windows: how many windows of the motion it sums up.
-        blob: the sums; only who packed them reads them.
-    """
-
-    reference: str
-    windows: int
-    blob: bytes
 
 
 @dataclass(frozen=True)

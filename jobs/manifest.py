@@ -9,8 +9,8 @@ import json
 import os
 from pathlib import Path
 
+from jobs.domain.batches import Batch, ManifestRow
 from jobs.parts import SUFFIX, list_parts, sweep
-from jobs.records import Batch, ManifestRow
 from jobs.store.store import Store
 
 NAME = "manifest.jsonl"
@@ -33,18 +33,18 @@ def write_manifest(store: Store, batch: Batch) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     parts = list_parts(path.parent)
     if parts:
-        sweep(parts, store.batches.running(batch.id))
+        sweep(parts, store.manifests.running(batch.id))
     # Read before the rows are: what finishes from here on makes the batch dirty again.
     at = store.time()
     part = path.with_name(f".{NAME}.{os.getpid()}{SUFFIX}")
     try:
         with part.open("w", encoding="utf-8") as file:
-            for row in store.batches.manifest_rows(batch.id):
+            for row in store.manifests.manifest_rows(batch.id):
                 file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    store.batches.mark_manifest(batch.id, at)
+    store.manifests.mark_manifest(batch.id, at)
     return path
 
 

@@ -17,11 +17,6 @@ _LINK_PART = re.compile(r"\..+\.link-(?P<at>\d+)-\d+\.part")
 OLD = 600.0
 
 
-def stem(custom_id: str, seed: int) -> str:
-    """The name of a job's files without their extension."""
-    return f"{custom_id}_s{seed}"
-
-
 def part_path(final: Path, attempt: int) -> Path:
     """The temporary name of an attempt: beside the final one, since only that rename is atomic."""
     return final.with_name(f".{final.name}.{attempt}{SUFFIX}")

@@ -6,14 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.catalog import COMES_ALONG, MODES, Catalog, model_entry
+from jobs.domain.routing import Demand, Offer, choose_mode, demand, fits, misfit
+from jobs.domain.spec import JobSpec
 from jobs.errors import WeightsMissingError
-from jobs.models import COMES_ALONG, MODES, Catalog, model_entry
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.survey import Asked, Survey
-from jobs.records import Artifact, NewJob
 from jobs.rewriting.report import RewriteReport
-from jobs.routing import Demand, Offer, choose_mode, demand, fits, misfit
-from jobs.spec import JobSpec
 from jobs.verbs.unfamiliar import Unfamiliar
 
 

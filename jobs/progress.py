@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from jobs.clock import Clock
-from jobs.records import Batch
-from jobs.states import FINAL, State
+from jobs.domain.batches import Batch
+from jobs.domain.clock import Clock
+from jobs.domain.states import FINAL, State
 from jobs.store.store import Store
 from jobs.waiting import standstill
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from jobs.backoff import exponential
+from jobs.domain.attempts import Expired
+from jobs.domain.backoff import exponential
 from jobs.errors import UnreachableError
 from jobs.manifest import write_manifest
 from jobs.publish import Publisher
-from jobs.records import Expired
 from jobs.settings import Settings
 from jobs.store.store import Store
 
@@ -69,7 +69,7 @@ class Reconciler:
         Raises:
             UnreachableError: the database is away.
         """
-        expired = tuple(self._store.queue.expire(backoff=self._backoff))
+        expired = tuple(self._store.leases.expire(backoff=self._backoff))
         for lease in expired:
             log.warning(
                 "job %d: lease of %s (attempt %d) ran out; now %s",
@@ -94,7 +94,7 @@ class Reconciler:
             every: leave those alone that somebody wrote less than so many seconds ago.
         """
         written = 0
-        for batch in self._store.batches.dirty(every=every):
+        for batch in self._store.manifests.dirty(every=every):
             try:
                 write_manifest(self._store, batch)
             except OSError as error:

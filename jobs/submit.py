@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from jobs.cache import Shelf, lost, reusable
+from jobs.domain.batches import Batch, NewJob
+from jobs.domain.catalog import Catalog
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import State
 from jobs.errors import SettingsError, UnreachableError
-from jobs.models import Catalog
 from jobs.plan import Plan, Routed, Router, planned
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault, safe_name
@@ -25,10 +29,6 @@ from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import Source
 from jobs.promptfile.survey import Survey, Through, read_rows, survey
-from jobs.records import Batch, NewJob
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import State
 from jobs.tally import SubmitResult, Tally
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from jobs.rewriting.report import RewriteReport
     from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
-    from jobs.store.known import Key, Known
+    from jobs.store.existing import Key, Known
     from jobs.store.store import Store
 
 #: Jobs committed and published at a time.
@@ -146,7 +146,7 @@ class Submitter:
 
     def _commit(self, batch: Batch, chunk: Sequence[Routed], tally: Tally, *, cache: bool) -> None:
         keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
-        known = self._store.batches.known(batch.id, keys)
+        known = self._store.batches.existing(batch.id, keys)
         shelf = Shelf(Path(batch.output) / batch.name)
         limit = self._settings.max_attempts
         try:
@@ -191,7 +191,7 @@ class Submitter:
     def _queue_again(self, gone: Sequence[tuple[int, str]], tally: Tally) -> None:
         if not gone:
             return
-        tally.requeued += self._store.queue.retry(
+        tally.requeued += self._store.control.retry(
             [job_id for job_id, _ in gone],
             states={State.SUCCEEDED},
             max_attempts=self._settings.max_attempts,

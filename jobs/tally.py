@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.domain.batches import Batch, Inserted, NewJob
 from jobs.errors import UnreachableError
 from jobs.plan import Routed, untrained
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.survey import Survey
-from jobs.records import Batch, Inserted, NewJob
 from jobs.rewriting.report import RewriteReport
 from jobs.verbs.unfamiliar import Unfamiliar
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from jobs.records import Batch
-from jobs.routing import Demand, Offer, fits, misfit
-from jobs.states import State
-from jobs.store.jobfilter import JobFilter
-from jobs.store.jobrow import JobRow
-from jobs.store.order import Order
+from jobs.domain.batches import Batch
+from jobs.domain.routing import Demand, Offer, fits, misfit
+from jobs.domain.states import State
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.jobrow import JobRow
+from jobs.store.history.order import Order
 from jobs.store.store import Store
 
 #: Queued jobs looked at for the reason of a standstill: the oldest.

@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 import pytest
 from sqlalchemy import make_url
 
-from jobs.schema import upgrade
+from jobs.store.schema import upgrade
 from jobs.store.store import Store
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from jobs.domain.memory import GIB, classes_within
 from jobs.errors import SettingsError
-from jobs.memory import GIB, classes_within
 from worker.device import CPU_SHARE, Device
 from worker.errors import BudgetError
 

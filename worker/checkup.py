@@ -13,11 +13,11 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from jobs import schema
 from jobs.broker import alive, find_program, ping, public_url, socket_path
+from jobs.domain.memory import GIB
 from jobs.errors import BrokerBinaryError, JobsError
-from jobs.memory import GIB
 from jobs.settings import PREFIX, Settings, unknown
+from jobs.store import schema
 from jobs.store.store import Store
 from worker.device import devices
 from worker.finding import Finding, Health

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs.distance import Features
-from jobs.records import Claim, Quality, Run
+from jobs.domain.attempts import Claim, Features, Quality, Run
 
 #: Called after each solver step with (step, total); may raise to stop the pack.
 OnStep = Callable[[int, int], None]

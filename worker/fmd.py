@@ -15,7 +15,8 @@ from hymotion.metrics.frechet import Reference
 from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.referencefile import SHIPPED, load_reference
 from hymotion.motion import Motion
-from jobs.distance import LEAST, Features, Measure, MotionDistance
+from jobs.distance import LEAST, Measure, MotionDistance
+from jobs.domain.attempts import Features
 from worker.errors import FeaturesError
 
 #: As it is stored: 4 bytes a number, whatever the machine.

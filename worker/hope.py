@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from jobs.records import Batch
-from jobs.routing import Demand, Offer, misfit
-from jobs.states import State
+from jobs.domain.batches import Batch
+from jobs.domain.routing import Demand, Offer, misfit
+from jobs.domain.states import State
 from jobs.store.store import Store
 from worker.errors import StuckError
 
@@ -57,7 +57,7 @@ class Hope:
         name = self._batch.name
         if self._store.batches.counts(self._batch.id).get(State.RUNNING):
             return
-        left = self._store.outlook.left(self._batch.id)
+        left = self._store.backlog.left(self._batch.id)
         if not left:
             return
         if self._store.batches.get(name).paused:

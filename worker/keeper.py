@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from jobs.domain.attempts import Claim, Renewal
 from jobs.errors import UnreachableError
-from jobs.records import Claim, Renewal
 from jobs.settings import Settings
 from jobs.store.store import Store
 from worker.stamp import Stamp
@@ -86,9 +86,9 @@ class LeaseKeeper:
         if not claims:
             return
         if renew and idle <= self._settings.stall:
-            found = self._store.queue.renew(self._worker_id, claims, lease=self._settings.lease)
+            found = self._store.leases.renew(self._worker_id, claims, lease=self._settings.lease)
         else:
-            found = self._store.queue.look(self._worker_id, claims)
+            found = self._store.leases.look(self._worker_id, claims)
         with self._lock:
             if self._claims is claims:
                 self._gone = found

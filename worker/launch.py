@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from jobs.cards import CardProfile
+from jobs.domain.cards import CardProfile
 from worker.device import Device, cores_of
 
 

@@ -11,16 +11,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from jobs import schema
 from jobs.broker import kombu_url
+from jobs.domain.attempts import Claim, Failed
+from jobs.domain.catalog import Catalog
+from jobs.domain.memory import GIB
+from jobs.domain.states import Failure
 from jobs.errors import UnreachableError
-from jobs.memory import GIB
-from jobs.models import Catalog
 from jobs.publish import Publisher
 from jobs.reconcile import Reconciler
-from jobs.records import Claim, Failed
 from jobs.settings import Settings
-from jobs.states import Failure
+from jobs.store import schema
 from jobs.store.store import Store
 from worker.budget import reserve
 from worker.home import FileLock, worker_lock
@@ -296,7 +296,7 @@ class Worker:
         log.error("%s", text)
         failed = [Failed(claim=claim, failure=Failure.TIMEOUT, error=text) for claim in claims]
         try:
-            self._store.queue.fail(failed, backoff=lambda _: self._settings.backoff)
+            self._store.completion.fail(failed, backoff=lambda _: self._settings.backoff)
             self._store.workers.stop(self._worker_id)
         except UnreachableError as error:
             log.warning("not recorded, the leases will run out instead: %s", error)

@@ -12,9 +12,9 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from jobs.domain.installed import Installed, InstalledModel
+from jobs.domain.memory import GB, GIB
 from jobs.errors import ModelRecordError
-from jobs.installed import Installed, InstalledModel
-from jobs.memory import GB, GIB
 from jobs.settings import Settings
 from worker.finding import Finding, Health
 from worker.probe import probe

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.distance import Features
-from jobs.records import Claim, Quality, Run
+from jobs.domain.attempts import Claim, Features, Quality, Run
 from worker.engine import OnStep
 from worker.errors import BrokenError
 from worker.fmd import keep, shipped
@@ -124,7 +123,7 @@ class MotionEngine:
         return keep(motions, self._reference)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
-        """Write the motion in one of `jobs.spec.FORMATS`."""
+        """Write the motion in one of `jobs.domain.spec.FORMATS`."""
         from hymotion.export import FORMATS
 
         metadata: dict[str, str | int | float] = {

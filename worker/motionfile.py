@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.cache import lost, reusable
-from jobs.parts import stem
-from jobs.states import State
+from jobs.domain.spec import stem
+from jobs.domain.states import State
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
     from hymotion.export import Recording
-    from jobs.records import Artifact
-    from jobs.store.jobrow import JobRow
+    from jobs.domain.batches import Artifact
+    from jobs.store.history.jobrow import JobRow
 
 #: The format that motions are read back from.
 SOURCE = "npz"

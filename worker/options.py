@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.domain.catalog import CATALOG, MODES
 from jobs.errors import SettingsError
-from jobs.models import CATALOG, MODES
 
 
 @dataclass(frozen=True)

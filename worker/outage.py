@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from jobs.clock import Clock
+from jobs.domain.clock import Clock
 from jobs.errors import UnreachableError
 from worker.errors import OutageError
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jobs.records import Claim, Failed, Run, Success, Timings
+from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
 from worker.engine import Engine, OnStep
 from worker.errors import OutageError, PackStoppedError, UnencodedError
 from worker.owed import Owed

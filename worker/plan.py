@@ -6,11 +6,11 @@ import os
 import socket
 from dataclasses import dataclass
 
-from jobs.cards import CardProfile, DeviceFacts, derive
-from jobs.memory import ENCODE, GIB, classes_within, queue_name
-from jobs.models import Catalog
-from jobs.records import WorkerCard
-from jobs.routing import Offer
+from jobs.domain.cards import CardProfile, DeviceFacts, derive
+from jobs.domain.catalog import Catalog
+from jobs.domain.memory import ENCODE, GIB, classes_within, queue_name
+from jobs.domain.routing import Offer
+from jobs.domain.workers import WorkerCard
 from worker.budget import plan_budget
 from worker.device import Device, find_device
 from worker.options import WorkerOptions

@@ -7,9 +7,9 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.memory import next_class
-from jobs.records import Claim, Failed, Timings
-from jobs.states import Failure
+from jobs.domain.attempts import Claim, Failed, Timings
+from jobs.domain.memory import next_class
+from jobs.domain.states import Failure
 from worker.errors import BrokenError, NotFiniteError, WorkerError
 
 #: Characters of a traceback kept with a job.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hymotion.metrics.quality import measure
 from hymotion.motion import Motion
-from jobs.records import Quality
+from jobs.domain.attempts import Quality
 from worker.errors import NotFiniteError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.parts import stem
+from jobs.domain.spec import stem
 from worker.motionfile import NoMotionError, read_motion
 
 if TYPE_CHECKING:

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from jobs.parts import part_path, stem
-from jobs.records import Artifact, Claim, Success
+from jobs.domain.attempts import Claim, Success
+from jobs.domain.batches import Artifact
+from jobs.domain.spec import stem
+from jobs.parts import part_path
 from worker.errors import WorkerError
 
 log = logging.getLogger(__name__)
@@ -73,8 +75,8 @@ def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
 def publish(result: Success) -> None:
     """Rename a job's files into place and clear what earlier attempts left half-done.
 
-    Runs inside the transaction that accepts the result (see `QueueStore.succeed`), and again when
-    that one could not commit: files that are in place already are left there.
+    Runs inside the transaction that accepts the result (see `CompletionStore.succeed`), and again
+    when that one could not commit: files that are in place already are left there.
     """
     for artifact in result.artifacts:
         final = Path(artifact.path)

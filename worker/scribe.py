@@ -1,8 +1,8 @@
 """The scribe: sees that texts are encoded before jobs are sampled.
 
-A job whose text is not in the store waits for it (`jobs.store.texts`). A worker whose plan encodes
-takes what waits, its own jobs and those of smaller cards alike: at once where the encoder is
-resident, and else in turns with sampling, as seldom as `Turns` says.
+A job whose text is not in the store waits for it (`jobs.store.queue.encoding`). A worker whose plan
+encodes takes what waits, its own jobs and those of smaller cards alike: at once where the encoder
+is resident, and else in turns with sampling, as seldom as `Turns` says.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.backoff import exponential
-from jobs.records import Claim, Failed, Run, Timings
-from jobs.routing import Offer, TextDemand
+from jobs.domain.attempts import Claim, Failed, Run, Timings
+from jobs.domain.backoff import exponential
+from jobs.domain.routing import Offer, TextDemand
 from jobs.settings import Settings
+from jobs.store.queue.encoding import Waiter
 from jobs.store.store import Store
-from jobs.store.texts import Waiter
 from worker.errors import OutageError
 from worker.garage import Garage
 from worker.keeper import LeaseKeeper
@@ -123,7 +123,7 @@ class Scribe:
     def send_back(self, claims: Sequence[Claim]) -> None:
         """Let claimed jobs of one model wait for their text."""
         demand = self._desks[claims[0].model].demand
-        self._outage.ride(lambda: self._store.queue.send_back(claims, demand))
+        self._outage.ride(lambda: self._store.encoding.send_back(claims, demand))
 
     def due(self, *, idle: bool) -> bool:
         """Whether there is something to encode, and this is the moment.
@@ -150,7 +150,7 @@ class Scribe:
         offers = self._outage.ride(lambda: self._store.workers.offers(alive=self._alive))
         encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
         encoders.add(desk.demand.revision)
-        freed = self._outage.ride(lambda: self._store.queue.free_strays(model, encoders))
+        freed = self._outage.ride(lambda: self._store.encoding.free_strays(model, encoders))
         if freed:
             log.info("%d jobs waited for a text encoder that no worker has", freed)
 
@@ -161,7 +161,7 @@ class Scribe:
             return False
         revision = desk.demand.revision
         waiting = self._outage.ride(
-            lambda: self._store.queue.crowd(model, revision, self._turns.many)
+            lambda: self._store.encoding.crowd(model, revision, self._turns.many)
         )
         now = self._clock()
         if not waiting:
@@ -175,17 +175,17 @@ class Scribe:
         return self._turns.due(waiting, waited=waited, since=since, idle=idle)
 
     def _park_ahead(self, model: str, desk: _Desk) -> None:
-        ahead = self._outage.ride(lambda: self._store.queue.upcoming(self._offer, model, AHEAD))
+        ahead = self._outage.ride(lambda: self._store.encoding.upcoming(self._offer, model, AHEAD))
         missing = set(desk.texts.missing([each.prompt for each in ahead]))
         parked = [each.job_id for each in ahead if each.prompt in missing]
-        self._outage.ride(lambda: self._store.queue.park(parked, desk.demand))
+        self._outage.ride(lambda: self._store.encoding.park(parked, desk.demand))
 
     def _turn(self, model: str, desk: _Desk) -> int:
         """One turn of a model's encoder: everything that waits, a window at a time."""
         moved = 0
         while not self._stopping():
             found = self._outage.ride(
-                lambda: self._store.queue.waiters(model, desk.demand.revision, WINDOW)
+                lambda: self._store.encoding.waiters(model, desk.demand.revision, WINDOW)
             )
             went = self._window(model, desk, found) if found else 0
             moved += went
@@ -218,7 +218,7 @@ class Scribe:
 
     def _send_on(self, waiters: Sequence[Waiter]) -> int:
         ids = [each.job_id for each in waiters]
-        return self._outage.ride(lambda: self._store.queue.unpark(ids)) if ids else 0
+        return self._outage.ride(lambda: self._store.encoding.unpark(ids)) if ids else 0
 
     def _round(self, model: str, desk: _Desk, job_ids: Sequence[int]) -> list[Claim]:
         """Claim jobs, one a text, and encode these; the claims whose text is there now."""
@@ -227,7 +227,7 @@ class Scribe:
         if not desk.texts.plan.encodes or not self._load(model, desk):
             return []
         claims = self._outage.ride(
-            lambda: self._store.queue.claim_texts(
+            lambda: self._store.encoding.claim_texts(
                 self._worker_id, job_ids, revision=desk.demand.revision, lease=self._lease
             )
         )
@@ -266,7 +266,7 @@ class Scribe:
             return list(claims)
         if len(claims) == 1:
             failed = _failed(outcome, claims[0])
-            self._outage.ride(lambda: self._store.queue.fail([failed], backoff=self._backoff))
+            self._outage.ride(lambda: self._store.completion.fail([failed], backoff=self._backoff))
             log.warning("job %d: %s: %s", claims[0].job_id, outcome.failure, outcome.error)
             return []
         log.warning("%d texts failed; encoding them in halves: %s", len(claims), outcome.error)
@@ -294,7 +294,7 @@ class Scribe:
             run = Run(plan=plan, embedding=MADE, loads=owed.loads)
             if some:
                 self._outage.ride(
-                    lambda some=some, timings=timings, run=run: self._store.queue.encoded(  # type: ignore[misc]  # bound now
+                    lambda some=some, timings=timings, run=run: self._store.encoding.encoded(  # type: ignore[misc]  # bound now
                         some, timings, run, peak_memory_bytes=peak
                     )
                 )

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from jobs.domain.catalog import Catalog, model_entry
+from jobs.domain.installed import InstalledModel, InstalledText
+from jobs.domain.memory import GIB, class_gib
+from jobs.domain.routing import TextDemand
+from jobs.domain.spec import DEFAULT_FRAMES
 from jobs.errors import SettingsError
-from jobs.installed import InstalledModel, InstalledText
-from jobs.memory import GIB, class_gib
-from jobs.models import Catalog, model_entry
-from jobs.routing import TextDemand
-from jobs.spec import DEFAULT_FRAMES
 from worker.device import Device
 from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions

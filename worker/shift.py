@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from jobs.backoff import exponential
-from jobs.models import model_entry
-from jobs.records import Claim, Failed, Success
-from jobs.routing import Demand, Offer
+from jobs.domain.attempts import Claim, Failed, Success
+from jobs.domain.backoff import exponential
+from jobs.domain.catalog import model_entry
+from jobs.domain.routing import Demand, Offer
+from jobs.domain.states import Failure
 from jobs.settings import Settings
-from jobs.states import Failure
 from jobs.store.store import Store
 from worker.garage import Garage
 from worker.keeper import LeaseKeeper
@@ -133,7 +133,7 @@ class Shift:
         if self._draining.is_set():
             return ()
         return self._outage.ride(
-            lambda: self._store.queue.claim(
+            lambda: self._store.claims.claim(
                 self._worker_id,
                 self._offer,
                 job_id=job_id,
@@ -177,7 +177,7 @@ class Shift:
         for win in results.successes:
             if win.claim.job_id in self._stopped:
                 discard(win.claim)
-        refused = self._outage.ride(lambda: self._store.queue.succeed(wins, publish=publish))
+        refused = self._outage.ride(lambda: self._store.completion.succeed(wins, publish=publish))
         by_id = {win.claim.job_id: win for win in wins}
         for job_id, error in refused.items():
             win = by_id[job_id]
@@ -187,7 +187,7 @@ class Shift:
             else:
                 fails.append(_unpublished(win, error))
         if fails:
-            self._outage.ride(lambda: self._store.queue.fail(fails, backoff=self._backoff))
+            self._outage.ride(lambda: self._store.completion.fail(fails, backoff=self._backoff))
         for fail in fails:
             log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
 
@@ -202,7 +202,7 @@ class Shift:
             log.warning(REFUSED, job_id)
         cancelled = [self._held[job_id] for job_id in new & gone.cancelled - gone.lost]
         if cancelled:
-            self._outage.ride(lambda: self._store.queue.cancelled(cancelled))
+            self._outage.ride(lambda: self._store.completion.cancelled(cancelled))
 
 
 def _unpublished(win: Success, error: OSError) -> Failed:

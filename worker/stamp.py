@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from jobs.clock import Clock
+from jobs.domain.clock import Clock
 
 
 class Stamp:

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from jobs.backoff import exponential
 from jobs.broker import EmbeddedBroker
+from jobs.domain.backoff import exponential
 from jobs.errors import UnreachableError
 from jobs.publish import Publisher
 from jobs.reconcile import Reconciler, Round
@@ -141,7 +141,7 @@ class Station:
                 socket.gethostname(), fallen.pid, age=fallen.age
             )
             for worker_id in workers:
-                expired = self._store.queue.expire_worker(
+                expired = self._store.leases.expire_worker(
                     worker_id, story, backoff=exponential(self._settings.backoff)
                 )
                 self._store.workers.stop(worker_id)

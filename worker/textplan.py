@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from jobs.domain.memory import GIB
 from jobs.errors import SettingsError
-from jobs.memory import GIB
 
 
 class TextPlan(StrEnum):

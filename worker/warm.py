@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 
-from jobs.models import model_entry
-from jobs.records import Claim
-from jobs.spec import MIN_FRAMES
+from jobs.domain.attempts import Claim
+from jobs.domain.catalog import model_entry
+from jobs.domain.spec import MIN_FRAMES
 from worker.engine import Engine
 from worker.errors import BrokenError, NotFiniteError
 from worker.garage import Garage

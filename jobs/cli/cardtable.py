@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from jobs.cli.output import Column, note, print_table
 from jobs.cli.text import clean, duration, gigabytes, jerk, millimetres, percent
 from jobs.distance import LEAST, MOST, MotionDistance
-from jobs.memory import ENCODE
+from jobs.domain.memory import ENCODE
 
 if TYPE_CHECKING:
-    from jobs.store.stats import Group
+    from jobs.store.history.stats import Group
 
 COLUMNS = (
     Column("CARD", flexible=True),

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.engine import make_url
 
-from jobs import schema
 from jobs.settings import Settings
+from jobs.store import schema
 from jobs.store.engine import connect
 from jobs.store.store import Store
 

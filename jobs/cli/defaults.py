@@ -10,9 +10,8 @@ from typing import Any
 import click
 
 from jobs.cli.context import App
-from jobs.models import BUNDLED_MODEL, CATALOG, PUBLISHED_MODEL, Catalog
-from jobs.promptfile.defaults import Defaults
-from jobs.spec import (
+from jobs.domain.catalog import BUNDLED_MODEL, CATALOG, PUBLISHED_MODEL, Catalog
+from jobs.domain.spec import (
     DEFAULT_FRAMES,
     FORMATS,
     MAX_FRAMES,
@@ -23,6 +22,7 @@ from jobs.spec import (
     MIN_FRAMES,
     REQUESTABLE_MODES,
 )
+from jobs.promptfile.defaults import Defaults
 
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from jobs.cli.when import Moment
+from jobs.domain.states import Failure, State
 from jobs.errors import NotFoundError
-from jobs.states import Failure, State
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem

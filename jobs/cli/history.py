@@ -20,7 +20,7 @@ from jobs.cli.jobfields import parse_fields
 from jobs.cli.stats import stats
 
 if TYPE_CHECKING:
-    from jobs.store.jobfilter import JobFilter
+    from jobs.store.history.jobfilter import JobFilter
     from jobs.store.store import Store
 
 
@@ -86,7 +86,7 @@ def history(
     app = ctx.ensure_object(App)
     with app.store() as store:
         from jobs.cli.listing import Listing, note_unknown, show_csv, show_json, show_table
-        from jobs.store.order import Order
+        from jobs.store.history.order import Order
 
         wanted = job_filter(store, **filters)
         # By id a worker or batch is found at once; but an old end would be walked to from now.
@@ -120,8 +120,8 @@ def job_filter(
     grep: str | None,
 ) -> JobFilter:
     """The filter that the options ask for; raises `NotFoundError` for a batch or card."""
-    from jobs.states import Failure, State
-    from jobs.store.jobfilter import JobFilter
+    from jobs.domain.states import Failure, State
+    from jobs.store.history.jobfilter import JobFilter
 
     return JobFilter(
         batch_id=batch_id(store, batch),

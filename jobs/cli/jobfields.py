@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.cli.output import Column
 from jobs.cli.text import duration, gigabytes, jerk, local_time, millimetres
-from jobs.clock import iso
+from jobs.documents.job import PHASES, QUALITY
 
 if TYPE_CHECKING:
-    from jobs.records import Artifact
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
 
-PHASES = ("queue", "load", "encode", "sample", "decode", "save")
-QUALITY = ("skate_mm", "penetration_mm", "jitter")
 METADATA = "metadata."
 
 #: Field → its column. The order is that of a CSV with every field.
@@ -101,50 +97,6 @@ def parse_fields(text: str | None) -> tuple[str, ...] | None:
     if not fields:
         raise click.BadParameter("name at least one field", param_hint="--fields")
     return tuple(fields)
-
-
-def document(job: JobRow, reason: str | None) -> dict[str, Any]:
-    """A job of `hymo.history/1` (docs/json.md)."""
-    return {
-        "id": job.id,
-        "batch": job.batch,
-        "custom_id": job.custom_id,
-        "prompt": job.prompt,
-        "original_prompt": job.original_prompt,
-        "rewrite": job.rewrite,
-        "mode": job.mode,
-        "requested_mode": job.requested_mode,
-        "frames": job.frames,
-        "seed": job.seed,
-        "steps": job.steps,
-        "guidance": job.guidance,
-        "priority": job.priority,
-        "model": job.model,
-        "revision": job.revision,
-        "class_gib": job.gib,
-        "text_revision": None if job.text is None else job.text.revision,
-        "state": job.state.value,
-        "failure": None if job.failure is None else job.failure.value,
-        "reason": reason,
-        "worker": job.worker,
-        "card": job.card,
-        "attempts": job.attempts,
-        "created_at": iso(job.created_at),
-        "started_at": iso(job.started_at),
-        "finished_at": iso(job.finished_at),
-        "duration": job.duration,
-        "timings": dict(job.phases),
-        "peak_memory_bytes": job.peak_memory_bytes,
-        "quality": asdict(job.quality),
-        "cached_from": job.cached_from,
-        "artifacts": [artifact(each) for each in job.artifacts],
-        "metadata": dict(job.metadata),
-    }
-
-
-def artifact(file: Artifact) -> dict[str, object]:
-    """A file of `hymo.history/1`."""
-    return {"format": file.format, "path": file.path, "size": file.size, "sha256": file.sha256}
 
 
 def narrowed(whole: Mapping[str, Any], fields: Sequence[str] | None) -> dict[str, Any]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
 import click
 
-from jobs.cli.jobfields import PHASES, document
 from jobs.cli.output import Column, print_pairs, print_table
 from jobs.cli.text import (
     clean,
@@ -20,17 +17,17 @@ from jobs.cli.text import (
     millimetres,
     plural,
 )
-from jobs.clock import iso
-from jobs.memory import ENCODE
-from jobs.records import Quality
-from jobs.states import Outcome, State
-from jobs.store.jobrow import AttemptRow, JobRow
+from jobs.documents.job import PHASES
+from jobs.domain.attempts import Quality
+from jobs.domain.memory import ENCODE
+from jobs.domain.states import Outcome, State
+from jobs.store.history.jobrow import AttemptRow, JobRow
 from jobs.store.store import Store
 from jobs.waiting import Waiting
 
 #: Lines shown of an error: the message and the innermost calls.
 TAIL = 12
-#: Where the text of a motion came from: see `jobs.records.Run`.
+#: Where the text of a motion came from: see `jobs.domain.attempts.Run`.
 TEXTS = {"hit": "text found encoded", "made": "text encoded for it"}
 
 COLUMNS = (
@@ -40,32 +37,6 @@ COLUMNS = (
     *(Column(phase.upper(), "right") for phase in PHASES),
     Column("PEAK", "right"),
 )
-
-
-def job_document(store: Store, job: JobRow, waiting: Waiting) -> dict[str, Any]:
-    """A job of `hymo.show/1`: as in history, with its attempts (docs/json.md)."""
-    tries = [attempt_document(each) for each in store.history.attempts(job.id)]
-    return document(job, waiting.reason(job)) | {"tries": tries}
-
-
-def attempt_document(attempt: AttemptRow) -> dict[str, Any]:
-    """An attempt of `hymo.show/1`."""
-    return {
-        "number": attempt.number,
-        "worker": attempt.worker,
-        "card": attempt.card,
-        "mode": attempt.mode,
-        "pack_size": attempt.pack_size,
-        "outcome": attempt.outcome.value,
-        "failure": None if attempt.failure is None else attempt.failure.value,
-        "error": attempt.error,
-        "started_at": iso(attempt.started_at),
-        "finished_at": iso(attempt.finished_at),
-        "timings": dict(attempt.phases),
-        "peak_memory_bytes": attempt.peak_memory_bytes,
-        "quality": asdict(attempt.quality),
-        "run": asdict(attempt.run),
-    }
 
 
 def print_job(store: Store, job: JobRow, waiting: Waiting) -> None:

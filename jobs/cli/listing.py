@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.jobfields import COLUMNS, METADATA, column, csv_cell, document, narrowed, table_cell
+from jobs.cli.jobfields import COLUMNS, METADATA, column, csv_cell, narrowed, table_cell
 from jobs.cli.output import (
     Column,
     console,
@@ -21,10 +21,11 @@ from jobs.cli.output import (
     to_json,
 )
 from jobs.cli.text import ago, clean, plural
-from jobs.store.history import PAGE
-from jobs.store.jobfilter import JobFilter
-from jobs.store.jobrow import JobRow
-from jobs.store.order import Order
+from jobs.documents.job import document
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.jobrow import JobRow
+from jobs.store.history.order import Order
+from jobs.store.history.pages import PAGE
 from jobs.store.store import Store
 from jobs.waiting import Waiting
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 import click
 
 from jobs.cli.text import clean
-from jobs.states import State
+from jobs.domain.states import State
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.text import clean
-from jobs.states import State
+from jobs.domain.states import State
 
 if TYPE_CHECKING:
     from jobs.progress import BatchProgress, Snapshot

@@ -92,18 +92,6 @@ def rewrite_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return gathered
 
 
-def rewrite_document(report: RewriteReport | None) -> dict[str, object] | None:
-    """The key `rewrite` of a submit, a dry run or a run (docs/json.md)."""
-    if report is None:
-        return None
-    return {
-        "asked": report.asked,
-        "rows": {outcome.value: count for outcome, count in sorted(report.rows.items())},
-        "reasons": dict(report.reasons),
-        "stopped": report.stopped,
-    }
-
-
 def note_rewrites(report: RewriteReport | None) -> None:
     """Say what became of the rows, why some kept their own, and what was given up."""
     if report is None:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.filters import batch_id, card_names, machine_filters
-from jobs.cli.jobfields import QUALITY
 from jobs.cli.output import Column, note, print_csv, print_json, print_table
 from jobs.cli.text import duration, gigabytes, jerk, millimetres, percent
-from jobs.cli.upkeep import print_upkeep, upkeep_document, upkeep_rows
-from jobs.memory import ENCODE
+from jobs.cli.upkeep import print_upkeep, upkeep_rows
+from jobs.documents.stats import TIMINGS, distance_document, stats_document, upkeep_document
+from jobs.domain.memory import ENCODE
 
 if TYPE_CHECKING:
     from jobs.distance import MotionDistance
-    from jobs.store.stats import Group
+    from jobs.store.history.stats import Group
 
-TIMINGS = ("queue", "load", "encode", "sample", "decode", "save", "total")
 #: Measure → what it is called, its unit, and how its figures are written for people.
 MEASURES: Mapping[str, tuple[str, str, Callable[[float | None], str]]] = {
     **{name: (name, "s", duration) for name in TIMINGS},
@@ -73,7 +71,7 @@ def stats(
         raise click.UsageError("--json and --csv exclude each other")
     with app.store() as store:
         from jobs.distance import distances
-        from jobs.store.stats import AttemptFilter
+        from jobs.store.history.stats import AttemptFilter
 
         wanted = AttemptFilter(
             batch_id=batch_id(store, batch),
@@ -85,10 +83,10 @@ def stats(
         )
         groups = store.stats.groups(wanted, encoding=True)
         fmd = distances(store, wanted, [each for each in groups if each.mode != ENCODE])
-        upkeep = store.upkeep.groups(wanted)
+        upkeep = store.overhead.groups(wanted)
     if as_json:
         found = [
-            stats_document(each) | {"fmd": _distance(fmd.get((each.card, each.mode)))}
+            stats_document(each) | {"fmd": distance_document(fmd.get((each.card, each.mode)))}
             for each in groups
         ]
         print_json({"schema": "hymo.stats/1", "groups": found, "upkeep": upkeep_document(upkeep)})
@@ -111,24 +109,6 @@ def print_groups(groups: Sequence[Group]) -> None:
     print_table(COLUMNS, [row for group in groups for row in _rows(group)])
 
 
-def stats_document(group: Group) -> dict[str, Any]:
-    """A group of `hymo.stats/1` (docs/json.md)."""
-    spreads = {
-        name: None if each is None else {"mean": each.mean, "p50": each.p50, "p95": each.p95}
-        for name, each in ((name, group.measures.get(name)) for name in MEASURES)
-    }
-    return {
-        "card": group.card,
-        "mode": group.mode,
-        "count": group.count,
-        "succeeded": group.succeeded,
-        "success_rate": group.success,
-        "timings": {name: spreads[name] for name in TIMINGS},
-        "peak_memory_bytes": spreads["peak_memory"],
-        "quality": {name: spreads[name] for name in QUALITY},
-    }
-
-
 def _rows(group: Group) -> list[tuple[str, ...]]:
     head = (group.card, group.mode, str(group.count), percent(group.success))
     rows: list[tuple[str, ...]] = []
@@ -139,10 +119,6 @@ def _rows(group: Group) -> list[tuple[str, ...]]:
             rows.append((*head, called, *figures))
             head = ("", "", "", "")
     return rows or [(*head, "", "", "", "")]
-
-
-def _distance(distance: MotionDistance | None) -> dict[str, Any] | None:
-    return None if distance is None else asdict(distance)
 
 
 def _csv_rows(

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.output import Column, note, print_json, print_table
-from jobs.cli.rewriting import note_rewrites, rewrite_document
+from jobs.cli.rewriting import note_rewrites
 from jobs.cli.text import clean, plural
-from jobs.cli.unfamiliar import note_unfamiliar, unfamiliar_document
+from jobs.cli.unfamiliar import note_unfamiliar
+from jobs.documents.submission import (
+    plan_document,
+    result_document,
+)
 from jobs.promptfile.identity import safe_name
 
 if TYPE_CHECKING:
@@ -34,47 +38,6 @@ REWRITING, SUBMITTING = "rewriting", "submitting"
 REPEATED = 5
 #: Metadata columns that are named before `and N more`.
 NAMED = 8
-
-
-def result_document(result: SubmitResult) -> dict[str, object]:
-    """The JSON of a submit, schema `hymo.submit/1`."""
-    return {
-        "schema": "hymo.submit/1",
-        "batch": result.batch.name,
-        "new": result.new,
-        "existing": result.existing,
-        "changed": result.changed,
-        "cached": result.cached,
-        "invalid": result.invalid,
-        "requeued": result.requeued,
-        "unfamiliar": unfamiliar_document(result.unfamiliar),
-        "rewrite": rewrite_document(result.rewrites),
-    }
-
-
-def plan_document(plan: Plan) -> dict[str, object]:
-    """The JSON of a dry run, schema `hymo.plan/1`."""
-    return {
-        "schema": "hymo.plan/1",
-        "batch": plan.batch,
-        "rows": plan.rows,
-        "jobs": plan.jobs,
-        "invalid": plan.invalid,
-        "auto": plan.auto,
-        "classes": [
-            {
-                "queue": each.queue,
-                "model": each.model,
-                "jobs": each.jobs,
-                "frames": list(each.frames),
-                "workers": list(each.workers),
-                "misfits": each.misfits,
-            }
-            for each in plan.classes
-        ],
-        "unfamiliar": unfamiliar_document(plan.unfamiliar),
-        "rewrite": rewrite_document(plan.rewrites),
-    }
 
 
 def print_result(

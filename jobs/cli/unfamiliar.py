@@ -13,18 +13,6 @@ NAMED = 8
 NAMED_ROWS = 3
 
 
-def unfamiliar_document(found: Sequence[Unfamiliar]) -> list[dict[str, object]]:
-    """The JSON of it, the same in the documents of a submit, a dry run and a run."""
-    return [
-        {
-            "model": each.model,
-            "verbs": [{"verb": verb.verb} | _rows_document(verb.rows) for verb in each.verbs],
-            "not_english": _rows_document(each.foreign),
-        }
-        for each in found
-    ]
-
-
 def note_unfamiliar(found: Sequence[Unfamiliar]) -> None:
     """Say what the models will guess at, a line each for verbs and for other languages."""
     for each in found:
@@ -50,7 +38,3 @@ def _rows(rows: Rows) -> str:
     """`row 12`, `rows 1, 2, 3, …`."""
     named = ", ".join(map(str, rows.first[:NAMED_ROWS]))
     return f"row{'s' * (rows.count > 1)} {named}{', …' * (rows.count > NAMED_ROWS)}"
-
-
-def _rows_document(rows: Rows) -> dict[str, object]:
-    return {"count": rows.count, "rows": list(rows.first)}

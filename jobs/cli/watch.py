@@ -7,7 +7,7 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
 from jobs.cli.output import print_json
-from jobs.states import State
+from jobs.domain.states import State
 
 
 @click.command()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Protocol
 
-from jobs.backoff import exponential
-from jobs.clock import Clock
+from jobs.domain.backoff import exponential
+from jobs.domain.clock import Clock
 from jobs.rewriting.answer import Answer, read_answer
 from jobs.rewriting.breaker import Breaker
 from jobs.rewriting.failure import AnswerError, RewriteError

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from jobs.clock import Clock
+from jobs.domain.clock import Clock
 from jobs.rewriting.answer import Answer, checked
 from jobs.rewriting.failure import AnswerError
 from jobs.rewriting.wish import Wish

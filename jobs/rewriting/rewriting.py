@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
+from jobs.domain.spec import Origin
 from jobs.promptfile.problem import Problem
 from jobs.promptfile.row import BadRow, Row
 from jobs.rewriting.answer import Answer
@@ -17,7 +18,6 @@ from jobs.rewriting.cache import AnswerCache
 from jobs.rewriting.failure import NotAskedError, RewriteError
 from jobs.rewriting.report import Outcome, RewriteCount, RewriteReport
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
-from jobs.spec import Origin
 
 #: Rows that may wait behind one whose answer is slow, for each prompt asked at a time.
 AHEAD = 8

@@ -23,12 +23,11 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
-from jobs.clock import Clock
-from jobs.errors import JobsError, SchemaError, UnreachableError
-from jobs.schema import HEAD, missing_table
+from jobs.domain.clock import Clock
+from jobs.store.faults import name_error
 
 #: Execution option of a connection that will write: see `jobs.store.engine`.
 WRITES = "hymo_writes"
@@ -36,13 +35,6 @@ WRITES = "hymo_writes"
 #: Rows in one page or one transaction, pairs in one IN list.
 CHUNK = 1_000
 
-
-#: How SQLite says that the trouble is the file, and what that means to its user.
-FILE_FAULTS = {
-    "unable to open database file": "cannot be opened by this user",
-    "attempt to write a readonly database": "cannot be written by this user",
-    "file is not a database": "is not a database of SQLite",
-}
 
 #: A row of a statement of ours, whose columns are read by name.
 Found: TypeAlias = "Row[*tuple[Any, ...]]"
@@ -60,10 +52,10 @@ def among(connection: Connection, column: Column[Any], values: Sequence[Any]) ->
     return column.in_(select(each.c.value))
 
 
-class Facet:
+class StorePart:
     """One part of the store, over a shared engine.
 
-    Every facet raises `UnreachableError` when the database does not answer, stays locked or drops
+    Every part raises `UnreachableError` when the database does not answer, stays locked or drops
     the connection, and `SchemaError` when its tables are not there. After either, nothing of the
     transaction is kept, with one exception: when the connection breaks during the commit itself,
     the commit may have happened. All writes are fenced, so repeating one is safe.
@@ -133,25 +125,3 @@ class Facet:
             if named is None:
                 raise
             raise named from error
-
-
-def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
-    """The error of ours that says what `error` means to a user; None for a fault of the program."""
-    if isinstance(error, DatabaseError) and missing_table(error):
-        return SchemaError(None, HEAD)
-    # SQLite raises the bare DatabaseError for a file that is damaged or no database at all.
-    away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
-    message = str(error.orig)
-    for start, meaning in FILE_FAULTS.items():
-        if engine.dialect.name == "sqlite" and message.startswith(start):
-            reason = f"{engine.url.database} {meaning}"
-            mend = "set HYMO_HOME or HYMO_DATABASE_URL to name another"
-            return UnreachableError("database", engine.url.render_as_string(), reason, mend)
-    if away or error.connection_invalidated:
-        return UnreachableError(
-            "database",
-            engine.url.render_as_string(hide_password=True),
-            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer",
-            "check that it is up and reachable, then try again",
-        )
-    return None

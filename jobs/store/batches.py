@@ -19,19 +19,18 @@ from sqlalchemy import (
     update,
 )
 
+from jobs.domain.attempts import Quality
+from jobs.domain.batches import Artifact, Batch, Inserted, NewJob
+from jobs.domain.memory import queue_name
+from jobs.domain.states import State
 from jobs.errors import NotFoundError
-from jobs.memory import queue_name
-from jobs.records import Artifact, Batch, Inserted, NewJob, Quality
-from jobs.states import State
-from jobs.store.base import CHUNK, Found, among
-from jobs.store.files import add_files, files_of
-from jobs.store.known import KnownStore
-from jobs.store.manifest import ManifestStore, to_batch
-from jobs.store.quality import shared_quality
-from jobs.tables import batches, jobs
+from jobs.store.base import CHUNK, Found, StorePart, among
+from jobs.store.existing import Key, Known, existing_jobs, row_hashes
+from jobs.store.motions import add_files, files_of, shared_quality
+from jobs.store.tables import batches, jobs
 
 
-class BatchStore(ManifestStore, KnownStore):
+class BatchStore(StorePart):
     """Making batches, inserting jobs, and what is known of a batch as a whole."""
 
     def ensure(self, name: str, *, source: str, output: str) -> Batch:
@@ -105,7 +104,7 @@ class BatchStore(ManifestStore, KnownStore):
         wanted = {(job.spec.custom_id, job.spec.seed): job for job in new}
         with self.write() as connection:
             now = self.present(connection)
-            there = self._there(connection, batch.id, list(wanted))
+            there = row_hashes(connection, batch.id, list(wanted))
             fresh = [job for key, job in wanted.items() if key not in there]
             shared = shared_quality(connection, fresh)
             rows = [
@@ -116,7 +115,7 @@ class BatchStore(ManifestStore, KnownStore):
             lost = [key for key in wanted if key not in there and key not in added]
             if lost:
                 # Another submit of the same batch added them between our look and our insert.
-                there |= self._there(connection, batch.id, lost)
+                there |= row_hashes(connection, batch.id, lost)
             kept = {
                 number: wanted[key].artifacts
                 for key, number in added.items()
@@ -143,6 +142,14 @@ class BatchStore(ManifestStore, KnownStore):
             newest = connection.execute(_newest(connection, hashes)).all()
             files = files_of(connection, [row.job_id for row in newest])
         return {row.content_hash: (row.job_id, files.get(row.job_id, ())) for row in newest}
+
+    def existing(self, batch_id: int, keys: Sequence[Key]) -> Mapping[Key, Known]:
+        """The jobs of these identities that the batch has, with the files of those that succeeded.
+
+        Jobs that are put into it meanwhile may be missing.
+        """
+        with self.read() as connection:
+            return existing_jobs(connection, batch_id, keys)
 
     def counts(self, batch_id: int) -> dict[State, int]:
         """How many jobs of the batch are in each state; states without any are left out."""
@@ -244,3 +251,16 @@ def _row(
         **dict.fromkeys(("queue_s", "load_s", "encode_s", "sample_s", "decode_s", "save_s"), zero),
         **asdict(quality),
     }
+
+
+def to_batch(row: Found) -> Batch:
+    """A row of the batches table as a record."""
+    return Batch(
+        id=row.id,
+        name=row.name,
+        source=row.source,
+        output=row.output,
+        paused=bool(row.paused),
+        created_at=row.created_at,
+        manifest_at=row.manifest_at,
+    )

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 from sqlalchemy import func, or_, select, update
 
-from jobs.parts import stem
-from jobs.records import Artifact, Batch, ManifestRow
-from jobs.states import FINAL, Failure, State
-from jobs.store.base import CHUNK, Facet, Found
-from jobs.store.files import files_of
-from jobs.tables import batches, jobs
+from jobs.domain.batches import Artifact, Batch, ManifestRow
+from jobs.domain.spec import stem
+from jobs.domain.states import FINAL, Failure, State
+from jobs.store.base import CHUNK, Found, StorePart
+from jobs.store.batches import to_batch
+from jobs.store.motions import files_of
+from jobs.store.tables import batches, jobs
 
 #: Seconds by which a commit may become visible after a later reading of the clock (see `dirty`).
 COMMIT_LAG = 10.0
 
 
-class ManifestStore(Facet):
+class ManifestStore(StorePart):
     """Which manifests are behind the database, and the rows to write them from."""
 
     def running(self, batch_id: int) -> frozenset[tuple[str, int]]:
@@ -97,19 +98,6 @@ class ManifestStore(Facet):
             rows = connection.execute(query).all()
             files = files_of(connection, [row.id for row in rows])
         return [_manifest_row(row, files.get(row.id, ())) for row in rows]
-
-
-def to_batch(row: Found) -> Batch:
-    """A row of the batches table as a record."""
-    return Batch(
-        id=row.id,
-        name=row.name,
-        source=row.source,
-        output=row.output,
-        paused=bool(row.paused),
-        created_at=row.created_at,
-        manifest_at=row.manifest_at,
-    )
 
 
 def _manifest_row(row: Found, files: tuple[Artifact, ...]) -> ManifestRow:

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import func, literal_column, or_, select, update
 
+from jobs.domain.routing import Offer
+from jobs.domain.workers import WorkerCard, WorkerRow
 from jobs.errors import NotFoundError
-from jobs.records import WorkerCard, WorkerRow
-from jobs.routing import Offer
-from jobs.store.base import Facet, Found
-from jobs.store.lanes import RUNNING
-from jobs.tables import jobs, workers
+from jobs.store.base import Found, StorePart
+from jobs.store.queue.lanes import RUNNING
+from jobs.store.tables import jobs, workers
 
 DECLARED = "declared"
 LIVE = "live"
@@ -20,7 +20,7 @@ DRAINING = "draining"
 STOPPED = "stopped"
 
 
-class WorkerStore(Facet):
+class WorkerStore(StorePart):
     """Workers' registrations. One row a process's life: a restarted worker registers anew."""
 
     def register(self, card: WorkerCard) -> int:

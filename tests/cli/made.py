@@ -9,12 +9,13 @@ from pathlib import Path
 
 import hymotion
 from hymotion.export import FORMATS
-from jobs.memory import GIB
-from jobs.parts import stem
-from jobs.records import Artifact, Claim, Failed, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import Failure
+from jobs.domain.attempts import Claim, Failed, Success, Timings
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec, stem
+from jobs.domain.states import Failure
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 from tests.unit.hymotion.figures import jumping, walking, waving
 
@@ -50,11 +51,11 @@ def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
         claims = [
             claim
             for job in range(first, first + 4)
-            for claim in store.queue.claim(worker, offer, job_id=job, limit=1, lease=1000)
+            for claim in store.claims.claim(worker, offer, job_id=job, limit=1, lease=1000)
         ]
         done = [_success(claim, output) for claim in claims[:3]]
-        store.queue.succeed(done, publish=lambda _: None)
-        store.queue.fail(
+        store.completion.succeed(done, publish=lambda _: None)
+        store.completion.fail(
             [Failed(claims[3], Failure.NUMERICS, "not finite", Timings())], backoff=lambda _: 0.0
         )
         yield store

@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 
 from hymotion.export import FORMATS, JOINT_NAMES
 from hymotion.export.options import FRAME_RATES, UNITS, UPS
-from jobs import spec
 from jobs.cli.main import hymo
+from jobs.domain import spec
 from jobs.store.store import Store
 from tests.cli.made import FRAMES, night
 from worker.cli import export as command

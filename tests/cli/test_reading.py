@@ -19,11 +19,13 @@ from click.testing import CliRunner, Result
 from jobs import distance
 from jobs.cli.main import hymo
 from jobs.distance import MotionDistance
-from jobs.memory import GIB
-from jobs.records import Artifact, Claim, Failed, NewJob, Quality, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import Failure, State
+from jobs.domain.attempts import Claim, Failed, Quality, Success, Timings
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import Failure, State
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 
 Hymo = Callable[..., Result]
@@ -44,13 +46,13 @@ def store(sqlite_url: str) -> Iterator[Store]:
             dtype="float32", nvlink=True, queues=("hymo.full.24",), tags={"numa": 1},
         )  # fmt: skip
         worker = opened.workers.register(card)
-        claims = opened.queue.claim(worker, offer, job_id=None, limit=3, lease=1000)
-        opened.queue.succeed([_success(claim) for claim in claims[:2]], publish=lambda _: None)
-        opened.queue.fail(
+        claims = opened.claims.claim(worker, offer, job_id=None, limit=3, lease=1000)
+        opened.completion.succeed([_success(claim) for claim in claims[:2]], publish=lambda _: None)
+        opened.completion.fail(
             [Failed(claims[2], Failure.OUT_OF_MEMORY, ERROR, Timings(sample=1.0))],
             backoff=lambda _: 0.0,
         )
-        opened.queue.claim(worker, offer, job_id=None, limit=1, lease=1000)
+        opened.claims.claim(worker, offer, job_id=None, limit=1, lease=1000)
         yield opened
 
 
@@ -423,8 +425,8 @@ def test_watch(hymo_: Hymo, store: Store) -> None:
     assert done.exit_code == 6
     assert done.stdout == "batch night: 2 queued, 1 running, 2 succeeded, 1 failed\n"
     assert "night: 3/6 done" in done.stderr
-    store.queue.cancel([5, 6])
-    store.queue.cancelled([_running(store)])
+    store.control.cancel([5, 6])
+    store.completion.cancelled([_running(store)])
     done = hymo_("watch", "night", "--json")
     assert done.exit_code == 5
     assert json.loads(done.stdout) == {
@@ -445,14 +447,14 @@ def _running(store: Store) -> Claim:
 def test_watch_ends_well_when_nothing_failed(hymo_: Hymo, store: Store) -> None:
     batch = store.batches.ensure("empty", source="-", output="/out")
     store.batches.insert(batch, [_new("a")], attempt_limit=1)
-    store.queue.cancel(batch_id=batch.id)
+    store.control.cancel(batch_id=batch.id)
     done = hymo_("watch", "empty/")
     assert (done.exit_code, done.stdout) == (5, "batch empty: 1 cancelled\n"), "nothing was made"
     store.batches.insert(batch, [_new("b")], attempt_limit=1)
     offer = Offer("w1", ("full",), ("null",), 24 * GIB)
-    store.queue.cancel([5, 6])
-    (claim,) = store.queue.claim(1, offer, job_id=None, limit=1, lease=1000)
-    store.queue.succeed([_success(claim)], publish=lambda _: None)
+    store.control.cancel([5, 6])
+    (claim,) = store.claims.claim(1, offer, job_id=None, limit=1, lease=1000)
+    store.completion.succeed([_success(claim)], publish=lambda _: None)
     done = hymo_("watch", "empty")
     assert (done.exit_code, done.stdout) == (0, "batch empty: 1 succeeded, 1 cancelled\n")
 

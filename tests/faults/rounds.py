@@ -7,10 +7,10 @@ import os
 import sys
 from contextlib import closing
 
+from jobs.domain.states import State
 from jobs.publish import Publisher
 from jobs.reconcile import Reconciler
 from jobs.settings import Settings
-from jobs.states import State
 from jobs.store.store import Store
 
 

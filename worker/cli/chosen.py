@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.cli.names import find
+from jobs.domain.spec import stem
+from jobs.domain.states import State
 from jobs.errors import ConflictError
 from jobs.manifest import NAME as MANIFEST
-from jobs.parts import stem
-from jobs.states import State
-from jobs.store.jobfilter import JobFilter
-from jobs.store.order import Order
+from jobs.naming import find
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.order import Order
 
 if TYPE_CHECKING:
-    from jobs.records import Batch
-    from jobs.store.jobrow import JobRow
+    from jobs.domain.batches import Batch
+    from jobs.store.history.jobrow import JobRow
     from jobs.store.store import Store
 
 
@@ -26,7 +26,7 @@ class Chosen:
 
     Args:
         store: open for as long as `jobs` is read.
-        names: as `jobs.cli.names.find` takes them.
+        names: as `jobs.naming.find` takes them.
 
     Raises:
         NotFoundError: a name means nothing.

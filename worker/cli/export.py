@@ -10,14 +10,14 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.filters import Words
 from jobs.cli.output import note
-from jobs.spec import FORMATS
+from jobs.domain.spec import FORMATS
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hymotion.export import ExportOptions
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
     from worker.cli.chosen import Folders
     from worker.cli.written import Written
 

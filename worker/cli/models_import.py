@@ -10,7 +10,7 @@ import click
 
 from jobs.cli.output import Column, note, print_json, print_pairs, print_table
 from jobs.cli.text import clean, duration, file_size
-from jobs.installed import FOLDER, Installed
+from jobs.domain.installed import FOLDER, Installed
 from worker.cli.models_lock import models_lock
 from worker.cli.models_progress import byte_progress
 from worker.errors import WorkerError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobs.installed import FOLDER
+from jobs.domain.installed import FOLDER
 from worker.errors import WorkerError
 from worker.home import FileLock
 

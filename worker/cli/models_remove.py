@@ -13,9 +13,9 @@ import click
 
 from jobs.cli.output import note, print_json
 from jobs.cli.text import clean, file_size
+from jobs.domain.catalog import CATALOG
+from jobs.domain.installed import FILE, FOLDER
 from jobs.errors import NotFoundError
-from jobs.installed import FILE, FOLDER
-from jobs.models import CATALOG
 from worker.cli.models_lock import models_lock
 from worker.errors import WorkerError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from jobs.cli.output import note, print_json
 from jobs.cli.text import clean, file_size
+from jobs.domain.installed import Installed
 from jobs.errors import NotFoundError
-from jobs.installed import Installed
 from worker.cli.models_progress import OnBytes, byte_progress
 
 PIECE = 16 * 2**20

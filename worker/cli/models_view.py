@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.cli.output import Column, note, print_json, print_pairs, print_table
 from jobs.cli.text import file_size
-from jobs.installed import Installed, InstalledModel
-from jobs.models import CATALOG, MODES, PUBLISHED_MODEL, Catalog, ModelEntry
+from jobs.domain.catalog import CATALOG, MODES, PUBLISHED_MODEL, Catalog, ModelEntry
+from jobs.domain.installed import Installed, InstalledModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,7 +15,7 @@ from jobs.cli.text import clean
 
 if TYPE_CHECKING:
     from hymotion.picture import Entry, Lettering
-    from jobs.store.jobrow import JobRow
+    from jobs.store.history.jobrow import JobRow
     from worker.cli.chosen import Chosen, Folders
     from worker.cli.written import Written
 
@@ -144,7 +144,7 @@ class Studio:
     def draw(self, job: JobRow) -> None:
         """Draw a job's own pictures, or tell that its motion could not be read."""
         from hymotion.picture import Caption, Entry, draw_strip, write_gif
-        from jobs.parts import stem
+        from jobs.domain.spec import stem
         from worker.landing import landing
         from worker.motionfile import NoMotionError, read_motion
 

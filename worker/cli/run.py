@@ -15,17 +15,18 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
-from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_document, rewrite_options
+from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_options
+from jobs.documents.submission import rewrite_document
 from worker.cli.machine import machine_crew, machine_options
 from worker.cli.stopping import say_stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobs.domain.batches import Batch
+    from jobs.domain.routing import Offer
     from jobs.progress import BatchProgress, Snapshot
     from jobs.promptfile.defaults import Defaults
-    from jobs.records import Batch
-    from jobs.routing import Offer
     from jobs.settings import Settings
     from jobs.store.store import Store
     from worker.hope import Hope
@@ -76,7 +77,7 @@ def run(
 
     from jobs.cli.output import print_json
     from jobs.cli.submitted import note_changed, print_result, progress_line
-    from jobs.models import Catalog
+    from jobs.domain.catalog import Catalog
     from jobs.promptfile.source import open_source
     from jobs.publish import Publisher
     from jobs.submit import Submitter
@@ -149,7 +150,7 @@ def _work(
         return first
     hope = Hope(store=store, batch=batch, offers=offers, alive=settings.alive)
     hope.look()  # what nobody will do is said before anything is started
-    _say_ahead(store.outlook.ahead(batch.id, hope.offers()))
+    _say_ahead(store.backlog.ahead(batch.id, hope.offers()))
     log_to_stderr(logging.WARNING)
     with Stop() as stop:
         station = partial(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.states import State
+from jobs.domain.states import State
 
 if TYPE_CHECKING:
+    from jobs.domain.batches import Batch
     from jobs.progress import Snapshot
-    from jobs.records import Batch
     from jobs.store.store import Store
     from jobs.verbs.unfamiliar import Unfamiliar
 
@@ -24,7 +24,7 @@ def run_document(
     batch: Batch, snapshot: Snapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
 ) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
-    from jobs.cli.unfamiliar import unfamiliar_document
+    from jobs.documents.submission import unfamiliar_document
 
     return {
         "schema": "hymo.run/1",
@@ -42,7 +42,7 @@ def catch_up(store: Store, batch: Batch) -> None:
     from jobs.cli.text import clean
     from jobs.manifest import manifest_path, write_manifest
 
-    if all(each.id != batch.id for each in store.batches.dirty()):
+    if all(each.id != batch.id for each in store.manifests.dirty()):
         return
     try:
         write_manifest(store, batch)
@@ -70,7 +70,7 @@ def print_summary(
 
 
 def _failures(store: Store, batch: Batch) -> None:
-    from jobs.store.jobfilter import JobFilter
+    from jobs.store.history.jobfilter import JobFilter
 
     wanted = JobFilter(batch_id=batch.id, states=(State.FAILED,))
     page = store.history.page(wanted, limit=NAMED)
@@ -88,7 +88,7 @@ def _phases(store: Store, batch: Batch) -> None:
     """Means of what the attempts cost, a line a card and mode."""
     from jobs.cli.output import Column, print_table
     from jobs.cli.text import duration, gigabytes
-    from jobs.store.stats import AttemptFilter
+    from jobs.store.history.stats import AttemptFilter
 
     groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
     names = ("queue", "load", "encode", "sample", "decode", "save", "total")

@@ -40,7 +40,7 @@ def up(
     and publishes again what got lost. On the first signal workers finish the pack in hand; a
     second one ends them at once.
     """
-    from jobs.models import Catalog
+    from jobs.domain.catalog import Catalog
     from worker.crew import Fallen
     from worker.home import HomeLock
     from worker.log import log_to_stderr

@@ -15,8 +15,8 @@ import pytest
 
 from jobs.broker import kombu_url
 from jobs.delivery import TASK
+from jobs.domain.routing import demand
 from jobs.publish import Publisher
-from jobs.routing import demand
 from tests.conftest import RedisServer
 from tests.faults.plant import Plant
 

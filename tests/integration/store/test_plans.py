@@ -93,7 +93,7 @@ def test_claims_read_lanes_and_rows_by_key(deep, statistics):
 def test_what_reconcilers_ask_goes_by_index(deep):
     deep.claim(deep.worker(), limit=16, lease=-1)
     with recorded(deep.store.engine) as found:
-        assert len(deep.store.queue.expire(backoff=lambda _: 0.0)) == 16
+        assert len(deep.store.leases.expire(backoff=lambda _: 0.0)) == 16
         assert deep.store.delivery.unpublished(10)
     lines = explained(deep, found)
     assert walks(lines) == []
@@ -104,7 +104,7 @@ def test_what_reconcilers_ask_goes_by_index(deep):
 
 def test_looking_ahead_reads_lanes_and_rows_by_key(deep):
     with recorded(deep.store.engine) as found:
-        ahead = deep.store.queue.upcoming(deep.worker(gib=24).offer, "tiny", 2500)
+        ahead = deep.store.encoding.upcoming(deep.worker(gib=24).offer, "tiny", 2500)
     assert len({each.job_id for each in ahead}) == 2500
     lines = explained(deep, found)
     assert walks(lines) == []
@@ -117,8 +117,8 @@ def test_what_waits_for_its_text_is_found_by_index_and_passed_over(deep):
             text("UPDATE jobs SET encode_gib = 20, text_revision = 'te-1' WHERE id % 1000 > 0")
         )
     with recorded(deep.store.engine) as found:
-        assert len(deep.store.queue.waiters("tiny", "te-1", 50)) == 50
-        assert deep.store.queue.crowd("tiny", "te-1", 300) == 300
+        assert len(deep.store.encoding.waiters("tiny", "te-1", 50)) == 50
+        assert deep.store.encoding.crowd("tiny", "te-1", 300) == 300
         assert len(deep.claim(deep.worker(), limit=16)) == 16
     lines = explained(deep, found)
     assert walks(lines) == []

@@ -17,8 +17,8 @@ from sqlalchemy import create_engine, func, select
 
 from jobs.publish import Publisher
 from jobs.settings import Settings
+from jobs.store.tables import jobs
 from jobs.submit import Submitter
-from jobs.tables import jobs
 
 pytestmark = pytest.mark.redis
 

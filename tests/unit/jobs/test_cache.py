@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from jobs.cache import Shelf, lost, reusable
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.spec import JobSpec
 from jobs.parts import link_path, list_parts
-from jobs.records import Artifact, NewJob
-from jobs.spec import JobSpec
 
 
 @pytest.fixture

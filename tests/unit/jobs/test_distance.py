@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from jobs import distance
-from jobs.distance import LEAST, Features, MotionDistance, distances
-from jobs.store.stats import AttemptFilter, Group
+from jobs.distance import LEAST, MotionDistance, distances
+from jobs.domain.attempts import Features
+from jobs.store.history.stats import AttemptFilter, Group
 
 WANTED = AttemptFilter(batch_id=3)
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobs.memory import GIB
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
 from jobs.plan import Router, planned
 from jobs.promptfile.survey import Asked, Survey
-from jobs.routing import Offer
-from jobs.spec import JobSpec
 
 BIG = Offer("big", ("full", "lite"), ("null", "tiny"), 80 * GIB)
 SMALL = Offer("small", ("lite",), ("null",), 24 * GIB, {"lite": 100})

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from jobs.backoff import LONGEST, exponential
 from jobs.cli.progress import duration, follow, line
+from jobs.domain.backoff import LONGEST, exponential
+from jobs.domain.states import State
 from jobs.progress import STILL, WINDOW, BatchProgress
-from jobs.states import State
 
 
 class Counts:

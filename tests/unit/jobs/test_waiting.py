@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.memory import GIB
-from jobs.records import Quality
-from jobs.routing import Offer, TextDemand
-from jobs.states import State
-from jobs.store.jobrow import JobRow
+from jobs.domain.attempts import Quality
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer, TextDemand
+from jobs.domain.states import State
+from jobs.store.history.jobrow import JobRow
 from jobs.waiting import Waiting
 
 JOB = JobRow(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from jobs.distance import Features
-from jobs.memory import GIB
-from jobs.models import model_entry
-from jobs.records import Claim, NewJob, Quality, Run, WorkerCard
-from jobs.routing import Offer
+from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.batches import NewJob
+from jobs.domain.catalog import model_entry
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
-from jobs.spec import JobSpec
 from jobs.store.store import Store
 from worker.garage import Garage, Stall
 from worker.keeper import LeaseKeeper
@@ -192,7 +193,7 @@ class Bench:
 
     def claim(self, limit: int = 8, **wanted: Any) -> list[Claim]:
         """Claim without a shift."""
-        return self.store.queue.claim(
+        return self.store.claims.claim(
             self.worker_id, self.offer, limit=limit, lease=self.settings.lease, **wanted
         )
 

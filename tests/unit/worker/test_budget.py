@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.domain.memory import GIB
 from jobs.errors import SettingsError
-from jobs.memory import GIB
 from worker.budget import plan_budget, reserve
 from worker.device import CPU_SHARE, Device
 from worker.errors import BudgetError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.records import Claim, Quality
+from jobs.domain.attempts import Claim, Quality
 from tests.unit.worker.stub import StubEngine
 from worker.engine import NullEngine
 from worker.errors import BrokenError, NotFiniteError

@@ -10,7 +10,8 @@ import torch
 
 from hymotion.metrics.frechet import Reference
 from hymotion.metrics.moments import WindowSums
-from jobs.distance import LEAST, NAME, PLUGINS, Features
+from jobs.distance import LEAST, NAME, PLUGINS
+from jobs.domain.attempts import Features
 from tests.unit.hymotion.metrics.bodies import acting
 from worker.errors import FeaturesError
 from worker.fmd import frechet, gauge, keep, one_thread, pack, shipped, unpack

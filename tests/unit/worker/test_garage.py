@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.memory import GIB
+from jobs.domain.memory import GIB
 from tests.unit.worker.stub import StubEngine
 from worker.garage import Encoder, Garage, Stall
 from worker.owed import Owed

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.memory import GIB
-from jobs.records import NewJob
-from jobs.routing import Offer, TextDemand
-from jobs.spec import JobSpec
+from jobs.domain.batches import NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer, TextDemand
+from jobs.domain.spec import JobSpec
 from jobs.store.store import Store
 from worker.errors import StuckError
 from worker.hope import Hope
@@ -40,7 +40,7 @@ def test_a_job_that_fits_nobody(store: Store) -> None:
 
 
 def test_a_job_whose_text_nobody_encodes(store: Store) -> None:
-    store.queue.park([1], TextDemand(gib=20, revision="te-1"))
+    store.encoding.park([1], TextDemand(gib=20, revision="te-1"))
     look(store, replace(OURS, encoders={"null": "te-1"}))
     with pytest.raises(StuckError, match="hymo models import --qwen DIR") as stuck:
         look(store, OURS)

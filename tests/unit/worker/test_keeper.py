@@ -45,7 +45,7 @@ def test_a_stalled_device_loses_its_leases(bench: Bench) -> None:
 @pytest.mark.parametrize("renew", [True, False])
 def test_cancel_requests_are_seen_on_either_turn(bench: Bench, renew: bool) -> None:
     numbers = held(bench, "a", "b")
-    bench.store.queue.cancel([numbers["b"]])
+    bench.store.control.cancel([numbers["b"]])
     bench.keeper.look(renew=renew)
     assert bench.keeper.gone().cancelled == {numbers["b"]}
     assert bench.keeper.gone().lost == frozenset()
@@ -53,7 +53,7 @@ def test_cancel_requests_are_seen_on_either_turn(bench: Bench, renew: bool) -> N
 
 def test_a_cancel_is_seen_while_the_device_stalls(bench: Bench) -> None:
     numbers = held(bench, "a")
-    bench.store.queue.cancel([numbers["a"]])
+    bench.store.control.cancel([numbers["a"]])
     bench.clock.tick(bench.settings.stall + 1)
     bench.keeper.look(renew=True)
     assert bench.keeper.gone().cancelled == {numbers["a"]}
@@ -63,7 +63,7 @@ def test_a_cancel_is_seen_while_the_device_stalls(bench: Bench) -> None:
 def test_a_lease_that_ran_out_is_known_as_lost(bench: Bench, renew: bool) -> None:
     numbers = held(bench, "a")
     bench.clock.tick(91)
-    bench.store.queue.expire(backoff=lambda _: 0)
+    bench.store.leases.expire(backoff=lambda _: 0)
     bench.stamp.touch()
     bench.keeper.look(renew=renew)
     assert bench.keeper.gone().lost == {numbers["a"]}
@@ -72,7 +72,7 @@ def test_a_lease_that_ran_out_is_known_as_lost(bench: Bench, renew: bool) -> Non
 
 def test_a_new_pack_forgets_the_last_one(bench: Bench) -> None:
     numbers = held(bench, "a")
-    bench.store.queue.cancel([numbers["a"]])
+    bench.store.control.cancel([numbers["a"]])
     bench.keeper.look(renew=False)
     bench.clock.tick(50)
     bench.keeper.hold(())
@@ -101,7 +101,7 @@ def test_the_thread_beats_renews_and_survives_an_outage(
 ) -> None:
     bench.insert("a")
     claims = bench.claim()
-    real = bench.store.queue.renew
+    real = bench.store.leases.renew
     calls = []
 
     def renew(*args: object, **kwargs: object) -> object:
@@ -112,7 +112,7 @@ def test_the_thread_beats_renews_and_survives_an_outage(
         bench.beats.set()
         return found
 
-    monkeypatch.setattr(bench.store.queue, "renew", renew)
+    monkeypatch.setattr(bench.store.leases, "renew", renew)
     keeper = bench.keep(replace(bench.settings, renew=0.005))
     keeper._heartbeat = lambda: None  # the event tells of a renewal instead
     keeper.hold(claims)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cards import DeviceFacts, derive
-from jobs.memory import GIB
+from jobs.domain.cards import DeviceFacts, derive
+from jobs.domain.memory import GIB
 from worker.device import Device
 from worker.launch import apply_environment, launch_environment, pin
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from jobs.memory import GIB
+from jobs.domain.memory import GIB
 from jobs.settings import Settings
 from worker import modelcheck
 from worker.finding import Finding, Health

@@ -6,7 +6,7 @@ import pytest
 
 from hymotion.config import ModelConfig
 from hymotion.loading import bundled_folder
-from jobs.models import CATALOG, MODES
+from jobs.domain.catalog import CATALOG, MODES
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -11,7 +11,7 @@ import torch
 import hymotion
 from hymotion.errors import NumericsError
 from hymotion.loading import bundled_folder
-from jobs.records import Claim
+from jobs.domain.attempts import Claim
 from worker.errors import BrokenError
 from worker.motion import MotionEngine
 from worker.precision import SAFE, Breaker, Precision

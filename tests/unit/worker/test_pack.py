@@ -9,9 +9,8 @@ from itertools import count
 import pytest
 
 from hymotion.errors import NumericsError
-from jobs.distance import Features
-from jobs.records import Claim, Quality, Run
-from jobs.states import Failure
+from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.states import Failure
 from tests.unit.worker.stub import StubEngine
 from worker.errors import NotFiniteError, OutageError, UnencodedError
 from worker.owed import Owed

@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from jobs.memory import GIB
-from jobs.models import COMES_ALONG, Catalog
+from jobs.domain.catalog import COMES_ALONG, Catalog
+from jobs.domain.memory import GIB
 from worker import plan as plans
 from worker.budget import plan_budget
 from worker.device import Device

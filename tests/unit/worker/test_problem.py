@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from hymotion.errors import ConfigError, NumericsError, RequestError
-from jobs.records import Claim, Timings
-from jobs.states import Failure
+from jobs.domain.attempts import Claim, Timings
+from jobs.domain.states import Failure
 from worker.errors import BrokenError, NotFiniteError, WorkerError
 from worker.problem import TAIL, Problem, classify, describe, problem
 from worker.save import SaveError

@@ -7,7 +7,7 @@ import pytest
 
 from hymotion.motion import Motion
 from hymotion.skeleton import BODY, PELVIS_HEIGHT
-from jobs.records import Quality
+from jobs.domain.attempts import Quality
 from worker.errors import NotFiniteError
 from worker.quality import qualities
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from jobs.domain.attempts import Claim, Success, Timings
 from jobs.parts import part_path
-from jobs.records import Claim, Success, Timings
 from worker.save import SaveError, discard, final_path, publish, save
 
 

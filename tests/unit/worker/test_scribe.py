@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.routing import TextDemand
+from jobs.domain.routing import TextDemand
 from jobs.settings import Settings
 from tests.unit.worker.stub import Bench
 from worker.errors import UnencodedError
@@ -174,7 +174,7 @@ def test_where_nothing_is_encoded_jobs_wait_for_somebody_else(desk: Desk, plan: 
 @pytest.mark.parametrize("there", [False, True])
 def test_jobs_that_wait_for_an_encoder_nobody_has_go_on(desk: Desk, there: bool) -> None:
     numbers = desk.bench.insert(*"ab")
-    desk.bench.store.queue.park(list(numbers.values()), TextDemand(gib=20, revision="te-old"))
+    desk.bench.store.encoding.park(list(numbers.values()), TextDemand(gib=20, revision="te-old"))
     if there:
         desk.bench.offer = replace(desk.bench.offer, encoders={"null": "te-old"})
         desk.bench.register()
@@ -188,7 +188,7 @@ def test_jobs_that_wait_for_an_encoder_nobody_has_go_on(desk: Desk, there: bool)
 def test_a_resident_encoder_encodes_the_pack_itself_and_for_others(desk: Desk) -> None:
     desk.plan = TextPlan.RESIDENT
     numbers = desk.bench.insert(*"abcd")
-    desk.bench.store.queue.park([numbers["c"], numbers["d"]], DEMAND)
+    desk.bench.store.encoding.park([numbers["c"], numbers["d"]], DEMAND)
     assert desk.shift().look_around() == 4
     assert desk.tries("a") == [("full", "succeeded")]
     assert desk.tries("c") == [("encode", "encoded"), ("full", "succeeded")]
@@ -197,7 +197,7 @@ def test_a_resident_encoder_encodes_the_pack_itself_and_for_others(desk: Desk) -
 
 def test_what_is_encoded_already_is_sent_on_without_the_encoder(desk: Desk) -> None:
     numbers = desk.bench.insert(*"ab")
-    desk.bench.store.queue.park(list(numbers.values()), DEMAND)
+    desk.bench.store.encoding.park(list(numbers.values()), DEMAND)
     desk.kept |= {"prompt a": "text", "prompt b": "text"}
     assert desk.shift().look_around() == 2
     assert desk.loads == ["engine"]
@@ -255,7 +255,7 @@ def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(des
     desk.bench.worker_id = desk.bench.register()
     desk.kept["prompt b"] = "text"
     numbers = desk.bench.insert(*[f"j{i:03}" for i in range(70)], "b")
-    desk.bench.store.queue.park([numbers["j000"], numbers["j001"]], DEMAND)
+    desk.bench.store.encoding.park([numbers["j000"], numbers["j001"]], DEMAND)
 
     def load() -> Any:
         desk.loads.append("encoder")
@@ -287,7 +287,7 @@ def test_a_lease_lost_while_encoding_changes_nothing(desk: Desk) -> None:
     def lose(_prompts: Sequence[str]) -> None:
         if len(desk.encoded) == 1:
             desk.bench.clock.tick(91)
-            desk.bench.store.queue.expire(backoff=lambda _: 0)
+            desk.bench.store.leases.expire(backoff=lambda _: 0)
 
     desk.sabotage = lose
     desk.shift().look_around()

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from jobs.domain.catalog import Catalog, model_entry
+from jobs.domain.installed import InstalledMode, InstalledModel, InstalledText
+from jobs.domain.memory import GIB, class_gib
 from jobs.errors import SettingsError
-from jobs.installed import InstalledMode, InstalledModel, InstalledText
-from jobs.memory import GIB, class_gib
-from jobs.models import Catalog, model_entry
 from worker.budget import plan_budget
 from worker.device import Device
 from worker.errors import BudgetError, EncoderError, WeightsError

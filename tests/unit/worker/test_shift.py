@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.domain.attempts import Claim
+from jobs.domain.memory import GIB
 from jobs.errors import UnreachableError
-from jobs.memory import GIB
-from jobs.records import Claim
 from tests.unit.worker.stub import Bench
 from worker.errors import OutageError
 
@@ -96,7 +96,7 @@ def test_the_whole_pack_cancelled_stops_at_the_step(bench: Bench) -> None:
     numbers = bench.insert("a", "b", steps=50)
 
     def cancel() -> None:
-        bench.store.queue.cancel(list(numbers.values()))
+        bench.store.control.cancel(list(numbers.values()))
         bench.keeper.look(renew=False)
 
     on_step(bench, cancel, at=3)
@@ -111,7 +111,7 @@ def test_one_cancelled_of_a_pack_leaves_no_file_and_the_others_go_on(bench: Benc
     numbers = bench.insert("a", "b", steps=5)
 
     def cancel() -> None:
-        bench.store.queue.cancel([numbers["b"]])
+        bench.store.control.cancel([numbers["b"]])
         bench.keeper.look(renew=False)
 
     on_step(bench, cancel)
@@ -125,7 +125,7 @@ def test_a_cancelled_pack_that_fails_is_not_run_again(bench: Bench) -> None:
     numbers = bench.insert("a", "b", "c", steps=5)
 
     def cancel() -> None:
-        bench.store.queue.cancel([numbers["b"], numbers["c"]])
+        bench.store.control.cancel([numbers["b"], numbers["c"]])
         bench.keeper.look(renew=False)
 
     def sabotage(phase: str, claims: Sequence[Claim]) -> None:
@@ -153,7 +153,7 @@ def test_a_result_whose_lease_was_lost_is_refused(
 
     def lose() -> None:
         bench.clock.tick(91)
-        bench.store.queue.expire(backoff=lambda _: 1000)
+        bench.store.leases.expire(backoff=lambda _: 1000)
 
     on_step(bench, lose)  # and the keeper is not told: as after a SIGSTOP
     bench.shift().work(numbers["a"])
@@ -169,7 +169,7 @@ def test_a_lost_job_stops_at_the_next_step_once_known(
 
     def lose() -> None:
         bench.clock.tick(91)
-        bench.store.queue.expire(backoff=lambda _: 1000)
+        bench.store.leases.expire(backoff=lambda _: 1000)
         bench.keeper.look(renew=False)
 
     on_step(bench, lose, at=4)
@@ -227,7 +227,7 @@ def test_an_outage_while_settling_is_ridden_out(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = bench.insert("a")
-    real = bench.store.queue.succeed
+    real = bench.store.completion.succeed
     left = [3]
 
     def succeed(*args: object, **kwargs: object) -> object:
@@ -236,7 +236,7 @@ def test_an_outage_while_settling_is_ridden_out(
             raise UnreachableError("database", "sqlite:///x", "locked", "wait")
         return real(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bench.store.queue, "succeed", succeed)
+    monkeypatch.setattr(bench.store.completion, "succeed", succeed)
     assert bench.shift().work(numbers["a"]) == 1
     assert bench.states() == {"a": "succeeded"}
 
@@ -249,7 +249,7 @@ def test_an_outage_without_end_ends_the_shift(
     def gone(*_args: object, **_kwargs: object) -> object:
         raise UnreachableError("database", "sqlite:///x", "locked", "wait")
 
-    monkeypatch.setattr(bench.store.queue, "claim", gone)
+    monkeypatch.setattr(bench.store.claims, "claim", gone)
     with pytest.raises(OutageError):
         bench.shift().work(numbers["a"])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.domain.memory import GIB
 from jobs.errors import SettingsError
-from jobs.memory import GIB
 from worker.textplan import TextNeeds, TextPlan, choose_plan
 
 #: About the published models in float32: the encoder, Full and Lite, Full alone, a short motion.

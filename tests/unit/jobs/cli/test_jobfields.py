@@ -7,18 +7,12 @@ from dataclasses import replace
 import click
 import pytest
 
-from jobs.cli.jobfields import (
-    COLUMNS,
-    column,
-    csv_cell,
-    document,
-    narrowed,
-    parse_fields,
-    table_cell,
-)
-from jobs.records import Artifact, Quality
-from jobs.states import Failure, State
-from jobs.store.jobrow import JobRow
+from jobs.cli.jobfields import COLUMNS, column, csv_cell, narrowed, parse_fields, table_cell
+from jobs.documents.job import document
+from jobs.domain.attempts import Quality
+from jobs.domain.batches import Artifact
+from jobs.domain.states import Failure, State
+from jobs.store.history.jobrow import JobRow
 
 JOB = JobRow(
     id=7, batch="night", custom_id="a", prompt="步行", mode="lite", requested_mode="auto",

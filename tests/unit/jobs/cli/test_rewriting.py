@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from jobs.cli import submitted
-from jobs.cli.rewriting import note_rewrites, rewrite_document
+from jobs.cli.rewriting import note_rewrites
 from jobs.cli.submitted import progress_line
+from jobs.documents.submission import rewrite_document
 from jobs.rewriting.report import Outcome, RewriteReport
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.domain.spec import Origin
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
@@ -20,7 +21,6 @@ from jobs.rewriting.failure import RewriteError
 from jobs.rewriting.report import Outcome
 from jobs.rewriting.rewriting import Rewriting
 from jobs.rewriting.wish import Wish
-from jobs.spec import Origin
 
 BOTH = Wish(text=True, seconds=True)
 TEXT = Wish(text=True)
