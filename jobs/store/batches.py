@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     Connection,
     bindparam,
     column,
@@ -208,9 +209,14 @@ def _set_paused(connection: Connection, name: str, *, paused: bool) -> Batch:
 
 
 def _newest(connection: Connection, hashes: Sequence[str]) -> Any:
+    succeeded: ColumnElement[bool] = jobs.c.state == State.SUCCEEDED
+    if connection.dialect.name == "sqlite":
+        # It has no statistics and would rather walk all that succeeded: 250 instead of 4 ms for a
+        # thousand hashes among a million jobs.
+        succeeded = func.likely(succeeded)
     return (
         select(jobs.c.content_hash, func.max(jobs.c.id).label("job_id"))
-        .where(jobs.c.state == State.SUCCEEDED, among(connection, jobs.c.content_hash, hashes))
+        .where(succeeded, among(connection, jobs.c.content_hash, hashes))
         .group_by(jobs.c.content_hash)
     )
 
