@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -28,26 +30,38 @@ from sqlalchemy.sql.elements import ColumnElement
 from jobs.domain.clock import Clock
 from jobs.store.faults import name_error
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 #: Execution option of a connection that will write: see `jobs.store.engine`.
 WRITES = "hymo_writes"
 
-#: Values in one IN list, rows in one page. SQLite allows 32 766 variables a statement.
+#: Rows in one page or one transaction, pairs in one IN list.
 CHUNK = 1_000
 
 
 #: A row of a statement of ours, whose columns are read by name.
 Found: TypeAlias = "Row[*tuple[Any, ...]]"
 
+Record = TypeVar("Record", bound="DataclassInstance")
+
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Any:
-    """The condition `column IN values`, at most `CHUNK` of them.
+    """The condition `column IN values`, however many.
 
-    One array on PostgreSQL: psycopg spends longer on a thousand placeholders than the server on
-    the query.
+    They are one parameter, an array (PostgreSQL) or JSON (SQLite): with a placeholder each, a
+    thousand take the driver longer than the query takes the database, and SQLite allows 32 766.
     """
     if connection.dialect.name == "postgresql":
         return column == any_(literal(list(values), ARRAY(column.type)))
-    return column.in_(values)
+    each = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(each.c.value))
+
+
+def record(kind: type[Record], row: Found, **given: Any) -> Record:
+    """A record whose fields are the row's columns of the same names, but for those given."""
+    own = {one.name: getattr(row, one.name) for one in fields(kind) if one.name not in given}
+    return kind(**own, **given)
 
 
 class StorePart:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import ARRAY, BigInteger, Connection, Select, String, func, lite
 from jobs.domain.batches import Artifact
 from jobs.domain.memory import queue_name
 from jobs.domain.states import State
-from jobs.store.base import CHUNK, Found
+from jobs.store.base import Found
 from jobs.store.motions import files_of
 from jobs.store.tables import jobs
 
@@ -40,34 +41,26 @@ def existing_jobs(
     connection: Connection, batch_id: int, keys: Sequence[Key]
 ) -> Mapping[Key, Known]:
     """See `BatchStore.existing`."""
-    found: dict[Key, Known] = {}
-    for rows in _pages(connection, batch_id, keys):
-        done = [row.id for row in rows if row.state == State.SUCCEEDED]
-        files = files_of(connection, done)
-        found |= {(row.custom_id, row.seed): _known(row, files.get(row.id, ())) for row in rows}
-    return found
+    rows = _rows(connection, batch_id, keys)
+    files = files_of(connection, [row.id for row in rows if row.state == State.SUCCEEDED])
+    return {(row.custom_id, row.seed): _known(row, files.get(row.id, ())) for row in rows}
 
 
 def row_hashes(connection: Connection, batch_id: int, keys: Sequence[Key]) -> dict[Key, str]:
     """The row hash of each of these identities that the batch has."""
-    return {
-        (row.custom_id, row.seed): row.row_hash
-        for rows in _pages(connection, batch_id, keys)
-        for row in rows
-    }
+    found = _rows(connection, batch_id, keys)
+    return {(row.custom_id, row.seed): row.row_hash for row in found}
 
 
-def _pages(connection: Connection, batch_id: int, keys: Sequence[Key]) -> Iterator[Sequence[Found]]:
-    for start in range(0, len(keys), CHUNK):
-        some = keys[start : start + CHUNK]
-        wanted = _unnested(some) if connection.dialect.name == "postgresql" else some
-        query = select(
-            jobs.c.id, jobs.c.custom_id, jobs.c.seed, jobs.c.row_hash, jobs.c.state,
-            jobs.c.mode, jobs.c.class_gib,
-        ).where(
-            jobs.c.batch_id == batch_id, tuple_(jobs.c.custom_id, jobs.c.seed).in_(wanted)
-        )  # fmt: skip
-        yield connection.execute(query).all()
+def _rows(connection: Connection, batch_id: int, keys: Sequence[Key]) -> Sequence[Found]:
+    query = select(
+        jobs.c.id, jobs.c.custom_id, jobs.c.seed, jobs.c.row_hash, jobs.c.state,
+        jobs.c.mode, jobs.c.class_gib,
+    ).where(
+        jobs.c.batch_id == batch_id,
+        tuple_(jobs.c.custom_id, jobs.c.seed).in_(_unnested(connection, keys)),
+    )  # fmt: skip
+    return connection.execute(query).all()
 
 
 def _known(row: Found, artifacts: tuple[Artifact, ...]) -> Known:
@@ -80,8 +73,12 @@ def _known(row: Found, artifacts: tuple[Artifact, ...]) -> Known:
     )
 
 
-def _unnested(keys: Sequence[Key]) -> Select[Any]:
-    return select(
-        func.unnest(literal([name for name, _ in keys], ARRAY(String))),
-        func.unnest(literal([seed for _, seed in keys], ARRAY(BigInteger))),
-    )
+def _unnested(connection: Connection, keys: Sequence[Key]) -> Select[Any]:
+    """The identities as rows: see `jobs.store.base.among`."""
+    if connection.dialect.name == "postgresql":
+        return select(
+            func.unnest(literal([name for name, _ in keys], ARRAY(String))),
+            func.unnest(literal([seed for _, seed in keys], ARRAY(BigInteger))),
+        )
+    key = func.json_each(json.dumps(keys)).table_valued("value").c.value
+    return select(func.json_extract(key, "$[0]"), func.json_extract(key, "$[1]"))

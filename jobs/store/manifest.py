@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, update
 from jobs.domain.batches import Artifact, Batch, ManifestRow
 from jobs.domain.spec import stem
 from jobs.domain.states import FINAL, Failure, State
-from jobs.store.base import CHUNK, Found, StorePart
+from jobs.store.base import CHUNK, Found, StorePart, record
 from jobs.store.batches import to_batch
 from jobs.store.motions import files_of
 from jobs.store.tables import batches, jobs
@@ -101,18 +101,5 @@ class ManifestStore(StorePart):
 
 
 def _manifest_row(row: Found, files: tuple[Artifact, ...]) -> ManifestRow:
-    return ManifestRow(
-        id=row.id,
-        custom_id=row.custom_id,
-        prompt=row.prompt,
-        mode=row.mode,
-        frames=row.frames,
-        seed=row.seed,
-        state=State(row.state),
-        failure=None if row.failure is None else Failure(row.failure),
-        cached_from=row.cached_from,
-        metadata=row.metadata,
-        artifacts=files,
-        original_prompt=row.original_prompt,
-        rewrite=row.rewrite,
-    )
+    failure = None if row.failure is None else Failure(row.failure)
+    return record(ManifestRow, row, state=State(row.state), failure=failure, artifacts=files)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from jobs.domain.attempts import Features, Quality
 from jobs.domain.batches import Artifact, NewJob
-from jobs.store.base import CHUNK, Found, among
+from jobs.store.base import Found, among, record
 from jobs.store.tables import artifacts, jobs, motion_features
 
 #: The columns of jobs and of attempts, named as the record's fields.
@@ -21,7 +21,7 @@ NO_QUALITY: Mapping[str, None] = MappingProxyType(asdict(Quality()))
 
 
 def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
-    """The files of each of these jobs (at most `CHUNK` of them), by format."""
+    """The files of each of these jobs, by format."""
     found: dict[int, tuple[Artifact, ...]] = {}
     query = (
         select(artifacts)
@@ -29,22 +29,14 @@ def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[
         .order_by(artifacts.c.format)
     )
     for row in connection.execute(query) if job_ids else ():
-        file = Artifact(format=row.format, path=row.path, size=row.size, sha256=row.sha256)
-        found[row.job_id] = (*found.get(row.job_id, ()), file)
+        found[row.job_id] = (*found.get(row.job_id, ()), record(Artifact, row))
     return found
 
 
 def add_files(connection: Connection, files: Mapping[int, Sequence[Artifact]], now: float) -> None:
     """Add the files of jobs that have none: those of a job that is tried again were removed."""
     rows = [
-        {
-            "job_id": job_id,
-            "format": file.format,
-            "path": file.path,
-            "size": file.size,
-            "sha256": file.sha256,
-            "created_at": now,
-        }
+        {"job_id": job_id, **asdict(file), "created_at": now}
         for job_id, some in files.items()
         for file in some
     ]
@@ -54,33 +46,28 @@ def add_files(connection: Connection, files: Mapping[int, Sequence[Artifact]], n
 
 def add_features(connection: Connection, found: Mapping[int, Features | None]) -> None:
     """Add the features of jobs that have none: those of a job that is tried again were removed."""
-    rows = [
-        {"job_id": job_id, "reference": one.reference, "windows": one.windows, "blob": one.blob}
-        for job_id, one in found.items()
-        if one is not None
-    ]
+    rows = [{"job_id": job_id, **asdict(one)} for job_id, one in found.items() if one is not None]
     if rows:
         connection.execute(insert(motion_features), rows)
 
 
 def remove_features(connection: Connection, job_ids: Sequence[int]) -> None:
-    """Remove those of jobs (at most `CHUNK`) whose motions are to be made anew."""
+    """Remove those of jobs whose motions are to be made anew."""
     gone = among(connection, motion_features.c.job_id, job_ids)
     connection.execute(delete(motion_features).where(gone))
 
 
 def to_quality(row: Found) -> Quality:
     """The quality in a row of jobs or attempts."""
-    return Quality(**{name: getattr(row, name) for name in QUALITY})
+    return record(Quality, row)
 
 
 def shared_quality(connection: Connection, new: Sequence[NewJob]) -> Mapping[int | None, Quality]:
     """By `NewJob.cached_from`: the quality of the motions that these jobs share, none for None."""
     earlier = sorted({job.cached_from for job in new if job.cached_from is not None})
     found: dict[int | None, Quality] = dict.fromkeys((None, *earlier), Quality())
-    for start in range(0, len(earlier), CHUNK):
-        some = among(connection, jobs.c.id, earlier[start : start + CHUNK])
-        query = select(jobs.c.id, *(jobs.c[name] for name in QUALITY)).where(some)
-        for row in connection.execute(query):
-            found[row.id] = to_quality(row)
+    if earlier:
+        query = select(jobs.c.id, *(jobs.c[name] for name in QUALITY))
+        rows = connection.execute(query.where(among(connection, jobs.c.id, earlier)))
+        found |= {row.id: to_quality(row) for row in rows}
     return found

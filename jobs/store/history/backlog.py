@@ -27,16 +27,7 @@ class BacklogStore(StorePart):
             jobs.c.text_revision,
         )  # fmt: skip
         query = (
-            select(
-                jobs.c.model,
-                jobs.c.mode,
-                jobs.c.class_gib,
-                jobs.c.revision,
-                jobs.c.encode_gib,
-                jobs.c.text_revision,
-                func.min(jobs.c.frames).label("frames"),
-                func.count().label("n"),
-            )
+            select(*alike, func.min(jobs.c.frames).label("frames"), func.count().label("n"))
             .where(jobs.c.batch_id == batch_id, QUEUED)
             .group_by(*alike)
             .order_by(*alike)

@@ -6,7 +6,7 @@ from sqlalchemy import and_, select
 
 from jobs.domain.attempts import Features
 from jobs.domain.states import Outcome
-from jobs.store.base import StorePart
+from jobs.store.base import StorePart, record
 from jobs.store.history.stats import AttemptFilter
 from jobs.store.tables import attempts, jobs, motion_features
 
@@ -39,7 +39,4 @@ class FeatureStore(StorePart):
             .limit(limit)
         )
         with self.read() as connection:
-            return tuple(
-                Features(reference=row.reference, windows=row.windows, blob=bytes(row.blob))
-                for row in connection.execute(query)
-            )
+            return tuple(record(Features, row) for row in connection.execute(query))

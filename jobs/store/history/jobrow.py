@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from jobs.domain.attempts import Quality, Run
 from jobs.domain.batches import Artifact
 from jobs.domain.routing import Demand, TextDemand
 from jobs.domain.states import Failure, Outcome, State
+from jobs.store.base import Found, record
 from jobs.store.motions import files_of, to_quality
 from jobs.store.queue.endings import text_demand
 from jobs.store.tables import batches, jobs
@@ -117,9 +118,7 @@ def select_jobs(key: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     return select(*(column for column in jobs.c if column.name != "error"), key.label("key"))
 
 
-def job_rows(
-    connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]], *, files: bool
-) -> tuple[JobRow, ...]:
+def job_rows(connection: Connection, rows: Sequence[Found], *, files: bool) -> tuple[JobRow, ...]:
     """Rows of `select_jobs` with their batches' names and, if asked, their files."""
     # Looked up rather than joined: a join gives the planner an order to spoil.
     wanted = {row.batch_id for row in rows}
@@ -133,69 +132,42 @@ def job_rows(
     return tuple(_job_row(row, named[row.batch_id], found.get(row.id, ())) for row in rows)
 
 
-def attempt_row(row: Row[*tuple[Any, ...]]) -> AttemptRow:
+def attempt_row(row: Found) -> AttemptRow:
     """An attempt from its table's row."""
-    return AttemptRow(
-        number=row.number,
+    return record(
+        AttemptRow,
+        row,
         worker=row.worker_name,
-        card=row.card,
-        mode=row.mode,
-        pack_size=row.pack_size,
         outcome=Outcome(row.outcome),
-        failure=None if row.failure is None else Failure(row.failure),
-        error=row.error,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
+        failure=_failure(row),
         phases=_phases(row),
-        peak_memory_bytes=row.peak_memory_bytes,
         quality=to_quality(row),
-        run=Run(**{each.name: getattr(row, each.name) for each in fields(Run)}),
+        run=record(Run, row),
     )
 
 
-def _phases(row: Row[*tuple[Any, ...]]) -> Mapping[str, float | None]:
+def _failure(row: Found) -> Failure | None:
+    return None if row.failure is None else Failure(row.failure)
+
+
+def _phases(row: Found) -> Mapping[str, float | None]:
     return {phase: getattr(row, f"{phase}_s") for phase in PHASES}
 
 
-def _job_row(
-    row: Row[*tuple[Any, ...]], batch: Row[*tuple[Any, ...]], files: tuple[Artifact, ...]
-) -> JobRow:
-    return JobRow(
-        id=row.id,
+def _job_row(row: Found, batch: Found, files: tuple[Artifact, ...]) -> JobRow:
+    return record(
+        JobRow,
+        row,
         batch=batch.name,
-        custom_id=row.custom_id,
-        prompt=row.prompt,
-        mode=row.mode,
-        requested_mode=row.requested_mode,
-        frames=row.frames,
-        seed=row.seed,
-        steps=row.steps,
-        guidance=row.guidance,
-        priority=row.priority,
         formats=tuple(row.formats),
-        model=row.model,
-        revision=row.revision,
         gib=row.class_gib,
         state=State(row.state),
-        failure=None if row.failure is None else Failure(row.failure),
+        failure=_failure(row),
         attempts=row.attempt,
-        attempt_limit=row.attempt_limit,
         worker=row.worker_name,
-        card=row.card,
-        created_at=row.created_at,
-        queued_at=row.queued_at,
-        not_before=row.not_before,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        cancel_requested=bool(row.cancel_requested),
-        paused=bool(batch.paused),
-        cached_from=row.cached_from,
+        paused=batch.paused,
         phases=_phases(row),
-        peak_memory_bytes=row.peak_memory_bytes,
         quality=to_quality(row),
-        metadata=row.metadata,
         artifacts=files,
         text=text_demand(row),
-        original_prompt=row.original_prompt,
-        rewrite=row.rewrite,
     )

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome
-from jobs.store.base import StorePart
+from jobs.store.base import StorePart, record
 from jobs.store.history.stats import ENDED, AttemptFilter
 from jobs.store.tables import attempts
 
@@ -92,16 +92,8 @@ class OverheadStore(StorePart):
         with self.read() as connection:
             for row in connection.execute(_sums((wanted or AttemptFilter()).conditions())):
                 key = (row.card, row.mode)
-                one = Overhead(
-                    motions=row.motions,
-                    stored=row.stored,
-                    texts=row.texts,
-                    counted=row.counted,
-                    loads=int(row.loads),
-                    load_s=float(row.load_s),
-                    resampled=row.resampled,
-                    dtypes={row.dtype: row.motions} if row.dtype and row.motions else {},
-                )
+                dtypes = {row.dtype: row.motions} if row.dtype and row.motions else {}
+                one = record(Overhead, row, dtypes=dtypes)
                 found[key] = found.get(key, Overhead()) + one
         return dict(sorted(found.items()))
 
@@ -115,22 +107,18 @@ def _sums(conditions: list[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
     """A row a card, mode and number type."""
     encoded = or_(attempts.c.outcome == Outcome.ENCODED, and_(_MOTION, _MADE))
     group = (attempts.c.card, attempts.c.mode, attempts.c.dtype)
+    number = func.count()
     return (
         select(
             *group,
-            _number(_MOTION).label("motions"),
-            _number(and_(_MOTION, attempts.c.plan.is_not(None))).label("stored"),
-            _number(encoded).label("texts"),
-            _number(and_(_MOTION, _COUNTED)).label("counted"),
+            number.filter(_MOTION).label("motions"),
+            number.filter(_MOTION, attempts.c.plan.is_not(None)).label("stored"),
+            number.filter(encoded).label("texts"),
+            number.filter(_MOTION, _COUNTED).label("counted"),
             func.coalesce(func.sum(attempts.c.loads), 0).label("loads"),
-            func.coalesce(func.sum(case((_COUNTED, attempts.c.load_s))), 0.0).label("load_s"),
-            _number(and_(_MOTION, attempts.c.numerics_step.is_not(None))).label("resampled"),
+            func.coalesce(func.sum(attempts.c.load_s).filter(_COUNTED), 0.0).label("load_s"),
+            number.filter(_MOTION, attempts.c.numerics_step.is_not(None)).label("resampled"),
         )
         .where(attempts.c.outcome.in_(ENDED), *conditions)
         .group_by(*group)
     )
-
-
-def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    """How many attempts meet a condition."""
-    return func.count(case((condition, 1)))

@@ -7,13 +7,12 @@ not exceed. Both databases give the same, and it is a value that was measured.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Double,
     Select,
     and_,
@@ -23,13 +22,11 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome
-from jobs.store.base import CHUNK, StorePart
+from jobs.store.base import StorePart
 from jobs.store.history.jobrow import PHASES
 from jobs.store.motions import QUALITY
 from jobs.store.tables import attempts, jobs
@@ -40,6 +37,7 @@ _SUCCEEDED = attempts.c.outcome.in_((Outcome.SUCCEEDED, Outcome.ENCODED))
 #: Those, and the ones that failed: what ended by itself.
 ENDED = (Outcome.SUCCEEDED, Outcome.ENCODED, Outcome.FAILED)
 _ENCODING = attempts.c.mode == ENCODE
+_RANKS = (("p50", 0.5), ("p95", 0.95))
 #: Under a name of its own: who filters attempts may have jobs in the query already.
 _JOB = jobs.alias("job")
 
@@ -160,7 +158,6 @@ class StatsStore(StorePart):
         conditions = (wanted or AttemptFilter()).conditions()
         if not encoding:
             conditions.append(attempts.c.mode != ENCODE)
-        ranks = _ranked if self._engine.dialect.name == "sqlite" else _ordered_sets
         with self.read() as connection:
             rows = connection.execute(_summary(conditions, measures)).all()
             found = {
@@ -170,13 +167,11 @@ class StatsStore(StorePart):
                 if getattr(row, f"{name}_n")
             }
             for name in measures if percentiles else ():
-                sizes = {
-                    (row.card, row.mode): getattr(row, f"{name}_n")
-                    for row in rows
-                    if name in _of(row.mode, measures)
-                }
-                for group, p50, p95 in ranks(connection, name, conditions, sizes):
-                    found[*group, name] = replace(found[*group, name], p50=p50, p95=p95)
+                query = _percentiles(connection.dialect.name, name, conditions)
+                for row in connection.execute(query):
+                    key = (row.card, row.mode, name)
+                    if key in found:
+                        found[key] = replace(found[key], p50=row.p50, p95=row.p95)
         return tuple(
             Group(
                 card=row.card,
@@ -221,49 +216,23 @@ def _summary(
     )
 
 
-def _ordered_sets(
-    connection: Connection,
-    name: str,
-    conditions: Sequence[ColumnElement[bool]],
-    sizes: Mapping[tuple[str, str], int],
-) -> Iterator[tuple[tuple[str, str], float, float]]:
-    """PostgreSQL's own percentiles, both from one sort."""
-    shares = cast(array([0.5, 0.95]), ARRAY(Double))
-    both = func.percentile_disc(shares).within_group(MEASURES[name])
-    query = (
-        select(*_GROUP, both.label("both"))
-        .where(_SUCCEEDED, MEASURES[name].is_not(None), *conditions)
-        .group_by(*_GROUP)
-    )
-    for row in connection.execute(query):
-        if sizes.get((row.card, row.mode)):
-            yield (row.card, row.mode), float(row.both[0]), float(row.both[1])
-
-
-def _ranked(
-    connection: Connection,
-    name: str,
-    conditions: Sequence[ColumnElement[bool]],
-    sizes: Mapping[tuple[str, str], int],
-) -> Iterator[tuple[tuple[str, str], float, float]]:
-    """SQLite has no percentiles: number the values of each group, and take two of them."""
-    ranks = {
-        group: tuple(-(-size * percent // 100) for percent in (50, 95))
-        for group, size in sizes.items()
-        if size
-    }
+def _percentiles(
+    dialect: str, name: str, conditions: Sequence[ColumnElement[bool]]
+) -> Select[*tuple[Any, ...]]:
+    """Median and 95th percentile, a row a group."""
     value = MEASURES[name]
-    rank = func.row_number().over(partition_by=_GROUP, order_by=value)
-    numbered = (
-        select(*_GROUP, value.label("value"), rank.label("rank"))
-        .where(_SUCCEEDED, value.is_not(None), *conditions)
-        .subquery()
-    )
-    wanted = [(*group, rank) for group, pair in ranks.items() for rank in pair]
-    key = tuple_(numbered.c.card, numbered.c.mode, numbered.c.rank)
-    found: dict[tuple[str, str, int], float] = {}
-    for start in range(0, len(wanted), CHUNK):
-        query = select(numbered).where(key.in_(wanted[start : start + CHUNK]))
-        found |= {(r.card, r.mode, r.rank): float(r.value) for r in connection.execute(query)}
-    for group, (p50, p95) in ranks.items():
-        yield group, found[*group, p50], found[*group, p95]
+    there = (_SUCCEEDED, value.is_not(None), *conditions)
+    if dialect == "postgresql":
+        # The window below would take it 2.5 to 4 times as long.
+        both = [
+            func.percentile_disc(least).within_group(value).label(label) for label, least in _RANKS
+        ]
+        return select(*_GROUP, *both).where(*there).group_by(*_GROUP)
+    share = func.cume_dist().over(partition_by=_GROUP, order_by=value)
+    ranked = select(*_GROUP, value.label("value"), share.label("share")).where(*there).subquery()
+    group = (ranked.c.card, ranked.c.mode)
+    both = [
+        func.min(ranked.c.value).filter(ranked.c.share >= least).label(label)
+        for label, least in _RANKS
+    ]
+    return select(*group, *both).group_by(*group)

@@ -24,7 +24,7 @@ from jobs.domain.memory import GIB
 from jobs.domain.routing import Demand, Offer
 from jobs.domain.states import SUSPECT, Outcome, State, sources
 from jobs.errors import NotFoundError
-from jobs.store.base import Found, StorePart
+from jobs.store.base import Found, StorePart, record
 from jobs.store.motions import NO_QUALITY
 from jobs.store.queue.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
 from jobs.store.tables import attempts, batches, jobs, workers
@@ -79,11 +79,7 @@ _TAKE = (
         error=None,
         # A clock that was set back must not make a wait negative.
         queue_s=case((_SINCE < _AT, _AT - _SINCE), else_=0.0),
-        load_s=None,
-        encode_s=None,
-        sample_s=None,
-        decode_s=None,
-        save_s=None,
+        **dict.fromkeys(("load_s", "encode_s", "sample_s", "decode_s", "save_s"), None),
         peak_memory_bytes=None,
         **NO_QUALITY,
     )
@@ -251,22 +247,13 @@ def take(
 
 
 def _claim(row: Found, worker_id: int, held: Mapping[int, Found]) -> Claim:
-    return Claim(
+    return record(
+        Claim,
+        row,
         job_id=row.id,
         attempt=held[row.id].attempt,
         worker_id=worker_id,
-        batch=row.batch,
-        output=row.output,
-        custom_id=row.custom_id,
-        prompt=row.prompt,
-        frames=row.frames,
-        seed=row.seed,
-        mode=row.mode,
-        steps=row.steps,
-        guidance=row.guidance,
         formats=tuple(row.formats),
-        model=row.model,
-        revision=row.revision,
         gib=row.class_gib,
         queue_s=held[row.id].queue_s,
     )

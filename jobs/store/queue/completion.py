@@ -8,7 +8,7 @@ from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.states import Outcome, State
 from jobs.store.base import Found, StorePart
 from jobs.store.motions import add_features, add_files
-from jobs.store.queue.endings import Ending, failed, fenced, released, write_endings
+from jobs.store.queue.endings import Ending, cancelled, end, failed, fenced, released, write_endings
 
 
 class CompletionStore(StorePart):
@@ -97,14 +97,7 @@ class CompletionStore(StorePart):
         Returns:
             The refused job ids, whose claims no longer held.
         """
-        with self.write() as connection:
-            held = fenced(connection, claims)
-            endings = [
-                Ending(held=row, state=State.CANCELLED, outcome=Outcome.CANCELLED)
-                for row in held.values()
-            ]
-            write_endings(connection, endings, self.present(connection))
-        return frozenset(claim.job_id for claim in claims).difference(held)
+        return end(self, claims, cancelled)
 
     def release(self, claims: Sequence[Claim]) -> frozenset[int]:
         """Give jobs back untouched, as a draining worker does. The attempt does not count.
@@ -114,11 +107,7 @@ class CompletionStore(StorePart):
         Returns:
             The refused job ids, whose claims no longer held.
         """
-        with self.write() as connection:
-            held = fenced(connection, claims)
-            endings = [released(row) for row in held.values()]
-            write_endings(connection, endings, self.present(connection))
-        return frozenset(claim.job_id for claim in claims).difference(held)
+        return end(self, claims, released)
 
 
 def _succeeded(held: Found, result: Success) -> Ending:

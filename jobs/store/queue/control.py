@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, false, func, or_, select, update
 
 from jobs.domain.batches import Cancelled
 from jobs.domain.states import FINAL, Failure, State, check, sources
@@ -28,20 +28,19 @@ class ControlStore(StorePart):
         A request that comes while a worker claims the job is seen by that worker: there is no
         moment in which it is lost.
         """
-        stopped = asked = finished = 0
         with self.write() as connection:
             now = self.present(connection)
-            for chosen in _chosen(connection, job_ids, batch_id):
-                # Locked in order, so that this waits for a claim or an ending and sees its result.
-                rows = connection.execute(_locked(chosen, {State.QUEUED, State.RUNNING})).all()
-                queued = [row.id for row in rows if row.state == State.QUEUED]
-                running = [row.id for row in rows if row.state == State.RUNNING]
-                _cancel_queued(connection, queued, now)
-                _ask_running(connection, running)
-                stopped, asked = stopped + len(queued), asked + len(running)
-                there = select(func.count()).select_from(jobs).where(chosen)
-                finished += connection.execute(there).scalar_one() - len(rows)
-        return Cancelled(stopped=stopped, asked=asked, finished=finished)
+            chosen = _chosen(connection, job_ids, batch_id)
+            # Locked in order, so that this waits for a claim or an ending and sees its result.
+            rows = connection.execute(_locked(chosen, {State.QUEUED, State.RUNNING})).all()
+            stopped = [row.id for row in rows if row.state == State.QUEUED]
+            asked = [row.id for row in rows if row.state == State.RUNNING]
+            gone = {"state": State.CANCELLED, "finished_at": now, "failure": None, "error": None}
+            _write(connection, stopped, State.QUEUED, gone)
+            _write(connection, asked, State.RUNNING, {"cancel_requested": True})
+            there = select(func.count()).select_from(jobs).where(chosen)
+            finished = connection.execute(there).scalar_one() - len(rows)
+        return Cancelled(stopped=len(stopped), asked=len(asked), finished=finished)
 
     def retry(
         self,
@@ -72,32 +71,25 @@ class ControlStore(StorePart):
             wanted -= {State.SUCCEEDED}
         for state in wanted:
             check(state, State.QUEUED)
-        count = 0
         with self.write() as connection:
             now = self.present(connection)
-            for chosen in _chosen(connection, job_ids, batch_id):
-                query = _locked(chosen, wanted)
-                if failure is not None:
-                    query = query.where(jobs.c.failure == failure)
-                ids = [row.id for row in connection.execute(query)] if wanted else []
-                for start in range(0, len(ids), CHUNK):
-                    _queue_again(connection, ids[start : start + CHUNK], now, max_attempts)
-                count += len(ids)
-        return count
+            query = _locked(_chosen(connection, job_ids, batch_id), wanted)
+            if failure is not None:
+                query = query.where(jobs.c.failure == failure)
+            ids = list(connection.scalars(query)) if wanted else []
+            for start in range(0, len(ids), CHUNK):
+                _queue_again(connection, ids[start : start + CHUNK], now, max_attempts)
+        return len(ids)
 
 
 def _chosen(
     connection: Connection, job_ids: Sequence[int] | None, batch_id: int | None
-) -> list[ColumnElement[bool]]:
-    """Conditions that together name the jobs meant, each of a size that a database takes."""
-    ids = sorted(set(job_ids or ()))
-    chosen: list[ColumnElement[bool]] = [
-        among(connection, jobs.c.id, ids[start : start + CHUNK])
-        for start in range(0, len(ids), CHUNK)
-    ]
+) -> ColumnElement[bool]:
+    """The condition for a job to be meant: named, or of the batch."""
+    chosen = [among(connection, jobs.c.id, job_ids)] if job_ids else []
     if batch_id is not None:
         chosen.append(jobs.c.batch_id == batch_id)
-    return chosen
+    return or_(false(), *chosen)
 
 
 def _locked(chosen: ColumnElement[bool], states: Collection[State]) -> Any:
@@ -109,28 +101,12 @@ def _locked(chosen: ColumnElement[bool], states: Collection[State]) -> Any:
     )
 
 
-def _cancel_queued(connection: Connection, ids: Sequence[int], now: float) -> None:
+def _write(
+    connection: Connection, ids: Sequence[int], state: State, values: Mapping[str, Any]
+) -> None:
     for start in range(0, len(ids), CHUNK):
-        connection.execute(
-            update(jobs)
-            .where(
-                among(connection, jobs.c.id, ids[start : start + CHUNK]),
-                jobs.c.state == State.QUEUED,
-            )
-            .values(state=State.CANCELLED, finished_at=now, failure=None, error=None)
-        )
-
-
-def _ask_running(connection: Connection, ids: Sequence[int]) -> None:
-    for start in range(0, len(ids), CHUNK):
-        connection.execute(
-            update(jobs)
-            .where(
-                among(connection, jobs.c.id, ids[start : start + CHUNK]),
-                jobs.c.state == State.RUNNING,
-            )
-            .values(cancel_requested=True)
-        )
+        some = among(connection, jobs.c.id, ids[start : start + CHUNK])
+        connection.execute(update(jobs).where(some, jobs.c.state == state).values(**values))
 
 
 def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_attempts: int) -> None:
@@ -139,10 +115,7 @@ def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_att
     connection.execute(
         update(jobs)
         .where(
-            and_(
-                among(connection, jobs.c.id, ids),
-                jobs.c.state.in_(FINAL & set(sources(State.QUEUED))),
-            )
+            among(connection, jobs.c.id, ids), jobs.c.state.in_(FINAL & set(sources(State.QUEUED)))
         )
         .values(
             state=State.QUEUED,

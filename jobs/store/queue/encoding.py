@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Integer, String, bindparam, func, select, update
+from sqlalchemy import Integer, Select, String, bindparam, func, select, update
 
 from jobs.domain.attempts import Claim, Run, Timings
 from jobs.domain.memory import ENCODE, GIB
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import Outcome, State
-from jobs.store.base import CHUNK, StorePart, among
+from jobs.store.base import CHUNK, Found, StorePart, among
 from jobs.store.queue.claims import TAKEABLE, lanes_of, registered, take
-from jobs.store.queue.endings import Ending, fenced, released, write_endings
+from jobs.store.queue.endings import Ending, cancelled, end, released
 from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING, best
 from jobs.store.tables import jobs
 
@@ -34,7 +36,9 @@ _WAITERS = (
     .order_by(jobs.c.priority.desc(), jobs.c.id)
     .limit(bindparam("n", type_=Integer))
 )
-_CROWD = select(func.count()).select_from(_WAITERS.with_only_columns(jobs.c.id).subquery())
+_CROWD = select(func.count().label("n")).select_from(
+    _WAITERS.with_only_columns(jobs.c.id).subquery()
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,7 @@ class EncodingStore(StorePart):
                 return []
             ids = list(connection.scalars(*best(lanes, n, now=now)))
             prompts: dict[int, str] = {}
+            # PostgreSQL may read all of the table for more of them.
             for start in range(0, len(ids), CHUNK):
                 some = among(connection, jobs.c.id, ids[start : start + CHUNK])
                 found = connection.execute(select(jobs.c.id, jobs.c.prompt).where(some))
@@ -83,23 +88,15 @@ class EncodingStore(StorePart):
         Returns:
             The refused job ids, whose claims no longer held.
         """
-        with self.write() as connection:
-            held = fenced(connection, claims)
-            endings = [released(row, text=text) for row in held.values()]
-            write_endings(connection, endings, self.present(connection))
-        return frozenset(claim.job_id for claim in claims).difference(held)
+        return end(self, claims, partial(released, text=text))
 
     def waiters(self, model: str, revision: str, n: int) -> list[Waiter]:
         """The next `n` jobs of a model that wait for their text from this encoder."""
-        with self.read() as connection:
-            values = self._values(model, revision, n) | {"now": self.present(connection)}
-            return [Waiter(row.id, row.prompt) for row in connection.execute(_WAITERS, values)]
+        return [Waiter(row.id, row.prompt) for row in self._ask(_WAITERS, model, revision, n)]
 
     def crowd(self, model: str, revision: str, n: int) -> int:
         """How many such jobs there are, counted up to `n`."""
-        with self.read() as connection:
-            values = self._values(model, revision, n) | {"now": self.present(connection)}
-            return int(connection.execute(_CROWD, values).scalar_one())
+        return int(self._ask(_CROWD, model, revision, n)[0].n)
 
     def free_strays(self, model: str, encoders: Collection[str]) -> int:
         """Let jobs go that wait for an encoder which nobody has (any more): whoever samples them
@@ -161,27 +158,28 @@ class EncodingStore(StorePart):
         Returns:
             The refused job ids, whose claims no longer held.
         """
-        with self.write() as connection:
-            held = fenced(connection, claims)
-            endings = [
-                Ending(held=row, state=State.CANCELLED, outcome=Outcome.CANCELLED)
-                if row.cancel_requested
-                else Ending(
-                    held=row,
-                    state=State.QUEUED,
-                    outcome=Outcome.ENCODED,
-                    timings=timings,
-                    run=run,
-                    peak_memory_bytes=peak_memory_bytes,
-                    extra=1,
-                )
-                for row in held.values()
-            ]
-            write_endings(connection, endings, self.present(connection))
-        return frozenset(claim.job_id for claim in claims).difference(held)
 
-    def _values(self, model: str, revision: str, n: int) -> dict[str, object]:
-        return {"model": model, "revision": revision, "n": n}
+        def ending(held: Found) -> Ending:
+            if held.cancel_requested:
+                return cancelled(held)
+            return Ending(
+                held=held,
+                state=State.QUEUED,
+                outcome=Outcome.ENCODED,
+                timings=timings,
+                run=run,
+                peak_memory_bytes=peak_memory_bytes,
+                extra=1,
+            )
+
+        return end(self, claims, ending)
+
+    def _ask(
+        self, query: Select[*tuple[Any, ...]], model: str, revision: str, n: int
+    ) -> Sequence[Found]:
+        with self.read() as connection:
+            values = {"model": model, "revision": revision, "n": n, "now": self.present(connection)}
+            return connection.execute(query, values).all()
 
     def _move(self, job_ids: Sequence[int], where: object, values: dict[str, object]) -> int:
         ids, moved = sorted(set(job_ids)), 0

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple
 from jobs.domain.attempts import Claim, Quality, Run, Timings
 from jobs.domain.routing import TextDemand
 from jobs.domain.states import FINAL, HOPELESS, Failure, Outcome, State, check
-from jobs.store.base import Found
+from jobs.store.base import Found, StorePart
 from jobs.store.tables import attempts, jobs
 
 #: What is read of a running job before its end is decided.
@@ -109,6 +109,11 @@ def failed(
     )
 
 
+def cancelled(held: Found) -> Ending:
+    """How a job ends that its owner cancelled while it ran."""
+    return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
+
+
 def released(held: Found, *, text: TextDemand | None = None) -> Ending:
     """How a job goes on that was given back untouched: the attempt does not count.
 
@@ -116,7 +121,7 @@ def released(held: Found, *, text: TextDemand | None = None) -> Ending:
         text: what it waits for from now on; None: what it waited for before, if anything.
     """
     if held.cancel_requested:
-        return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
+        return cancelled(held)
     return Ending(
         held=held,
         state=State.QUEUED,
@@ -131,6 +136,20 @@ def text_demand(held: Found) -> TextDemand | None:
     if held.encode_gib is None:
         return None
     return TextDemand(gib=held.encode_gib, revision=held.text_revision)
+
+
+def end(
+    store: StorePart, claims: Sequence[Claim], ending: Callable[[Found], Ending]
+) -> frozenset[int]:
+    """End the attempts of these claims, each as `ending` says of its job's row, if it still holds.
+
+    Returns:
+        The refused job ids, whose claims no longer held.
+    """
+    with store.write() as connection:
+        held = fenced(connection, claims)
+        write_endings(connection, list(map(ending, held.values())), store.present(connection))
+    return frozenset(claim.job_id for claim in claims).difference(held)
 
 
 def write_endings(connection: Connection, endings: Sequence[Ending], now: float) -> None:

@@ -58,13 +58,12 @@ class LeaseStore(StorePart):
                 .limit(CHUNK)
                 .with_for_update(skip_locked=True)
             )
-            rows = {row.id: row for row in connection.execute(query)}
             endings = [
                 failed(row, Failure.LOST, _story(row, now), backoff=backoff)
-                for row in rows.values()
+                for row in connection.execute(query)
             ]
             write_endings(connection, endings, now)
-        return _expired(endings, rows)
+        return _expired(endings)
 
     def expire_worker(
         self, worker_id: int, story: str | None, *, backoff: Callable[[int], float]
@@ -84,27 +83,18 @@ class LeaseStore(StorePart):
                 .order_by(jobs.c.id)
                 .with_for_update(skip_locked=True)
             )
-            rows = {row.id: row for row in connection.execute(query)}
             endings = [
                 released(row)
                 if story is None
                 else failed(row, Failure.LOST, story, backoff=backoff)
-                for row in rows.values()
+                for row in connection.execute(query)
             ]
             write_endings(connection, endings, self.present(connection))
-        return _expired(endings, rows)
+        return _expired(endings)
 
 
-def _expired(endings: Sequence[Ending], rows: Mapping[int, Found]) -> list[Expired]:
-    return [
-        Expired(
-            job_id=ending.held.id,
-            worker_name=rows[ending.held.id].worker_name,
-            attempt=ending.held.attempt,
-            state=ending.state,
-        )
-        for ending in endings
-    ]
+def _expired(endings: Sequence[Ending]) -> list[Expired]:
+    return [Expired(e.held.id, e.held.worker_name, e.held.attempt, e.state) for e in endings]
 
 
 def _renewal(claims: Sequence[Claim], held: Mapping[int, Any]) -> Renewal:

@@ -102,6 +102,14 @@ def test_what_reconcilers_ask_goes_by_index(deep):
     assert any("ix_jobs_unpublished" in line for line in lines)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_was_made_before_is_looked_up_by_its_content(deep):
+    with recorded(deep.store.engine) as found:
+        assert deep.store.batches.content(["h1", "h2"]) == {}
+    lines = explained(deep, found)
+    assert any("ix_jobs_content_hash (content_hash=?)" in line for line in lines), lines
+
+
 def test_looking_ahead_reads_lanes_and_rows_by_key(deep):
     with recorded(deep.store.engine) as found:
         ahead = deep.store.encoding.upcoming(deep.worker(gib=24).offer, "tiny", 2500)
