@@ -172,7 +172,7 @@ def _motions(app: App, names: tuple[str, ...], paired: Path | None, as_json: boo
     from hymotion.metrics import load_baseline, load_reference
     from worker.results.recordings import Recordings, partner_in
 
-    recordings = Recordings(app, names)
+    recordings = Recordings(names, store=app.store)
     try:
         report = evaluate_motions(
             recordings.motions(),

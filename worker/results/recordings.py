@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from worker.results.reading import NoMotionError, read_motion
 
 if TYPE_CHECKING:
     from hymotion import Motion
-    from jobs.cli.context import App
+    from jobs.store.store import Store
 
 SUFFIX = ".npz"
 
@@ -24,15 +25,17 @@ class Recordings:
     as their files are, with the batch before it.
 
     Args:
-        app: gives the store, which is opened only for names of jobs.
         names: at least one.
+        store: opens the store, which is wanted only for names of jobs.
 
     Attributes:
         problems: what could not be read, a sentence each; filled while motions are read.
     """
 
-    def __init__(self, app: App, names: Sequence[str]) -> None:
-        self._app = app
+    def __init__(
+        self, names: Sequence[str], *, store: Callable[[], AbstractContextManager[Store]]
+    ) -> None:
+        self._store = store
         self._names = tuple(dict.fromkeys(names))
         self.problems: list[str] = []
 
@@ -68,7 +71,7 @@ class Recordings:
     def _jobs(self, names: Sequence[str]) -> Iterator[tuple[str, Motion]]:
         from worker.results.selection import Chosen
 
-        with self._app.store() as store:
+        with self._store() as store:
             for job in Chosen(store, names).jobs():
                 try:
                     motion = read_motion(job).motion
