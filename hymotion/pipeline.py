@@ -112,12 +112,9 @@ class Pipeline:
             frames: (B,) valid frames.
         """
         with torch.inference_mode(), self._products(), attention():
-            velocity = self._flow.velocity(
-                x.to(self.device),
-                t.to(self.device),
-                _moved(text, self.device, self.dtype),
-                frames.to(self.device),
-            )
+            moved = _moved(text, self.device, self.dtype)
+            context = self._flow.prepare(moved, frames.to(self.device), length=x.shape[1])
+            velocity = self._flow.velocity(x.to(self.device), t.to(self.device), context)
             return velocity.float().cpu()
 
     def denoise(
@@ -178,19 +175,21 @@ class Pipeline:
     ) -> tuple[Guidance, Tensor]:
         network = self.config.network
         longest = max(request.frames for request in requests)
+        length = longest if trim else network.train_frames
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
         text = _moved(text, self.device, self.dtype)
         guidance = Guidance.of(
-            self._flow.velocity,
+            self._flow,
             text=text,
             null=self._flow.unconditional(text),
             frames=torch.tensor([request.frames for request in requests], device=self.device),
+            length=length,
             scales=torch.tensor([self._scale(request) for request in requests], device=self.device),
         )
         noise = draw_pack(
             [request.seed for request in requests],
-            frames=longest if trim else network.train_frames,
+            frames=length,
             train_frames=network.train_frames,
             width=network.input_dim,
         )
