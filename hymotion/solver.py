@@ -30,14 +30,6 @@ class MakeWatch(Protocol):
     def __call__(self, *, total: int, limits: tuple[float, ...], valid: Tensor | None) -> Watch: ...
 
 
-class Solver(Protocol):
-    """Anything that carries noise at t = 0 to a state at t = 1."""
-
-    def solve(
-        self, velocity: Velocity, noise: Tensor, *, watch: Watch, on_step: OnStep | None
-    ) -> Tensor: ...
-
-
 @dataclass(frozen=True)
 class EulerSolver:
     """Explicit Euler over linspace(0, 1, steps + 1): y += Δt·v(t, y).

@@ -28,12 +28,10 @@ from hymotion.training.dataset import MANIFEST, STATISTICS, VERSION
 from hymotion.training.frames import SIZE, canonical, frames_of
 from hymotion.training.holding import Sway
 from hymotion.training.labels import own_segments
-from hymotion.training.sample import STEADY, Sample, segment_samples
+from hymotion.training.sample import Sample, segment_samples
 from hymotion.training.sequence import Pairing
 from hymotion.training.store import load_samples, save_samples
 from hymotion.training.variation import LONGER, varied
-
-__all__ = ["STEADY", "build", "main", "write"]
 
 PAIRS = 3000
 """Sequences of two actions, unless told otherwise."""

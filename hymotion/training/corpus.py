@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hymotion.training.build import STEADY
 from hymotion.training.dataset import MotionDataset
 from hymotion.training.learner import Lesson
 from hymotion.training.objective import Statistics
 from hymotion.training.prompts import Prompts
 from hymotion.training.recipe import Recipe
+from hymotion.training.sample import STEADY
 
 EDGES = (64, 96, 136, 184, 240, 360)
 """Motions up to the same edge are drawn together, so that little is padding."""
