@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from hymotion.checkpoint import checkpoint_digest, read_checkpoint
+from hymotion.checkpoint import check_statistics, checkpoint_digest, read_checkpoint
 from hymotion.config import RELEASED, ModelConfig, SubwordConfig
 from hymotion.device import find_device, find_precision
 from hymotion.errors import CheckpointError, ConfigError
@@ -54,7 +54,7 @@ def load(
     flow = _empty(config)
     reader = read_weights if weights.name == WEIGHTS_FILE else read_checkpoint
     flow.load_state_dict(reader(weights, flow.state_dict()), strict=True, assign=True)
-    _check_statistics(flow, weights)
+    check_statistics(weights, flow.mean, flow.std)
     _move_ahead(flow, where, kind.dtype, weights)
     return Pipeline(
         identity=_identity(config, folder=path, weights=weights, revision=revision),
@@ -183,13 +183,3 @@ def _digest(weights: Path) -> str:
     if weights.name == WEIGHTS_FILE:
         return f"st-{file_sha256(weights)[:12]}"
     return f"ckpt-{checkpoint_digest(weights)}"
-
-
-def _check_statistics(flow: FlowModel, weights: Path) -> None:
-    sound = flow.mean.isfinite().all() and flow.std.isfinite().all() and (flow.std >= 0).all()
-    if not sound:
-        raise CheckpointError(
-            "mean and std are not finite numbers with std ≥ 0",
-            mend="Fetch the checkpoint from its publisher again",
-            path=weights,
-        )

@@ -14,11 +14,9 @@ from hymotion.importing.storage import copy, digest, keep_only, link, store
 from hymotion.importing.stream import OnBytes, Written
 from hymotion.importing.textfiles import TextFiles, clip, qwen, text_files
 from hymotion.importing.upstream import FILE, SystemMessage, read_system_message
+from hymotion.text.folder import IDENTITY_FILE, MESSAGE_FILE, SCHEMA
 
 NAME = "text"
-MESSAGE = "system_message.txt"
-ENCODER = "encoder.json"
-SCHEMA = 1
 FORMAT = 1
 """Rises when the same files would give other embeddings, so that old ones are made again."""
 
@@ -66,10 +64,10 @@ class TextPart:
             for size in (path.stat().st_size,)
         ]
         size = len(self.message.text.encode())
-        steps.append(Step(NAME, "copy", self.message.path, f"{NAME}/{MESSAGE}", size, size))
+        steps.append(Step(NAME, "copy", self.message.path, f"{NAME}/{MESSAGE_FILE}", size, size))
         return steps
 
-    def build(self, folder: Path, on_bytes: OnBytes) -> Built:
+    def build(self, folder: Path, on_bytes: OnBytes | None) -> Built:
         """Copy or link every file and write the message; raises `RoomError`, `SourceError`."""
         put = link if self.linked else copy
         written = {
@@ -82,13 +80,16 @@ class TextPart:
             "revision": revision,
             "system_message_sha256": self.message.sha256,
         }
-        own = {MESSAGE: self.message.text.encode(), ENCODER: f"{json.dumps(told)}\n".encode()}
+        own = {
+            MESSAGE_FILE: self.message.text.encode(),
+            IDENTITY_FILE: f"{json.dumps(told)}\n".encode(),
+        }
         for target, text in own.items():
             written[target] = store(folder / target, [text], wanted=len(text), on_bytes=on_bytes)
         keep_only(folder, written)
         return Built(revision, self._entry(revision, written), self._sources(written))
 
-    def compare(self, on_bytes: OnBytes) -> str:
+    def compare(self, on_bytes: OnBytes | None) -> str:
         """The revision that these files have."""
         return self._revision(
             {target: digest(path, on_bytes=on_bytes) for target, path in self._targets()}
@@ -138,5 +139,5 @@ class TextPart:
         clone = Snapshot(self.upstream)
         return [
             *sources,
-            source_entry(NAME, "upstream", clone, {FILE: written[MESSAGE]}),
+            source_entry(NAME, "upstream", clone, {FILE: written[MESSAGE_FILE]}),
         ]

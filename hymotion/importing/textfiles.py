@@ -152,7 +152,7 @@ def _weights(folder: Path, kind: Kind) -> tuple[Path, ...]:
         )
     held: set[str] = set()
     for shard in shards:
-        held |= read_header(shard).entries.keys()
+        held |= read_header(shard)
     lacking = sorted(json.loads(index.read_bytes())["weight_map"].keys() - held)
     if lacking:
         problem = f"its files lack tensors that the index names ({', '.join(lacking[:3])})"
