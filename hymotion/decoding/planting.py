@@ -10,6 +10,7 @@ from hymotion.config import FPS
 from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.leg import LEGS
+from hymotion.decoding.smoothing import gaussian_average
 from hymotion.skeleton import BODY
 
 
@@ -122,7 +123,8 @@ def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
         shift[start:end, 1] = -lowest[start:end]
     far = shift.norm(dim=1, keepdim=True).clamp(min=1e-9)
     shift = shift * (REACH / far).clamp(max=1.0)
-    return _smooth(_filled(shift, known) * _faded(known))
+    correction = _filled(shift, known) * _faded(known)
+    return gaussian_average(correction, sigma=SIGMA, radius=round(3 * SIGMA))
 
 
 def _faded(known: Tensor) -> Tensor:
@@ -142,15 +144,6 @@ def _filled(values: Tensor, known: Tensor) -> Tensor:
     a, b = places[before], places[after]
     share = ((moments - a) / (b - a).clamp(min=1)).clamp(0, 1).to(values)
     return torch.lerp(values[a], values[b], share[:, None])
-
-
-def _smooth(values: Tensor) -> Tensor:
-    """Gaussian average over time of (L, C), edges repeated."""
-    radius = round(3 * SIGMA)
-    index = torch.arange(-radius, radius + 1).to(values)
-    weights = torch.exp(-0.5 * (index / SIGMA) ** 2)
-    padded = torch.cat((values[:1].expand(radius, -1), values, values[-1:].expand(radius, -1)))
-    return padded.unfold(0, 2 * radius + 1, 1) @ (weights / weights.sum())
 
 
 def _reached(rotations: Tensor, pose: tuple[Tensor, Tensor], targets: list[Tensor]) -> Tensor:

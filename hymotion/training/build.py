@@ -19,18 +19,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hymotion.device import one_thread
 from hymotion.training.archives import read_takes
 from hymotion.training.augmentation import cropped
+from hymotion.training.clip import Clip
 from hymotion.training.dataset import MANIFEST, STATISTICS, VERSION
 from hymotion.training.frames import SIZE, canonical, frames_of
 from hymotion.training.holding import Sway
 from hymotion.training.labels import own_segments
 from hymotion.training.sample import Sample, segment_samples
 from hymotion.training.sequence import Pairing
-from hymotion.training.store import load_samples, save_samples
 from hymotion.training.variation import LONGER, varied
 
 PAIRS = 3000
@@ -91,13 +92,21 @@ def build(data: Path, out: Path, *, pairs: int, seed: int, jobs: int = 1) -> dic
     Raises:
         MocapError: the data cannot be used.
     """
+    samples, sway = read_samples(data)
+    return write(samples, out, sway=sway, pairs=pairs, seed=seed, jobs=jobs)
+
+
+def read_samples(data: Path) -> tuple[list[Sample], Sway]:
+    """Every segment of the table, in its order, and the sway of somebody who stands.
+
+    Raises:
+        MocapError: an archive or a take is missing or damaged.
+    """
     segments = own_segments()
     take, start, end = STANDING
     with one_thread():
         takes = read_takes(data, frozenset(segment.take for segment in segments) | {take})
-        sway = Sway.of(cropped(takes[take], start, end))
-        samples = segment_samples(takes, segments)
-    return write(samples, out, sway=sway, pairs=pairs, seed=seed, jobs=jobs)
+        return segment_samples(takes, segments), Sway.of(cropped(takes[take], start, end))
 
 
 def write(
@@ -135,19 +144,24 @@ def _made_by_many(
     plan: Plan, samples: Sequence[Sample], sway: Sway, units: Sequence[Unit], jobs: int
 ) -> list[Yield]:
     """As one process would, each taking every jobs-th unit; the samples go through a file."""
+    rows = [
+        (vars(sample.clip), [(action, dict(kind)) for action, kind in sample.shows], sample.split)
+        for sample in samples
+    ]
     with TemporaryDirectory() as folder:
-        store = Path(folder) / "samples.npz"
-        save_samples(samples, sway, store)
+        file = Path(folder) / "samples.pt"
+        torch.save((sway.turns, rows), file)
         shares = [units[at::jobs] for at in range(jobs)]
         # Started afresh, for threads of torch do not survive a fork.
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(_share, [plan] * jobs, [store] * jobs, shares))
+            parts = list(pool.map(_share, [plan] * jobs, [file] * jobs, shares))
     return [parts[at % jobs][at // jobs] for at in range(len(units))]
 
 
-def _share(plan: Plan, store: Path, units: Sequence[Unit]) -> list[Yield]:
-    samples, sway = load_samples(store)
-    return _made(plan, samples, sway, units)
+def _share(plan: Plan, file: Path, units: Sequence[Unit]) -> list[Yield]:
+    turns, rows = torch.load(file, weights_only=True)
+    samples = [Sample(Clip(**clip), tuple(shows), split) for clip, shows, split in rows]
+    return _made(plan, samples, Sway(turns), units)
 
 
 def _made(plan: Plan, samples: Sequence[Sample], sway: Sway, units: Sequence[Unit]) -> list[Yield]:

@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -129,22 +130,10 @@ def _dataset(chosen: argparse.Namespace, world: World) -> Path:
 
 
 def _recipe(chosen: argparse.Namespace) -> Recipe:
-    names = (
-        "mode",
-        "prediction",
-        "batch_frames",
-        "learning_rate",
-        "late",
-        "change",
-        "joints",
-        "seed",
-    )
-    given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
-    if chosen.minutes is not None:
-        given |= {"minutes": chosen.minutes, "steps": None}
-    elif chosen.steps is not None:
-        given |= {"steps": chosen.steps}
-    return Recipe(**given)
+    names = (field.name for field in fields(Recipe))
+    given = {name: value for name in names if (value := getattr(chosen, name, None)) is not None}
+    # Minutes count before steps.
+    return Recipe(**given | ({"steps": None} if "minutes" in given else {}))
 
 
 def _precision(asked: str, device: torch.device) -> str:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -306,11 +307,4 @@ def recompute(learner: Learner) -> None:
     """Gradient checkpointing (Chen et al. 2016): blocks keep their inputs and run twice."""
     network = learner.flow.motion_transformer
     for block in (*network.double_blocks, *network.single_blocks):
-        block.forward = _recomputed(block.forward)
-
-
-def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
-    def again(*arguments: Any) -> Any:
-        return checkpoint(forward, *arguments, use_reentrant=False)
-
-    return again
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)
