@@ -65,9 +65,9 @@ class TextBatch:
         )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "TextBatch":
-        """The same batch on another device, its features in another type."""
+        """The same batch on another device: the tokens in `dtype`, the pooled features float32."""
         return TextBatch(
-            vtxt=self.vtxt.to(device, dtype),
+            vtxt=self.vtxt.to(device, torch.float32),
             ctxt=self.ctxt.to(device, dtype),
             length=self.length.to(device),
         )

@@ -60,7 +60,7 @@ def load(
         identity=_identity(config, folder=path, weights=weights, revision=revision),
         config=config,
         flow=flow,
-        encoder=encoder or _own_encoder(config, path),
+        encoder=encoder or _own_encoder(config.subword, path),
         device=where,
         dtype=kind,
     )
@@ -143,13 +143,9 @@ def _move_ahead(flow: FlowModel, device: torch.device, dtype: torch.dtype, weigh
             release(mapped.data_ptr(), mapped.nbytes)
 
 
-def _own_encoder(config: ModelConfig, folder: Path) -> TextEncoder | None:
-    if config.subword is not None:
-        return _subword_encoder(config.subword, folder)
-    return None
-
-
-def _subword_encoder(config: SubwordConfig, folder: Path) -> SubwordEncoder:
+def _own_encoder(config: SubwordConfig | None, folder: Path) -> TextEncoder | None:
+    if config is None:
+        return None
     listed = folder / VOCABULARY_FILE
     try:
         vocabulary = listed.read_text(encoding="utf-8").split()

@@ -112,8 +112,8 @@ class Pipeline:
             frames: (B,) valid frames.
         """
         with torch.inference_mode(), self._products(), attention():
-            moved = _moved(text, self.device, self.dtype)
-            context = self._flow.prepare(moved, frames.to(self.device), length=x.shape[1])
+            text = text.to(self.device, self.dtype)
+            context = self._flow.prepare(text, frames.to(self.device), length=x.shape[1])
             velocity = self._flow.velocity(x.to(self.device), t.to(self.device), context)
             return velocity.float().cpu()
 
@@ -178,7 +178,7 @@ class Pipeline:
         length = longest if trim else network.train_frames
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
-        text = _moved(text, self.device, self.dtype)
+        text = text.to(self.device, self.dtype)
         guidance = Guidance.of(
             self._flow,
             text=text,
@@ -262,9 +262,3 @@ def _placed(flow: FlowModel, device: torch.device, dtype: torch.dtype) -> FlowMo
             part.get_parameter(name).data = weights.to(device, torch.float32)
     flow.null_vtxt_feat.data = null.to(device, torch.float32)
     return flow
-
-
-def _moved(text: TextBatch, device: torch.device, dtype: torch.dtype) -> TextBatch:
-    """The text states on a device: the tokens in `dtype`, the pooled features float32."""
-    moved = text.to(device, dtype)
-    return TextBatch(text.vtxt.to(device, torch.float32), moved.ctxt, moved.length)

@@ -7,7 +7,7 @@ from typing import Any
 
 from hymotion.metrics.baseline import Baseline
 from hymotion.metrics.frechet import Distance
-from hymotion.metrics.level import Level
+from hymotion.metrics.level import FIGURES, Level
 
 SCHEMA = "hymo.evaluate/1"
 REAL = ("held", "pairs", "noise", "quality", "real_distance", "noise_distance")
@@ -135,5 +135,5 @@ class Report:
             "sequences": self.sequences.document(),
             "actions": [asdict(one) | {"top1": one.top1.document()} for one in self.actions],
             "pairs": [asdict(one) | {"both": one.both.document()} for one in self.pairs],
-            "ratios": {name: self.ratio(name) for name in ("skate", "penetration", "jitter")},
+            "ratios": {name: self.ratio(name) for name in FIGURES},
         }

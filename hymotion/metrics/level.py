@@ -7,6 +7,9 @@ import numpy as np
 
 from hymotion.metrics.quality import Quality
 
+FIGURES = ("skate", "penetration", "jitter")
+"""What is measured of one motion."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
@@ -51,11 +54,9 @@ class Level:
     @classmethod
     def of(cls, qualities: Sequence[Quality]) -> "Level":
         """The level of motions that were measured one by one."""
-        return cls(
-            skate=Spread.of(one.skate for one in qualities),
-            penetration=Spread.of(one.penetration for one in qualities),
-            jitter=Spread.of(one.jitter for one in qualities),
-        )
+        return cls(**{
+            figure: Spread.of(getattr(one, figure) for one in qualities) for figure in FIGURES
+        })  # fmt: skip
 
     def ratio(self, real: "Level", figure: str) -> float | None:
         """The mean of a figure over the same of real clips; None without both."""

@@ -11,6 +11,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -143,8 +144,6 @@ class EmbeddingStore:
 
 
 def _discard(path: Path) -> None:
-    try:
+    # If it stays, it is as damaged as it was, and is looked through again next time.
+    with suppress(OSError):
         path.unlink(missing_ok=True)
-    except OSError:
-        # It stays, as damaged as it was, and is looked through again next time.
-        return

@@ -27,17 +27,8 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
 }
 LINKS: Mapping[str, tuple[str, ...]] = {
     "train": (
-        *(
-            ", then ",
-            " and then ",
-            " then ",
-            ", and then ",
-            " and ",
-            ", and ",
-            ". then ",
-            "; then ",
-        ),
-        *(" and after that ", " and afterwards ", ", next ", " and next ", ", finally "),
+        *(", then ", " and then ", " then ", ", and then ", " and ", ", and ", ". then "),
+        *("; then ", " and after that ", " and afterwards ", ", next ", " and next ", ", finally "),
     ),
     "held": (", after that ", ", afterwards "),
 }
