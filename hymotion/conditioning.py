@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -40,6 +41,12 @@ class TextConditioning:
     def widths(self) -> tuple[int, int]:
         """(Dv, Dc)."""
         return self.vtxt.shape[1], self.ctxt.shape[1]
+
+
+class TextEncoder(Protocol):
+    """Encodes prompts, each by itself: the result does not depend on its neighbours."""
+
+    def encode(self, prompts: Sequence[str]) -> list[TextConditioning]: ...
 
 
 @dataclass(frozen=True, eq=False)

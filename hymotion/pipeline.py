@@ -18,7 +18,7 @@ from hymotion.motion import Motion
 from hymotion.network.attention import length_mask
 from hymotion.noise import draw_pack
 from hymotion.request import Request
-from hymotion.solver import EulerSolver, MakeWatch, OnStep, Watch
+from hymotion.solver import EulerSolver, MakeWatch, OnStep, VelocityWatch
 from hymotion.text import TextEncoder
 
 
@@ -195,7 +195,7 @@ class Pipeline:
         )
         return guidance, noise.to(self.device)
 
-    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> Watch:
+    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> VelocityWatch:
         lengths = torch.tensor([request.frames for request in requests], device=self.device)
         same = all(request.frames == frames for request in requests)
         return self._make_watch(

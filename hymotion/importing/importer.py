@@ -12,7 +12,7 @@ from typing import Any
 from hymotion.importing.errors import DifferentError, RoomError, SourceError
 from hymotion.importing.licence import licence_of
 from hymotion.importing.network import CONFIG, WEIGHTS, NetworkPart
-from hymotion.importing.plan import Part, Plan, Step, Wanted
+from hymotion.importing.plan import ImportPlan, Part, Step, Wanted
 from hymotion.importing.record import Record, read_record, write_record
 from hymotion.importing.release import HY_MOTION, Release
 from hymotion.importing.storage import free_bytes, used_bytes
@@ -63,7 +63,7 @@ class Importer:
         self.folder = models / release.name
         self.partial = models / f".{release.name}.partial"
 
-    def plan(self, wanted: Wanted) -> Plan:
+    def plan(self, wanted: Wanted) -> ImportPlan:
         """Check what was given, as far as names, types and sizes tell, and write nothing.
 
         Raises:
@@ -80,7 +80,7 @@ class Importer:
         revision = _checked_revision(wanted.text_revision, record, parts)
         kinds = ["model"] * any(part.name != TEXT for part in parts)
         kinds += ["qwen", "clip"] * any(part.name == TEXT for part in parts)
-        return Plan(
+        return ImportPlan(
             parts=parts,
             steps=steps,
             installed=installed,
@@ -90,7 +90,7 @@ class Importer:
             licence=licence_of(kinds, [folder for part in parts for folder in part.folders]),
         )
 
-    def run(self, plan: Plan, *, on_bytes: OnBytes | None = None) -> Imported:
+    def run(self, plan: ImportPlan, *, on_bytes: OnBytes | None = None) -> Imported:
         """Do what was planned. A part is in place whole or not at all.
 
         Args:
@@ -143,7 +143,7 @@ class Importer:
             )
         return parts
 
-    def _make(self, part: Part, plan: Plan, record: Record, on_bytes: OnBytes | None) -> str:
+    def _make(self, part: Part, plan: ImportPlan, record: Record, on_bytes: OnBytes | None) -> str:
         """Build a part aside, put it in place, and only then say that it is there."""
         aside, place = self.partial / part.name, self.folder / part.name
         if place.exists():

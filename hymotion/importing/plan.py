@@ -88,7 +88,7 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """An import.
 
     Attributes:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hymotion.importing.snapshot import Snapshot
-from hymotion.importing.stream import Written
+from hymotion.importing.snapshot import HubSnapshot
+from hymotion.importing.stream import FileDigest
 
 
 def source_entry(
-    part: str, kind: str, source: Snapshot, files: Mapping[Path, Written]
+    part: str, kind: str, source: HubSnapshot, files: Mapping[Path, FileDigest]
 ) -> dict[str, Any]:
     """A source of a part.
 

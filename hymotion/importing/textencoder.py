@@ -9,9 +9,9 @@ from pathlib import Path
 from hymotion.importing.plan import Built, Step
 from hymotion.importing.provenance import source_entry
 from hymotion.importing.release import Release
-from hymotion.importing.snapshot import Snapshot
+from hymotion.importing.snapshot import HubSnapshot
 from hymotion.importing.storage import copy, digest, keep_only, link, store
-from hymotion.importing.stream import OnBytes, Written
+from hymotion.importing.stream import FileDigest, OnBytes
 from hymotion.importing.textfiles import TextFiles, clip, qwen, text_files
 from hymotion.importing.upstream import FILE, SystemMessage, read_system_message
 from hymotion.text.folder import IDENTITY_FILE, MESSAGE_FILE, SCHEMA
@@ -100,7 +100,7 @@ class TextPart:
             for name, path in model.files.items():
                 yield f"{model.kind.name}/{name}", path
 
-    def _revision(self, written: Mapping[str, Written]) -> str:
+    def _revision(self, written: Mapping[str, FileDigest]) -> str:
         """Of everything that decides the embeddings: weights, settings, tokenizers, message."""
         told = {
             "format": FORMAT,
@@ -110,7 +110,7 @@ class TextPart:
         text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return f"te-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
-    def _entry(self, revision: str, written: Mapping[str, Written]) -> dict[str, object]:
+    def _entry(self, revision: str, written: Mapping[str, FileDigest]) -> dict[str, object]:
         sizes = {
             f"{model.kind.name}_bytes": sum(
                 written[f"{model.kind.name}/{name}"].bytes for name in model.files
@@ -126,7 +126,7 @@ class TextPart:
             "linked": self.linked,
         }
 
-    def _sources(self, written: Mapping[str, Written]) -> list[dict[str, object]]:
+    def _sources(self, written: Mapping[str, FileDigest]) -> list[dict[str, object]]:
         sources = [
             source_entry(
                 NAME,
@@ -136,7 +136,7 @@ class TextPart:
             )
             for model in self.models
         ]
-        clone = Snapshot(self.upstream)
+        clone = HubSnapshot(self.upstream)
         return [
             *sources,
             source_entry(NAME, "upstream", clone, {FILE: written[MESSAGE_FILE]}),

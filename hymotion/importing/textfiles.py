@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import FETCH, check_file, read_header
-from hymotion.importing.snapshot import Snapshot, snapshot
+from hymotion.importing.snapshot import HubSnapshot, snapshot
 from hymotion.importing.tensors import index_files
 
 SETTINGS = (
@@ -68,7 +68,7 @@ class TextFiles:
     """
 
     kind: Kind
-    source: Snapshot
+    source: HubSnapshot
     files: Mapping[str, Path]
 
     @property

@@ -12,7 +12,7 @@ FIGURES = ("skate", "penetration", "jitter")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class Distribution:
     """A figure over motions; None where no motion has it.
 
     Attributes:
@@ -28,7 +28,7 @@ class Spread:
     count: int
 
     @classmethod
-    def of(cls, values: Iterable[float | None]) -> "Spread":
+    def of(cls, values: Iterable[float | None]) -> "Distribution":
         """The spread of the values that are there."""
         there = [value for value in values if value is not None]
         if not there:
@@ -47,15 +47,15 @@ class Level:
         jitter: m/s³.
     """
 
-    skate: Spread
-    penetration: Spread
-    jitter: Spread
+    skate: Distribution
+    penetration: Distribution
+    jitter: Distribution
 
     @classmethod
     def of(cls, qualities: Sequence[Quality]) -> "Level":
         """The level of motions that were measured one by one."""
         return cls(**{
-            figure: Spread.of(getattr(one, figure) for one in qualities) for figure in FIGURES
+            figure: Distribution.of(getattr(one, figure) for one in qualities) for figure in FIGURES
         })  # fmt: skip
 
     def ratio(self, real: "Level", figure: str) -> float | None:

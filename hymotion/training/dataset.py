@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from hymotion.training.errors import MocapError
-from hymotion.training.texts import Texts, own_texts
+from hymotion.training.texts import Phrases, own_texts
 
 MANIFEST = "manifest.json"
 STATISTICS = "statistics.npz"
@@ -33,7 +33,7 @@ class MotionDataset:
     """
 
     def __init__(
-        self, folder: Path, *, split: str = "train", seed: int = 0, texts: Texts | None = None
+        self, folder: Path, *, split: str = "train", seed: int = 0, texts: Phrases | None = None
     ) -> None:
         try:
             manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

@@ -33,7 +33,7 @@ from hymotion.training.modelfolder import read_model, write_model
 from hymotion.training.parallel import World
 from hymotion.training.prompts import Prompts, vocabulary_of
 from hymotion.training.recipe import Recipe
-from hymotion.training.trainer import TYPES, Report, Trainer, Watch, recompute
+from hymotion.training.trainer import TYPES, RunControl, StepReport, Trainer, recompute
 
 PROMPTS = 16
 """Prompts drawn of each motion."""
@@ -58,7 +58,7 @@ def _run(chosen: argparse.Namespace) -> int:
     try:
         trainer, finish = _prepared(chosen, recipe, world)
         stop = _stopper()
-        watch = Watch(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
+        watch = RunControl(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
         done = trainer.run(watch)
         state = trainer.averaged()
         if world.first:
@@ -153,11 +153,11 @@ def _stopper() -> Callable[[], bool]:
     return lambda: bool(asked)
 
 
-def _reporter(out: Path) -> Callable[[Report], None]:
+def _reporter(out: Path) -> Callable[[StepReport], None]:
     out.mkdir(parents=True, exist_ok=True)
     log = out / "log.jsonl"
 
-    def report(found: Report) -> None:
+    def report(found: StepReport) -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(vars(found)) + "\n")
         sys.stderr.write(
