@@ -18,7 +18,7 @@ from hymotion.sampling.guard import EXPLODING, Guard
 from hymotion.sampling.guidance import Guidance
 from hymotion.sampling.noise import draw_pack
 from hymotion.sampling.request import Request
-from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Watch
+from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, VelocityWatch
 from hymotion.text import TextEncoder
 
 
@@ -112,12 +112,9 @@ class Pipeline:
             frames: (B,) valid frames.
         """
         with torch.inference_mode(), self._products(), attention():
-            velocity = self._flow.velocity(
-                x.to(self.device),
-                t.to(self.device),
-                _moved(text, self.device, self.dtype),
-                frames.to(self.device),
-            )
+            text = text.to(self.device, self.dtype)
+            context = self._flow.prepare(text, frames.to(self.device), length=x.shape[1])
+            velocity = self._flow.velocity(x.to(self.device), t.to(self.device), context)
             return velocity.float().cpu()
 
     def denoise(
@@ -178,25 +175,27 @@ class Pipeline:
     ) -> tuple[Guidance, Tensor]:
         network = self.config.network
         longest = max(request.frames for request in requests)
+        length = longest if trim else network.train_frames
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
-        text = _moved(text, self.device, self.dtype)
+        text = text.to(self.device, self.dtype)
         guidance = Guidance.of(
-            self._flow.velocity,
+            self._flow,
             text=text,
             null=self._flow.unconditional(text),
             frames=torch.tensor([request.frames for request in requests], device=self.device),
+            length=length,
             scales=torch.tensor([self._scale(request) for request in requests], device=self.device),
         )
         noise = draw_pack(
             [request.seed for request in requests],
-            frames=longest if trim else network.train_frames,
+            frames=length,
             train_frames=network.train_frames,
             width=network.input_dim,
         )
         return guidance, noise.to(self.device)
 
-    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> Watch:
+    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> VelocityWatch:
         lengths = torch.tensor([request.frames for request in requests], device=self.device)
         same = all(request.frames == frames for request in requests)
         return self._make_watch(
@@ -263,9 +262,3 @@ def _placed(flow: FlowModel, device: torch.device, dtype: torch.dtype) -> FlowMo
             part.get_parameter(name).data = weights.to(device, torch.float32)
     flow.null_vtxt_feat.data = null.to(device, torch.float32)
     return flow
-
-
-def _moved(text: TextBatch, device: torch.device, dtype: torch.dtype) -> TextBatch:
-    """The text states on a device: the tokens in `dtype`, the pooled features float32."""
-    moved = text.to(device, dtype)
-    return TextBatch(text.vtxt.to(device, torch.float32), moved.ctxt, moved.length)

@@ -25,7 +25,7 @@ from benchmarks.gpu.randomflow import SIZES, SMALL, random_config, random_flow
 from hymotion.body.motion import Motion
 from hymotion.conditioning import TextConditioning
 from hymotion.config import ModelConfig
-from hymotion.device import PRECISIONS, TF32_CAPABILITY
+from hymotion.device import AMPERE, PRECISIONS
 from hymotion.errors import NumericsError
 from hymotion.evaluation.plan import action_trials
 from hymotion.loading.model import bundled_folder, load_bundled
@@ -146,7 +146,7 @@ def _options() -> argparse.Namespace:
 
 def _precisions(device: torch.device) -> tuple[str, ...]:
     """All but float32 that the device has."""
-    has = device.type == "cuda" and torch.cuda.get_device_capability(device) >= TF32_CAPABILITY
+    has = device.type == "cuda" and torch.cuda.get_device_capability(device) >= AMPERE
     return tuple(
         name for name, each in PRECISIONS.items() if name != EXACT and (has or not each.tf32)
     )

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hymotion.body.rotation import matrix_from_rot6d
+from hymotion.body.rotation import matrix_from_rot6d, rot6d_from_matrix
 from hymotion.body.skeleton import BODY, Skeleton
 from hymotion.config import FPS
 
@@ -33,6 +33,25 @@ class Motion:
     fps: int = FPS
     skeleton: Skeleton = BODY
 
+    @classmethod
+    def of(
+        cls,
+        matrices: Tensor,
+        trans: Tensor,
+        joints: Tensor,
+        *,
+        fps: int = FPS,
+        skeleton: Skeleton = BODY,
+    ) -> "Motion":
+        """From tensors of any float type; (L, 22, 3, 3) local rotations instead of `rot6d`."""
+        return cls(
+            rot6d=_floats(rot6d_from_matrix(matrices)),
+            trans=_floats(trans),
+            joints=_floats(joints),
+            fps=fps,
+            skeleton=skeleton,
+        )
+
     @property
     def frames(self) -> int:
         """How many frames."""
@@ -41,3 +60,7 @@ class Motion:
     def matrices(self) -> Tensor:
         """(L, 22, 3, 3) local rotation matrices, float64."""
         return matrix_from_rot6d(torch.from_numpy(self.rot6d).double())
+
+
+def _floats(numbers: Tensor) -> Floats:
+    return numbers.numpy().astype(np.float32)

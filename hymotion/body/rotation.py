@@ -115,3 +115,17 @@ def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
     small = sine < 1e-12
     angle = torch.where(small, 0.0, torch.atan2(sine, cosine))
     return matrix_from_axis_angle(axis / torch.where(small, 1.0, sine) * angle)
+
+
+def slerp(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """(…, 4) unit quaternions and (…, 1) shares → (…, 4), the shorter way round (Shoemake 1985)."""
+    cosine = (first * second).sum(-1, keepdim=True)
+    second = torch.where(cosine < 0, -second, second)
+    angle = torch.atan2((second - first).norm(dim=-1, keepdim=True) / 2,
+                        (second + first).norm(dim=-1, keepdim=True) / 2) * 2  # fmt: skip
+    # sin(share · angle) / sin(angle) → share as the angle goes to 0.
+    small = angle < 1e-9
+    sine = torch.where(small, 1.0, torch.sin(angle))
+    left = torch.where(small, 1 - share, torch.sin((1 - share) * angle) / sine)
+    right = torch.where(small, share, torch.sin(share * angle) / sine)
+    return torch.nn.functional.normalize(left * first + right * second, dim=-1)

@@ -92,19 +92,19 @@ class _Arrays:
     def read(cls, folder: Path) -> "_Arrays":
         path = folder / "golden.npz"
         if not path.is_file():
-            raise GoldenError("golden.npz is missing", mend=MEND, folder=folder)
+            raise GoldenError("golden.npz is missing", mend=MEND, path=folder)
         # Anything else numpy might load, with pickle off or in another form, is not asked about.
         if not zipfile.is_zipfile(path):
-            raise GoldenError("golden.npz is no zip of arrays", mend=MEND, folder=folder)
+            raise GoldenError("golden.npz is no zip of arrays", mend=MEND, path=folder)
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls(folder, {key: file[key] for key in file.files})
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             problem = f"golden.npz cannot be read ({error})"
-            raise GoldenError(problem, mend=MEND, folder=folder) from error
+            raise GoldenError(problem, mend=MEND, path=folder) from error
 
     def error(self, problem: str) -> GoldenError:
-        return GoldenError(f"golden.npz: {problem}", mend=MEND, folder=self.folder)
+        return GoldenError(f"golden.npz: {problem}", mend=MEND, path=self.folder)
 
     def get(self, key: str, shape: tuple[int | None, ...]) -> Tensor:
         """The array as a tensor; None in `shape` stands for any length."""

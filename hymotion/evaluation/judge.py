@@ -55,7 +55,7 @@ PART = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class JudgeScore:
     """How the judge did on what it never saw.
 
     Attributes:
@@ -109,10 +109,10 @@ def teach(clips: Sequence[RealClip], sway: Sway, settings: FitSettings) -> Class
     return fit([*plain, *with_rest(taught, sway, seed=settings.seed)], settings)
 
 
-def try_out(judge: Classifier, clips: Sequence[RealClip], sway: Sway, *, seed: int) -> Trial:
+def try_out(judge: Classifier, clips: Sequence[RealClip], sway: Sway, *, seed: int) -> JudgeScore:
     """The judge on held-out clips, and on noise."""
     held = [one for one in clips if one.split == "held"]
-    return Trial(
+    return JudgeScore(
         held=judge.score(one.labelled() for one in held),
         rested=judge.score(with_rest([*held, *held], sway, seed=seed)),
         pairs=_pairs(judge, clips),
@@ -148,7 +148,7 @@ def real_distance(clips: Sequence[RealClip]) -> Distance:
     return reference.distance(one.labelled().motion for one in sides["held"])
 
 
-def baseline(clips: Sequence[RealClip], trial: Trial, reference: Reference) -> Baseline:
+def baseline(clips: Sequence[RealClip], trial: JudgeScore, reference: Reference) -> Baseline:
     """What to read the figures of generated motions beside."""
     chosen = balanced(clips)
     measured: dict[str, list[Quality]] = {}
@@ -210,7 +210,7 @@ def make(
         yield f"{name}: distance {distance.value:.1f} ({distance.low:.1f} to {distance.high:.1f})"
 
 
-def _described(trial: Trial) -> Iterator[str]:
+def _described(trial: JudgeScore) -> Iterator[str]:
     for name, accuracy in (
         ("held-out clips", trial.held),
         ("with rest", trial.rested),

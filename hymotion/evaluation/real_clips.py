@@ -7,28 +7,21 @@ ground, so the real ones go through the same decoder, as frames with mean 0 and 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import torch
 
 from hymotion.body.motion import Motion
 from hymotion.decoding import Decoder
 from hymotion.metrics.labelled import Labelled, Split
-from hymotion.training.build import STANDING
+from hymotion.training.build import read_samples
 from hymotion.training.dataset.augmentation import cropped, mirrored, respeeded, spliced
 from hymotion.training.dataset.frames import SIZE, canonical, frames_of
 from hymotion.training.dataset.holding import Sway, held
-from hymotion.training.dataset.labels import Segment, own_segments
+from hymotion.training.dataset.labels import SHORTEST
 from hymotion.training.dataset.sample import GAITS
-from hymotion.training.mocap.archives import read_takes
+from hymotion.training.dataset.variation import GAIT_SPEEDS, SPEEDS
 from hymotion.training.mocap.clip import Clip
-
-SPEEDS = (0.8, 0.9, 1.0, 1.1, 1.25)
-GAIT_SPEEDS = (0.9, 1.0, 1.1)
-"""How fast the training variants are: a walk a quarter faster would be another walk."""
-
-SHORTEST = 20
-"""Frames of the shortest motion there is; a variant that would be shorter is left out."""
 
 BLEND = 10
 """Frames over which rest goes over into an action."""
@@ -75,19 +68,11 @@ class RealClip:
 
 
 def real_clips(data: Path) -> tuple[tuple[RealClip, ...], Sway]:
-    """Every segment of the table, in its order, and the sway of somebody who stands.
-
-    Args:
-        data: folder with the archives of motion capture.
-
-    Raises:
-        MocapError: an archive or a take is missing or damaged.
-    """
-    segments = own_segments()
-    take, start, end = STANDING
-    takes = read_takes(data, frozenset(segment.take for segment in segments) | {take})
-    clips = tuple(_cut(takes[segment.take], segment) for segment in segments)
-    return clips, Sway.of(cropped(takes[take], start, end))
+    """As `read_samples` of a folder of archives."""
+    samples, sway = read_samples(data)
+    # The table's reader lets no other split pass.
+    clips = (RealClip(one.clip, one.action, cast("Split", one.split)) for one in samples)
+    return tuple(clips), sway
 
 
 def still(clip: Clip, frame: int, frames: int) -> Clip:
@@ -105,10 +90,3 @@ def decoded(clip: Clip) -> Motion:
     """The clip after the decoder that generated motions go through."""
     decoder = Decoder(mean=torch.zeros(SIZE), std=torch.ones(SIZE))
     return decoder.decode(frames_of(canonical(clip)))
-
-
-def _cut(take: Clip, segment: Segment) -> RealClip:
-    cut = cropped(take, segment.start, segment.end)
-    clip = replace(cut, name=segment.name, label=segment.action).planted()
-    # The table's reader lets no other split pass.
-    return RealClip(clip, segment.action, cast(Literal["train", "held"], segment.split))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from hymotion.importing.errors import SourceError
-from hymotion.importing.snapshot import Snapshot
-from hymotion.importing.stream import Written
+from hymotion.importing.snapshot import HubSnapshot
+from hymotion.importing.stream import FileDigest
 
 SCHEMA = 1
 FILE = "model.json"
@@ -53,7 +53,7 @@ def write_record(folder: Path, record: Record) -> None:
 
 
 def source_entry(
-    part: str, kind: str, source: Snapshot, files: Mapping[Path, Written]
+    part: str, kind: str, source: HubSnapshot, files: Mapping[Path, FileDigest]
 ) -> dict[str, Any]:
     """A source of a part.
 

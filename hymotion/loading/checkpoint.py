@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hymotion.errors import CheckpointError, TensorMismatchError
+from hymotion.errors import CheckpointError, FileError, TensorMismatchError
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 STATE_KEY = "model_state_dict"
@@ -86,14 +86,7 @@ def _check_container(path: Path) -> None:
             mend="Put the published latest.ckpt there; random weights are never used in its place",
             path=path,
         )
-    with path.open("rb") as file:
-        head = file.read(len(LFS_POINTER))
-    if head == LFS_POINTER:
-        raise CheckpointError(
-            "it is a Git LFS pointer, not the weights themselves",
-            mend="Run `git lfs pull` in the folder it came from, or download the file itself",
-            path=path,
-        )
+    refuse_pointer(path, CheckpointError)
     # A zip ends with its directory, so a file that was cut short is not a zip.
     if not zipfile.is_zipfile(path):
         size = path.stat().st_size
@@ -106,20 +99,53 @@ def _damaged(path: Path, problem: str) -> CheckpointError:
     )
 
 
-def check_tensors(path: Path, state: Mapping[str, object], expected: Mapping[str, Tensor]) -> None:
-    """Compare names, shapes and types; raises `TensorMismatchError` where they differ."""
+def refuse_pointer(path: Path, error: type[FileError]) -> None:
+    """Raise the error if a file is only the pointer that Git LFS leaves in its place."""
+    with path.open("rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise error(
+                "it is a Git LFS pointer, not the file itself",
+                mend="Run `git lfs pull` in the folder it came from, or download the file itself",
+                path=path,
+            )
+
+
+def check_statistics(path: Path, mean: Tensor, std: Tensor) -> None:
+    """Raise `CheckpointError` for statistics that frames cannot be normalised with."""
+    if not (mean.isfinite().all() and std.isfinite().all() and (std >= 0).all()):
+        raise CheckpointError(
+            "mean and std are not finite numbers with std ≥ 0",
+            mend="Fetch the checkpoint from its publisher again",
+            path=path,
+        )
+
+
+def check_tensors(
+    path: Path,
+    state: Mapping[str, object],
+    expected: Mapping[str, Tensor],
+    *,
+    any_float: bool = False,
+) -> None:
+    """Compare names, shapes and types, of which any float may do; raises `TensorMismatchError`."""
     found = {str(name): tensor for name, tensor in state.items()}
     missing = [name for name in expected if name not in found]
     unexpected = [name for name in found if name not in expected]
     mismatched = [
         f"{name}: file has {describe(found[name])}, network has {describe(tensor)}"
         for name, tensor in expected.items()
-        if name in found and describe(found[name]) != describe(tensor)
+        if name in found and not _fits(found[name], tensor, any_float=any_float)
     ]
     if missing or unexpected or mismatched:
         raise TensorMismatchError(
             path=path, missing=missing, unexpected=unexpected, mismatched=mismatched
         )
+
+
+def _fits(found: object, wanted: Tensor, *, any_float: bool) -> bool:
+    if any_float and isinstance(found, Tensor) and found.is_floating_point():
+        return found.shape == wanted.shape
+    return not any_float and describe(found) == describe(wanted)
 
 
 def describe(value: object) -> str:

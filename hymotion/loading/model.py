@@ -8,7 +8,7 @@ import torch
 from hymotion.config import RELEASED, ModelConfig, SubwordConfig
 from hymotion.device import find_device, find_precision
 from hymotion.errors import CheckpointError, ConfigError
-from hymotion.loading.checkpoint import checkpoint_digest, read_checkpoint
+from hymotion.loading.checkpoint import check_statistics, checkpoint_digest, read_checkpoint
 from hymotion.loading.pages import release_of
 from hymotion.loading.safetensors_file import file_sha256, read_weights
 from hymotion.network.flow import FlowModel
@@ -54,13 +54,13 @@ def load(
     flow = _empty(config)
     reader = read_weights if weights.name == WEIGHTS_FILE else read_checkpoint
     flow.load_state_dict(reader(weights, flow.state_dict()), strict=True, assign=True)
-    _check_statistics(flow, weights)
+    check_statistics(weights, flow.mean, flow.std)
     _move_ahead(flow, where, kind.dtype, weights)
     return Pipeline(
         identity=_identity(config, folder=path, weights=weights, revision=revision),
         config=config,
         flow=flow,
-        encoder=encoder or _own_encoder(config, path),
+        encoder=encoder or _own_encoder(config.subword, path),
         device=where,
         dtype=kind,
     )
@@ -143,13 +143,9 @@ def _move_ahead(flow: FlowModel, device: torch.device, dtype: torch.dtype, weigh
             release(mapped.data_ptr(), mapped.nbytes)
 
 
-def _own_encoder(config: ModelConfig, folder: Path) -> TextEncoder | None:
-    if config.subword is not None:
-        return _subword_encoder(config.subword, folder)
-    return None
-
-
-def _subword_encoder(config: SubwordConfig, folder: Path) -> SubwordEncoder:
+def _own_encoder(config: SubwordConfig | None, folder: Path) -> TextEncoder | None:
+    if config is None:
+        return None
     listed = folder / VOCABULARY_FILE
     try:
         vocabulary = listed.read_text(encoding="utf-8").split()
@@ -183,13 +179,3 @@ def _digest(weights: Path) -> str:
     if weights.name == WEIGHTS_FILE:
         return f"st-{file_sha256(weights)[:12]}"
     return f"ckpt-{checkpoint_digest(weights)}"
-
-
-def _check_statistics(flow: FlowModel, weights: Path) -> None:
-    sound = flow.mean.isfinite().all() and flow.std.isfinite().all() and (flow.std >= 0).all()
-    if not sound:
-        raise CheckpointError(
-            "mean and std are not finite numbers with std ≥ 0",
-            mend="Fetch the checkpoint from its publisher again",
-            path=weights,
-        )

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hymotion.errors import CheckpointError, TensorMismatchError
-from hymotion.loading.checkpoint import LFS_POINTER, describe
+from hymotion.errors import CheckpointError
+from hymotion.loading.checkpoint import check_tensors, refuse_pointer
 
 MEND = "Fetch the file again, or install the package again if it came with it"
 
@@ -32,16 +32,13 @@ def read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
     """
     if not path.is_file():
         raise CheckpointError("the weights are missing", mend=MEND, path=path)
-    with path.open("rb") as file:
-        if file.read(len(LFS_POINTER)) == LFS_POINTER:
-            problem = "it is a Git LFS pointer, not the weights themselves"
-            raise CheckpointError(problem, mend="Run `git lfs pull` where it came from", path=path)
+    refuse_pointer(path, CheckpointError)
     try:
         found = load_file(path)
     except (SafetensorError, OSError) as error:
         problem = f"it cannot be read ({str(error).splitlines()[0]})"
         raise CheckpointError(problem, mend=MEND, path=path) from error
-    _check(path, found, expected)
+    check_tensors(path, found, expected, any_float=True)
     return {name: found[name].to(tensor.dtype) for name, tensor in expected.items()}
 
 
@@ -66,18 +63,3 @@ def file_sha256(path: Path) -> str:
     """Hash of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _check(path: Path, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
-    missing = [name for name in expected if name not in found]
-    unexpected = [name for name in found if name not in expected]
-    mismatched = [
-        f"{name}: file has {describe(found[name])}, network has {describe(tensor)}"
-        for name, tensor in expected.items()
-        if name in found
-        and (found[name].shape != tensor.shape or not found[name].is_floating_point())
-    ]
-    if missing or unexpected or mismatched:
-        raise TensorMismatchError(
-            path=path, missing=missing, unexpected=unexpected, mismatched=mismatched
-        )

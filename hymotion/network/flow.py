@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from hymotion.conditioning import TextBatch
 from hymotion.config import ModelConfig
-from hymotion.network import VelocityField
+from hymotion.network import Context, VelocityField
 
 CLOSEST = 1e-3
 """The shortest way to go that a predicted clean motion is divided by. Solvers start their last
@@ -38,7 +38,11 @@ class FlowModel(nn.Module):
         self.register_buffer("mean", torch.zeros(network.input_dim))
         self.register_buffer("std", torch.ones(network.input_dim))
 
-    def velocity(self, x: Tensor, t: Tensor, text: TextBatch, frames: Tensor) -> Tensor:
+    def prepare(self, text: TextBatch, frames: Tensor, *, length: int) -> Context:
+        """See `VelocityField.prepare`."""
+        return self.motion_transformer.prepare(text, frames, length=length)
+
+    def velocity(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """The flow's velocity at x (B, L, 201) and time t (B,); see `VelocityField.forward`.
 
         A network that predicts the clean motion m tells the velocity of the straight path from
@@ -53,10 +57,10 @@ class FlowModel(nn.Module):
             share = time * DETAIL**2
             total = time * share + (1 - time) ** 2
             unit = (time**2 + (1 - time) ** 2).sqrt()
-            told: Tensor = self.motion_transformer(x.float() / unit, t, text, frames)
+            told: Tensor = self.motion_transformer(x.float() / unit, t, context)
             scale = ((1 - time) ** 2 + share**2).sqrt()
             return ((share - (1 - time)) * x.float() + scale * told.float()) / total
-        output: Tensor = self.motion_transformer(x, t, text, frames)
+        output: Tensor = self.motion_transformer(x, t, context)
         if self.prediction == "velocity":
             return output
         return (output.float() - x.float()) / (1 - time).clamp(min=CLOSEST)

@@ -44,44 +44,31 @@ Send = Callable[[Tensor], Parcel]
 """Sends numbers (B,) to the host; must not wait for them."""
 
 
-@dataclass(frozen=True)
-class _Arrived:
-    """What needs no waiting."""
-
-    numbers: list[float]
-
-    def ready(self) -> bool:
-        return True
-
-    def read(self) -> list[float]:
-        return self.numbers
-
-
 @dataclass(frozen=True, eq=False)
-class _OnItsWay:
-    """A copy into pinned memory; complete once its event is."""
+class _Copy:
+    """Numbers in the host's memory, complete once the event is; without one they are already."""
 
     numbers: Tensor
-    event: torch.cuda.Event
+    event: torch.cuda.Event | None = None
 
     def ready(self) -> bool:
-        arrived: bool = self.event.query()  # type: ignore[no-untyped-call]  # torch's stubs
-        return arrived
+        return self.event is None or bool(self.event.query())  # type: ignore[no-untyped-call]  # torch's stubs
 
     def read(self) -> list[float]:
-        self.event.synchronize()
+        if self.event is not None:
+            self.event.synchronize()
         return [float(number) for number in self.numbers.tolist()]
 
 
 def send_to_host(numbers: Tensor) -> Parcel:
     """Send numbers (B,) of any device to the host; from a GPU without waiting."""
     if numbers.device.type != "cuda":
-        return _Arrived([float(number) for number in numbers.tolist()])
+        return _Copy(numbers)
     pinned = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
     pinned.copy_(numbers, non_blocking=True)
     event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's stubs
     event.record(torch.cuda.current_stream(numbers.device))
-    return _OnItsWay(pinned, event)
+    return _Copy(pinned, event)
 
 
 def peaks(velocity: Tensor, valid: Tensor | None = None) -> Tensor:

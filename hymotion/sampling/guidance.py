@@ -1,15 +1,21 @@
 """Classifier-free guidance (Ho & Salimans 2022), a scale of its own for every sample."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from hymotion.conditioning import TextBatch
+from hymotion.network import Context
 
-Field = Callable[[Tensor, Tensor, TextBatch, Tensor], Tensor]
-"""x (B, L, 201), t (B,), text of B samples, frames (B,) → velocity (B, L, 201)."""
+
+class Field(Protocol):
+    """What `FlowModel` does."""
+
+    def prepare(self, text: TextBatch, frames: Tensor, *, length: int) -> Context: ...
+
+    def velocity(self, x: Tensor, t: Tensor, context: Context) -> Tensor: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,28 +27,36 @@ class Guidance:
 
     Attributes:
         field: the velocity field.
-        text: the conditional rows first (B), then a null row for each guided sample.
-        frames: (B + guided,) valid frames, in the order of `text`.
+        context: the conditional rows first (B), then a null row for each guided sample.
         guided: (guided,) which samples have a null row, ascending.
         scales: (guided, 1, 1) float32.
     """
 
     field: Field
-    text: TextBatch
-    frames: Tensor
+    context: Context
     guided: Tensor
     scales: Tensor
 
     @classmethod
     def of(
-        cls, field: Field, *, text: TextBatch, null: TextBatch, frames: Tensor, scales: Tensor
+        cls,
+        field: Field,
+        *,
+        text: TextBatch,
+        null: TextBatch,
+        frames: Tensor,
+        length: int,
+        scales: Tensor,
     ) -> "Guidance":
-        """Guide B samples with `scales` (B,) from `text` against `null`, both of B samples."""
+        """Guide B samples with `scales` (B,) from `text` against `null`, both of B samples.
+
+        `frames` (B,) of the `length` computed ones are valid.
+        """
         guided = torch.nonzero(scales > 1).flatten()
+        rows = text.joined(null.rows(guided))
         return cls(
             field=field,
-            text=text.joined(null.rows(guided)),
-            frames=torch.cat((frames, frames[guided])),
+            context=field.prepare(rows, torch.cat((frames, frames[guided])), length=length),
             guided=guided,
             scales=scales[guided].float()[:, None, None],
         )
@@ -51,7 +65,7 @@ class Guidance:
         """Guided velocity (B, L, 201), float32, at flow time t (scalar) and state x (B, L, 201)."""
         count = x.shape[0]
         rows = torch.cat((x, x[self.guided]))
-        both = self.field(rows, t.expand(rows.shape[0]), self.text, self.frames).float()
+        both = self.field.velocity(rows, t.expand(rows.shape[0]), self.context).float()
         velocity, null = both[:count], both[count:]
         mixed = null + self.scales * (velocity[self.guided] - null)
         return velocity.index_copy(0, self.guided, mixed)

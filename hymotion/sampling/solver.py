@@ -14,7 +14,7 @@ OnStep = Callable[[int, int], None]
 """Called with (step, total) after each step, step from 1; what it raises ends the sampling."""
 
 
-class Watch(Protocol):
+class VelocityWatch(Protocol):
     """Looks at the velocities of one run; `hymotion.sampling.guard.Guard` does."""
 
     def look(self, step: int, velocity: Tensor) -> None:
@@ -27,15 +27,9 @@ class Watch(Protocol):
 class MakeWatch(Protocol):
     """Makes the watch of one run: see `hymotion.sampling.guard.Guard` for the arguments."""
 
-    def __call__(self, *, total: int, limits: tuple[float, ...], valid: Tensor | None) -> Watch: ...
-
-
-class Solver(Protocol):
-    """Anything that carries noise at t = 0 to a state at t = 1."""
-
-    def solve(
-        self, velocity: Velocity, noise: Tensor, *, watch: Watch, on_step: OnStep | None
-    ) -> Tensor: ...
+    def __call__(
+        self, *, total: int, limits: tuple[float, ...], valid: Tensor | None
+    ) -> VelocityWatch: ...
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,12 @@ class EulerSolver:
     steps: int
 
     def solve(
-        self, velocity: Velocity, noise: Tensor, *, watch: Watch, on_step: OnStep | None = None
+        self,
+        velocity: Velocity,
+        noise: Tensor,
+        *,
+        watch: VelocityWatch,
+        on_step: OnStep | None = None,
     ) -> Tensor:
         """The state at t = 1.
 

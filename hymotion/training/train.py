@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from hymotion.training.fit.model_folder import read_model, write_model
 from hymotion.training.fit.parallel import World
 from hymotion.training.fit.prompts import Prompts, vocabulary_of
 from hymotion.training.fit.recipe import Recipe
-from hymotion.training.fit.trainer import TYPES, Report, Trainer, Watch, recompute
+from hymotion.training.fit.trainer import TYPES, RunControl, StepReport, Trainer, recompute
 from hymotion.training.mocap.archives import SOURCES, archive
 
 PROMPTS = 16
@@ -57,7 +58,7 @@ def _run(chosen: argparse.Namespace) -> int:
     try:
         trainer, finish = _prepared(chosen, recipe, world)
         stop = _stopper()
-        watch = Watch(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
+        watch = RunControl(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
         done = trainer.run(watch)
         state = trainer.averaged()
         if world.first:
@@ -129,22 +130,10 @@ def _dataset(chosen: argparse.Namespace, world: World) -> Path:
 
 
 def _recipe(chosen: argparse.Namespace) -> Recipe:
-    names = (
-        "mode",
-        "prediction",
-        "batch_frames",
-        "learning_rate",
-        "late",
-        "change",
-        "joints",
-        "seed",
-    )
-    given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
-    if chosen.minutes is not None:
-        given |= {"minutes": chosen.minutes, "steps": None}
-    elif chosen.steps is not None:
-        given |= {"steps": chosen.steps}
-    return Recipe(**given)
+    names = (field.name for field in fields(Recipe))
+    given = {name: value for name in names if (value := getattr(chosen, name, None)) is not None}
+    # Minutes count before steps.
+    return Recipe(**given | ({"steps": None} if "minutes" in given else {}))
 
 
 def _precision(asked: str, device: torch.device) -> str:
@@ -164,11 +153,11 @@ def _stopper() -> Callable[[], bool]:
     return lambda: bool(asked)
 
 
-def _reporter(out: Path) -> Callable[[Report], None]:
+def _reporter(out: Path) -> Callable[[StepReport], None]:
     out.mkdir(parents=True, exist_ok=True)
     log = out / "log.jsonl"
 
-    def report(found: Report) -> None:
+    def report(found: StepReport) -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(vars(found)) + "\n")
         sys.stderr.write(

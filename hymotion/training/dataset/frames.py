@@ -11,8 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from hymotion.body.rotation import matrix_from_rot6d, rot6d_from_matrix
-from hymotion.training.errors import MocapError
+from hymotion.body.rotation import rot6d_from_matrix
 from hymotion.training.mocap.bvh import axis_turn
 from hymotion.training.mocap.clip import Clip
 
@@ -27,21 +26,6 @@ def frames_of(clip: Clip) -> Tensor:
     local = positions - clip.trans[:, None]
     parts = (clip.trans, rot6d_from_matrix(clip.rotations).flatten(1), local.flatten(1))
     return torch.cat(parts, dim=1).float()
-
-
-def clip_of(frames: Tensor, *, name: str, source: str = "frames", take: str = "") -> Clip:
-    """The clip of (L, 201) frames; the positions in them are not used.
-
-    Raises:
-        MocapError: the frames have another shape.
-    """
-    if frames.ndim != 2 or frames.shape[1] != SIZE:
-        raise MocapError(
-            f"frames of shape {tuple(frames.shape)}", mend=f"Give frames (L, {SIZE})", where=name
-        )
-    numbers = frames.double()
-    rotations = matrix_from_rot6d(numbers[:, ROTATIONS].reshape(len(frames), -1, 6))
-    return Clip(name, source, take, rotations, numbers[:, TRANSLATION])
 
 
 def heading(root: Tensor) -> Tensor:

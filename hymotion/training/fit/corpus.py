@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hymotion.training.build import STEADY
 from hymotion.training.dataset.motion_dataset import MotionDataset
+from hymotion.training.dataset.sample import STEADY
 from hymotion.training.fit.learner import Lesson
 from hymotion.training.fit.objective import Statistics
 from hymotion.training.fit.prompts import Prompts
@@ -46,7 +46,7 @@ class Corpus:
     starts: Tensor
     lengths: Tensor
     steady: Tensor
-    groups: tuple["Group", ...]
+    groups: tuple["LengthGroup", ...]
     prompts: Prompts
     statistics: Statistics
 
@@ -141,7 +141,7 @@ class Corpus:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class LengthGroup:
     """Motions of similar length.
 
     Attributes:
@@ -188,13 +188,13 @@ def _weights(dataset: MotionDataset) -> Tensor:
     )
 
 
-def grouped(lengths: Tensor, weights: Tensor) -> tuple[Group, ...]:
+def grouped(lengths: Tensor, weights: Tensor) -> tuple[LengthGroup, ...]:
     """The rows of similar (M,) lengths together, each with its (M,) weight."""
-    groups: list[Group] = []
+    groups: list[LengthGroup] = []
     for low, high in zip((0, *EDGES[:-1]), EDGES, strict=True):
         [rows] = torch.nonzero((lengths > low) & (lengths <= high), as_tuple=True)
         if len(rows):
-            groups.append(Group(rows, weights[rows], high))
+            groups.append(LengthGroup(rows, weights[rows], high))
     return tuple(groups)
 
 

@@ -90,8 +90,9 @@ class Learner(nn.Module):
         """The errors on a lesson."""
         text = self._told(lesson)
         x = noisy(lesson.motion, lesson.noise, lesson.t)
-        velocity = self.flow.velocity(x, lesson.t, text, lesson.lengths)
         length = lesson.motion.shape[1]
+        context = self.flow.prepare(text, lesson.lengths, length=length)
+        velocity = self.flow.velocity(x, lesson.t, context)
         valid = torch.arange(length, device=x.device) < lesson.lengths[:, None]
         # Millimetres of a foot are lost in half precision.
         with torch.autocast(x.device.type, enabled=False):

@@ -10,7 +10,7 @@ from hymotion.config import ModelConfig
 from hymotion.text.subword import piece_shares
 from hymotion.text.words import START, tokens_of
 from hymotion.training.errors import TrainingError
-from hymotion.training.phrases.phrases import AGAIN, LINKS, SUBJECTS, Texts
+from hymotion.training.phrases.phrases import AGAIN, LINKS, SUBJECTS, Phrases
 from hymotion.training.phrases.wording import ADDITIONS
 
 MULTIPLE = 8
@@ -22,7 +22,7 @@ LONGEST_PHRASE = 100
 FORMS = ("third", "progressive", "gerund", "bare")
 
 
-def vocabulary_of(texts: Texts) -> tuple[str, ...]:
+def vocabulary_of(texts: Phrases) -> tuple[str, ...]:
     """The words that training prompts have, typing errors left out, START first, then sorted."""
     phrases = [phrase.phrase for phrase in texts.phrases if phrase.split == "train"]
     said = {texts.wording.formed(phrase, form) for phrase in phrases for form in FORMS}

@@ -15,7 +15,7 @@ MEND = "Delete that file to start anew, or give another folder"
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class RunState:
     """Where a run is.
 
     Attributes:
@@ -47,7 +47,7 @@ class Snapshot:
         part.replace(folder / FILE)
 
     @classmethod
-    def read(cls, folder: Path) -> "Snapshot | None":
+    def read(cls, folder: Path) -> "RunState | None":
         """The state in a folder, on the CPU; None where there is none.
 
         Raises:

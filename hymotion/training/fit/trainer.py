@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hymotion.training.fit.muon import Muon, hidden
 from hymotion.training.fit.parallel import World
 from hymotion.training.fit.recipe import Recipe
 from hymotion.training.fit.replay import Replay
-from hymotion.training.fit.snapshot import Snapshot
+from hymotion.training.fit.snapshot import RunState
 
 BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 """Kernels of attention. The one of cuDNN fails in the backward pass where a mask is added (torch
@@ -36,7 +37,7 @@ TYPES = {"float32": None, "tf32": None, "bfloat16": torch.bfloat16, "float16": t
 
 
 @dataclass(frozen=True)
-class Report:
+class StepReport:
     """What the last steps were like: means since the last report."""
 
     step: int
@@ -51,7 +52,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Watch:
+class RunControl:
     """How the outside follows and ends a run.
 
     Attributes:
@@ -62,7 +63,7 @@ class Watch:
         clock: seconds that only grow.
     """
 
-    report: Callable[[Report], None]
+    report: Callable[[StepReport], None]
     stop: Callable[[], bool]
     every: int = 50
     save_every: float = 60.0
@@ -117,7 +118,7 @@ class Trainer:
         lone = world.device.type == "cuda" and world.kind == "none" and precision != "float16"
         self._work = Replay(self._learn) if lone else self._learn
 
-    def run(self, watch: Watch) -> bool:
+    def run(self, watch: RunControl) -> bool:
         """Train until the recipe is done, or until told to stop; returns whether it is done."""
         start, before = watch.clock(), self.seconds
         saved, sums, since = start, _Sums(), (start, self.step)
@@ -149,7 +150,7 @@ class Trainer:
         optimiser = parallel.optimiser_state(self.learner, self._optimisers)
         average = self.averaged()
         if self.world.first:
-            Snapshot(
+            RunState(
                 recipe=self._identity,
                 step=self.step,
                 seconds=self.seconds,
@@ -167,7 +168,7 @@ class Trainer:
         return state
 
     def _resume(self) -> None:
-        found = Snapshot.read(self.folder)
+        found = RunState.read(self.folder)
         if found is None:
             return
         found.check(self._identity, self.folder)
@@ -233,12 +234,12 @@ class Trainer:
         torch.distributed.broadcast(value, 0)
         return float(value)
 
-    def _tell(self, watch: Watch, sums: "_Sums", progress: float, speed: float) -> None:
+    def _tell(self, watch: RunControl, sums: "_Sums", progress: float, speed: float) -> None:
         if not self.world.first:
             return
         loss, flow, change, joints, norm = sums.means()
         watch.report(
-            Report(
+            StepReport(
                 step=self.step,
                 progress=progress,
                 loss=loss,
@@ -306,11 +307,4 @@ def recompute(learner: Learner) -> None:
     """Gradient checkpointing (Chen et al. 2016): blocks keep their inputs and run twice."""
     network = learner.flow.motion_transformer
     for block in (*network.double_blocks, *network.single_blocks):
-        block.forward = _recomputed(block.forward)
-
-
-def _recomputed(forward: Callable[..., Any]) -> Callable[..., Any]:
-    def again(*arguments: Any) -> Any:
-        return checkpoint(forward, *arguments, use_reentrant=False)
-
-    return again
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)

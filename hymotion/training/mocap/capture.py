@@ -6,10 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from hymotion.body.rotation import matrix_from_quaternion, quaternion_from_matrix
-
-PARALLEL = 0.9995
-"""Cosine beyond which two quaternions are blended on the chord, where sin θ is too small."""
+from hymotion.body.rotation import matrix_from_quaternion, quaternion_from_matrix, slerp
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,15 +68,6 @@ class Capture:
 
 
 def blend_rotations(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """Spherical interpolation (Shoemake 1985) of (…, 3, 3) by a share (…, 1) in [0, 1]."""
+    """Spherical interpolation of (…, 3, 3) by a share (…, 1) in [0, 1]."""
     start, end = quaternion_from_matrix(first), quaternion_from_matrix(second)
-    cosine = (start * end).sum(-1, keepdim=True)
-    end = torch.where(cosine < 0, -end, end)
-    cosine = cosine.abs().clamp(max=1.0)
-    angle = torch.acos(cosine)
-    sine = torch.where(cosine > PARALLEL, 1.0, torch.sin(angle))
-    near = cosine > PARALLEL
-    a = torch.where(near, 1 - share, torch.sin((1 - share) * angle) / sine)
-    b = torch.where(near, share, torch.sin(share * angle) / sine)
-    mixed = torch.nn.functional.normalize(a * start + b * end, dim=-1)
-    return matrix_from_quaternion(mixed)
+    return matrix_from_quaternion(slerp(start, end, share))

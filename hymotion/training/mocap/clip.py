@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 from torch import Tensor
 
 from hymotion.body.motion import Motion
-from hymotion.body.rotation import rot6d_from_matrix
 from hymotion.body.skeleton import BODY
-from hymotion.config import FPS
 from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.planting import RECORDED, planted
@@ -54,9 +51,4 @@ class Clip:
 
     def motion(self) -> Motion:
         """The same as a decoded motion, for export and measures."""
-        return Motion(
-            rot6d=rot6d_from_matrix(self.rotations).numpy().astype(np.float32),
-            trans=self.trans.numpy().astype(np.float32),
-            joints=self.pose()[0].numpy().astype(np.float32),
-            fps=FPS,
-        )
+        return Motion.of(self.rotations, self.trans, self.pose()[0])

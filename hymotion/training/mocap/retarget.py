@@ -110,20 +110,6 @@ def leg_scale(capture: Capture, rig: Rig) -> float:
     return ours / theirs
 
 
-def direction_error(capture: Capture, rig: Rig, clip: Clip) -> Tensor:
-    """(L, bones) degrees between the clip's bones and those of the capture at 30 fps."""
-    capture = capture.resampled(FPS)
-    ours, _ = clip.pose()
-    angles: list[Tensor] = []
-    for joint, (child, source) in rig.bones.items():
-        a = ours[:, BODY.names.index(child)] - ours[:, BODY.names.index(joint)]
-        ends = [capture.names.index(end) for end in (rig.drives[joint], source)]
-        b = capture.positions[:, ends[1]] - capture.positions[:, ends[0]]
-        sine = torch.linalg.cross(a, b).norm(dim=-1)
-        angles.append(torch.rad2deg(torch.atan2(sine, (a * b).sum(-1))))
-    return torch.stack(angles, dim=1)
-
-
 def _world(capture: Capture, rig: Rig) -> dict[int, Tensor]:
     """(L, 3, 3) world rotations of the driven joints."""
     turns: dict[int, Tensor] = {}

@@ -27,17 +27,8 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
 }
 LINKS: Mapping[str, tuple[str, ...]] = {
     "train": (
-        *(
-            ", then ",
-            " and then ",
-            " then ",
-            ", and then ",
-            " and ",
-            ", and ",
-            ". then ",
-            "; then ",
-        ),
-        *(" and after that ", " and afterwards ", ", next ", " and next ", ", finally "),
+        *(", then ", " and then ", " then ", ", and then ", " and ", ", and ", ". then "),
+        *("; then ", " and after that ", " and afterwards ", ", next ", " and next ", ", finally "),
     ),
     "held": (", after that ", ", afterwards "),
 }
@@ -73,7 +64,7 @@ class Phrase:
 
 
 @dataclass(frozen=True)
-class Texts:
+class Phrases:
     """All phrases.
 
     Attributes:
@@ -193,13 +184,13 @@ class Texts:
         return chance.choice(self.phrases_of(action, attributes, split))
 
 
-def own_texts() -> Texts:
+def own_texts() -> Phrases:
     """The phrases that come with this package."""
     table = files("hymotion.training.phrases").joinpath("texts.tsv")
     return read_texts(table.read_text(encoding="utf-8").splitlines(), where="texts.tsv")
 
 
-def read_texts(lines: Iterable[str], *, where: str) -> Texts:
+def read_texts(lines: Iterable[str], *, where: str) -> Phrases:
     """The phrases of a table.
 
     Raises:
@@ -219,4 +210,4 @@ def read_texts(lines: Iterable[str], *, where: str) -> Texts:
         if phrase in seen:
             raise MocapError(f"{phrase!r} comes twice", mend=MEND, where=line)
         seen[phrase] = Phrase(action, read_attributes(attributes, line), split, phrase)
-    return Texts(tuple(seen.values()))
+    return Phrases(tuple(seen.values()))

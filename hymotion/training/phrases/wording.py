@@ -36,18 +36,8 @@ SMALL = frozenset({"a", "an", "the", "of", "is"})
 """Words that some leave out."""
 
 ADDITIONS = (
-    "again",
-    "once more",
-    "with care",
-    "in a studio",
-    "in an empty room",
-    "in a hall",
-    "outside",
-    "outdoors",
-    "alone",
-    "for the camera",
-    "here",
-    "today",
+    *("again", "once more", "with care", "in a studio", "in an empty room", "in a hall"),
+    *("outside", "outdoors", "alone", "for the camera", "here", "today"),
 )
 """Ends of a prompt that change nothing about the motion."""
 

@@ -16,7 +16,7 @@ from worker.errors import WorkerError
 from worker.locks import models_lock
 
 if TYPE_CHECKING:
-    from hymotion.importing import Imported, Importer, Plan, Wanted
+    from hymotion.importing import Imported, Importer, ImportPlan, Wanted
 
 COLUMNS = (
     Column("PART"),
@@ -58,7 +58,7 @@ def run_import(home: Path, wanted: Wanted, *, dry_run: bool, as_json: bool) -> N
         raise ImportingError(str(error)) from error
 
 
-def _run(importer: Importer, plan: Plan, *, as_json: bool) -> None:
+def _run(importer: Importer, plan: ImportPlan, *, as_json: bool) -> None:
     began = time.monotonic()
     if plan.kept:
         note(f"going on with {file_size(plan.kept)} that an earlier import left")
@@ -75,7 +75,7 @@ def _run(importer: Importer, plan: Plan, *, as_json: bool) -> None:
         _print_done(done, seconds)
 
 
-def _say_licence(plan: Plan, known: dict[str, Any]) -> None:
+def _say_licence(plan: ImportPlan, known: dict[str, Any]) -> None:
     """Each notice the first time that its part is imported."""
     fresh = [text for part, text in plan.licence.notices.items() if known.get(part) != text]
     for text in fresh:
@@ -84,7 +84,7 @@ def _say_licence(plan: Plan, known: dict[str, Any]) -> None:
         note("Licences that came along: " + ", ".join(clean(str(p)) for p in plan.licence.files))
 
 
-def _print_plan(importer: Importer, plan: Plan, *, as_json: bool) -> None:
+def _print_plan(importer: Importer, plan: ImportPlan, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -118,7 +118,7 @@ def _print_plan(importer: Importer, plan: Plan, *, as_json: bool) -> None:
     )
 
 
-def _document(done: Imported, plan: Plan, seconds: float) -> dict[str, Any]:
+def _document(done: Imported, plan: ImportPlan, seconds: float) -> dict[str, Any]:
     return {
         "schema": "hymo.import/1",
         "dry_run": False,

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from hymotion.conditioning import TextBatch
+from hymotion.network import Context
 from hymotion.sampling.guidance import Guidance
 
 TEXT = TextBatch(torch.full((3, 1, 1), 2.0), torch.zeros(3, 4, 1), torch.tensor([1, 2, 3]))
@@ -17,10 +18,14 @@ class Field:
         self.rows: list[int] = []
         self.frames: list[list[int]] = []
 
-    def __call__(self, x: Tensor, t: Tensor, text: TextBatch, frames: Tensor) -> Tensor:
-        self.rows.append(len(x))
+    def prepare(self, text: TextBatch, frames: Tensor, *, length: int) -> Context:
         self.frames.append(frames.tolist())
-        return x + text.vtxt + t[:, None, None]
+        none = torch.zeros(0)
+        return Context(none, none, none, text.vtxt, none, none, none)
+
+    def velocity(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
+        self.rows.append(len(x))
+        return x + context.pooled + t[:, None, None]
 
 
 def guide(scales: list[float]) -> tuple[Tensor, Field]:
@@ -30,6 +35,7 @@ def guide(scales: list[float]) -> tuple[Tensor, Field]:
         text=TEXT,
         null=NULL,
         frames=torch.tensor([5, 6, 7]),
+        length=7,
         scales=torch.tensor(scales),
     )
     state = torch.arange(3.0)[:, None, None].expand(3, 7, 2)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from hymotion.training.fit import parallel
-from hymotion.training.fit.trainer import Trainer, Watch
+from hymotion.training.fit.trainer import RunControl, Trainer
 from tests.unit.hymotion.training.learning import corpus, learner, recipe
 
 
@@ -24,7 +24,7 @@ def main() -> None:
         folder=folder,
         identity={},
     )
-    trainer.run(Watch(lambda _: None, lambda: trainer.step >= steps, every=1))
+    trainer.run(RunControl(lambda _: None, lambda: trainer.step >= steps, every=1))
     state = trainer.averaged()
     if world.first:
         torch.save(state, folder / "averaged.pt")

@@ -14,7 +14,7 @@ import torch
 import hymotion
 from hymotion import Request
 from hymotion.training.build import write
-from hymotion.training.fit.snapshot import FILE, Snapshot
+from hymotion.training.fit.snapshot import FILE, RunState
 from hymotion.training.mocap.archives import SOURCES, archive
 from hymotion.training.train import STOPPED, main
 from tests.unit.hymotion.training.dataset.test_motion_dataset import sample, sway
@@ -103,7 +103,7 @@ def test_a_run_that_is_killed_goes_on_and_one_that_is_asked_to_stop_saves(
     process = started(dataset, tmp_path)
     process.kill()
     process.wait()
-    first = Snapshot.read(tmp_path)
+    first = RunState.read(tmp_path)
     assert first is not None
     assert first.step > 0
     before = (tmp_path / FILE).stat().st_mtime_ns
@@ -114,7 +114,7 @@ def test_a_run_that_is_killed_goes_on_and_one_that_is_asked_to_stop_saves(
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == STOPPED
-    second = Snapshot.read(tmp_path)
+    second = RunState.read(tmp_path)
     assert second is not None
     assert second.step > first.step
     assert all(value.isfinite().all() for value in second.average.values())

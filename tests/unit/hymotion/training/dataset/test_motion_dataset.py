@@ -2,16 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
 
 from hymotion.body.skeleton import PELVIS_HEIGHT
 from hymotion.training.build import main, write
 from hymotion.training.dataset.frames import canonical, frames_of
 from hymotion.training.dataset.holding import Sway
-from hymotion.training.dataset.motion_dataset import MotionDataset
+from hymotion.training.dataset.motion_dataset import MotionDataset, collate
 from hymotion.training.dataset.sample import Sample, mirror
 from hymotion.training.dataset.variation import CHAINS, LONGER, SPEEDS
 from hymotion.training.errors import MocapError
@@ -99,7 +102,7 @@ def test_training_is_varied_and_held_out_is_not(folder: Path, samples: list[Samp
 
 def test_statistics_are_those_of_the_training_frames(folder: Path) -> None:
     dataset = MotionDataset(folder)
-    frames = torch.cat([dataset[index].frames for index in range(len(dataset))]).double()
+    frames = torch.cat([dataset.frames(index) for index in range(len(dataset))]).double()
     assert torch.allclose(dataset.mean.double(), frames.mean(0), atol=1e-5)
     assert torch.allclose(dataset.std.double(), frames.std(0, correction=0), atol=1e-5)
 
@@ -107,7 +110,7 @@ def test_statistics_are_those_of_the_training_frames(folder: Path) -> None:
 def test_every_motion_starts_over_the_origin(folder: Path) -> None:
     dataset = MotionDataset(folder)
     for index in range(len(dataset)):
-        assert dataset[index].frames[0, [0, 2]].abs().max() < 1e-6
+        assert dataset.frames(index)[0, [0, 2]].abs().max() < 1e-6
 
 
 def test_texts_follow_the_mirror_the_split_and_the_epoch(folder: Path) -> None:
@@ -123,7 +126,7 @@ def test_texts_follow_the_mirror_the_split_and_the_epoch(folder: Path) -> None:
     assert mirror(sample("x", "kick", side="left")).shows[0][1] == {"side": "right"}
     held = MotionDataset(folder, split="held")
     known = own_texts().of(*_shown(held, 0), "held")
-    assert {held.item(0, epoch=epoch).text for epoch in range(20)} <= set(known)
+    assert {held.text(0, epoch=epoch) for epoch in range(20)} <= set(known)
 
 
 def _shown(dataset: MotionDataset, index: int) -> tuple[str, dict[str, str]]:
@@ -136,29 +139,28 @@ def test_the_command_names_what_the_data_folder_lacks(tmp_path: Path) -> None:
         main([str(tmp_path), str(tmp_path / "out"), "--jobs", "2"])
 
 
-def test_batches_are_the_same_for_the_same_seed_and_go_on_where_they_were_cut(
-    folder: Path,
-) -> None:
-    dataset = MotionDataset(folder, seed=7)
-    batches = list(dataset.batches(4, epoch=1))
-    again = list(dataset.batches(4, epoch=1, ahead=1, threads=1))
-    assert len(batches) == len(dataset) // 4
-    for one, other in zip(batches, again, strict=True):
-        assert torch.equal(one.frames, other.frames)
-        assert one.texts == other.texts
-    rest = list(dataset.batches(4, epoch=1, skip=2))
-    assert [batch.texts for batch in rest] == [batch.texts for batch in batches[2:]]
-    other_epoch = [batch.texts for batch in dataset.batches(4, epoch=2)]
-    assert other_epoch != [batch.texts for batch in batches]
+def test_a_loader_gives_padded_batches_the_same_for_the_same_seed(folder: Path) -> None:
+    def batches(epoch: int) -> list[tuple[Tensor, Tensor, tuple[str, ...]]]:
+        dataset = MotionDataset(folder, seed=3)
+        dataset.epoch = epoch
+        order = torch.Generator().manual_seed(epoch)
+        loader: DataLoader[Any] = DataLoader(
+            dataset, batch_size=2, shuffle=True, generator=order, collate_fn=collate
+        )
+        return list(loader)
 
-
-def test_a_batch_is_padded_with_zeros(folder: Path) -> None:
-    batch = next(MotionDataset(folder).batches(8, epoch=0))
-    longest = int(batch.lengths.max())
-    assert batch.frames.shape == (8, longest, 201)
-    for frames, length in zip(batch.frames, batch.lengths, strict=True):
-        assert not frames[length:].any()
-        assert frames[length - 1].any()
+    first = batches(0)
+    for frames, lengths, texts in first:
+        assert frames.shape[:2] == (len(texts), int(lengths.max()))
+        for row, length in zip(frames, lengths, strict=True):
+            assert row[: int(length)].any(dim=1).all()
+            assert not row[int(length) :].any()
+    again = batches(0)
+    assert all(torch.equal(one[0], two[0]) for one, two in zip(first, again, strict=True))
+    assert [each[2] for each in first] == [each[2] for each in again]
+    assert {text for each in first for text in each[2]} != {
+        text for each in batches(1) for text in each[2]
+    }
 
 
 def test_a_folder_that_is_no_dataset_is_refused(folder: Path, tmp_path: Path) -> None:

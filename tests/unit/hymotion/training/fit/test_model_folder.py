@@ -34,7 +34,8 @@ def test_the_loaded_model_gives_the_learners_velocity(tmp_path: Path) -> None:
     x, t = torch.randn(1, 20, 201), torch.tensor([0.3])
     batch, frames = TextBatch.of(text), torch.tensor([20])
     with torch.no_grad():
-        wanted = taught.flow.velocity(x, t, batch, frames)
+        context = taught.flow.prepare(batch, frames, length=20)
+        wanted = taught.flow.velocity(x, t, context)
     assert torch.allclose(pipeline.velocity(x, t, batch, frames), wanted, atol=1e-5)
     config = ModelConfig.read(tmp_path / "config.yml")
     digest = file_sha256(tmp_path / "weights.safetensors")

@@ -120,7 +120,8 @@ def test_a_network_that_is_right_has_the_right_velocity(prediction: str) -> None
     flow.prediction = prediction
     flow.motion_transformer.forward = lambda *_: told[prediction]  # type: ignore[method-assign]
     text = TextBatch(torch.zeros(3, 1, 96), torch.zeros(3, 1, 96), torch.ones(3, dtype=torch.long))
-    velocity = flow.velocity(x, t, text, torch.full((3,), 20))
+    context = flow.prepare(text, torch.full((3,), 20), length=x.shape[1])
+    velocity = flow.velocity(x, t, context)
     assert torch.allclose(velocity, motion - noise, atol=1e-4)
 
 

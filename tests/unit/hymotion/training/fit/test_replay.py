@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hymotion.training.fit.parallel import World
 from hymotion.training.fit.replay import Replay
-from hymotion.training.fit.trainer import Trainer, Watch
+from hymotion.training.fit.trainer import RunControl, Trainer
 from tests.unit.hymotion.training.learning import corpus, learner, recipe
 
 pytestmark = [
@@ -32,7 +32,7 @@ def trained(folder: Path, *, recorded: bool, stop_at: int = 40) -> dict[str, Ten
     assert isinstance(trainer._work, Replay)
     if not recorded:
         trainer._work = trainer._learn
-    trainer.run(Watch(lambda _: None, lambda: trainer.step >= stop_at, every=5))
+    trainer.run(RunControl(lambda _: None, lambda: trainer.step >= stop_at, every=5))
     return trainer.averaged()
 
 

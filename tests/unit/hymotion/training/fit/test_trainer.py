@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hymotion.training.errors import TrainingError
-from hymotion.training.fit.snapshot import FILE, Snapshot
-from hymotion.training.fit.trainer import SHARPEST, Report, Trainer, Watch, recompute
+from hymotion.training.fit.snapshot import FILE, RunState
+from hymotion.training.fit.trainer import SHARPEST, RunControl, StepReport, Trainer, recompute
 from tests.unit.hymotion.training.learning import ALONE, corpus, learner, recipe
 
 KNOWN = corpus()
@@ -26,10 +26,10 @@ def trainer(folder: Path, precision: str = "float32", **given: object) -> Traine
 
 
 def watch(
-    reports: list[Report] | None = None, *, stop_at: int | None = None, every: int = 5
-) -> Watch:
-    seen: list[Report] = [] if reports is None else reports
-    return Watch(
+    reports: list[StepReport] | None = None, *, stop_at: int | None = None, every: int = 5
+) -> RunControl:
+    seen: list[StepReport] = [] if reports is None else reports
+    return RunControl(
         report=seen.append,
         stop=lambda: stop_at is not None and bool(seen) and seen[-1].step + every >= stop_at,
         every=every,
@@ -40,7 +40,7 @@ def watch(
     ("prediction", "fall"), [("clean", 0.7), ("velocity", 0.85), ("preconditioned", 0.9)]
 )
 def test_the_error_falls(tmp_path: Path, prediction: str, fall: float) -> None:
-    reports: list[Report] = []
+    reports: list[StepReport] = []
     run = trainer(tmp_path, steps=60, learning_rate=3e-3, prediction=prediction)
     run.learner.flow.prediction = prediction
     assert run.run(watch(reports))
@@ -73,14 +73,14 @@ def test_a_state_that_is_damaged_is_named(tmp_path: Path) -> None:
     path = tmp_path / FILE
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TrainingError, match=r"state\.pt cannot be read"):
-        Snapshot.read(tmp_path)
+        RunState.read(tmp_path)
 
 
 def test_a_cut_while_writing_leaves_the_state_before(tmp_path: Path) -> None:
     run = trainer(tmp_path)
     run.save()
     (tmp_path / f"{FILE}.part").write_bytes(b"half")
-    found = Snapshot.read(tmp_path)
+    found = RunState.read(tmp_path)
     assert found is not None
     assert found.step == 0
 
@@ -91,14 +91,14 @@ def test_lost_numbers_end_the_run_before_they_are_saved(tmp_path: Path) -> None:
         run.learner.flow.null_vtxt_feat.fill_(torch.nan)
     with pytest.raises(TrainingError, match="not finite before step 5"):
         run.run(watch())
-    assert Snapshot.read(tmp_path) is None
+    assert RunState.read(tmp_path) is None
 
 
 def test_minutes_end_a_run_whatever_its_steps(tmp_path: Path) -> None:
     ticks = iter(range(10_000))
     run = trainer(tmp_path, steps=None, minutes=0.5)
     given = watch()
-    assert run.run(Watch(given.report, given.stop, every=5, clock=lambda: float(next(ticks))))
+    assert run.run(RunControl(given.report, given.stop, every=5, clock=lambda: float(next(ticks))))
     assert run.step in range(28, 33)
 
 
@@ -115,7 +115,7 @@ def test_recomputing_blocks_changes_nothing_but_the_time(tmp_path: Path) -> None
 def test_bfloat16_products_learn_what_float32_learns(tmp_path: Path) -> None:
     flows: list[float] = []
     for precision in ("float32", "bfloat16"):
-        reports: list[Report] = []
+        reports: list[StepReport] = []
         run = trainer(tmp_path / precision, precision=precision, learning_rate=3e-3)
         assert run.run(watch(reports))
         flows.append(reports[-1].flow)

@@ -5,14 +5,17 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
 
 from hymotion.body.rotation import shortest_turn
 from hymotion.body.skeleton import BODY
+from hymotion.config import FPS
 from hymotion.training.errors import MocapError
 from hymotion.training.mocap.bvh import axis_turn, read_bvh
 from hymotion.training.mocap.capture import Capture, blend_rotations
+from hymotion.training.mocap.clip import Clip
 from hymotion.training.mocap.deepmimic import read_deepmimic
-from hymotion.training.mocap.retarget import CMU, DEEPMIMIC, Rig, direction_error, retarget
+from hymotion.training.mocap.retarget import CMU, DEEPMIMIC, Rig, retarget
 
 BVH = """HIERARCHY
 ROOT hip
@@ -156,6 +159,20 @@ def random_capture(rig: Rig, *, seed: int) -> Capture:
         root=rest.root * 1.3,
         times=torch.arange(6, dtype=torch.float64) / 30,
     )
+
+
+def direction_error(capture: Capture, rig: Rig, clip: Clip) -> Tensor:
+    """(L, bones) degrees between the clip's bones and those of the capture at 30 fps."""
+    capture = capture.resampled(FPS)
+    ours, _ = clip.pose()
+    angles: list[Tensor] = []
+    for joint, (child, source) in rig.bones.items():
+        a = ours[:, BODY.names.index(child)] - ours[:, BODY.names.index(joint)]
+        ends = [capture.names.index(end) for end in (rig.drives[joint], source)]
+        b = capture.positions[:, ends[1]] - capture.positions[:, ends[0]]
+        sine = torch.linalg.cross(a, b).norm(dim=-1)
+        angles.append(torch.rad2deg(torch.atan2(sine, (a * b).sum(-1))))
+    return torch.stack(angles, dim=1)
 
 
 def test_retargeting_keeps_the_direction_of_every_limb() -> None:

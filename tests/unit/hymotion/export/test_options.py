@@ -20,8 +20,8 @@ from hymotion.export import (
     write_npz,
 )
 from hymotion.export.preparation import prepared
+from tests.unit.hymotion.export.test_bvh import joints_of
 from tests.unit.hymotion.figures import jumping, rolling, walking, wild
-from tests.unit.hymotion.test_bvh import joints_of
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from torch import Tensor
 
 import hymotion
 from hymotion.conditioning import TextBatch, TextConditioning
-from hymotion.network.attention import JointMask, split_heads
-from hymotion.network.rope import Rotary, joint_positions
+from hymotion.network.attention import joint_masks, split_heads
+from hymotion.network.flow import FlowModel
+from hymotion.network.rope import joint_positions, rotary_turns, rotate
 from hymotion.pipeline import Pipeline
+from hymotion.sampling.request import Request
 
 
 def text(length: int, *, seed: int = 1, padding: int = 0) -> TextConditioning:
@@ -62,9 +64,9 @@ def test_a_frame_sees_two_seconds_and_no_further(lite: Pipeline) -> None:
 
 def test_the_band_is_60_frames_on_either_side() -> None:
     lengths = torch.tensor([100])
-    mask = JointMask.of(
-        lengths, torch.tensor([2]), shape=(130, 3), band=60, dtype=torch.float32
-    ).motion[0, 0]
+    mask = joint_masks(lengths, torch.tensor([2]), shape=(130, 3), band=60, dtype=torch.float32)[0][
+        0, 0
+    ]
     seen = mask[30] == 0
     assert seen[:91].all()
     assert not seen[91:130].any()
@@ -88,6 +90,51 @@ def test_text_states_do_not_depend_on_motion(lite: Pipeline) -> None:
             hook.remove()
     assert torch.equal(states[0], states[2])
     assert torch.equal(states[1], states[3])
+
+
+def test_what_the_steps_share_is_computed_once_a_pack(lite: Pipeline) -> None:
+    field = lite._flow.motion_transformer
+    shared = (
+        field.ctxt_encoder,
+        field.vtxt_encoder,
+        field.text_refiner.context_encoder,
+        field.text_refiner.individual_token_refiner.blocks[0].self_attn_qkv,
+    )
+    calls = dict.fromkeys((*shared, field.double_blocks[0]), 0)
+
+    def count(module: torch.nn.Module, *_: object) -> None:
+        calls[module] += 1
+
+    hooks = [module.register_forward_hook(count) for module in calls]
+    try:
+        guided = [Request(frames=20, seed=i, conditioning=text(3), guidance=2.0) for i in range(2)]
+        lite.denoise(guided, [text(3), text(5)])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert list(calls.values()) == [1, 1, 1, 1, lite.config.steps]
+
+
+def test_a_step_reads_no_number_on_the_host(lite: Pipeline) -> None:
+    # Tensors of the meta device have no numbers, so whatever asks for one fails.
+    with torch.device("meta"):
+        flow = FlowModel(lite.config)
+        words = TextBatch(torch.ones(2, 1, 96), torch.ones(2, 5, 96), torch.tensor([5, 3]))
+        context = flow.prepare(words, torch.tensor([40, 30]), length=40)
+        velocity = flow.velocity(torch.ones(2, 40, 201), torch.ones(2), context)
+    assert velocity.shape == (2, 40, 201)
+
+
+def test_gradients_reach_the_text_through_the_context(lite: Pipeline) -> None:
+    words = TextBatch.of([text(4)])
+    inputs = words.vtxt.requires_grad_(), words.ctxt.requires_grad_()
+    torch.manual_seed(0)
+    flow = FlowModel(lite.config)
+    context = flow.prepare(words, torch.tensor([20]), length=20)
+    flow.velocity(noise(20), torch.tensor([0.3]), context).square().mean().backward()
+    for each in (*inputs, *flow.motion_transformer.parameters()):
+        assert each.grad is not None
+        assert each.grad.abs().max() > 0
 
 
 def test_text_positions_start_at_the_training_length() -> None:
@@ -119,20 +166,20 @@ def test_rotary_scores_depend_on_the_distance_alone() -> None:
     q, k = torch.randn(2, 1, 1, 1, 32, generator=generator)
 
     def score(i: int, j: int) -> Tensor:
-        rotary = Rotary.of(torch.tensor([i, j]), 32)
-        return (rotary.head(1).rotate(q) * rotary.tail(1).rotate(k)).sum()
+        turns = rotary_turns(torch.tensor([i, j]), 32)
+        return (rotate(q, turns[:1]) * rotate(k, turns[1:])).sum()
 
     assert torch.allclose(score(3, 10), score(203, 210), atol=1e-4)
     assert not torch.allclose(score(3, 10), score(3, 11), atol=1e-2)
 
 
 def test_rotary_turns_neighbouring_pairs() -> None:
-    rotary = Rotary.of(torch.tensor([1]), 4)
+    turns = rotary_turns(torch.tensor([1]), 4)
     x = torch.tensor([[[[1.0, 0.0, 1.0, 0.0]]]])
     slow = 10000.0**-0.5
     expected = torch.tensor([1.0, 1.0, slow, slow])
     cosine, sine = expected.cos(), expected.sin()
-    turned = rotary.rotate(x)[0, 0, 0]
+    turned = rotate(x, turns)[0, 0, 0]
     assert torch.allclose(turned, torch.stack((cosine[0], sine[0], cosine[2], sine[2])))
 
 
