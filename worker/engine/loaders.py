@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.engine.fallback import Precision
+from worker.engine.fallback import DtypeFallback
 from worker.engine.null import NullEngine
 from worker.engine.pool import Encoder, ModelPool, Slot
 from worker.engine.protocol import Engine
@@ -75,7 +75,7 @@ def build_pool(
                     partial(_encoder, serving.texts.folder, device, quantise),
                     weights=serving.texts.weights,
                 )
-        precision = Precision(model=serving.model, dtype=serving.dtype)
+        precision = DtypeFallback(model=serving.model, dtype=serving.dtype)
         fell = partial(on_fall, serving.model)
         for mode in serving.revisions:
             if serving.model == NullEngine.model:
@@ -122,7 +122,7 @@ def _motion(
     mode: str,
     device: str,
     *,
-    precision: Precision,
+    precision: DtypeFallback,
     texts: PromptFeatures | None,
     on_fall: Callable[[str], None],
 ) -> Engine:

@@ -15,7 +15,7 @@ from worker.planning.precision import SAFE
 
 if TYPE_CHECKING:
     import hymotion
-    from worker.engine.fallback import Precision
+    from worker.engine.fallback import DtypeFallback
     from worker.engine.texts import PromptFeatures
 
 
@@ -38,7 +38,7 @@ class MotionEngine:
         mode: str,
         load: Callable[[str], hymotion.Pipeline],
         device: str,
-        precision: Precision,
+        precision: DtypeFallback,
         texts: PromptFeatures | None = None,
         on_fall: Callable[[str], None] = lambda _: None,
     ) -> None:

@@ -7,12 +7,9 @@ goes on in float32.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 from jobs.errors import SettingsError
-
-log = logging.getLogger(__name__)
 
 FLAG = "--dtype"
 AUTO = "auto"
