@@ -16,7 +16,6 @@ from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
 from jobs.domain.attempts import Claim, Failed
 from jobs.domain.catalog import Catalog
-from jobs.domain.memory import GIB
 from jobs.domain.states import Failure
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
@@ -50,7 +49,7 @@ def live(options: WorkerOptions, settings: Settings) -> int:
     """Be one worker on one device until drained; the exit code.
 
     Raises:
-        DeviceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
+        DeviceChoiceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
     """
     planned = plan(options, Catalog.read(settings.home))
     lock = worker_lock(settings.home, device=planned.device.name, name=planned.offer.name)
@@ -131,26 +130,23 @@ class Worker:
         from worker.engine.warmup import warm_up
 
         device = self._plan.device
-        # Nobody else watches yet: a driver that hangs here must not hold the process for ever.
+        # The lease keeper does not run yet: a driver that hangs here must not hold the process.
         watch = threading.Timer(max(LOADING, self._settings.deadline), os._exit, (HUNG,))
         watch.daemon = True
         watch.start()
         reserve(device, self._plan.budget)
-        if any(serving.model != "null" for serving in self._plan.serving.servings):
+        if any(model.name != "null" for model in self._plan.serving.models):
             import torch
 
             torch.set_num_threads(self._threads)
-        self._workshop = build_pool(
+        self._pool, self._texts = build_pool(
             self._plan.serving,
-            budget=self._plan.budget,
+            self._settings,
             device=self._torch_name,
             quantise=self._options.quantise,
-            embeddings=self._settings.texts,
-            capacity=round(self._settings.embeddings_gib * GIB),
-            null_step=self._settings.null_step,
-            on_fall=self._fell,
+            on_fall=self._record_fallback,
         )
-        warm_up(self._workshop.pool)
+        warm_up(self._pool)
         watch.cancel()
 
     def register(self) -> None:
@@ -212,8 +208,8 @@ class Worker:
             store=self._store,
             worker_id=self._worker_id,
             offer=self._plan.offer,
-            texts={name: (each, demands[name]) for name, each in self._workshop.texts.items()},
-            pool=self._workshop.pool,
+            texts={name: (each, demands[name]) for name, each in self._texts.items()},
+            pool=self._pool,
             keeper=keeper,
             stamp=self._stamp,
             settings=self._settings,
@@ -225,7 +221,7 @@ class Worker:
             store=self._store,
             worker_id=self._worker_id,
             offer=self._plan.offer,
-            pool=self._workshop.pool,
+            pool=self._pool,
             keeper=keeper,
             stamp=self._stamp,
             settings=self._settings,
@@ -240,11 +236,11 @@ class Worker:
         """The device as torch sees it: this process has no other."""
         return "cpu" if self._plan.device.kind == "cpu" else "cuda:0"
 
-    def _fell(self, model: str, dtype: str) -> None:
-        """A number type failed too often: people should see it where they look for workers."""
-        story = f"{model} gave up {dtype}"
+    def _record_fallback(self, model: str, dtype: str) -> None:
+        """Show among the workers that a number type was given up."""
+        text = f"{model} gave up {dtype}"
         try:
-            self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": story})
+            self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": text})
         except UnreachableError as error:
             log.warning("not recorded: %s", error)
 

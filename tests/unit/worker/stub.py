@@ -19,7 +19,7 @@ from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
 from jobs.store.store import Store
-from worker.engine.pool import ModelPool, Slot
+from worker.engine.pool import ModelPool
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.progress_stamp import ProgressStamp
@@ -157,8 +157,8 @@ class Bench:
             worker_id=self.worker_id,
             offer=self.offer,
             pool=ModelPool(
-                engines={key: Slot(self.loaded(load))},
-                budget=self.offer.memory_bytes,
+                engines={key: self.loaded(load)},
+                room={key: self.offer.memory_bytes},
                 clock=self.clock,
             ),
             keeper=self.keeper,

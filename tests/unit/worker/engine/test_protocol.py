@@ -11,7 +11,7 @@ from jobs.domain.attempts import Claim, Quality
 from tests.unit.worker.stub import StubEngine
 from worker.device.memory_meter import ResidentMeter
 from worker.engine.null import NullEngine
-from worker.engine.pool import ModelPool, Slot
+from worker.engine.pool import ModelPool
 from worker.engine.warmup import warm_up
 from worker.errors import BrokenError, NotFiniteError
 
@@ -34,8 +34,8 @@ def test_the_null_model_counts_steps_and_makes_nothing(
 
 def test_warming_up_runs_every_engine_once() -> None:
     engines = {("null", mode): StubEngine(mode=mode) for mode in ("full", "lite")}
-    stalls = {key: Slot(lambda each=each: each) for key, each in engines.items()}
-    warm_up(ModelPool(engines=stalls, budget=2**30))
+    loaders = {key: lambda each=each: each for key, each in engines.items()}
+    warm_up(ModelPool(engines=loaders, room={}))
     assert [engine.steps for engine in engines.values()] == [1, 1]
 
 
@@ -60,8 +60,8 @@ def test_warming_up_with_unusable_numbers_is_said_and_ends_nothing(
         ("hy-motion-1.0", "lite"): worse,
         ("tiny", "full"): good,
     }
-    stalls = {key: Slot(lambda each=each: each) for key, each in engines.items()}
-    warm_up(ModelPool(engines=stalls, budget=2**30))
+    loaders = {key: lambda each=each: each for key, each in engines.items()}
+    warm_up(ModelPool(engines=loaders, room={}))
     assert good.steps == 1
     said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert len(said) == 2
