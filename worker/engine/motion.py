@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from worker.device.memory_meter import memory_meter
 from worker.engine.measures import keep, qualities, shipped
 from worker.engine.protocol import OnStep
@@ -113,7 +113,7 @@ class MotionEngine:
         """Motions of the latents."""
         return [self._decoder.decode(latent) for latent in latents]
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         """The quality of each motion; raises `NotFiniteError`."""
         return qualities(motions)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from jobs.domain.batches import NewJob
 from jobs.domain.catalog import model_entry
 from jobs.domain.memory import GIB
@@ -70,9 +70,9 @@ class StubEngine:
         self.sabotage("decode", self.pack)
         return list(latents)
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         self.sabotage("measure", self.pack)
-        return [Quality(1.0, 2.0, float(len(motion))) for motion in motions]
+        return [MotionQuality(1.0, 2.0, float(len(motion))) for motion in motions]
 
     def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
         self.sabotage("features", self.pack)

@@ -7,7 +7,7 @@ import pytest
 
 from hymotion.body.motion import Motion
 from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
-from jobs.domain.attempts import Quality
+from jobs.domain.attempts import MotionQuality
 from worker.engine.measures import qualities
 from worker.errors import NotFiniteError
 
@@ -33,7 +33,7 @@ def broken() -> Motion:
 
 def test_every_figure_has_its_place_and_unit() -> None:
     still, gliding = qualities([body(), body(glide=0.01)])
-    assert still == Quality(skate_mm=0.0, penetration_mm=still.penetration_mm, jitter=0.0)
+    assert still == MotionQuality(skate_mm=0.0, penetration_mm=still.penetration_mm, jitter=0.0)
     assert gliding.skate_mm == pytest.approx(10.0, abs=1e-3)
     assert still.penetration_mm == pytest.approx(0.0, abs=1e-3)
     shaking = body()

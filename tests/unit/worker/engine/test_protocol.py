@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.domain.attempts import Claim, Quality
+from jobs.domain.attempts import Claim, MotionQuality
 from tests.unit.worker.stub import StubEngine
 from worker.device.memory_meter import ResidentMeter
 from worker.engine.null import NullEngine
@@ -26,7 +26,7 @@ def test_the_null_model_counts_steps_and_makes_nothing(
     assert steps == [(1, 3), (2, 3), (3, 3)]
     motions = engine.decode(latents)
     assert motions == [None, None]
-    assert engine.measure(motions) == [Quality(), Quality()]
+    assert engine.measure(motions) == [MotionQuality(), MotionQuality()]
     assert engine.features(motions) == [None, None]
     assert not engine.write(pack[0], None, "npz", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
