@@ -1,4 +1,4 @@
-"""The worker's life, in order: pin, budget, load, warm up, register, consume, drain."""
+"""What a worker process does, in order: plan, pin, load, warm up, register, consume, drain."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds that reserving, loading and warming up may take: large weights on a slow disk are no
-#: hang.
+#: Seconds that reserving, loading and warming up may take before the process counts as hung: large
+#: weights on a slow disk need time.
 LOADING = 600.0
-#: Exit code of a process that hung: whoever supervises it starts it again.
+#: Exit code of a process that hung: its supervisor starts it again.
 HUNG = 75
-#: Seconds between two looks whether a device is free.
+#: Seconds between two tries to lock a device.
 HELD = 0.2
 
 
-def live(options: WorkerOptions, settings: Settings) -> int:
-    """Be one worker on one device until drained; the exit code.
+def run_worker(options: WorkerOptions, settings: Settings) -> int:
+    """Run one worker on one device until it has drained; the exit code.
 
     Raises:
         DeviceChoiceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
@@ -70,13 +70,13 @@ def live(options: WorkerOptions, settings: Settings) -> int:
 
 
 def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
-    """Wait until the worker before us is gone: two would share the device's memory.
+    """Wait until an earlier worker of this device is gone: two would share the device's memory.
 
-    It may be draining, after whoever started it was killed. SIGTERM ends the waiting.
+    It may be draining after its parent was killed. SIGTERM ends the waiting.
 
     Returns:
-        Whether the lock is ours; False when the parent is gone meanwhile. The kernel frees it
-        with the process.
+        Whether this process has the lock; False when its parent is gone meanwhile. The kernel
+        frees the lock when the process ends.
     """
     told = None
     while (owner := lock.take()) is not None:
@@ -90,14 +90,14 @@ def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
 
 
 class Worker:
-    """The pieces of one worker process. Made after pinning: from `load` on, torch is imported.
+    """One worker process. It is made after pinning, because `load` imports torch.
 
     Args:
-        planned: device, budget, queues.
+        planned: its device, models, budget and queues.
         settings: of the process.
         store: the database.
         threads: CPU threads for torch.
-        options: as asked for.
+        options: the flags of the worker.
     """
 
     def __init__(
@@ -124,8 +124,8 @@ class Worker:
         self._fault: BaseException | None = None
 
     def load(self) -> None:
-        """Reserve memory, load the models and run each once, so that the first job is no slower
-        than the others and a device that cannot compute fails here."""
+        """Reserve memory, load the models and run each once. The first job is then no slower than
+        others, and a device that cannot compute fails here."""
         from worker.engine.loaders import build_pool
         from worker.engine.warmup import warm_up
 
@@ -150,7 +150,7 @@ class Worker:
         watch.cancel()
 
     def register(self) -> None:
-        """Tell the database who we are. From here on SIGTERM drains: there is a row to sign off."""
+        """Register this worker. From here on SIGTERM drains: the registration must be ended."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
         self._worker_id = self._store.workers.register(self._plan.card())
         log.info(
@@ -233,7 +233,7 @@ class Worker:
 
     @property
     def _torch_name(self) -> str:
-        """The device as torch sees it: this process has no other."""
+        """Torch's name of the device, the only one that this process sees."""
         return "cpu" if self._plan.device.kind == "cpu" else "cuda:0"
 
     def _record_fallback(self, model: str, dtype: str) -> None:
@@ -245,7 +245,7 @@ class Worker:
             log.warning("not recorded: %s", error)
 
     def leave(self) -> None:
-        """Sign off and write the manifests of what was done."""
+        """End the registration and write the manifests of what was done."""
         try:
             self._store.workers.stop(self._worker_id)
             self._reconciler.write_manifests()
