@@ -151,13 +151,10 @@ def _check_networks_fit(models: Sequence[ModelPlan], *, device: Device, budget: 
     for model in models:
         for mode, weights in model.weights.items():
             if weights > budget:
-                raise BudgetError(
-                    device.name,
-                    weights,
-                    f"{model.name} {mode} takes that in {model.dtype}, and the budget is "
-                    f"{budget / GIB:.3g}",
-                    "raise --memory, leave the mode out, or see --dtype",
-                )
+                takes = f"{model.name} {mode} takes that in {model.dtype}"
+                reason = f"{takes}, and the budget is {budget / GIB:.3g}"
+                mend = "raise --memory, leave the mode out, or see --dtype"
+                raise BudgetError(device.name, weights, reason, mend)
 
 
 def _plan_model(
