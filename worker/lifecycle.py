@@ -1,4 +1,4 @@
-"""The worker's life, in order: pin, budget, load, warm up, register, consume, drain."""
+"""What a worker process does, in order: plan, pin, load, warm up, register, consume, drain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
 from jobs.domain.attempts import Claim, Failed
 from jobs.domain.catalog import Catalog
-from jobs.domain.memory import GIB
 from jobs.domain.states import Failure
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
@@ -37,20 +36,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds that reserving, loading and warming up may take: large weights on a slow disk are no
-#: hang.
+#: Seconds that reserving, loading and warming up may take before the process counts as hung: large
+#: weights on a slow disk need time.
 LOADING = 600.0
-#: Exit code of a process that hung: whoever supervises it starts it again.
+#: Exit code of a process that hung: its supervisor starts it again.
 HUNG = 75
-#: Seconds between two looks whether a device is free.
+#: Seconds between two tries to lock a device.
 HELD = 0.2
 
 
-def live(options: WorkerOptions, settings: Settings) -> int:
-    """Be one worker on one device until drained; the exit code.
+def run_worker(options: WorkerOptions, settings: Settings) -> int:
+    """Run one worker on one device until it has drained; the exit code.
 
     Raises:
-        DeviceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
+        DeviceChoiceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
     """
     planned = plan(options, Catalog.read(settings.home))
     lock = worker_lock(settings.home, device=planned.device.name, name=planned.offer.name)
@@ -71,13 +70,13 @@ def live(options: WorkerOptions, settings: Settings) -> int:
 
 
 def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
-    """Wait until the worker before us is gone: two would share the device's memory.
+    """Wait until an earlier worker of this device is gone: two would share the device's memory.
 
-    It may be draining, after whoever started it was killed. SIGTERM ends the waiting.
+    It may be draining after its parent was killed. SIGTERM ends the waiting.
 
     Returns:
-        Whether the lock is ours; False when the parent is gone meanwhile. The kernel frees it
-        with the process.
+        Whether this process has the lock; False when its parent is gone meanwhile. The kernel
+        frees the lock when the process ends.
     """
     told = None
     while (owner := lock.take()) is not None:
@@ -91,14 +90,14 @@ def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
 
 
 class Worker:
-    """The pieces of one worker process. Made after pinning: from `load` on, torch is imported.
+    """One worker process. It is made after pinning, because `load` imports torch.
 
     Args:
-        planned: device, budget, queues.
+        planned: its device, models, budget and queues.
         settings: of the process.
         store: the database.
         threads: CPU threads for torch.
-        options: as asked for.
+        options: the flags of the worker.
     """
 
     def __init__(
@@ -125,36 +124,33 @@ class Worker:
         self._fault: BaseException | None = None
 
     def load(self) -> None:
-        """Reserve memory, load the models and run each once, so that the first job is no slower
-        than the others and a device that cannot compute fails here."""
+        """Reserve memory, load the models and run each once. The first job is then no slower than
+        others, and a device that cannot compute fails here."""
         from worker.engine.loaders import build_pool
         from worker.engine.warmup import warm_up
 
         device = self._plan.device
-        # Nobody else watches yet: a driver that hangs here must not hold the process for ever.
+        # The lease keeper does not run yet: a driver that hangs here must not hold the process.
         watch = threading.Timer(max(LOADING, self._settings.deadline), os._exit, (HUNG,))
         watch.daemon = True
         watch.start()
         reserve(device, self._plan.budget)
-        if any(serving.model != "null" for serving in self._plan.serving.servings):
+        if any(model.name != "null" for model in self._plan.serving.models):
             import torch
 
             torch.set_num_threads(self._threads)
-        self._workshop = build_pool(
+        self._pool, self._texts = build_pool(
             self._plan.serving,
-            budget=self._plan.budget,
+            self._settings,
             device=self._torch_name,
             quantise=self._options.quantise,
-            embeddings=self._settings.texts,
-            capacity=round(self._settings.embeddings_gib * GIB),
-            null_step=self._settings.null_step,
-            on_fall=self._fell,
+            on_fall=self._record_fallback,
         )
-        warm_up(self._workshop.pool)
+        warm_up(self._pool)
         watch.cancel()
 
     def register(self) -> None:
-        """Tell the database who we are. From here on SIGTERM drains: there is a row to sign off."""
+        """Register this worker. From here on SIGTERM drains: the registration must be ended."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
         self._worker_id = self._store.workers.register(self._plan.card())
         log.info(
@@ -212,8 +208,8 @@ class Worker:
             store=self._store,
             worker_id=self._worker_id,
             offer=self._plan.offer,
-            texts={name: (each, demands[name]) for name, each in self._workshop.texts.items()},
-            pool=self._workshop.pool,
+            texts={name: (each, demands[name]) for name, each in self._texts.items()},
+            pool=self._pool,
             keeper=keeper,
             stamp=self._stamp,
             settings=self._settings,
@@ -225,7 +221,7 @@ class Worker:
             store=self._store,
             worker_id=self._worker_id,
             offer=self._plan.offer,
-            pool=self._workshop.pool,
+            pool=self._pool,
             keeper=keeper,
             stamp=self._stamp,
             settings=self._settings,
@@ -237,19 +233,19 @@ class Worker:
 
     @property
     def _torch_name(self) -> str:
-        """The device as torch sees it: this process has no other."""
+        """Torch's name of the device, the only one that this process sees."""
         return "cpu" if self._plan.device.kind == "cpu" else "cuda:0"
 
-    def _fell(self, model: str, dtype: str) -> None:
-        """A number type failed too often: people should see it where they look for workers."""
-        story = f"{model} gave up {dtype}"
+    def _record_fallback(self, model: str, dtype: str) -> None:
+        """Show among the workers that a number type was given up."""
+        text = f"{model} gave up {dtype}"
         try:
-            self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": story})
+            self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": text})
         except UnreachableError as error:
             log.warning("not recorded: %s", error)
 
     def leave(self) -> None:
-        """Sign off and write the manifests of what was done."""
+        """End the registration and write the manifests of what was done."""
         try:
             self._store.workers.stop(self._worker_id)
             self._reconciler.write_manifests()

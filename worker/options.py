@@ -1,4 +1,4 @@
-"""What one worker process is told."""
+"""The options of a worker process."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class WorkerOptions:
         name: None: made from host and device.
         memory_gib: budget; None: what the device suggests.
         modes: to serve.
-        models: to serve; none: all that are here, but for those of tests.
+        models: to serve; none: every installed or bundled one except those for tests.
         dtype: "auto", or what the networks are computed in.
         text_plan: "auto", or a value of `worker.planning.encoder_placement.EncoderPlacement`.
         quantise: "int8" or "int4" for a smaller language model; None: as published.
         threads: CPU threads; None: the cores near the device.
-        parent: process to drain with, when it is gone; None: nobody's child.
+        parent: process id of the starter; the worker drains once that is gone. None: it has none.
     """
 
     device: str = "auto"
@@ -62,7 +62,7 @@ def models(text: str | None) -> tuple[str, ...]:
     return () if text is None else names("--models", text, tuple(CATALOG))
 
 
-def crew_options(
+def worker_options(
     asked: str, present: tuple[str, ...], each: WorkerOptions
 ) -> tuple[WorkerOptions, ...]:
     """One worker a device.
@@ -70,7 +70,7 @@ def crew_options(
     Args:
         asked: `--devices`: "auto" for every GPU, or the CPU where there is none; else a list.
         present: names of this machine's devices, the CPU last.
-        each: what every worker is told.
+        each: the other options, the same for every worker.
 
     Raises:
         SettingsError: the list names none.

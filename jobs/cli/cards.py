@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.domain.cards import CardProfile
-    from jobs.store.history.stats import Group
+    from jobs.store.history.stats import StatsGroup
 
 COLUMNS = (
     Column("CARD", flexible=True),
@@ -62,13 +62,13 @@ def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
     print_table(COLUMNS, [row for each in own for row in _rows(*each)])
 
 
-def _own(card: CardProfile, measured: Sequence[Group]) -> list[Group]:
+def _own(card: CardProfile, measured: Sequence[StatsGroup]) -> list[StatsGroup]:
     from jobs.domain.cards import profile
 
     return [each for each in measured if profile(each.card).name == card.name]
 
 
-def _rows(card: CardProfile, measured: Sequence[Group]) -> list[tuple[str, ...]]:
+def _rows(card: CardProfile, measured: Sequence[StatsGroup]) -> list[tuple[str, ...]]:
     facts = (
         "/".join(map(str, card.memory_gb)) + " GB" if card.memory_gb else "",
         "" if card.bandwidth_gbs is None else str(card.bandwidth_gbs),

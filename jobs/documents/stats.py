@@ -11,14 +11,14 @@ from jobs.documents.job import PHASES, QUALITY
 if TYPE_CHECKING:
     from jobs.monitoring.distance import MotionDistance
     from jobs.store.history.overhead import Overhead
-    from jobs.store.history.stats import Group
+    from jobs.store.history.stats import StatsGroup
 
 Found = Mapping[tuple[str, str], "Overhead"]
 
 TIMINGS = (*PHASES, "total")
 
 
-def stats_document(group: Group) -> dict[str, Any]:
+def stats_document(group: StatsGroup) -> dict[str, Any]:
     """A group of `hymo.stats/1` (docs/json.md)."""
     return {
         "card": group.card,
@@ -32,7 +32,7 @@ def stats_document(group: Group) -> dict[str, Any]:
     }
 
 
-def _spread(group: Group, measure: str) -> dict[str, float | None] | None:
+def _spread(group: StatsGroup, measure: str) -> dict[str, float | None] | None:
     spread = group.measures.get(measure)
     return None if spread is None else asdict(spread)
 

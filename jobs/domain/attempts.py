@@ -97,7 +97,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Quality:
+class MotionQuality:
     """What one motion is like; docs/measures.md says how it is measured. None: not measured.
 
     Attributes:
@@ -123,7 +123,7 @@ class Success:
     timings: Timings
     peak_memory_bytes: int | None
     artifacts: tuple[Artifact, ...]
-    quality: Quality = field(default_factory=Quality)
+    quality: MotionQuality = field(default_factory=MotionQuality)
     features: Features | None = None
     run: Run = field(default_factory=Run)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from jobs.domain.attempts import Features
 
 if TYPE_CHECKING:
-    from jobs.store.history.stats import AttemptFilter, Group
+    from jobs.store.history.stats import AttemptFilter, StatsGroup
     from jobs.store.store import Store
 
 PLUGINS = "hymo.measures"
@@ -54,7 +54,7 @@ Measure: TypeAlias = Callable[[Sequence[Features]], MotionDistance | None]
 
 
 def distances(
-    store: Store, wanted: AttemptFilter, groups: Sequence[Group], *, most: int = MOST
+    store: Store, wanted: AttemptFilter, groups: Sequence[StatsGroup], *, most: int = MOST
 ) -> Mapping[tuple[str, str], MotionDistance]:
     """By (card, mode): the distance of the newest motions; groups with too few are left out."""
     found: dict[tuple[str, str], MotionDistance] = {}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jobs.domain.attempts import Claim, Failed, Quality, Success, Timings
+from jobs.domain.attempts import Claim, Failed, MotionQuality, Success, Timings
 from jobs.domain.batches import Artifact, NewJob
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
@@ -61,7 +61,7 @@ def _new(name: str) -> NewJob:
 
 def _success(claim: Claim) -> Success:
     file = Artifact("npz", f"/out/night/{claim.custom_id}_s0.npz", 14_200, "ab" * 32)
-    quality = Quality(
+    quality = MotionQuality(
         skate_mm=1.5 * claim.job_id, penetration_mm=0.25, jitter=1000.0 / claim.job_id
     )
     return Success(claim, Timings(1.0, 2.0, 3.0, 4.0, 5.0), 22_000_000_000, (file,), quality)

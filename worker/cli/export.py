@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hymotion.export import ExportOptions
     from jobs.store.history.jobrow import JobRow
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
     from worker.results.selection import Folders
 
 RATES = ("24", "30", "60")
@@ -84,7 +84,7 @@ def export(
     motion could not be read; the others are written.
     """
     from hymotion.export import ExportOptions
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
     from worker.results.selection import Chosen, Folders
 
     options = ExportOptions(
@@ -92,7 +92,7 @@ def export(
     )
     if "glb" in formats and (up == "z" or scale == "cm"):
         note("note: glTF is in metres with Y up; viewers will take this .glb to be that")
-    written = Written("hymo.export/1", as_json)
+    written = OutputReport("hymo.export/1", as_json)
     with app.store() as store:
         chosen = Chosen(store, names)
         folders = Folders(store, out, "export")
@@ -106,7 +106,7 @@ def _write(
     folders: Folders,
     formats: Sequence[str],
     options: ExportOptions,
-    written: Written,
+    written: OutputReport,
 ) -> None:
     """Write a job's files, or tell that its motion could not be read."""
     from hymotion.errors import ExportError

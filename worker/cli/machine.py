@@ -46,18 +46,18 @@ _EACH = ("memory_gib", "modes", "models", "dtype", "text_plan", "quantise")
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--devices --memory --serve` and `model_options` to a command, which receives the workers
-    that they ask for, one a device, as `crew`."""
+    """Add `--devices --memory --serve` and `model_options` to a command, which receives the options
+    of the workers that they ask for, one a device, as `workers`."""
 
     @functools.wraps(command)
     def gathered(*args: Any, devices: str, **values: Any) -> Any:
         each = WorkerOptions(**{name: values.pop(name) for name in _EACH})
-        return command(*args, crew=_crew(devices, each), **values)
+        return command(*args, workers=_workers(devices, each), **values)
 
     return _MACHINE(model_options(gathered))
 
 
-def _crew(devices: str, each: WorkerOptions) -> tuple[WorkerOptions, ...]:
+def _workers(devices: str, each: WorkerOptions) -> tuple[WorkerOptions, ...]:
     from worker.device.discovery import devices as present
     from worker.device.discovery import find_device
 
@@ -65,13 +65,13 @@ def _crew(devices: str, each: WorkerOptions) -> tuple[WorkerOptions, ...]:
     # By its own name: "0" and "cuda:0" are one device, and get one worker.
     found = {
         find_device(one.device, flag="--devices").name: one
-        for one in options.crew_options(devices, names, each)
+        for one in options.worker_options(devices, names, each)
     }
     return tuple(replace(one, device=name) for name, one in found.items())
 
 
 def say_stopping(node: Node) -> None:
-    """How much is in hand, on stderr."""
+    """Say on stderr how many motions are in hand."""
     from jobs.errors import UnreachableError
 
     try:

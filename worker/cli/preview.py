@@ -16,7 +16,7 @@ from jobs.cli.render.text import clean
 if TYPE_CHECKING:
     from hymotion.picture import Entry, Lettering
     from jobs.store.history.jobrow import JobRow
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
     from worker.results.selection import Chosen, Folders
 
 LIMIT = 24
@@ -71,12 +71,12 @@ def preview(
     Left limbs are orange, right limbs blue; a line of the grid is every half metre. Ends with 1
     when a motion could not be read; the others are drawn.
     """
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
     from worker.results.selection import Chosen, Folders
 
     every = not (strip or gif or sheet)
     lettering = _lettering(font)
-    written = Written("hymo.preview/1", as_json)
+    written = OutputReport("hymo.preview/1", as_json)
     with app.store() as store:
         chosen = Chosen(store, names)
         studio = Studio(
@@ -135,7 +135,7 @@ class Studio:
 
     folders: Folders
     lettering: Lettering
-    written: Written
+    written: OutputReport
     strip: bool
     gif: bool
     sheet: bool

@@ -56,7 +56,7 @@ def run(
     output: str | None,
     skip_invalid: bool,
     no_cache: bool,
-    crew: tuple[WorkerOptions, ...],
+    workers: tuple[WorkerOptions, ...],
     as_json: bool,
 ) -> int:
     """Make the motions a file of prompts asks for, on this machine, now.
@@ -81,7 +81,7 @@ def run(
     began = time.monotonic()
     settings = app.settings(output=output)
     catalog = Catalog.read(settings.home)
-    offers = [plan(options, catalog).offer for options in crew]
+    offers = [plan(options, catalog).offer for options in workers]
     with (
         open_source(file, format_name=format_name, stdin=sys.stdin.buffer) as source,
         app.store(settings) as store,
@@ -102,7 +102,7 @@ def run(
             print_result(replace(result, undelivered=None), source, settings, as_json=False)
         else:
             note_rewrites(result.rewrites)
-        snapshot = _work(store, settings, result.batch, crew, offers)
+        snapshot = _work(store, settings, result.batch, workers, offers)
         if not snapshot.finished:
             return ExitCode.INTERRUPTED
         catch_up(store, result.batch)
@@ -122,11 +122,11 @@ def _work(
     store: Store,
     settings: Settings,
     batch: Batch,
-    crew: tuple[WorkerOptions, ...],
+    workers: tuple[WorkerOptions, ...],
     offers: Sequence[Offer],
 ) -> ProgressSnapshot:
-    """Follow the batch to its end or until asked to stop, with a station of our own unless and
-    until another process has the home."""
+    """Follow the batch to its end or until asked to stop, with a node of our own while no other
+    process owns the home."""
     from jobs.monitoring.progress import BatchProgress
     from worker.locks import HomeLock
     from worker.log import log_to_stderr
@@ -139,28 +139,28 @@ def _work(
     first = progress.snapshot()
     if first.finished:
         return first
-    hope = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
-    hope.look()  # what nobody will do is said before anything is started
-    _say_ahead(store.backlog.ahead(batch.id, hope.offers()))
+    stuck = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
+    stuck.look()  # jobs that no worker will do are named before anything is started
+    _say_ahead(store.backlog.ahead(batch.id, stuck.offers()))
     log_to_stderr(logging.WARNING)
     with StopSignals() as stop:
         node = partial(
             Node,
             store=store,
             settings=settings,
-            workers=crew,
+            workers=workers,
             environ=os.environ,
             hurry=lambda: stop.hurried,
         )
         with Standby(lock=HomeLock(settings.home), node=node, say=note) as standby:
-            ended = _follow(progress, standby, hope, stop)
+            ended = _follow(progress, standby, stuck, stop)
             if ended is None and standby.node is not None:
                 say_stopping(standby.node)
         return ended or _stopped(progress, standby.owner)
 
 
 def _stopped(progress: BatchProgress, owner: str | None) -> ProgressSnapshot:
-    """The batch after the motions in hand were finished; says how it goes on."""
+    """The batch after the motions in hand were finished; a note says how to go on."""
     last = progress.snapshot()
     if not last.finished:
         goes_on = AGAIN if owner is None else f"process {owner} goes on"
@@ -169,7 +169,7 @@ def _stopped(progress: BatchProgress, owner: str | None) -> ProgressSnapshot:
 
 
 def _follow(
-    progress: BatchProgress, standby: Standby, hope: StuckCheck, stop: StopSignals
+    progress: BatchProgress, standby: Standby, stuck: StuckCheck, stop: StopSignals
 ) -> ProgressSnapshot | None:
     """The batch at its end; None if asked to stop before."""
     from jobs.cli.render.progress import follow
@@ -179,7 +179,7 @@ def _follow(
         if stop.asked:
             raise StoppedError
         standby.look()
-        hope.look()
+        stuck.look()
 
     try:
         return follow(progress, meanwhile=look, sleep=stop.wait)

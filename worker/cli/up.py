@@ -27,7 +27,7 @@ EVERY = 0.5
     help="End workers that have not drained after this long. [default: wait]",
 )
 @pass_app
-def up(app: App, /, *, crew: tuple[WorkerOptions, ...], grace: float | None) -> int:
+def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) -> int:
     """Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP.
 
     Starts the embedded broker when none is configured, one worker a device, restarts what dies,
@@ -44,24 +44,24 @@ def up(app: App, /, *, crew: tuple[WorkerOptions, ...], grace: float | None) -> 
     log_to_stderr()
     settings = app.settings()
     catalog = Catalog.read(settings.home)
-    for options in crew:
-        plan(options, catalog)  # a wrong device or budget is said here, not in a log file
-    fallen: list[Exit] = []
+    for options in workers:
+        plan(options, catalog)  # a wrong device or budget fails here, not in a log file
+    exits: list[Exit] = []
     with app.store(settings) as store, HomeLock(settings.home), StopSignals() as stop:
         node = Node(
             store=store,
             settings=settings,
-            workers=crew,
+            workers=workers,
             environ=os.environ,
             grace=grace,
             hurry=lambda: stop.hurried,
         )
         with node:
-            workers = ", ".join(options.device for options in crew)
-            click.echo(f"up in {settings.home} on {workers}; Ctrl-C drains", err=True)
-            while not stop.asked and not node.crew.exhausted:
-                fallen = node.look() or fallen
+            devices = ", ".join(options.device for options in workers)
+            click.echo(f"up in {settings.home} on {devices}; Ctrl-C drains", err=True)
+            while not stop.asked and not node.supervisor.exhausted:
+                exits = node.look() or exits
                 stop.wait(EVERY)
             if stop.asked:
                 say_stopping(node)
-    return 0 if stop.asked else fallen[-1].code
+    return 0 if stop.asked else exits[-1].code

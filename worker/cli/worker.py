@@ -34,12 +34,12 @@ def worker(app: App, /, **given: Any) -> int:
     on the same device waits until the first has ended.
     """
     from worker.errors import EngineError
-    from worker.lifecycle import live
+    from worker.lifecycle import run_worker
     from worker.log import log_to_stderr
 
     log_to_stderr()
     try:
-        return live(WorkerOptions(**given), app.settings())
+        return run_worker(WorkerOptions(**given), app.settings())
     except Exception as error:
         # Looked up, not imported: a worker of the null model never loads the library.
         library = sys.modules.get("hymotion.errors")

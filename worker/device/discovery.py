@@ -18,6 +18,8 @@ from worker.errors import DeviceChoiceError
 
 #: Share of the machine's memory that a CPU worker budgets by default: other programs live there.
 CPU_SHARE = 0.8
+#: The first CUDA compute capability with bfloat16, TF32, and kernels for int4.
+AMPERE = (8, 0)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Device:
         """The fastest type this device computes in; what the model runs in is another matter."""
         if self.capability is None:
             return "float32"
-        return "bfloat16" if self.capability >= (8, 0) else "float16"
+        return "bfloat16" if self.capability >= AMPERE else "float16"
 
 
 def cpu_device() -> Device:
@@ -87,7 +89,7 @@ def find_device(asked: str, *, flag: str = "--device") -> Device:
         flag: the option that a person would mend it with.
 
     Raises:
-        DeviceError: naming what is there.
+        DeviceChoiceError: naming the devices that there are.
     """
     present = devices()
     if asked == "auto":

@@ -1,153 +1,129 @@
-"""Fills a worker's garage: what can be loaded, and how. Nothing is loaded here."""
+"""What a worker can load, and how. Nothing is loaded here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from worker.engine.fallback import Precision
+from jobs.domain.memory import GIB
+from jobs.settings import Settings
+from worker.engine.fallback import DtypeFallback
 from worker.engine.null import NullEngine
-from worker.engine.pool import Encoder, ModelPool, Slot
+from worker.engine.pool import Encoder, ModelPool
 from worker.engine.protocol import Engine
 from worker.engine.texts import PromptFeatures
 from worker.errors import RevisionError
-from worker.planning.serving import ModelPlan, ServingPlan
+from worker.planning.serving import EncoderPlan, ModelPlan, ServingPlan
 
 if TYPE_CHECKING:
     import hymotion
 
 
-@dataclass(frozen=True)
-class Workshop:
-    """What packs are run with.
-
-    Attributes:
-        garage: the engines and encoders.
-        texts: model → where its texts are found, of models whose encoder is apart.
-    """
-
-    pool: ModelPool
-    texts: Mapping[str, PromptFeatures]
-
-
 def build_pool(
-    household: ServingPlan,
+    plan: ServingPlan,
+    settings: Settings,
     *,
-    budget: int,
     device: str,
     quantise: str | None,
-    embeddings: Path,
-    capacity: int,
-    null_step: float,
     on_fall: Callable[[str, str], None],
-) -> Workshop:
-    """A garage with a stall for everything that this worker serves.
+) -> tuple[ModelPool, Mapping[str, PromptFeatures]]:
+    """Everything that a worker serves, ready to be loaded.
 
     Args:
-        household: what that is.
-        budget: bytes of the device.
+        plan: the models.
+        settings: where encoded texts are kept, and how long the null model takes.
         device: torch's name of it.
-        quantise: how text encoders are kept.
-        embeddings: folder of the store of encoded texts.
-        capacity: bytes that it may take.
-        null_step: seconds that a step of the null model takes.
-        on_fall: told the model and the number type that failed too often there.
+        quantise: how text encoders are kept; None: as published.
+        on_fall: told the model and the number type that was given up.
+
+    Returns:
+        The pool, and model → where its texts are found, of models whose encoder is apart.
     """
-    engines: dict[tuple[str, str], Slot[Engine]] = {}
-    encoders: dict[str, Slot[Encoder]] = {}
+    engines: dict[tuple[str, str], Callable[[], Engine]] = {}
+    encoders: dict[str, Callable[[], Encoder]] = {}
     texts: dict[str, PromptFeatures] = {}
     pool = ModelPool(
         engines=engines,
         encoders=encoders,
-        budget=budget,
-        together=household.together,
-        resident=household.resident,
+        room=plan.room,
+        together=plan.together,
+        resident=plan.resident,
     )
-    for serving in household.servings:
-        if serving.texts is not None:
-            found = _texts(serving, pool, embeddings=embeddings, capacity=capacity)
-            texts[serving.model] = found
-            if serving.texts.folder is not None:
-                encoders[serving.model] = Slot(
-                    partial(_encoder, serving.texts.folder, device, quantise),
-                    weights=serving.texts.weights,
+    for model in plan.models:
+        if model.encoder is not None:
+            load = partial(pool.encoder, model.name)
+            texts[model.name] = _features(model.encoder, settings, load)
+            if model.encoder.folder is not None:
+                encoders[model.name] = partial(
+                    _load_encoder, model.encoder.folder, device, quantise
                 )
-        precision = Precision(model=serving.model, dtype=serving.dtype)
-        fell = partial(on_fall, serving.model)
-        for mode in serving.revisions:
-            if serving.model == NullEngine.model:
-                load: Callable[[], Engine] = partial(NullEngine, mode=mode, step_seconds=null_step)
-            else:
-                load = partial(
-                    _motion,
-                    serving,
+        fallback = DtypeFallback(model=model.name, dtype=model.dtype)
+        for mode in model.revisions:
+            engines[model.name, mode] = (
+                partial(NullEngine, mode=mode, step_seconds=settings.null_step)
+                if model.name == NullEngine.model
+                else partial(
+                    _load_engine,
+                    model,
                     mode,
                     device,
-                    precision=precision,
-                    texts=texts.get(serving.model),
-                    on_fall=fell,
+                    fallback=fallback,
+                    texts=texts.get(model.name),
+                    on_fall=partial(on_fall, model.name),
                 )
-            engines[serving.model, mode] = Slot(
-                load,
-                weights=serving.weights.get(mode, 0),
-                surplus=serving.surplus.get(mode, 0),
             )
-    return Workshop(pool, texts)
+    return pool, texts
 
 
-def _texts(
-    serving: ModelPlan, pool: ModelPool, *, embeddings: Path, capacity: int
+def _features(
+    plan: EncoderPlan, settings: Settings, encoder: Callable[[], Encoder]
 ) -> PromptFeatures:
     from hymotion.text.store import EmbeddingStore
 
-    if serving.texts is None:
-        raise ValueError(serving.model)
-    store = EmbeddingStore(embeddings, revision=serving.texts.revision, capacity=capacity)
-    return PromptFeatures(
-        store=store, plan=serving.texts.plan, encoder=partial(pool.encoder, serving.model)
-    )
+    capacity = round(settings.embeddings_gib * GIB)
+    store = EmbeddingStore(settings.texts, revision=plan.demand.revision, capacity=capacity)
+    return PromptFeatures(store=store, plan=plan.placement, encoder=encoder)
 
 
-def _encoder(folder: Path, device: str, quantise: str | None) -> Encoder:
+def _load_encoder(folder: Path, device: str, quantise: str | None) -> Encoder:
     from hymotion.text.official import OfficialEncoder
 
     return OfficialEncoder.load(folder, device=device, quantise=quantise)
 
 
-def _motion(
-    serving: ModelPlan,
+def _load_engine(
+    plan: ModelPlan,
     mode: str,
     device: str,
     *,
-    precision: Precision,
+    fallback: DtypeFallback,
     texts: PromptFeatures | None,
     on_fall: Callable[[str], None],
 ) -> Engine:
     from worker.engine.motion import MotionEngine
 
     return MotionEngine(
-        model=serving.model,
+        model=plan.name,
         mode=mode,
-        load=partial(_pipeline, serving, mode, device),
+        load=partial(_load_pipeline, plan, mode, device),
         device=device,
-        precision=precision,
+        precision=fallback,
         texts=texts,
         on_fall=on_fall,
     )
 
 
-def _pipeline(serving: ModelPlan, mode: str, device: str, dtype: str) -> hymotion.Pipeline:
+def _load_pipeline(plan: ModelPlan, mode: str, device: str, dtype: str) -> hymotion.Pipeline:
     """The pipeline of a mode; raises `RevisionError` if it is not the one that jobs are for."""
     import hymotion
 
-    folder, wanted = serving.folders.get(mode), serving.revisions[mode]
+    folder, wanted = plan.folders.get(mode), plan.revisions[mode]
     if folder is not None:
-        # Hashed when it was imported; `hymo models verify` does it again.
+        # Its files were hashed when it was imported; `hymo models verify` hashes them again.
         return hymotion.load(folder, device=device, dtype=dtype, revision=wanted)
-    pipeline = hymotion.load_bundled(serving.model, mode, device=device, dtype=dtype)
+    pipeline = hymotion.load_bundled(plan.name, mode, device=device, dtype=dtype)
     if pipeline.revision != wanted:
-        raise RevisionError(serving.model, mode, pipeline.revision, wanted)
+        raise RevisionError(plan.name, mode, pipeline.revision, wanted)
     return pipeline

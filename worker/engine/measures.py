@@ -16,7 +16,7 @@ from hymotion.metrics.frechet import Reference
 from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.quality import measure
 from hymotion.metrics.referencefile import SHIPPED, load_reference
-from jobs.domain.attempts import Features, Quality
+from jobs.domain.attempts import Features, MotionQuality
 from jobs.monitoring.distance import LEAST, Measure, MotionDistance
 from worker.errors import FeaturesError, NotFiniteError
 
@@ -106,7 +106,7 @@ def unpack(features: Features, size: int) -> WindowSums:
     return WindowSums(count=features.windows, total=numbers[:size], outer=outer)
 
 
-def qualities(motions: Sequence[Motion]) -> list[Quality]:
+def qualities(motions: Sequence[Motion]) -> list[MotionQuality]:
     """The quality of each motion; about 1.5 ms for 120 frames on one CPU core.
 
     Raises:
@@ -117,6 +117,6 @@ def qualities(motions: Sequence[Motion]) -> list[Quality]:
     if bad:
         raise NotFiniteError(bad)
     return [
-        Quality(skate_mm=each.skate, penetration_mm=each.penetration, jitter=each.jitter)
+        MotionQuality(skate_mm=each.skate, penetration_mm=each.penetration, jitter=each.jitter)
         for each in measured
     ]

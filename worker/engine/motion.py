@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from worker.device.memory_meter import memory_meter
 from worker.engine.measures import keep, qualities, shipped
 from worker.engine.protocol import OnStep
@@ -15,7 +15,7 @@ from worker.planning.precision import SAFE
 
 if TYPE_CHECKING:
     import hymotion
-    from worker.engine.fallback import Precision
+    from worker.engine.fallback import DtypeFallback
     from worker.engine.texts import PromptFeatures
 
 
@@ -38,7 +38,7 @@ class MotionEngine:
         mode: str,
         load: Callable[[str], hymotion.Pipeline],
         device: str,
-        precision: Precision,
+        precision: DtypeFallback,
         texts: PromptFeatures | None = None,
         on_fall: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -113,7 +113,7 @@ class MotionEngine:
         """Motions of the latents."""
         return [self._decoder.decode(latent) for latent in latents]
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         """The quality of each motion; raises `NotFiniteError`."""
         return qualities(motions)
 

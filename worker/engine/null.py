@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from worker.engine.protocol import OnStep
 
 
@@ -47,9 +47,9 @@ class NullEngine:
         """Nothing for each claim."""
         return list(latents)
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         """Nothing is measured of no motion."""
-        return [Quality()] * len(motions)
+        return [MotionQuality()] * len(motions)
 
     def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
         """Nothing is kept of no motion."""

@@ -1,4 +1,4 @@
-"""The garage: what a worker has in device memory, and what makes room for what."""
+"""The models that a worker has in device memory, and which of them is unloaded for another."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from worker.engine.protocol import Engine
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
+Loaded = TypeVar("Loaded")
 
 
 class Encoder(Protocol):
@@ -28,30 +28,26 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True)
-class Slot(Generic[T]):
-    """A place for something that can be loaded again whenever it had to make room.
+class LoadCost:
+    """Seconds of loading, and how many models were loaded in them."""
 
-    Attributes:
-        load: loads it.
-        weights: bytes that it takes of the device while nothing runs.
-        surplus: how many of these are not in the memory profile that packs are measured by.
-    """
+    seconds: float = 0.0
+    loads: int = 0
 
-    load: Callable[[], T]
-    weights: int = 0
-    surplus: int = 0
+    def __add__(self, other: LoadCost) -> LoadCost:
+        return LoadCost(self.seconds + other.seconds, self.loads + other.loads)
 
 
 class ModelPool:
-    """Loads engines and encoders when they are wanted, and closes what must make room.
+    """Loads engines and encoders when they are wanted, and closes those that must make room.
 
-    There are two ways for each kind, chosen once: to stay together with everything else, or to be
-    there alone. Nothing is loaded before it is asked for.
+    Engines either all stay in memory or take turns; so do encoders and engines. Nothing is loaded
+    before it is asked for.
 
     Args:
-        engines: (model, mode) → where its engine goes; may be filled afterwards.
-        encoders: model → where its text encoder goes; a model without one has its own. As above.
-        budget: bytes of the device.
+        engines: (model, mode) → loads its engine; may be filled afterwards.
+        encoders: model → loads its text encoder, of models whose encoder is apart. As above.
+        room: (model, mode) → bytes that its packs may take.
         together: whether the engines stay beside each other.
         resident: whether the encoders stay beside the engines.
         clock: monotonic seconds.
@@ -60,77 +56,63 @@ class ModelPool:
     def __init__(
         self,
         *,
-        engines: Mapping[tuple[str, str], Slot[Engine]],
-        encoders: Mapping[str, Slot[Encoder]] | None = None,
-        budget: int,
+        engines: Mapping[tuple[str, str], Callable[[], Engine]],
+        encoders: Mapping[str, Callable[[], Encoder]] | None = None,
+        room: Mapping[tuple[str, str], int],
         together: bool = True,
         resident: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._stalls = engines
-        self._rooms = {} if encoders is None else encoders
-        self._budget = budget
+        self._engine_loaders = engines
+        self._encoder_loaders = {} if encoders is None else encoders
+        self._room = room
         self._together = together
         self._resident = resident
         self._clock = clock
         self._engines: dict[tuple[str, str], Engine] = {}
         self._encoders: dict[str, Encoder] = {}
-        self._owed: dict[tuple[str, str], LoadCost] = {}
-        self._encoding: dict[str, LoadCost] = {}
+        self._owed: dict[str | tuple[str, str], LoadCost] = {}
 
     @property
     def encoding(self) -> Sequence[str]:
         """The models whose encoders stay in memory, loaded or not."""
-        return list(self._rooms) if self._resident else []
+        return list(self._encoder_loaders) if self._resident else []
 
     @property
     def served(self) -> Sequence[tuple[str, str]]:
         """(model, mode) of every engine, loaded or not."""
-        return list(self._stalls)
+        return list(self._engine_loaders)
 
     def engine(self, model: str, mode: str) -> Engine:
         """The engine for a pack, loaded if need be."""
         key = (model, mode)
         if key not in self._engines:
             self._make_room(for_encoder=False)
-            start = self._clock()
-            self._engines[key] = self._stalls[key].load()
-            taken = LoadCost(self._clock() - start, 1)
-            self._owed[key] = self._owed.get(key, LoadCost()) + taken
-            log.info("%s %s loaded in %.1f s", model, mode, taken.seconds)
+            self._engines[key] = self._load(key, f"{model} {mode}", self._engine_loaders[key])
         return self._engines[key]
 
     def encoder(self, model: str) -> Encoder:
         """The text encoder of a model, loaded if need be."""
         if model not in self._encoders:
             self._make_room(for_encoder=True)
-            start = self._clock()
-            self._encoders[model] = self._rooms[model].load()
-            taken = LoadCost(self._clock() - start, 1)
-            self._encoding[model] = self._encoding.get(model, LoadCost()) + taken
-            log.info("text encoder of %s loaded in %.1f s", model, taken.seconds)
+            load = self._encoder_loaders[model]
+            self._encoders[model] = self._load(model, f"text encoder of {model}", load)
         return self._encoders[model]
 
     def owed(self, model: str, mode: str) -> LoadCost:
-        """Loading of an engine not yet booked, which the first pack that uses it carries, and that
-        of an encoder that stays beside it."""
+        """What loading an engine cost, and an encoder that stays beside it; each is told once, and
+        the first pack that uses them is charged with it."""
         own = self._owed.pop((model, mode), LoadCost())
         return own + self.owed_encoding(model) if self._resident else own
 
     def owed_encoding(self, model: str) -> LoadCost:
-        """The same of a text encoder."""
-        return self._encoding.pop(model, LoadCost())
+        """What loading a text encoder cost; told once."""
+        return self._owed.pop(model, LoadCost())
 
     def room(self, model: str, mode: str) -> int:
-        """Bytes that packs of an engine may take in all, its own weights among them as far as they
-        are in its memory profile."""
-        others = self._stalls[model, mode].surplus
-        if self._together:
-            others += sum(stall.weights for key, stall in self._stalls.items())
-            others -= self._stalls[model, mode].weights
-        if self._resident:
-            others += sum(stall.weights for stall in self._rooms.values())
-        return self._budget - others
+        """Bytes that packs of an engine may take, with its own weights as far as its memory
+        profile counts them."""
+        return self._room[model, mode]
 
     def close(self) -> None:
         """Close everything."""
@@ -141,24 +123,21 @@ class ModelPool:
         self._engines.clear()
         self._encoders.clear()
 
+    def _load(self, key: str | tuple[str, str], name: str, load: Callable[[], Loaded]) -> Loaded:
+        start = self._clock()
+        loaded = load()
+        cost = LoadCost(self._clock() - start, 1)
+        self._owed[key] = self._owed.get(key, LoadCost()) + cost
+        log.info("%s loaded in %.1f s", name, cost.seconds)
+        return loaded
+
     def _make_room(self, *, for_encoder: bool) -> None:
         if not self._resident:
             for encoder in self._encoders.values():
-                # It was reserved for this process at the start, and others may want it.
+                # The memory was reserved for this process at the start; others may want it.
                 encoder.close(give_back=False)
             self._encoders.clear()
         if not self._together or (for_encoder and not self._resident):
             for engine in self._engines.values():
                 engine.close()
             self._engines.clear()
-
-
-@dataclass(frozen=True)
-class LoadCost:
-    """Seconds of loading, and how many models were loaded in them."""
-
-    seconds: float = 0.0
-    loads: int = 0
-
-    def __add__(self, other: LoadCost) -> LoadCost:
-        return LoadCost(self.seconds + other.seconds, self.loads + other.loads)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 
 #: Called after each solver step with (step, total); may raise to stop the pack.
 OnStep = Callable[[int, int], None]
@@ -37,7 +37,7 @@ class Engine(Protocol):
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """A motion for each latent."""
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         """What each motion is like.
 
         Raises:

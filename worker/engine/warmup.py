@@ -1,4 +1,4 @@
-"""Warming up: one tiny pack on every engine before the first real one."""
+"""Warming up: one short motion on every engine before the first pack."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PROMPT = "a person stands"
 
 
 def warm_up(pool: ModelPool) -> None:
-    """Run one short motion on every engine, encode a text where an encoder stays, and log what it
-    took.
+    """Run one short motion on every engine, encode a text with every encoder that stays in memory,
+    and log the time and the memory that it took.
 
-    What comes out is no motion: one step, of a text that may be zeros. Numbers that cannot be used
-    are said and end nothing; jobs find out for themselves, each alone.
+    One step from a text that may be zeros makes no real motion. Numbers that cannot be used are
+    therefore logged and do not end the worker: a job that meets them fails alone.
     """
     for model in pool.encoding:
         pool.encoder(model).encode([PROMPT])
@@ -47,7 +47,7 @@ def warm_up(pool: ModelPool) -> None:
 
 
 def _on_step(step: int, total: int) -> None:
-    """Nobody waits for this pack."""
+    """Does nothing: no lease depends on this pack."""
 
 
 def _claim(engine: Engine) -> Claim:

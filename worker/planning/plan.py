@@ -6,7 +6,7 @@ import os
 import socket
 from dataclasses import dataclass
 
-from jobs.domain.cards import CardProfile, DeviceFacts, derive
+from jobs.domain.cards import CardProfile, profile
 from jobs.domain.catalog import Catalog
 from jobs.domain.memory import ENCODE, GIB, classes_within, queue_name
 from jobs.domain.routing import Offer
@@ -22,11 +22,12 @@ class WorkerPlan:
     """What a worker will be.
 
     Attributes:
-        device, profile: the hardware.
-        offer: what it takes.
+        device: where it computes.
+        profile: the reference profile of the device's card.
+        offer: the jobs that it takes.
         queues: classes within its budget, biggest first; those of texts before those of motions.
-        household: how it serves each model.
-        budget: bytes of the device; the offer's are what a text encoder that stays leaves of it.
+        serving: how it serves each model.
+        budget: bytes of the device; the offer has what a text encoder that stays leaves of them.
     """
 
     device: Device
@@ -53,7 +54,7 @@ class WorkerPlan:
     @property
     def dtype(self) -> str:
         """What the models are computed in, the first one's before the others'."""
-        return ",".join(dict.fromkeys(each.dtype for each in self.serving.servings))
+        return ",".join(dict.fromkeys(each.dtype for each in self.serving.models))
 
     def _tags(self) -> dict[str, str | int | float | bool]:
         tags: dict[str, str | int | float | bool] = {
@@ -61,9 +62,9 @@ class WorkerPlan:
             "fastest_dtype": self.device.dtype,
             "bandwidth": self.profile.bandwidth_class,
         }
-        for serving in self.serving.servings:
-            if serving.texts is not None:
-                tags["texts"] = serving.texts.plan.value
+        for model in self.serving.models:
+            if model.encoder is not None:
+                tags["texts"] = model.encoder.placement.value
         if self.device.pcie is not None:
             tags["pcie"] = self.device.pcie
         if self.device.numa is not None:
@@ -75,11 +76,12 @@ def plan(options: WorkerOptions, catalog: Catalog) -> WorkerPlan:
     """Decide a worker's device, models, budget and queues without loading anything.
 
     Args:
-        options: as asked for.
-        catalog: of this machine.
+        options: the flags of the worker.
+        catalog: the models of this machine.
 
     Raises:
-        DeviceError, WeightsError, BudgetError, SettingsError: each names the mend.
+        DeviceChoiceError, WeightsError, EncoderError, BudgetError, SettingsError: each names the
+            mend.
     """
     device = find_device(options.device)
     budget = plan_budget(device, options.memory_gib)
@@ -87,13 +89,13 @@ def plan(options: WorkerOptions, catalog: Catalog) -> WorkerPlan:
     offer = Offer(
         name=options.name or f"{socket.gethostname()}-{device.name.replace(':', '')}",
         modes=options.modes,
-        models=tuple(serving.model for serving in serving.servings),
+        models=tuple(each.name for each in serving.models),
         memory_bytes=budget - serving.kept,
-        revisions={each.model: dict(each.revisions) for each in serving.servings},
+        revisions={each.name: dict(each.revisions) for each in serving.models},
         encoders={
-            each.model: each.texts.revision
-            for each in serving.servings
-            if each.texts is not None and each.texts.plan.encodes
+            each.name: each.encoder.demand.revision
+            for each in serving.models
+            if each.encoder is not None and each.encoder.placement.encodes
         },
     )
     steps = classes_within(offer.memory_bytes)
@@ -102,19 +104,9 @@ def plan(options: WorkerOptions, catalog: Catalog) -> WorkerPlan:
     queues += tuple(queue_name(mode, gib) for gib in steps for mode in options.modes)
     return WorkerPlan(
         device=device,
-        profile=derive(_facts(device)),
+        profile=profile(device.card),
         offer=offer,
         queues=queues,
         serving=serving,
         budget=budget,
-    )
-
-
-def _facts(device: Device) -> DeviceFacts:
-    return DeviceFacts(
-        name=device.card,
-        memory_bytes=device.memory_bytes,
-        nvlink_count=None if device.kind == "cpu" else int(device.nvlink),
-        pcie="" if device.pcie is None else f"{device.pcie}.0",
-        capability=device.capability,
     )

@@ -1,4 +1,4 @@
-"""How a worker serves one model: which weights, in what numbers, and where its texts come from."""
+"""How a worker serves its models: weights, number types, text encoders, shares of the memory."""
 
 from __future__ import annotations
 
@@ -13,90 +13,97 @@ from jobs.domain.memory import GIB, class_gib
 from jobs.domain.routing import TextDemand
 from jobs.domain.spec import DEFAULT_FRAMES
 from jobs.errors import SettingsError
-from worker.device.discovery import Device
+from worker.device.discovery import AMPERE, Device
 from worker.errors import BudgetError, EncoderError, WeightsError
 from worker.options import WorkerOptions
-from worker.planning.encoder_placement import EncoderPlacement, TextNeeds, choose_plan
+from worker.planning.encoder_placement import EncoderPlacement, choose_placement
 from worker.planning.precision import choose
 
 #: Device memory that an encoder works in beside its weights: activations of its largest batch.
 ENCODER_WORK = 5 * GIB // 4
 #: Bytes that libraries keep on the device beside a network's weights (`benchmarks.gpu.memory`).
 WORKSPACE = 100 * 10**6
-#: The first CUDA compute capability with bfloat16.
-BFLOAT16 = (8, 0)
 #: Bytes of a number, by what a network is computed in.
 WIDTH: Mapping[str, int] = {"float32": 4, "tf32": 4, "bfloat16": 2, "float16": 2}
-#: Bytes of the published encoder, for machines that only know which one others have.
+#: Bytes of the published encoder, for machines that know no more of it than its revision.
 PUBLISHED = 16_900_000_000
-#: How much smaller the language model is that is kept in fewer bits.
+#: The share of its size that a quantised language model keeps.
 QUANTISED: Mapping[str, float] = {"int8": 0.55, "int4": 0.35}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncoderPlan:
-    """Where the texts of a model come from.
+    """Where the texts of a model are encoded.
 
     Attributes:
-        plan: of this worker.
-        revision: of the encoder, with how it is quantised.
+        placement: of the encoder, as seen from this worker.
         folder: of the encoder's files; None: it is not installed here.
-        demand: what a job without its text asks of who encodes it.
+        demand: what a job whose text is not encoded yet asks of a worker.
         weights: bytes of the encoder on the device.
     """
 
-    plan: EncoderPlacement
-    revision: str
+    placement: EncoderPlacement
     folder: Path | None
     demand: TextDemand
     weights: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelPlan:
     """One model on one worker.
 
     Attributes:
-        model: its name.
-        dtype: what its network is computed in.
-        folders: mode → folder of the weights; empty: the model comes with the package.
+        name: of the model.
+        dtype: what its networks are computed in.
         revisions: mode → revision of the weights, of the modes served.
-        weights: mode → bytes that the network takes of the device while nothing runs, where that
-            counts.
-        surplus: mode → how many of these are not in the model's memory profile.
-        texts: None: the model has an encoder of its own.
+        folders: mode → folder of the weights; empty: they come with the package.
+        weights: mode → bytes that the network takes of the device while nothing runs; empty: too
+            few to count.
+        encoder: None: the model has an encoder of its own.
     """
 
-    model: str
+    name: str
     dtype: str
-    folders: Mapping[str, Path]
     revisions: Mapping[str, str]
+    folders: Mapping[str, Path]
     weights: Mapping[str, int]
-    surplus: Mapping[str, int]
-    texts: EncoderPlan | None
+    encoder: EncoderPlan | None
+
+    def surplus(self, mode: str) -> int:
+        """Bytes of a network's weights that its memory profile does not count."""
+        profile = model_entry(self.name).profiles[mode]
+        return max(0, self.weights.get(mode, 0) - profile.weights)
+
+    def motion(self) -> int:
+        """Bytes that a motion of the default length takes in the mode that needs most."""
+        profiles = model_entry(self.name).profiles
+        return max((profiles[mode].motion(DEFAULT_FRAMES) for mode in self.weights), default=0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ServingPlan:
     """Every model of a worker, and how they share the device.
 
     Attributes:
-        servings: one a model.
+        models: those served.
         together: whether all networks stay in device memory beside each other.
         resident: whether text encoders stay there too.
-        kept: bytes that no pack can have: of an encoder that stays, and of weights that take more
-            than admission counts for them.
+        kept: bytes that no pack can have: those of an encoder that stays, and those of weights
+            that their memory profile does not count.
+        room: (model, mode) → bytes that its packs may take, with the weights of its own network as
+            far as the memory profile counts them.
     """
 
-    servings: tuple[ModelPlan, ...]
+    models: tuple[ModelPlan, ...]
     together: bool
     resident: bool
     kept: int
+    room: Mapping[tuple[str, str], int]
 
     @property
     def demands(self) -> Mapping[str, TextDemand]:
-        """Model → what its jobs ask of who encodes their texts."""
-        return {s.model: s.texts.demand for s in self.servings if s.texts is not None}
+        """Model → what its jobs ask of a worker that encodes their texts."""
+        return {each.name: each.encoder.demand for each in self.models if each.encoder is not None}
 
 
 def plan_serving(
@@ -105,40 +112,52 @@ def plan_serving(
     """Decide how the models asked for are served within a budget, without loading anything.
 
     Raises:
-        WeightsError: a model's weights are not here.
-        SettingsError: a type or a text plan that this device or budget does not allow.
+        WeightsError: a model's weights are not installed.
+        BudgetError: a network does not fit the budget.
+        EncoderError: the text encoder cannot be used here.
+        SettingsError: the device or the budget does not allow a number type or a placement.
     """
-    servings = tuple(
-        _serving(name, options, device=device, budget=budget, catalog=catalog)
+    models = tuple(
+        _plan_model(name, options, device=device, budget=budget, catalog=catalog)
         for name in options.models or catalog.served
     )
-    resident = any(
-        s.texts is not None and s.texts.plan is EncoderPlacement.RESIDENT for s in servings
+    _check_networks_fit(models, device=device, budget=budget)
+    encoders = sum(
+        each.encoder.weights
+        for each in models
+        if each.encoder is not None and each.encoder.placement is EncoderPlacement.RESIDENT
     )
-    _check_room(servings, device=device, budget=budget)
-    encoders = sum(s.texts.weights for s in servings if resident and s.texts)
-    surplus = max((size for s in servings for size in s.surplus.values()), default=0)
-    every = sum(sum(serving.weights.values()) for serving in servings)
-    motion = max((_motion(serving) for serving in servings), default=0)
-    together = every + motion + encoders <= budget
-    return ServingPlan(servings, together=together, resident=resident, kept=encoders + surplus)
+    networks = sum(sum(each.weights.values()) for each in models)
+    motion = max((each.motion() for each in models), default=0)
+    together = networks + motion + encoders <= budget
+    served = [(each, mode) for each in models for mode in each.revisions]
+    return ServingPlan(
+        models=models,
+        together=together,
+        resident=encoders > 0,
+        kept=encoders + max((each.surplus(mode) for each, mode in served), default=0),
+        room={
+            (each.name, mode): budget
+            - encoders
+            - each.surplus(mode)
+            - (networks - each.weights.get(mode, 0) if together else 0)
+            for each, mode in served
+        },
+    )
 
 
-def _check_room(servings: Sequence[ModelPlan], *, device: Device, budget: int) -> None:
-    """Refuse a network that does not fit at all: it would fail at the first load."""
-    for serving in servings:
-        for mode, weights in serving.weights.items():
+def _check_networks_fit(models: Sequence[ModelPlan], *, device: Device, budget: int) -> None:
+    """Refuse a network that cannot fit: its first load would fail."""
+    for model in models:
+        for mode, weights in model.weights.items():
             if weights > budget:
-                raise BudgetError(
-                    device.name,
-                    weights,
-                    f"{serving.model} {mode} takes that in {serving.dtype}, and the budget is "
-                    f"{budget / GIB:.3g}",
-                    "raise --memory, leave the mode out, or see --dtype",
-                )
+                takes = f"{model.name} {mode} takes that in {model.dtype}"
+                reason = f"{takes}, and the budget is {budget / GIB:.3g}"
+                mend = "raise --memory, leave the mode out, or see --dtype"
+                raise BudgetError(device.name, weights, reason, mend)
 
 
-def _serving(
+def _plan_model(
     name: str, options: WorkerOptions, *, device: Device, budget: int, catalog: Catalog
 ) -> ModelPlan:
     entry = catalog.entry(name)
@@ -147,25 +166,24 @@ def _serving(
     if not revisions:
         raise WeightsError(name, options.modes, tuple(entry.revisions))
     model = catalog.models.get(name)
-    if model is not None and model.text is not None and options.quantise is not None:
-        revisions = {mode: f"{each}+{options.quantise}" for mode, each in revisions.items()}
     if model is None:
-        return ModelPlan(name, dtype, {}, revisions, {}, {}, None)
+        return ModelPlan(
+            name=name, dtype=dtype, revisions=revisions, folders={}, weights={}, encoder=None
+        )
+    if model.text is not None:
+        revisions = {mode: _quantised(each, options) for mode, each in revisions.items()}
     weights = {mode: model.modes[mode].numbers * WIDTH[dtype] + WORKSPACE for mode in revisions}
     return ModelPlan(
-        model=name,
+        name=name,
         dtype=dtype,
-        folders={mode: model.modes[mode].folder for mode in revisions},
         revisions=revisions,
+        folders={mode: model.modes[mode].folder for mode in revisions},
         weights=weights,
-        surplus={
-            mode: max(0, size - entry.profiles[mode].weights) for mode, size in weights.items()
-        },
-        texts=_texts(model, weights, options, device=device, budget=budget),
+        encoder=_plan_encoder(model, weights, options, device=device, budget=budget),
     )
 
 
-def _texts(
+def _plan_encoder(
     model: InstalledModel,
     weights: Mapping[str, int],
     options: WorkerOptions,
@@ -182,49 +200,46 @@ def _texts(
             "DIR`, or --text-revision with that of the machine that encodes",
         )
     size = _encoder_bytes(text, options.quantise)
-    motion = model_entry(model.name).profiles
-    work = {mode: motion[mode].motion(DEFAULT_FRAMES) + motion[mode].loader for mode in weights}
-    needs = TextNeeds(
-        encoder=None if text.folder is None else size + ENCODER_WORK,
-        samplers=sum(weights.values()),
-        sampler=max(weights[mode] + work[mode] for mode in weights),
-        motion=max(work.values()),
+    encoder = size + ENCODER_WORK
+    profiles = model_entry(model.name).profiles
+    work = {mode: profiles[mode].motion(DEFAULT_FRAMES) + profiles[mode].loader for mode in weights}
+    needs = {
+        EncoderPlacement.RESIDENT: encoder + sum(weights.values()) + max(work.values()),
+        EncoderPlacement.STAGED: max(encoder, *(weights[mode] + work[mode] for mode in weights)),
+    }
+    placement = choose_placement(
+        {} if text.folder is None else needs,
+        budget,
+        asked=options.text_plan,
+        # The encoder is computed in bfloat16, as it was published.
+        able=device.capability is None or device.capability >= AMPERE,
     )
-    suffix = f"+{options.quantise}" if options.quantise else ""
-    revision = f"{text.revision}{suffix}"
-    plan = choose_plan(needs, budget, asked=options.text_plan, able=_encodes(device))
-    if plan.encodes:
-        check_libraries(model.name, options.quantise, device)
+    if placement.encodes:
+        _check_encoder_usable(model.name, options.quantise, device)
     return EncoderPlan(
-        plan=plan,
-        revision=revision,
+        placement=placement,
         folder=text.folder,
-        demand=TextDemand(gib=class_gib(size + ENCODER_WORK), revision=revision),
+        demand=TextDemand(gib=class_gib(encoder), revision=_quantised(text.revision, options)),
         weights=size,
     )
 
 
-def check_libraries(model: str, quantise: str | None, device: Device) -> None:
-    """Refuse to encode without the libraries for it: it would fail at the first load.
-
-    Raises:
-        EncoderError: one is missing, or the device cannot quantise so.
-    """
+def _check_encoder_usable(model: str, quantise: str | None, device: Device) -> None:
+    """Refuse to encode without the libraries for it: the first load would fail."""
     needed = {"transformers": "official", **({"torchao": "quantised"} if quantise else {})}
     for library, extra in needed.items():
         if find_spec(library) is None:
             raise EncoderError(
                 model, f"it needs the library {library}", f"pip install 'hymo[{extra}]'"
             )
-    if quantise == "int4" and (device.capability or (0, 0)) < BFLOAT16:
+    if quantise == "int4" and (device.capability or (0, 0)) < AMPERE:
         raise EncoderError(
             model, f"{device.name} cannot keep it in int4", "leave --quantise out, or give int8"
         )
 
 
-def _encodes(device: Device) -> bool:
-    """Whether a device computes in bfloat16, as the encoder was published to be."""
-    return device.capability is None or device.capability >= BFLOAT16
+def _quantised(revision: str, options: WorkerOptions) -> str:
+    return revision if options.quantise is None else f"{revision}+{options.quantise}"
 
 
 def _encoder_bytes(text: InstalledText, quantise: str | None) -> int:
@@ -232,8 +247,3 @@ def _encoder_bytes(text: InstalledText, quantise: str | None) -> int:
     if text.folder is None:
         return round(PUBLISHED * share)
     return round(text.qwen_bytes * share) + text.clip_bytes
-
-
-def _motion(serving: ModelPlan) -> int:
-    profiles = model_entry(serving.model).profiles
-    return max((profiles[mode].motion(DEFAULT_FRAMES) for mode in serving.weights), default=0)

@@ -1,4 +1,4 @@
-"""A station: everything `hymo up` keeps running on one machine."""
+"""A node: everything that `hymo up` keeps running on one machine."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ log = logging.getLogger(__name__)
 
 
 class Node:
-    """The embedded server (if no broker is configured), the crew, and a reconciler.
+    """The embedded server (if no broker is configured), the workers, and a reconciler.
 
-    Its owner calls `look` about once a second. Entering starts, leaving drains and stops.
+    Its owner calls `look` about once a second. Entering starts them; leaving drains and stops them.
 
     Args:
         store: the database, at this program's schema.
         settings: of this home.
-        workers: one a device.
+        workers: options of each, one a device.
         environ: of the worker processes; must lead them to the same home, database and broker.
-        grace: seconds to wait for the crew to drain on leaving; None: as long as it takes.
-        hurry: asked while the crew drains; True ends the workers at once.
+        grace: seconds to wait for the workers to drain on leaving; None: as long as it takes.
+        hurry: asked while the workers drain; True ends them at once.
     """
 
     def __init__(
@@ -54,21 +54,21 @@ class Node:
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         home = {"HYMO_HOME": str(settings.home)}
         logs = settings.home / "logs"
-        self._crew = Supervisor(workers=workers, environ={**environ, **home}, logs=logs)
+        self._supervisor = Supervisor(workers=workers, environ={**environ, **home}, logs=logs)
         self._grace = grace
         self._hurry = hurry
         self._leaving = ExitStack()
         self._reconciled = float("-inf")
 
     @property
-    def crew(self) -> Supervisor:
+    def supervisor(self) -> Supervisor:
         """The worker processes."""
-        return self._crew
+        return self._supervisor
 
     def __enter__(self) -> Self:
-        """Start the server, publish what has no message, start the crew."""
+        """Start the server, publish jobs that have no message, start the workers."""
         with ExitStack() as leaving:
-            # Each step is taken whatever becomes of those before it: nothing is left behind.
+            # Every step is taken even where an earlier one fails.
             if self._broker is not None:
                 leaving.callback(self._broker.stop)
             leaving.callback(self._publisher.close)
@@ -77,7 +77,7 @@ class Node:
             self._settings.home.mkdir(parents=True, exist_ok=True)
             started = self._broker is not None and self._broker.ensure()
             self._reconcile(fresh=started)
-            self._crew.start()
+            self._supervisor.start()
             self._leaving = leaving.pop_all()
         return self
 
@@ -87,19 +87,19 @@ class Node:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Drain the crew, end who does not, write the manifests, stop the server."""
+        """Drain the workers, end those that do not, write the manifests, stop the server."""
         with self._leaving:
-            drained = self._crew.drain(timeout=self._grace, hurry=self._hurry)
+            drained = self._supervisor.drain(timeout=self._grace, hurry=self._hurry)
             if not drained and not self._hurry():
                 log.warning("workers did not drain within %g s: ended", self._grace)
 
     def look(self) -> list[Exit]:
-        """One turn: restart what fell, reconcile when due; the workers that fell."""
+        """Restart what exited and reconcile when due; the worker processes that exited."""
         if self._broker is not None and self._broker.ensure():
             log.warning("the embedded server was gone: started again")
             self._reconcile(fresh=True)
-        fallen = self._crew.look()
-        for one in fallen:
+        exits = self._supervisor.look()
+        for one in exits:
             log.warning(
                 "worker %s ended with %d%s; the end of %s:\n%s",
                 one.name,
@@ -111,15 +111,15 @@ class Node:
             self._take_back(one, f"worker process {one.pid} ended with code {one.code}")
         if time.monotonic() - self._reconciled >= self._settings.reconcile:
             self._reconcile()
-        return fallen
+        return exits
 
     def in_hand(self) -> int:
-        """How many jobs the crew runs now.
+        """How many jobs the workers run now.
 
         Raises:
             UnreachableError: the database is away.
         """
-        host, pids = socket.gethostname(), set(self._crew.pids)
+        host, pids = socket.gethostname(), set(self._supervisor.pids)
         rows = self._store.workers.rows(alive=self._settings.alive)
         return sum(
             row.running
@@ -128,28 +128,26 @@ class Node:
         )
 
     def _end(self) -> None:
-        """End who is still there. That is somebody's wish, not the jobs' fault."""
-        asked = self._crew.pids
-        for one in self._crew.kill():
+        """End the workers that still run. Their jobs are not to blame for that."""
+        asked = self._supervisor.pids
+        for one in self._supervisor.kill():
             fault = f"worker process {one.pid} ended with code {one.code}"
             self._take_back(one, None if one.pid in asked else fault)
 
-    def _take_back(self, fallen: Exit, story: str | None) -> None:
+    def _take_back(self, exit_: Exit, error: str | None) -> None:
         """End the leases of a process that is gone, rather than wait until they run out."""
         try:
-            workers = self._store.workers.of_process(
-                socket.gethostname(), fallen.pid, age=fallen.age
-            )
+            workers = self._store.workers.of_process(socket.gethostname(), exit_.pid, age=exit_.age)
             for worker_id in workers:
                 expired = self._store.leases.expire_worker(
-                    worker_id, story, backoff=exponential(self._settings.backoff)
+                    worker_id, error, backoff=exponential(self._settings.backoff)
                 )
                 self._store.workers.stop(worker_id)
                 if expired:
                     after = ", ".join(f"{lease.job_id} {lease.state}" for lease in expired)
-                    log.info("jobs of worker process %d, now: %s", fallen.pid, after)
+                    log.info("jobs of worker process %d, now: %s", exit_.pid, after)
         except UnreachableError as away:
-            log.warning("leases of %s not ended, they will run out: %s", fallen.name, away)
+            log.warning("leases of %s not ended, they will run out: %s", exit_.name, away)
 
     def _write_manifests(self) -> None:
         try:

@@ -13,10 +13,10 @@ POLL = 0.05
 
 
 class StopSignals:
-    """Counts SIGINT, SIGTERM and SIGHUP while it is entered; nothing else happens in the handler,
-    so that none can come at a wrong moment. Whoever works looks here.
+    """Counts SIGINT, SIGTERM and SIGHUP while it is entered. The handler does nothing else, so a
+    signal interrupts nothing; the main loop asks `asked` and `hurried`.
 
-    Signals that were ignored before (`nohup`, a shell's background jobs) stay ignored. To be
+    Signals that were ignored before (`nohup`, a shell's background jobs) stay ignored. It must be
     entered in the main thread.
     """
 
@@ -35,7 +35,7 @@ class StopSignals:
         return self._times > 1
 
     def wait(self, seconds: float) -> None:
-        """Sleep, until asked to stop at the latest."""
+        """Sleep for `seconds`, or until asked to stop."""
         until = time.monotonic() + seconds
         while not self.asked and (left := until - time.monotonic()) > 0:
             time.sleep(min(POLL, left))

@@ -1,4 +1,4 @@
-"""A tenant of a home: works there with a station of its own as soon as nobody else does."""
+"""A standby: it runs a node of its own as soon as no other process owns the home."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from worker.errors import AlreadyUpError, WorkersExitedError
 from worker.locks import HomeLock
 from worker.supervision.node import Node
 
-#: Seconds between two tries to get a home that another process has.
+#: Seconds between two tries to lock a home that another process owns.
 RETRY = 1.0
 
 
 class Standby:
-    """Sees that a home's jobs are worked on: by whoever has the home, or else by itself.
+    """Sees that a home's jobs are done: by the process that owns the home, or else by itself.
 
-    Its owner calls `look` about once a second. Leaving drains and stops what is its own.
+    Its owner calls `look` about once a second. Leaving drains and stops its own node.
 
     Args:
         lock: of the home.
-        station: makes the station to run while the home is ours.
-        say: told when somebody else has the home, and when it became ours after that.
+        node: makes the node to run while this process owns the home.
+        say: told when another process owns the home, and when that process is gone.
+
+    Attributes:
+        node: the running node; None while another process owns the home.
+        owner: process id of that other process.
     """
 
     def __init__(
@@ -55,15 +59,15 @@ class Standby:
         self.node = None
 
     def look(self) -> None:
-        """One turn.
+        """Look after the node, or try to get the home.
 
         Raises:
-            CrewFallenError: every worker of ours was given up.
+            WorkersExitedError: every worker of the node was given up.
         """
         if self.node is not None:
-            fallen = self.node.look()
-            if self.node.crew.exhausted:
-                raise WorkersExitedError(fallen[-1].log)
+            exits = self.node.look()
+            if self.node.supervisor.exhausted:
+                raise WorkersExitedError(exits[-1].log)
         elif time.monotonic() - self._tried >= RETRY:
             self._try()
 

@@ -1,4 +1,4 @@
-"""Whether what is left of a batch will ever be done by those who are there."""
+"""Whether the workers that there are will ever do what is left of a batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker.errors import StuckError
 
 #: Seconds between two looks.
 EVERY = 2.0
-#: Mends: of jobs that no worker samples, and of those whose text nobody encodes.
+#: What to do about jobs that no worker samples, and about those whose text none encodes.
 WEIGHTS = (
     "import the weights and the encoder that they ask for again, or submit the file under another "
     "--batch to have it made with what is there"
@@ -27,13 +27,13 @@ TEXTS = (
 
 
 class StuckCheck:
-    """Looks now and then whether a batch can go on.
+    """Looks every few seconds whether a batch can go on.
 
     Args:
         store: the database.
-        batch: that somebody waits for.
-        offers: of workers of our own, whether or not they are up yet.
-        alive: seconds within which another live worker must have been seen.
+        batch: the one that is waited for.
+        offers: of the workers of this process, started or not.
+        alive: seconds since another worker was seen within which it counts as live.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class StuckCheck:
         self._looked = float("-inf")
 
     def offers(self) -> list[Offer]:
-        """Ours and those of live and declared workers."""
+        """Those of this process, and those of live and declared workers."""
         return [*self._offers, *self._store.workers.offers(alive=self._alive)]
 
     def look(self) -> None:
-        """Raise `StuckError` if nothing of the batch runs and nothing that is left will."""
+        """Raise `StuckError` if no job of the batch runs and none that is left will ever run."""
         if time.monotonic() - self._looked < EVERY:
             return
         self._looked = time.monotonic()
@@ -71,7 +71,7 @@ class StuckCheck:
 
 
 def _mend(left: Iterable[Demand], offers: Sequence[Offer]) -> str:
-    """What helps jobs that nobody takes."""
+    """What to do about jobs that no worker takes."""
     if any(wanted.text is not None for wanted in left):
         return TEXTS
     known = {model for offer in offers for model in offer.models}

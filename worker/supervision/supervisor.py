@@ -1,4 +1,4 @@
-"""The worker processes of one machine: started, restarted when they die, drained at the end."""
+"""The worker processes of one machine: started, restarted when they exit, drained at the end."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from worker.options import WorkerOptions
 
 log = logging.getLogger(__name__)
 
-#: Pause before a restart: the first, doubling to the last, seconds. A worker that ran for
-#: `STEADY` seconds starts at the first again.
+#: Seconds before the first restart; each further one waits twice as long, at most `LAST_PAUSE`. A
+#: worker that ran for `STEADY` seconds has the first pause again.
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 STEADY = 60.0
-#: A worker that ends with an error so often in a row before it is steady is given up: a restart
-#: does not mend what is wrong, and whoever waits must be told. Being killed does not count.
-PATIENCE = 6
+#: A worker that exits with an error this often without running steadily is given up: a restart does
+#: not mend what is wrong, and whoever waits must be told. Being killed does not count.
+MAX_FAILURES = 6
 #: Seconds between two looks at draining workers.
 POLL = 0.05
 #: The exit code of wrong flags, which no restart mends.
@@ -34,7 +34,7 @@ USAGE = 2
 
 @dataclass
 class Child:
-    """One worker process and its history."""
+    """One worker, its process, and how earlier ones exited."""
 
     options: WorkerOptions
     log: Path
@@ -43,21 +43,22 @@ class Child:
     started: float = 0.0
     restarts: int = 0
     pause: float = FIRST_PAUSE
-    falls: int = 0
+    failures: int = 0
     due: float = 0.0
     given_up: bool = False
 
 
 @dataclass(frozen=True)
 class Exit:
-    """A worker process that ended otherwise than in order.
+    """The end of a worker process that was not asked to end.
 
     Attributes:
         name: of the worker.
-        pid, code: of the process; a negative code is the signal that ended it.
+        pid: of the process.
+        code: its exit code; negative: the number of the signal that killed it.
         age: seconds since it was started.
-        log: where it wrote.
-        final: whether it is not started again.
+        log: the file that it wrote to.
+        final: whether the worker is given up.
     """
 
     name: str
@@ -70,62 +71,62 @@ class Exit:
 
 @dataclass
 class Supervisor:
-    """Keeps one process a plan running.
+    """Keeps one process a worker running.
 
     Args:
-        workers: what to run.
-        environ: of the processes.
+        workers: options of each.
+        environ: environment of the processes.
         logs: folder of their logs.
     """
 
     workers: Sequence[WorkerOptions]
     environ: Mapping[str, str]
     logs: Path
-    _members: list[Child] = field(default_factory=list)
+    _children: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
         """Start every worker."""
         self.logs.mkdir(parents=True, exist_ok=True)
         for options in self.workers:
             name = options.name or options.device.replace(":", "")
-            member = Child(options=options, log=self.logs / f"worker-{name}.log")
-            self._members.append(member)
-            self._spawn(member)
+            child = Child(options=options, log=self.logs / f"worker-{name}.log")
+            self._children.append(child)
+            self._spawn(child)
 
     @property
     def pids(self) -> list[int]:
-        """Of the running processes."""
-        return [m.process.pid for m in self._members if m.process and m.process.poll() is None]
+        """Process ids of the running workers."""
+        return [c.process.pid for c in self._children if c.process and c.process.poll() is None]
 
     @property
     def exhausted(self) -> bool:
         """Whether every worker was given up."""
-        return all(member.given_up for member in self._members)
+        return all(child.given_up for child in self._children)
 
     def look(self) -> list[Exit]:
-        """Restart who is due; who fell since the last look."""
-        fallen = []
-        for member in self._members:
-            if member.given_up:
+        """Restart the workers that are due; the processes that exited since the last look."""
+        exits = []
+        for child in self._children:
+            if child.given_up:
                 continue
-            if member.process is None:
-                if time.monotonic() >= member.due:
-                    member.restarts += 1
-                    self._spawn(member)
+            if child.process is None:
+                if time.monotonic() >= child.due:
+                    child.restarts += 1
+                    self._spawn(child)
                 continue
-            code = member.process.poll()
+            code = child.process.poll()
             if code is not None:
-                fallen.append(self._reap(member, member.process, code))
-        return fallen
+                exits.append(self._reap(child, child.process, code))
+        return exits
 
     def drain(
         self, *, timeout: float | None = None, hurry: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Ask every worker to finish its pack and end; True when all did.
+        """Ask every worker to finish its pack and exit; True when all did.
 
         Args:
             timeout: seconds to wait; None: as long as it takes.
-            hurry: asked all the while; True ends the waiting.
+            hurry: asked meanwhile; True ends the waiting.
         """
         for pid in self.pids:
             os.kill(pid, signal.SIGTERM)
@@ -137,60 +138,60 @@ class Supervisor:
         return True
 
     def kill(self) -> list[Exit]:
-        """End now who has not ended; who did not end in order. Nothing is restarted."""
-        fallen = []
-        for member in self._members:
-            process = member.process
+        """Kill the workers that still run; those that did not exit with 0. None is restarted."""
+        exits = []
+        for child in self._children:
+            process = child.process
             if process is None:
                 continue
             process.kill()
             code = process.wait()
-            member.given_up = True
-            self._close(member)
+            child.given_up = True
+            self._close(child)
             if code != 0:
-                fallen.append(_fallen(member, process, code))
-        return fallen
+                exits.append(_exit(child, process, code))
+        return exits
 
-    def _spawn(self, member: Child) -> None:
-        member.file = member.log.open("ab")
-        member.process = subprocess.Popen(
-            command(member.options, parent=os.getpid()),
+    def _spawn(self, child: Child) -> None:
+        child.file = child.log.open("ab")
+        child.process = subprocess.Popen(
+            command(child.options, parent=os.getpid()),
             stdin=subprocess.DEVNULL,
-            stdout=member.file,
-            stderr=member.file,
+            stdout=child.file,
+            stderr=child.file,
             env=dict(self.environ),
-            # Ctrl-C goes to us, and we drain them: twice the signal would cut the pack short.
+            # Ctrl-C is for this process, which drains the workers: a second one would end a pack.
             start_new_session=True,
         )
-        member.started = time.monotonic()
+        child.started = time.monotonic()
 
-    def _reap(self, member: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
-        self._close(member)
-        if time.monotonic() - member.started > STEADY:
-            member.pause = FIRST_PAUSE
-            member.falls = 0
+    def _reap(self, child: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
+        self._close(child)
+        if time.monotonic() - child.started > STEADY:
+            child.pause = FIRST_PAUSE
+            child.failures = 0
         if code > 0:
-            member.falls += 1
-        member.due = time.monotonic() + member.pause
-        member.pause = min(member.pause * 2, LAST_PAUSE)
-        member.given_up = code == USAGE or member.falls >= PATIENCE
-        return _fallen(member, process, code)
+            child.failures += 1
+        child.due = time.monotonic() + child.pause
+        child.pause = min(child.pause * 2, LAST_PAUSE)
+        child.given_up = code == USAGE or child.failures >= MAX_FAILURES
+        return _exit(child, process, code)
 
-    def _close(self, member: Child) -> None:
-        member.process = None
-        if member.file is not None:
-            member.file.close()
-            member.file = None
+    def _close(self, child: Child) -> None:
+        child.process = None
+        if child.file is not None:
+            child.file.close()
+            child.file = None
 
 
-def _fallen(member: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
+def _exit(child: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
     return Exit(
-        name=member.options.name or member.options.device,
+        name=child.options.name or child.options.device,
         pid=process.pid,
         code=code,
-        age=time.monotonic() - member.started,
-        log=member.log,
-        final=member.given_up,
+        age=time.monotonic() - child.started,
+        log=child.log,
+        final=child.given_up,
     )
 
 
@@ -213,7 +214,7 @@ def command(options: WorkerOptions, *, parent: int) -> list[str]:
 
 
 def tail(path: Path, lines: int = 5) -> str:
-    """The end of a log, to show why a worker fell."""
+    """The end of a log, to show why a worker exited."""
     if not path.exists():
         return ""
     text = path.read_bytes()[-8192:].decode("utf-8", "replace")

@@ -11,7 +11,7 @@ from jobs.domain.memory import ENCODE
 from jobs.monitoring.distance import LEAST, MOST, MotionDistance
 
 if TYPE_CHECKING:
-    from jobs.store.history.stats import Group
+    from jobs.store.history.stats import StatsGroup
 
 COLUMNS = (
     Column("CARD", flexible=True),
@@ -29,7 +29,7 @@ NONE = "—"
 
 
 def print_cards(
-    groups: Sequence[Group], distances: Mapping[tuple[str, str], MotionDistance]
+    groups: Sequence[StatsGroup], distances: Mapping[tuple[str, str], MotionDistance]
 ) -> None:
     """The table, all figures means; how each distance was come by goes to stderr."""
     print_table(COLUMNS, [_row(each, distances.get((each.card, each.mode))) for each in groups])
@@ -48,7 +48,7 @@ def told(distance: MotionDistance) -> str:
     )
 
 
-def _row(group: Group, distance: MotionDistance | None) -> tuple[str, ...]:
+def _row(group: StatsGroup, distance: MotionDistance | None) -> tuple[str, ...]:
     means = {name: spread.mean for name, spread in group.measures.items()}
     return (
         group.card,
@@ -63,7 +63,7 @@ def _row(group: Group, distance: MotionDistance | None) -> tuple[str, ...]:
     )
 
 
-def _figure(group: Group, distance: MotionDistance | None) -> str:
+def _figure(group: StatsGroup, distance: MotionDistance | None) -> str:
     if group.mode == ENCODE:
         return ""
     return NONE if distance is None else f"{distance.value:.3g}"

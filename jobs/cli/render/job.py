@@ -18,7 +18,7 @@ from jobs.cli.render.text import (
     plural,
 )
 from jobs.documents.job import PHASES
-from jobs.domain.attempts import Quality
+from jobs.domain.attempts import MotionQuality
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome, State
 from jobs.monitoring.waiting import Waiting
@@ -88,7 +88,7 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
     return found
 
 
-def _quality(quality: Quality) -> str:
+def _quality(quality: MotionQuality) -> str:
     figures = {
         "skate": millimetres(quality.skate_mm),
         "penetration": millimetres(quality.penetration_mm),

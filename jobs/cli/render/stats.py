@@ -11,7 +11,7 @@ from jobs.documents.stats import TIMINGS
 
 if TYPE_CHECKING:
     from jobs.monitoring.distance import MotionDistance
-    from jobs.store.history.stats import Group
+    from jobs.store.history.stats import StatsGroup
 
 #: Measure → what it is called, its unit, and how its figures are written for people.
 MEASURES: Mapping[str, tuple[str, str, Callable[[float | None], str]]] = {
@@ -36,12 +36,12 @@ COLUMNS = (
 HEADER = ("card", "mode", "count", "success_rate", "measure", "unit", "mean", "p50", "p95")
 
 
-def print_groups(groups: Sequence[Group]) -> None:
+def print_groups(groups: Sequence[StatsGroup]) -> None:
     """The table of cards and modes, a line a measure."""
     print_table(COLUMNS, [row for group in groups for row in _rows(group)])
 
 
-def _rows(group: Group) -> list[tuple[str, ...]]:
+def _rows(group: StatsGroup) -> list[tuple[str, ...]]:
     head = (group.card, group.mode, str(group.count), percent(group.success))
     rows: list[tuple[str, ...]] = []
     for name, (called, _, text) in MEASURES.items():
@@ -54,7 +54,7 @@ def _rows(group: Group) -> list[tuple[str, ...]]:
 
 
 def csv_rows(
-    group: Group, fmd: Mapping[tuple[str, str], MotionDistance]
+    group: StatsGroup, fmd: Mapping[tuple[str, str], MotionDistance]
 ) -> list[tuple[object, ...]]:
     """A row a measure; the distance, which is one figure of all motions, stands as a mean."""
     head = (group.card, group.mode, group.count, group.success)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from jobs.domain.batches import NewJob
 from jobs.domain.catalog import model_entry
 from jobs.domain.memory import GIB
@@ -19,7 +19,7 @@ from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
 from jobs.store.store import Store
-from worker.engine.pool import ModelPool, Slot
+from worker.engine.pool import ModelPool
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.progress_stamp import ProgressStamp
@@ -70,9 +70,9 @@ class StubEngine:
         self.sabotage("decode", self.pack)
         return list(latents)
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         self.sabotage("measure", self.pack)
-        return [Quality(1.0, 2.0, float(len(motion))) for motion in motions]
+        return [MotionQuality(1.0, 2.0, float(len(motion))) for motion in motions]
 
     def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
         self.sabotage("features", self.pack)
@@ -157,8 +157,8 @@ class Bench:
             worker_id=self.worker_id,
             offer=self.offer,
             pool=ModelPool(
-                engines={key: Slot(self.loaded(load))},
-                budget=self.offer.memory_bytes,
+                engines={key: self.loaded(load)},
+                room={key: self.offer.memory_bytes},
                 clock=self.clock,
             ),
             keeper=self.keeper,

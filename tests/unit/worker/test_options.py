@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.errors import SettingsError
-from worker.options import WorkerOptions, crew_options, models, modes
+from worker.options import WorkerOptions, models, modes, worker_options
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_unknown_models_name_the_known() -> None:
         ("cpu,cpu", ("cpu",), ["cpu"]),
     ],
 )
-def test_a_crew_is_one_worker_a_device(
+def test_there_is_one_worker_a_device(
     asked: str, present: tuple[str, ...], chosen: list[str]
 ) -> None:
     each = WorkerOptions(memory_gib=3, modes=("lite",), models=("null",))
-    crew = crew_options(asked, present, each)
-    assert [one.device for one in crew] == chosen
-    assert {replace(one, device="auto") for one in crew} == {each}
+    workers = worker_options(asked, present, each)
+    assert [one.device for one in workers] == chosen
+    assert {replace(one, device="auto") for one in workers} == {each}

@@ -11,13 +11,13 @@ import pytest
 from jobs.domain.attempts import Features
 from jobs.monitoring import distance
 from jobs.monitoring.distance import LEAST, MotionDistance, distances
-from jobs.store.history.stats import AttemptFilter, Group
+from jobs.store.history.stats import AttemptFilter, StatsGroup
 
 WANTED = AttemptFilter(batch_id=3)
 
 
-def group(card: str, mode: str) -> Group:
-    return Group(card=card, mode=mode, count=9, succeeded=9, measures={})
+def group(card: str, mode: str) -> StatsGroup:
+    return StatsGroup(card=card, mode=mode, count=9, succeeded=9, measures={})
 
 
 def shelf(**counts: int) -> Any:

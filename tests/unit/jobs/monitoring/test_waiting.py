@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.domain.attempts import Quality
+from jobs.domain.attempts import MotionQuality
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import State
@@ -20,7 +20,7 @@ JOB = JobRow(
     revision="null-1", gib=24, state=State.QUEUED, failure=None, attempts=0, attempt_limit=3,
     worker=None, card=None, created_at=0.0, queued_at=0.0, not_before=0.0, started_at=None,
     finished_at=None, cancel_requested=False, paused=False, cached_from=None, phases={},
-    peak_memory_bytes=None, quality=Quality(), metadata={},
+    peak_memory_bytes=None, quality=MotionQuality(), metadata={},
 )  # fmt: skip
 SMALL = Offer("small", ("full", "lite"), ("null",), 16 * GIB)
 LARGE = replace(SMALL, name="large", memory_bytes=24 * GIB)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.domain.cards import DeviceFacts, derive
+from jobs.domain.cards import profile
 from jobs.domain.memory import GIB
 from worker.device.discovery import Device
 from worker.device.launch import apply_environment, launch_environment, pin
@@ -20,8 +20,7 @@ GPU = Device(
 
 
 def environment(device: Device) -> dict[str, str]:
-    profile = derive(DeviceFacts(name=device.card, memory_bytes=device.memory_bytes))
-    return dict(launch_environment(device, profile, threads=4, cache=Path("/fast")))
+    return dict(launch_environment(device, profile(device.card), threads=4, cache=Path("/fast")))
 
 
 def test_a_cpu_worker_sees_no_gpu() -> None:
@@ -39,8 +38,7 @@ def test_a_gpu_worker_sees_its_own_by_uuid() -> None:
 
 
 def test_the_cards_collective_settings_are_there() -> None:
-    profile = derive(DeviceFacts(name=GPU.card, memory_bytes=GPU.memory_bytes))
-    assert profile.nccl_env.items() <= environment(GPU).items()
+    assert profile("V100").nccl_env.items() <= environment(GPU).items()
 
 
 def test_what_a_user_set_stays_unless_forced() -> None:
@@ -54,8 +52,7 @@ def test_pinning_sets_the_environment_before_torch(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ, TRITON_CACHE_DIR="/mine"))
-    profile = derive(DeviceFacts(name="CPU", memory_bytes=8 * GIB))
-    assert pin(CPU, profile, threads=3, cache=tmp_path) == 3
+    assert pin(CPU, profile("CPU"), threads=3, cache=tmp_path) == 3
     assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
     assert os.environ["OMP_NUM_THREADS"] == "3"
     assert os.environ["TRITON_CACHE_DIR"] == "/mine"
@@ -66,5 +63,4 @@ def test_without_a_number_the_threads_are_the_cores_near_by(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ))
-    profile = derive(DeviceFacts(name="CPU", memory_bytes=8 * GIB))
-    assert pin(CPU, profile, threads=None, cache=tmp_path) == len(os.sched_getaffinity(0))
+    assert pin(CPU, profile("CPU"), threads=None, cache=tmp_path) == len(os.sched_getaffinity(0))

@@ -13,7 +13,7 @@ from jobs.settings import Settings
 from tests.unit.worker.stub import Bench
 from worker.encoding.policy import EncodingPolicy
 from worker.encoding.scheduler import EncodingScheduler
-from worker.engine.pool import ModelPool, Slot
+from worker.engine.pool import ModelPool
 from worker.engine.texts import PromptFeatures
 from worker.errors import UnencodedError
 from worker.execution.database_retry import DatabaseRetry
@@ -63,9 +63,9 @@ class Desk:
         """A shift whose engine finds its texts here."""
         bench = self.bench
         pool = ModelPool(
-            engines={("null", "full"): Slot(self._engine)},
-            encoders={"null": Slot(self._encoder)},
-            budget=bench.offer.memory_bytes,
+            engines={("null", "full"): self._engine},
+            encoders={"null": self._encoder},
+            room={("null", "full"): bench.offer.memory_bytes},
             resident=self.plan is EncoderPlacement.RESIDENT,
             clock=bench.clock,
         )

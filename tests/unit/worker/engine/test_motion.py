@@ -12,7 +12,7 @@ import hymotion
 from hymotion.errors import NumericsError
 from hymotion.loading.model import bundled_folder
 from jobs.domain.attempts import Claim
-from worker.engine.fallback import Breaker, Precision
+from worker.engine.fallback import LEAST, DtypeFallback
 from worker.engine.motion import MotionEngine
 from worker.errors import BrokenError
 from worker.planning.precision import SAFE
@@ -60,12 +60,10 @@ class _Told(hymotion.TextConditioning):
 class Rig:
     """An engine whose pipelines are fragile, and what was asked of them."""
 
-    def __init__(
-        self, *, bad: str = "", hopeless: str = "", breaker: Breaker | None = None
-    ) -> None:
+    def __init__(self, *, bad: str = "", hopeless: str = "") -> None:
         self.log: list[str] = []
         self.fallen: list[str] = []
-        self.precision = Precision(model="tiny", dtype="float16", breaker=breaker)
+        self.precision = DtypeFallback(model="tiny", dtype="float16")
         self.loads: list[str] = []
         self._bad, self._hopeless = set(bad.split()), set(hopeless.split())
         self.engine = MotionEngine(
@@ -142,8 +140,8 @@ def test_what_breaks_in_float32_too_is_named(pack: Callable[[str], list[Claim]])
 
 
 def test_a_type_that_fails_too_often_is_given_up_once(pack: Callable[[str], list[Claim]]) -> None:
-    rig = Rig(bad="b", breaker=Breaker(fewest=2, share=0.1, window=10))
-    for _ in range(4):
+    rig = Rig(bad="b")
+    for _ in range(LEAST + 2):
         rig.sample(pack("a b"))
     assert rig.fallen == ["float16"]
     assert rig.precision.dtype == SAFE
@@ -167,7 +165,7 @@ def test_a_real_overflow_of_float16_is_mended(claim: Make) -> None:
 
     engine = MotionEngine(
         model="tiny", mode="lite", load=load, device="cpu",
-        precision=Precision(model="tiny", dtype="float16"),
+        precision=DtypeFallback(model="tiny", dtype="float16"),
     )  # fmt: skip
     (latent,) = engine.sample(claims, engine.encode(claims), lambda *_: None)
     assert latent.isfinite().all()

@@ -1,4 +1,4 @@
-"""The garage: what is loaded when, and what makes room for what."""
+"""What a pool loads when, and what it unloads for it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.domain.memory import GIB
 from tests.unit.worker.stub import StubEngine
-from worker.engine.pool import Encoder, LoadCost, ModelPool, Slot
+from worker.engine.pool import Encoder, LoadCost, ModelPool
 
 if TYPE_CHECKING:
     from tests.conftest import Ticker
@@ -29,8 +28,8 @@ class StubEncoder:
 
 
 @dataclass
-class Yard:
-    """A garage for two modes and an encoder, and what was ever loaded there."""
+class Loads:
+    """Pools of two modes and an encoder, and what was ever loaded there."""
 
     clock: Ticker
     engines: list[StubEngine] = field(default_factory=list)
@@ -38,12 +37,9 @@ class Yard:
 
     def pool(self, *, together: bool, resident: bool) -> ModelPool:
         return ModelPool(
-            engines={
-                ("m", mode): Slot(lambda mode=mode: self.engine(mode), weights=gib * GIB)
-                for mode, gib in (("full", 4), ("lite", 2))
-            },
-            encoders={"m": Slot(self.encoder, weights=16 * GIB)},
-            budget=24 * GIB,
+            engines={("m", mode): lambda mode=mode: self.engine(mode) for mode in ("full", "lite")},
+            encoders={"m": self.encoder},
+            room={},
             together=together,
             resident=resident,
             clock=self.clock,
@@ -66,56 +62,49 @@ class Yard:
 
 
 @pytest.fixture
-def yard(clock: Ticker) -> Yard:
-    return Yard(clock)
+def loads(clock: Ticker) -> Loads:
+    return Loads(clock)
 
 
-def test_nothing_is_loaded_before_it_is_wanted_nor_twice(yard: Yard) -> None:
-    pool = yard.pool(together=True, resident=True)
-    assert yard.loaded() == []
+def test_nothing_is_loaded_before_it_is_wanted_nor_twice(loads: Loads) -> None:
+    pool = loads.pool(together=True, resident=True)
+    assert loads.loaded() == []
     assert pool.served == [("m", "full"), ("m", "lite")]
     first = pool.engine("m", "lite")
     assert pool.engine("m", "lite") is first
-    assert yard.loaded() == ["lite"]
+    assert loads.loaded() == ["lite"]
 
 
-def test_resident_everything_stays(yard: Yard) -> None:
-    pool = yard.pool(together=True, resident=True)
+def test_resident_everything_stays(loads: Loads) -> None:
+    pool = loads.pool(together=True, resident=True)
     for _ in range(3):
         pool.engine("m", "full")
         pool.encoder("m")
         pool.engine("m", "lite")
-    assert yard.loaded() == ["full", "lite", "encoder"]
-    assert len(yard.engines) + len(yard.encoders) == 3
+    assert loads.loaded() == ["full", "lite", "encoder"]
+    assert len(loads.engines) + len(loads.encoders) == 3
 
 
-def test_staged_the_encoder_and_the_engines_take_turns(yard: Yard) -> None:
-    pool = yard.pool(together=True, resident=False)
+def test_staged_the_encoder_and_the_engines_take_turns(loads: Loads) -> None:
+    pool = loads.pool(together=True, resident=False)
     pool.engine("m", "full")
     pool.engine("m", "lite")
-    assert yard.loaded() == ["full", "lite"]
+    assert loads.loaded() == ["full", "lite"]
     pool.encoder("m")
-    assert yard.loaded() == ["encoder"]
+    assert loads.loaded() == ["encoder"]
     pool.engine("m", "lite")
-    assert yard.loaded() == ["lite"]
+    assert loads.loaded() == ["lite"]
 
 
-def test_in_a_small_room_engines_take_turns_too(yard: Yard) -> None:
-    pool = yard.pool(together=False, resident=False)
+def test_on_a_small_device_engines_take_turns_too(loads: Loads) -> None:
+    pool = loads.pool(together=False, resident=False)
     pool.engine("m", "full")
     pool.engine("m", "lite")
-    assert yard.loaded() == ["lite"]
+    assert loads.loaded() == ["lite"]
 
 
-def test_room_is_what_those_that_stay_leave(yard: Yard) -> None:
-    assert yard.pool(together=True, resident=True).room("m", "full") == (24 - 2 - 16) * GIB
-    assert yard.pool(together=True, resident=False).room("m", "full") == (24 - 2) * GIB
-    assert yard.pool(together=True, resident=False).room("m", "lite") == (24 - 4) * GIB
-    assert yard.pool(together=False, resident=False).room("m", "full") == 24 * GIB
-
-
-def test_every_load_is_owed_once(yard: Yard) -> None:
-    pool = yard.pool(together=True, resident=False)
+def test_every_load_is_owed_once(loads: Loads) -> None:
+    pool = loads.pool(together=True, resident=False)
     assert pool.owed("m", "full") == LoadCost()
     pool.engine("m", "full")
     pool.encoder("m")
@@ -126,18 +115,18 @@ def test_every_load_is_owed_once(yard: Yard) -> None:
     assert pool.owed_encoding("m") == LoadCost()
 
 
-def test_an_encoder_that_stays_is_booked_with_the_first_pack(yard: Yard) -> None:
-    pool = yard.pool(together=True, resident=True)
+def test_an_encoder_that_stays_is_booked_with_the_first_pack(loads: Loads) -> None:
+    pool = loads.pool(together=True, resident=True)
     assert pool.encoding == ["m"]
     pool.encoder("m")
     pool.engine("m", "full")
     assert pool.owed("m", "full") == LoadCost(7.0, 2)
-    assert yard.pool(together=True, resident=False).encoding == []
+    assert loads.pool(together=True, resident=False).encoding == []
 
 
-def test_closing_closes_everything(yard: Yard) -> None:
-    pool = yard.pool(together=True, resident=True)
+def test_closing_closes_everything(loads: Loads) -> None:
+    pool = loads.pool(together=True, resident=True)
     pool.engine("m", "full")
     pool.encoder("m")
     pool.close()
-    assert yard.loaded() == []
+    assert loads.loaded() == []

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from hymotion.errors import NumericsError
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from jobs.domain.states import Failure
 from tests.unit.worker.stub import StubEngine
 from worker.engine.pool import LoadCost
@@ -175,7 +175,7 @@ def test_each_job_gets_the_quality_of_its_own_motion(
     claims = [claim(name, job_id=place, prompt="x" * place) for place, name in enumerate("abc", 1)]
     results = phases.runner().run(stub, claims, load=LoadCost())
     for win in results.successes:
-        assert win.quality == Quality(1.0, 2.0, float(win.claim.job_id))
+        assert win.quality == MotionQuality(1.0, 2.0, float(win.claim.job_id))
         assert win.features == Features("stub-1", win.claim.job_id, win.claim.prompt.encode())
 
 

@@ -7,10 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from jobs.domain.attempts import Failed
 from jobs.domain.batches import NewJob
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.spec import JobSpec
+from jobs.domain.states import Failure
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 from worker.errors import StuckError
 from worker.supervision.stuck import StuckCheck
@@ -32,14 +35,14 @@ def look(store: Store, offer: Offer) -> None:
     StuckCheck(store=store, batch=store.batches.get("night"), offers=[offer], alive=60).look()
 
 
-def test_a_job_that_fits_nobody(store: Store) -> None:
+def test_a_job_that_fits_no_worker(store: Store) -> None:
     look(store, OURS)
     with pytest.raises(StuckError, match="--models, --serve and --memory") as stuck:
         look(store, replace(OURS, memory_bytes=4 * GIB))
     assert stuck.value.reasons == ("no worker fits: needs 8 GiB full; largest live: 4 GiB",)
 
 
-def test_a_job_whose_text_nobody_encodes(store: Store) -> None:
+def test_a_job_whose_text_no_worker_encodes(store: Store) -> None:
     store.encoding.park([1], TextDemand(gib=20, revision="te-1"))
     look(store, replace(OURS, encoders={"null": "te-1"}))
     with pytest.raises(StuckError, match="hymo models import --qwen DIR") as stuck:
@@ -47,3 +50,21 @@ def test_a_job_whose_text_nobody_encodes(store: Store) -> None:
     (reason,) = stuck.value.reasons
     assert reason.startswith("no worker fits: its text waits for a worker with 20 GiB that encodes")
     assert reason.endswith("with te-1; live: none that encodes")
+
+
+def test_a_batch_whose_jobs_run_is_not_stuck(store: Store) -> None:
+    """Its other jobs may fit a worker once these are done: they are judged then."""
+    batch = store.batches.get("night")
+    large = replace(SPEC, custom_id="b")
+    store.batches.insert(batch, [NewJob(large, "full", "null-1", 16)], attempt_limit=1)
+    card = WorkerCard(
+        offer=OURS, host="h", pid=None, device="cpu", card="CPU", dtype="float32", nvlink=False,
+        queues=(),
+    )  # fmt: skip
+    (claim,) = store.claims.claim(store.workers.register(card), OURS, limit=2, lease=60)
+    look(store, OURS)
+    store.completion.fail(
+        [Failed(claim=claim, failure=Failure.INVALID, error="no")], backoff=lambda _: 0
+    )
+    with pytest.raises(StuckError, match="1 job of batch night left: no worker fits"):
+        look(store, OURS)

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.cli.render.fields import COLUMNS, column, csv_cell, narrowed, parse_fields, table_cell
 from jobs.documents.job import document
-from jobs.domain.attempts import Quality
+from jobs.domain.attempts import MotionQuality
 from jobs.domain.batches import Artifact
 from jobs.domain.states import Failure, State
 from jobs.store.history.jobrow import JobRow
@@ -21,7 +21,7 @@ JOB = JobRow(
     attempt_limit=3, worker="w", card="A10", created_at=0.0, queued_at=0.0, not_before=0.0,
     started_at=10.0, finished_at=12.5, cancel_requested=False, paused=False, cached_from=None,
     phases={"queue": 1.5, "load": None, "encode": 0.0, "sample": 2.0, "decode": 0.1, "save": 0.2},
-    peak_memory_bytes=2 * 10**9, quality=Quality(57.42, None, 1623.2),
+    peak_memory_bytes=2 * 10**9, quality=MotionQuality(57.42, None, 1623.2),
     metadata={"actor": "x", "take": "2"},
     artifacts=(Artifact("bvh", "/o/a.bvh", 1, "0"), Artifact("npz", "/o/a.npz", 2, "1")),
 )  # fmt: skip

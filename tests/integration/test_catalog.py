@@ -1,4 +1,4 @@
-"""The queue's catalog of models says what the models say of themselves."""
+"""The queue's catalog says of the bundled models what their own files say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue's list of verbs is that of the training phrases, and cries no wolf at any of these."""
+"""The list of verbs in `jobs` is that of the training phrases, and doubts none of these phrases."""
 
 from __future__ import annotations
 

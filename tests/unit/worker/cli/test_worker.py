@@ -9,7 +9,7 @@ import pytest
 from hymotion.errors import ConfigError, HymotionError
 from jobs.cli.context import App
 from jobs.cli.faults import explain
-from worker import lifecycle as life
+from worker import lifecycle
 from worker.cli.worker import worker
 from worker.errors import EngineError
 
@@ -21,10 +21,10 @@ def run(tmp_path: Path) -> None:
 def test_errors_of_the_model_library_are_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def live(_options: object, _settings: object) -> int:
+    def run_worker(_options: object, _settings: object) -> int:
         raise ConfigError("no such model", mend="Choose another", path=None, key=None)
 
-    monkeypatch.setattr(life, "live", live)
+    monkeypatch.setattr(lifecycle, "run_worker", run_worker)
     monkeypatch.setattr("worker.log.log_to_stderr", lambda: None)
     with pytest.raises(EngineError, match="no such model") as caught:
         run(tmp_path)
@@ -37,10 +37,10 @@ def test_errors_of_the_model_library_are_one_line(
 def test_a_fault_of_the_program_keeps_its_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def live(_options: object, _settings: object) -> int:
+    def run_worker(_options: object, _settings: object) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(life, "live", live)
+    monkeypatch.setattr(lifecycle, "run_worker", run_worker)
     monkeypatch.setattr("worker.log.log_to_stderr", lambda: None)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path)
