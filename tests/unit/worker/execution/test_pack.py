@@ -13,7 +13,7 @@ from jobs.domain.attempts import Claim, Features, Quality, Run
 from jobs.domain.states import Failure
 from tests.unit.worker.stub import StubEngine
 from worker.engine.pool import LoadCost
-from worker.errors import NotFiniteError, OutageError, UnencodedError
+from worker.errors import NotFiniteError, OutageError
 from worker.execution.pack import PackRunner, Results
 from worker.execution.save import discard, final_path
 
@@ -99,22 +99,6 @@ def test_loading_is_the_first_jobs_own(
     assert [win.run for win in results.successes] == [
         Run(dtype="float64", loads=2), Run(dtype="float64"), Run(dtype="float64")
     ]  # fmt: skip
-
-
-def test_jobs_without_a_text_wait_and_the_others_run(
-    stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
-) -> None:
-    def sabotage(phase: str, claims: Sequence[Claim]) -> None:
-        places = [i for i, each in enumerate(claims) if each.custom_id in "bd"]
-        if phase == "encode" and places:
-            raise UnencodedError(places)
-
-    stub.sabotage = sabotage
-    results = phases.runner().run(stub, pack("abcd"), load=LoadCost())
-    assert [claim.custom_id for claim in results.unencoded] == ["b", "d"]
-    assert [win.claim.custom_id for win in results.successes] == ["a", "c"]
-    assert results.failures == ()
-    assert stub.packs == [["a", "b", "c", "d"], ["a", "c"]]
 
 
 @pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "features", "write"])
