@@ -15,7 +15,7 @@ from worker.engine.texts import MADE, PromptFeatures
 from worker.execution.bisection import bisect
 from worker.execution.failures import Diagnosis, diagnose
 from worker.execution.lease_keeper import LeaseKeeper
-from worker.execution.progress_stamp import LOADING, ProgressStamp
+from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
 from worker.planning.encoder_placement import EncoderPlacement
 
@@ -85,8 +85,7 @@ class EncodingRunner:
         """Load the encoder. One that cannot be loaded is given up: jobs wait for another worker,
         and this one goes on with what is encoded already."""
         try:
-            with self._stamp.allow(LOADING):
-                self._pool.encoder(self.model)
+            self._pool.encoder(self.model)  # no lease is held meanwhile that could run out
         except Exception as error:  # noqa: BLE001 — files of the user's, a library, a device
             log.error(  # noqa: TRY400 — `diagnose` has the traceback where nobody foresaw it
                 "the text encoder of %s cannot be loaded, and is given up: %s",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,12 +84,12 @@ class MotionEngine:
         from hymotion.errors import NumericsError
 
         used = self._precision.dtype
-        run = _Denoising(self, claims, [each.text for each in encoded], on_step)
+        pack = _Denoising(claims, [each.text for each in encoded], on_step)
         fell: dict[int, int] = {}
         places = list(range(len(claims)))
         while places and used != SAFE:
             try:
-                run.denoise(used, places)
+                self._denoise(pack, used, places)
                 places = []
             except NumericsError as error:
                 fell |= dict.fromkeys((places[index] for index in error.indices), error.step)
@@ -96,12 +97,13 @@ class MotionEngine:
         again = sorted({*places, *fell})
         if again:
             try:
-                run.denoise(SAFE, again)
+                self._denoise(pack, SAFE, again)
             except NumericsError as error:
                 bad = [again[index] for index in error.indices]
                 raise BrokenError(str(error), bad) from error
         self._note(len(claims), resampled=len(fell))
-        return Sampled(run.latents(), self._runs(encoded, used, fell, loads=run.loads))
+        latents = [pack.latents[place] for place in range(len(claims))]
+        return Sampled(latents, self._runs(encoded, used, fell, loads=pack.loads))
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """Motions of the latents."""
@@ -143,19 +145,22 @@ class MotionEngine:
         """Let go of the weights."""
         self._pipeline = None
 
-    def denoise(
-        self, dtype: str, requests: Sequence[Any], texts: Sequence[Any], on_step: OnStep
-    ) -> Sequence[Any]:
-        """Latents of requests, computed in a type."""
+    def _denoise(self, pack: _Denoising, dtype: str, places: Sequence[int]) -> None:
+        """Compute the latents of these places in a type."""
 
         def stepped(step: int, total: int) -> None:
             self._memory.look()
-            on_step(step, total)
+            pack.on_step(step, total)
 
-        return self._in(dtype).denoise(requests, texts, on_step=stepped)
+        pack.loads += not self._has(dtype)
+        texts = [pack.texts[place] for place in places]
+        requests = [
+            _request(pack.claims[place], text) for place, text in zip(places, texts, strict=True)
+        ]
+        made = self._in(dtype).denoise(requests, texts, on_step=stepped)
+        pack.latents |= dict(zip(places, made, strict=True))
 
-    def has(self, dtype: str) -> bool:
-        """Whether the pipeline of a type is loaded."""
+    def _has(self, dtype: str) -> bool:
         return self._pipeline is not None and self._dtype == dtype
 
     def _runs(
@@ -189,41 +194,20 @@ class MotionEngine:
         return self._pipeline
 
 
+@dataclass
 class _Denoising:
     """One pack on its way through one or two number types.
 
     Attributes:
+        latents: by place in the pack, of what is computed so far.
         loads: how often a pipeline was loaded for it.
     """
 
-    def __init__(
-        self,
-        engine: MotionEngine,
-        claims: Sequence[Claim],
-        texts: Sequence[Any],
-        on_step: OnStep,
-    ) -> None:
-        self._engine = engine
-        self._requests = [_request(c, text) for c, text in zip(claims, texts, strict=True)]
-        self._texts = texts
-        self._on_step = on_step
-        self._latents: dict[int, Any] = {}
-        self.loads = 0
-
-    def denoise(self, dtype: str, places: Sequence[int]) -> None:
-        """Compute the latents of these places."""
-        self.loads += not self._engine.has(dtype)
-        made = self._engine.denoise(
-            dtype,
-            [self._requests[place] for place in places],
-            [self._texts[place] for place in places],
-            self._on_step,
-        )
-        self._latents |= dict(zip(places, made, strict=True))
-
-    def latents(self) -> list[Any]:
-        """All of them, in order."""
-        return [self._latents[place] for place in range(len(self._requests))]
+    claims: Sequence[Claim]
+    texts: Sequence[Any]
+    on_step: OnStep
+    latents: dict[int, Any] = field(default_factory=dict)
+    loads: int = 0
 
 
 def _request(claim: Claim, text: Any) -> hymotion.Request:

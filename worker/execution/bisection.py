@@ -27,11 +27,12 @@ def bisect(
     """Attempt claims together, and those that failed again: without the jobs to blame where the
     failure names them, and else in halves.
 
-    This is the fault boundary of the worker: no exception of a job gets past it.
+    This is the fault boundary of the worker: of a job's exceptions only `OutageError` passes,
+    since then the worker itself cannot go on.
 
     Args:
         claims: what to attempt.
-        attempt: of some claims and the loading to book on them. `PackStoppedError` ends it
+        attempt: called with claims and the loading to book on them. `PackStoppedError` ends it
             without an outcome.
         load: loading to book.
         halved: logged when claims are halved, with their number and the error.
@@ -39,9 +40,6 @@ def bisect(
 
     Yields:
         Claims with what their attempt returned, or with why they failed.
-
-    Raises:
-        OutageError: the worker itself cannot go on, which is no fault of the jobs.
     """
     claims = [claim for claim in claims if not stopped(claim)]
     if not claims:

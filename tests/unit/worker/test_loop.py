@@ -11,7 +11,8 @@ import pytest
 from jobs.domain.attempts import Claim
 from jobs.domain.memory import GIB
 from jobs.errors import UnreachableError
-from tests.unit.worker.stub import Bench
+from tests.unit.worker.stub import Bench, StubEngine
+from worker.engine.pool import ModelPool, Slot
 from worker.errors import OutageError
 
 
@@ -66,6 +67,21 @@ def test_loading_is_booked_once(bench: Bench) -> None:
     numbers = bench.insert("a", "b")
     bench.loop(load=3.0, settings=replace(bench.settings, pack=1)).on_message(numbers["a"])
     assert (bench.job("a")["load_s"], bench.job("b")["load_s"]) == (3.0, 0.0)
+
+
+def test_leases_live_on_while_a_model_is_loaded(bench: Bench) -> None:
+    numbers = bench.insert("a")
+    left = []
+
+    def load() -> StubEngine:
+        bench.clock.tick(bench.settings.stall + 1)
+        bench.keeper.look(renew=True)
+        left.append(bench.job("a")["lease_until"] - bench.clock.time)
+        return bench.engine
+
+    pool = ModelPool(engines={("null", "full"): Slot(load)}, budget=bench.offer.memory_bytes)
+    bench.loop(pool=pool).on_message(numbers["a"])
+    assert left == [bench.settings.lease]
 
 
 def test_memory_bounds_the_pack(bench: Bench) -> None:

@@ -249,6 +249,36 @@ def test_a_bad_text_fails_alone(encoding: EncodingBench) -> None:
     assert encoding.tries("c") == [("full", "released"), ("encode", "failed")]
 
 
+def test_loading_is_booked_once_though_texts_are_halved(encoding: EncodingBench) -> None:
+    def sabotage(prompts: Sequence[str]) -> None:
+        if len(prompts) > 1:
+            raise MemoryError
+
+    encoding.sabotage = sabotage
+    encoding.bench.insert(*"abcd")
+    encoding.loop().poll()
+    query = "SELECT load_s, loads FROM attempts WHERE outcome = 'encoded' ORDER BY job_id"
+    rows = encoding.bench.rows(query)
+    assert [(row["load_s"], row["loads"]) for row in rows] == [(5, 1), (0, 0), (0, 0), (0, 0)]
+
+
+def test_each_encoded_batch_is_a_sign_of_progress(encoding: EncodingBench) -> None:
+    bench = encoding.bench
+    bench.insert("a")
+    left = []
+
+    def encode(prompts: Sequence[str], *, on_batch: Callable[[int, int], None]) -> list[str]:
+        bench.clock.tick(bench.settings.stall + 1)
+        on_batch(1, 1)
+        bench.keeper.look(renew=True)
+        left.append(bench.job("a")["lease_until"] - bench.clock.time)
+        return ["text"]
+
+    encoding.encode = encode  # type: ignore[method-assign,assignment]  # for this test alone
+    encoding.loop().poll()
+    assert left == [bench.settings.lease]
+
+
 def test_texts_that_cannot_be_kept_fail_and_say_why(encoding: EncodingBench) -> None:
     encoding.problem = "/e: No space left on device"
     encoding.bench.insert("a", limit=1)

@@ -101,6 +101,19 @@ def test_loading_is_the_first_jobs_own(
     ]  # fmt: skip
 
 
+def test_loading_is_booked_once_though_the_pack_is_halved(
+    stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
+) -> None:
+    def sabotage(phase: str, claims: Sequence[Claim]) -> None:
+        if phase == "step" and len(claims) > 1:
+            raise MemoryError
+
+    stub.sabotage = sabotage
+    results = phases.runner().run(stub, pack("abcd"), load=LoadCost(8.0, 2))
+    assert [win.timings.load for win in results.successes] == [8, 0, 0, 0]
+    assert [win.run.loads for win in results.successes] == [2, 0, 0, 0]
+
+
 @pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "features", "write"])
 @pytest.mark.parametrize("bad", "ag")
 def test_a_poison_job_fails_alone(
