@@ -208,11 +208,17 @@ def test_a_text_that_vanishes_after_it_was_found_is_sampled_all_the_same(
 ) -> None:
     encoding.bench.insert(*"ab")
     encoding.kept |= {"prompt a": "text", "prompt b": "text"}
-    encoding.get = encoding.kept.pop  # type: ignore[method-assign,assignment]  # for this test alone
+
+    def get(prompt: str) -> str | None:
+        encoding.bench.clock.tick(3)
+        return encoding.kept.pop(prompt)
+
+    encoding.get = get  # type: ignore[method-assign]  # for this test alone
     assert encoding.loop().poll() == 2
     assert encoding.bench.states() == {"a": "succeeded", "b": "succeeded"}
     assert encoding.encoded == []
     assert encoding.tries("b") == [("full", "succeeded")]
+    assert 3 <= encoding.bench.job("b")["encode_s"] < 6  # of each, not of both
 
 
 def test_a_damaged_text_is_encoded_again(encoding: EncodingBench) -> None:

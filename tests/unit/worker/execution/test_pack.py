@@ -13,6 +13,7 @@ from jobs.domain.attempts import Claim, Features, Quality, Run
 from jobs.domain.states import Failure
 from tests.unit.worker.stub import StubEngine
 from worker.engine.pool import LoadCost
+from worker.engine.texts import PackTexts
 from worker.errors import NotFiniteError, OutageError
 from worker.execution.pack import PackRunner, Results
 from worker.execution.save import discard, final_path
@@ -90,6 +91,14 @@ def test_shared_phases_are_counted_per_motion(
         assert timings.save == 1  # of its own
         assert win.peak_memory_bytes == stub.peak_memory()
         assert [artifact.format for artifact in win.artifacts] == ["npz"]
+
+
+def test_looking_a_text_up_counts_as_encoding_it(
+    stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
+) -> None:
+    texts = PackTexts({}, seconds=3.0)
+    results = phases.runner().run(stub, pack("abcd"), load=LoadCost(), texts=texts)
+    assert [win.timings.encode for win in results.successes] == [3.25] * 4
 
 
 def test_loading_is_the_first_jobs_own(
