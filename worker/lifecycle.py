@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from jobs.delivery.broker import kombu_url
 from jobs.delivery.publisher import Publisher
@@ -24,17 +23,18 @@ from jobs.store import schema
 from jobs.store.store import Store
 from worker.device.budget import reserve
 from worker.device.launch import pin
+from worker.device.memory_meter import memory_meter
+from worker.encoding.runner import EncodingRunner
+from worker.encoding.scheduler import EncodingScheduler
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
+from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
 from worker.options import WorkerOptions
 from worker.planning.plan import WorkerPlan, plan
 from worker.planning.precision import SAFE
-
-if TYPE_CHECKING:
-    from worker.execution.lease_keeper import LeaseKeeper
-    from worker.execution.worker_queue import WorkerQueue
-    from worker.loop import WorkLoop
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +169,6 @@ class Worker:
     def consume(self) -> int:
         """Take messages until drained. Raises what made the worker give up."""
         from worker.consumer import Consumer
-        from worker.execution.lease_keeper import LeaseKeeper
-        from worker.execution.worker_queue import WorkerQueue
 
         queue = WorkerQueue(
             store=self._store,
@@ -210,11 +208,6 @@ class Worker:
         return code
 
     def _loop(self, queue: WorkerQueue, keeper: LeaseKeeper) -> WorkLoop:
-        from worker.device.memory_meter import memory_meter
-        from worker.encoding.runner import EncodingRunner
-        from worker.encoding.scheduler import EncodingScheduler
-        from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
-
         pool = self._workshop.pool
         runners = [
             EncodingRunner(
@@ -229,14 +222,13 @@ class Worker:
             )
             for model, texts in self._workshop.texts.items()
         ]
+        scheduler = EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
         return WorkLoop(
             queue=queue,
             pool=pool,
             keeper=keeper,
             stamp=self._stamp,
-            scheduler=EncodingScheduler(
-                queue=queue, runners=runners, stopping=self._draining.is_set
-            ),
+            scheduler=scheduler,
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,

@@ -1,4 +1,4 @@
-"""Encoding the texts of claimed jobs: claim, encode, settle. The twin of the pack runner."""
+"""Encoding the texts of jobs that wait for them: claim, encode, settle."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class EncodingRunner:
         self._clock = clock
 
     def run(self, job_ids: Sequence[int]) -> list[Claim]:
-        """Claim jobs, one a text, and encode these; the claims whose text is there now. Texts that
+        """Claim jobs, one per text, and encode these; the claims whose text is there now. Texts that
         fail are tried again in halves, so that a bad one fails alone."""
         if self._meter is not None:
             self._meter.reset()

@@ -31,7 +31,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What sampling a pack came to, one of each per claim.
+    """What sampling a pack gave: a latent and a run for each claim.
 
     Attributes:
         latents: for the decoder.

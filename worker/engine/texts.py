@@ -24,7 +24,7 @@ MADE = "made"
 
 @dataclass(frozen=True)
 class PackTexts:
-    """What was looked up of a pack's texts before it is run.
+    """The texts of a pack that were found before it is run.
 
     Attributes:
         found: prompt → its conditioning, of those that are encoded.

@@ -24,8 +24,8 @@ def bisect(
     halved: str,
     stopped: Callable[[Claim], bool] = lambda _: False,
 ) -> Iterator[tuple[Sequence[Claim], T | Diagnosis]]:
-    """Attempt claims together, and those that failed again: without the jobs to blame where the
-    failure names them, and else in halves.
+    """Attempt claims together. If that fails, attempt them again: without the jobs to blame where
+    the error names them, otherwise in halves.
 
     This is the fault boundary of the worker: of a job's exceptions only `OutageError` passes,
     since then the worker itself cannot go on.

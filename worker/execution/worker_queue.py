@@ -18,7 +18,7 @@ class WorkerQueue:
     """Claims, ends and parks jobs in the name of one worker.
 
     Every call but `renew` and `look` is repeated until the database answers, and raises
-    `OutageError` when it does not for too long. What the calls do is said in `jobs.store.queue`.
+    `OutageError` if that takes too long. `jobs.store.queue` says in full what each call does.
 
     Args:
         store: the database.
@@ -101,7 +101,7 @@ class WorkerQueue:
         return self._call(self._store.encoding.crowd, model, demand.revision, n)
 
     def free_strays(self, model: str, demand: TextDemand) -> int:
-        """Let jobs go that wait for an encoder that neither we nor a live worker has; how many."""
+        """Release jobs that wait for an encoder which no live worker has; how many there were."""
         offers = self._call(self._store.workers.offers, alive=self._alive)
         encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
         return self._call(self._store.encoding.free_strays, model, encoders | {demand.revision})
@@ -111,7 +111,7 @@ class WorkerQueue:
         self._call(self._store.workers.give_up_encoder, self._worker_id, model)
 
     def renew(self, claims: Sequence[Claim]) -> Renewal:
-        """Extend leases; not repeated, since the lease keeper comes again by itself."""
+        """Extend leases; not repeated, since the lease keeper asks again by itself."""
         return self._store.leases.renew(self._worker_id, claims, lease=self._lease)
 
     def look(self, claims: Sequence[Claim]) -> Renewal:
