@@ -60,8 +60,10 @@ class EncodingRunner:
         self._clock = clock
 
     def run(self, job_ids: Sequence[int]) -> list[Claim]:
-        """Claim jobs, one per text, and encode these; the claims whose text is there now. Texts that
-        fail are tried again in halves, so that a bad one fails alone."""
+        """Claim jobs, one per text, and encode these; the claims whose text is there now.
+
+        Texts that fail are tried again in halves, so that a bad one fails alone.
+        """
         if self._meter is not None:
             self._meter.reset()
         if not self.texts.plan.encodes or not self._load():
