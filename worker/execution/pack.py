@@ -28,11 +28,12 @@ class Results:
         return Results(self.successes + other.successes, self.failures + other.failures)
 
 
+@dataclass(frozen=True, kw_only=True)
 class PackRunner:
     """Runs a pack on an engine. One that fails is run again in halves, so that a bad job fails
     alone.
 
-    Args:
+    Attributes:
         on_step: called after each solver step.
         on_phase: called between phases: a sign of progress.
         stopped: whether a job was cancelled or lost meanwhile. A pack of such jobs alone ends at
@@ -40,18 +41,10 @@ class PackRunner:
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self,
-        *,
-        on_step: OnStep,
-        on_phase: Callable[[], None],
-        stopped: Callable[[Claim], bool] = lambda _: False,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._on_step = on_step
-        self._on_phase = on_phase
-        self._stopped = stopped
-        self._clock = clock
+    on_step: OnStep
+    on_phase: Callable[[], None]
+    stopped: Callable[[Claim], bool] = lambda _: False
+    clock: Callable[[], float] = time.perf_counter
 
     def run(
         self,
@@ -75,7 +68,7 @@ class PackRunner:
             partial(self._once, engine, texts or PackTexts()),
             load=load,
             halved="a pack of %d failed; running it in halves: %s",
-            stopped=self._stopped,
+            stopped=self.stopped,
         )
         for some, outcome in ended:
             if isinstance(outcome, Diagnosis):
@@ -88,7 +81,7 @@ class PackRunner:
         self, engine: Engine, texts: PackTexts, claims: Sequence[Claim], load: LoadCost
     ) -> Results:
         engine.start_measuring()
-        start = self._clock()
+        start = self.clock()
         encoded = engine.encode(claims, texts.found)
         encoded_at = self._mark()
         sampled = engine.sample(claims, encoded, partial(self._step, claims))
@@ -110,7 +103,7 @@ class PackRunner:
         results = Results()
         made = zip(claims, motions, qualities, features, runs, strict=True)
         for claim, motion, quality, kept, run in made:
-            begun = self._clock()
+            begun = self.clock()
             try:
                 artifacts = save(claim, motion, engine.write)
             except SaveError as error:
@@ -122,13 +115,13 @@ class PackRunner:
         return results
 
     def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:
-        self._on_step(step, total)
-        if all(map(self._stopped, claims)):
+        self.on_step(step, total)
+        if all(map(self.stopped, claims)):
             raise PackStoppedError
 
     def _mark(self) -> float:
-        self._on_phase()
-        return self._clock()
+        self.on_phase()
+        return self.clock()
 
 
 def _booked(runs: Sequence[Run], loads: int) -> list[Run]:
