@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from jobs.delivery.broker import kombu_url
 from jobs.delivery.publisher import Publisher
@@ -23,16 +22,18 @@ from jobs.store import schema
 from jobs.store.store import Store
 from worker.device.budget import reserve
 from worker.device.launch import pin
+from worker.device.memory_meter import memory_meter
+from worker.encoding.runner import EncodingRunner
+from worker.encoding.scheduler import EncodingScheduler
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
+from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
 from worker.options import WorkerOptions
 from worker.planning.plan import WorkerPlan, plan
 from worker.planning.precision import SAFE
-
-if TYPE_CHECKING:
-    from worker.execution.lease_keeper import LeaseKeeper
-    from worker.loop import WorkLoop
 
 log = logging.getLogger(__name__)
 
@@ -164,20 +165,25 @@ class Worker:
     def consume(self) -> int:
         """Take messages until drained. Raises what made the worker give up."""
         from worker.consumer import Consumer
-        from worker.execution.lease_keeper import LeaseKeeper
 
-        keeper = LeaseKeeper(
+        queue = WorkerQueue(
             store=self._store,
             worker_id=self._worker_id,
+            offer=self._plan.offer,
+            settings=self._settings,
+            retry=DatabaseRetry(longest=self._settings.outage),
+        )
+        keeper = LeaseKeeper(
+            queue=queue,
             settings=self._settings,
             stamp=self._stamp,
             expire=self._die,
             heartbeat=self._heartbeat,
         )
-        shift = self._shift(keeper)
+        loop = self._loop(queue, keeper)
         keeper.start()
         self._thread("reconciler", self._settings.reconcile, self._reconcile)
-        looking = self._thread("look-around", self._settings.reconcile, lambda: self._look(shift))
+        polling = self._thread("poll", self._settings.reconcile, lambda: self._poll(loop))
         if self._parent is not None:
             self._thread("parent", 1.0, self._look_after_parent)
         try:
@@ -186,49 +192,42 @@ class Worker:
                 name=self._plan.offer.name,
                 host=socket.gethostname(),
                 queues=self._plan.queues,
-                work=shift.work,
+                work=loop.on_message,
                 draining=self._draining,
             ).consume()
         finally:
             self._over.set()
-            looking.join()  # it may have a pack in hand
+            polling.join()  # it may have a pack in hand
             keeper.stop()
         if self._fault is not None:
             raise self._fault
         return code
 
-    def _shift(self, keeper: LeaseKeeper) -> WorkLoop:
-        from worker.device.memory_meter import memory_meter
-        from worker.encoding.scheduler import EncodingScheduler
-        from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
-
-        demands = self._plan.serving.demands
-        outage = DatabaseRetry(longest=self._settings.outage)
-        scribe = EncodingScheduler(
-            store=self._store,
-            worker_id=self._worker_id,
-            offer=self._plan.offer,
-            texts={name: (each, demands[name]) for name, each in self._texts.items()},
-            pool=self._pool,
-            keeper=keeper,
-            stamp=self._stamp,
-            settings=self._settings,
-            outage=outage,
-            stopping=self._draining.is_set,
-            meter=memory_meter(self._torch_name) if demands else None,
-        )
+    def _loop(self, queue: WorkerQueue, keeper: LeaseKeeper) -> WorkLoop:
+        pool = self._pool
+        runners = [
+            EncodingRunner(
+                model=model,
+                texts=texts,
+                demand=self._plan.serving.demands[model],
+                queue=queue,
+                pool=pool,
+                keeper=keeper,
+                stamp=self._stamp,
+                meter=memory_meter(self._torch_name),
+            )
+            for model, texts in self._texts.items()
+        ]
+        scheduler = EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
         return WorkLoop(
-            store=self._store,
-            worker_id=self._worker_id,
-            offer=self._plan.offer,
-            pool=self._pool,
+            queue=queue,
+            pool=pool,
             keeper=keeper,
             stamp=self._stamp,
+            scheduler=scheduler,
             settings=self._settings,
-            outage=outage,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
-            scribe=scribe if demands else None,
         )
 
     @property
@@ -267,9 +266,9 @@ class Worker:
         if found.broker is not None:
             log.warning("%s", found.broker)
 
-    def _look(self, shift: WorkLoop) -> None:
+    def _poll(self, loop: WorkLoop) -> None:
         try:
-            shift.poll()
+            loop.poll()
         except BaseException as error:  # noqa: BLE001  # raised again by `consume`
             # As in the consumer: not a job's fault, the worker itself cannot go on.
             self._fault = error

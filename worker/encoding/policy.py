@@ -1,4 +1,4 @@
-"""When an encoder and the samplers that share a card with it take turns."""
+"""When a worker changes over between sampling and encoding on one card."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EncodingPolicy:
-    """When an encoder that shares the card with the samplers has its turn.
+    """When an encoder that shares the card with the samplers is loaded and used.
 
     Loading it costs seconds in which nothing is sampled, so a worker with work to do lets texts
     gather, and one without does not load for each of a few that trickle in.
@@ -15,8 +15,8 @@ class EncodingPolicy:
     Attributes:
         many, patience: while there is something to sample: once so many texts wait (counted in
             jobs), or the first of them for so many seconds.
-        enough, pause: while there is not: once so many wait, or so many seconds after the last
-            turn ended.
+        enough, pause: while there is not: once so many wait, or so many seconds after texts were
+            last encoded.
     """
 
     many: int = 1024
@@ -25,12 +25,12 @@ class EncodingPolicy:
     pause: float = 30.0
 
     def due(self, waiting: int, *, waited: float, since: float, idle: bool) -> bool:
-        """Whether it is the encoder's turn.
+        """Whether to encode now.
 
         Args:
             waiting: jobs.
             waited: seconds since the first of them was seen.
-            since: seconds since the last turn ended.
+            since: seconds since texts were last encoded.
             idle: whether nothing can be sampled.
         """
         if waiting == 0:

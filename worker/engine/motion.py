@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from worker.device.memory_meter import memory_meter
 from worker.engine.measures import keep, qualities, shipped
-from worker.engine.protocol import OnStep
+from worker.engine.protocol import Encoded, OnStep, Sampled
 from worker.errors import BrokenError
 from worker.planning.precision import SAFE
 
@@ -50,50 +51,45 @@ class MotionEngine:
         self._on_fall = on_fall
         self._memory = memory_meter(device)
         self._reference = shipped()
-        self._dtype = self._used = precision.dtype
+        self._dtype = precision.dtype
         pipeline = load(self._dtype)
         self._pipeline: hymotion.Pipeline | None = pipeline
         self._decoder = pipeline.decoder
         network = pipeline.config.network
         self._widths = (network.vtxt_input_dim, network.ctxt_input_dim)
-        self._embeddings: Sequence[str | None] = ()
-        self._fell: Mapping[int, int] = {}
-        self._loads = 0
 
-    def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
+    def encode(self, claims: Sequence[Claim], found: dict[str, Any]) -> Sequence[Encoded]:
         """Text conditioning of each claim's prompt."""
         prompts = [claim.prompt for claim in claims]
         if self._texts is None:
-            self._embeddings = [None] * len(claims)
-            return self._in(self._precision.dtype).encode(prompts)
-        found = self._texts.find(prompts)
-        self._embeddings = [each.source for each in found]
-        return [each.text for each in found]
+            return [Encoded(text) for text in self._in(self._precision.dtype).encode(prompts)]
+        return self._texts.complete(prompts, found)
 
-    def blank(self) -> Any:
+    def blank(self) -> Encoded:
         """A short text's conditioning, or where the encoder is apart a token of zeros."""
         import torch
 
         import hymotion
 
         if self._texts is None:
-            return self._in(self._precision.dtype).encode(["a person stands"])[0]
+            return Encoded(self._in(self._precision.dtype).encode(["a person stands"])[0])
         pooled, token = (torch.zeros(1, width) for width in self._widths)
-        return hymotion.TextConditioning(vtxt=pooled, ctxt=token, length=1)
+        return Encoded(hymotion.TextConditioning(vtxt=pooled, ctxt=token, length=1))
 
-    def sample(self, claims: Sequence[Claim], texts: Sequence[Any], on_step: OnStep) -> list[Any]:
+    def sample(
+        self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
+    ) -> Sampled:
         """Denoise the pack in one forward pass a step; what the fast type cannot compute is
         sampled again in float32."""
         from hymotion.errors import NumericsError
 
-        self._loads = 0
-        self._used = self._precision.dtype
-        run = _Run(self, claims, texts, on_step)
+        used = self._precision.dtype
+        pack = _Denoising(claims, [each.text for each in encoded], on_step)
         fell: dict[int, int] = {}
         places = list(range(len(claims)))
-        while places and self._used != SAFE:
+        while places and used != SAFE:
             try:
-                run.denoise(self._used, places)
+                self._denoise(pack, used, places)
                 places = []
             except NumericsError as error:
                 fell |= dict.fromkeys((places[index] for index in error.indices), error.step)
@@ -101,13 +97,13 @@ class MotionEngine:
         again = sorted({*places, *fell})
         if again:
             try:
-                run.denoise(SAFE, again)
+                self._denoise(pack, SAFE, again)
             except NumericsError as error:
                 bad = [again[index] for index in error.indices]
                 raise BrokenError(str(error), bad) from error
-        self._fell = fell
         self._note(len(claims), resampled=len(fell))
-        return run.latents()
+        latents = [pack.latents[place] for place in range(len(claims))]
+        return Sampled(latents, self._runs(encoded, used, fell, loads=pack.loads))
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """Motions of the latents."""
@@ -137,20 +133,6 @@ class MotionEngine:
         FORMATS[format_].write(motion, path, metadata)
         return True
 
-    def runs(self, claims: Sequence[Claim]) -> Sequence[Run]:
-        """How each job of the pack was run."""
-        return [
-            Run(
-                dtype=SAFE if place in self._fell else self._used,
-                plan=None if self._texts is None else self._texts.plan.value,
-                embedding=self._embeddings[place],
-                loads=self._loads if place == 0 else 0,
-                numerics_step=self._fell.get(place),
-                numerics_dtype=self._used if place in self._fell else None,
-            )
-            for place in range(len(claims))
-        ]
-
     def start_measuring(self) -> None:
         """Begin a new peak."""
         self._memory.reset()
@@ -163,16 +145,38 @@ class MotionEngine:
         """Let go of the weights."""
         self._pipeline = None
 
-    def denoise(
-        self, dtype: str, requests: Sequence[Any], texts: Sequence[Any], on_step: OnStep
-    ) -> Sequence[Any]:
-        """Latents of requests, computed in a type."""
+    def _denoise(self, pack: _Denoising, dtype: str, places: Sequence[int]) -> None:
+        """Compute the latents of these places in a type."""
 
         def stepped(step: int, total: int) -> None:
             self._memory.look()
-            on_step(step, total)
+            pack.on_step(step, total)
 
-        return self._in(dtype).denoise(requests, texts, on_step=stepped)
+        pack.loads += not self._has(dtype)
+        texts = [pack.texts[place] for place in places]
+        requests = [
+            _request(pack.claims[place], text) for place, text in zip(places, texts, strict=True)
+        ]
+        made = self._in(dtype).denoise(requests, texts, on_step=stepped)
+        pack.latents |= dict(zip(places, made, strict=True))
+
+    def _has(self, dtype: str) -> bool:
+        return self._pipeline is not None and self._dtype == dtype
+
+    def _runs(
+        self, encoded: Sequence[Encoded], used: str, fell: Mapping[int, int], *, loads: int
+    ) -> list[Run]:
+        return [
+            Run(
+                dtype=SAFE if place in fell else used,
+                plan=None if self._texts is None else self._texts.plan.value,
+                embedding=each.source,
+                loads=loads if place == 0 else 0,
+                numerics_step=fell.get(place),
+                numerics_dtype=used if place in fell else None,
+            )
+            for place, each in enumerate(encoded)
+        ]
 
     def _note(self, motions: int, *, resampled: int) -> None:
         before = self._precision.given_up
@@ -187,39 +191,23 @@ class MotionEngine:
         if self._pipeline is None or self._dtype != dtype:
             self._pipeline = None
             self._pipeline, self._dtype = self._load(dtype), dtype
-            self._loads += 1
         return self._pipeline
 
 
-class _Run:
-    """One pack on its way through one or two number types."""
+@dataclass
+class _Denoising:
+    """One pack on its way through one or two number types.
 
-    def __init__(
-        self,
-        engine: MotionEngine,
-        claims: Sequence[Claim],
-        texts: Sequence[Any],
-        on_step: OnStep,
-    ) -> None:
-        self._engine = engine
-        self._requests = [_request(c, text) for c, text in zip(claims, texts, strict=True)]
-        self._texts = texts
-        self._on_step = on_step
-        self._latents: dict[int, Any] = {}
+    Attributes:
+        latents: by place in the pack, of what is computed so far.
+        loads: how often a pipeline was loaded for it.
+    """
 
-    def denoise(self, dtype: str, places: Sequence[int]) -> None:
-        """Compute the latents of these places."""
-        made = self._engine.denoise(
-            dtype,
-            [self._requests[place] for place in places],
-            [self._texts[place] for place in places],
-            self._on_step,
-        )
-        self._latents |= dict(zip(places, made, strict=True))
-
-    def latents(self) -> list[Any]:
-        """All of them, in order."""
-        return [self._latents[place] for place in range(len(self._requests))]
+    claims: Sequence[Claim]
+    texts: Sequence[Any]
+    on_step: OnStep
+    latents: dict[int, Any] = field(default_factory=dict)
+    loads: int = 0
 
 
 def _request(claim: Claim, text: Any) -> hymotion.Request:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.domain.attempts import Claim, Features, MotionQuality, Run
-from worker.engine.protocol import OnStep
+from worker.engine.protocol import Encoded, OnStep, Sampled
 
 
 class NullEngine:
@@ -27,21 +27,24 @@ class NullEngine:
         self.mode = mode
         self._step_seconds = step_seconds
 
-    def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
+    def encode(self, claims: Sequence[Claim], found: dict[str, Any]) -> Sequence[Encoded]:  # noqa: ARG002 — no text
         """Nothing for each claim."""
-        return [None] * len(claims)
+        return [self.blank()] * len(claims)
 
-    def blank(self) -> Any:
+    def blank(self) -> Encoded:
         """Nothing."""
+        return Encoded(text=None)
 
-    def sample(self, claims: Sequence[Claim], texts: Sequence[Any], on_step: OnStep) -> list[Any]:
+    def sample(
+        self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
+    ) -> Sampled:
         """Count the steps, pausing at each if so set."""
         total = claims[0].steps
         for step in range(1, total + 1):
             if self._step_seconds:
                 time.sleep(self._step_seconds)
             on_step(step, total)
-        return list(texts)
+        return Sampled(latents=[each.text for each in encoded], runs=[Run()] * len(claims))
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """Nothing for each claim."""
@@ -58,10 +61,6 @@ class NullEngine:
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002 — no motion
         """No file: there is no motion."""
         return False
-
-    def runs(self, claims: Sequence[Claim]) -> Sequence[Run]:
-        """Nothing is known of no computation."""
-        return [Run()] * len(claims)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -1,13 +1,14 @@
-"""A model's texts as its engine finds them: in the store, or encoded on the spot."""
+"""The texts of a model whose encoder is apart: found in the store, or encoded on the spot."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from worker.errors import UnencodedError, UnkeptError
+from worker.engine.protocol import Encoded
+from worker.errors import UnkeptError
 from worker.planning.encoder_placement import EncoderPlacement
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ MADE = "made"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A prompt's conditioning, and whether it was encoded for this."""
+class PackTexts:
+    """The texts of a pack that were found before it is run.
 
-    text: Any
-    source: str
+    Attributes:
+        found: prompt → its conditioning, of those that are encoded.
+        seconds: of the look-up, for each job.
+    """
+
+    found: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 class PromptFeatures:
@@ -49,24 +55,25 @@ class PromptFeatures:
         """Those that are not encoded yet, each once."""
         return [prompt for prompt in dict.fromkeys(prompts) if not self.store.has(prompt)]
 
-    def find(self, prompts: Sequence[str]) -> list[Found]:
+    def find(self, prompts: Sequence[str]) -> dict[str, Any]:
+        """The conditioning of each prompt that is encoded."""
+        looked_up = ((prompt, self.store.get(prompt)) for prompt in dict.fromkeys(prompts))
+        return {prompt: text for prompt, text in looked_up if text is not None}
+
+    def complete(self, prompts: Sequence[str], found: dict[str, Any]) -> list[Encoded]:
         """The conditioning of each prompt of a pack.
 
-        Raises:
-            UnencodedError: some are not encoded, and the encoder is not here.
+        Args:
+            prompts: of the pack.
+            found: as `find` gave it. What is missing, which only a resident encoder lets into a
+                pack, is encoded here and added.
         """
-        found = {prompt: self.store.get(prompt) for prompt in dict.fromkeys(prompts)}
-        missing = [prompt for prompt, text in found.items() if text is None]
-        if missing and self.plan is not EncoderPlacement.RESIDENT:
-            wanted = set(missing)
-            raise UnencodedError([i for i, prompt in enumerate(prompts) if prompt in wanted])
-        made = self.encode(missing) if missing else {}
-        sources = dict.fromkeys(made, MADE)
+        missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
+        if missing:
+            found |= self.encode(missing)
+        sources = dict.fromkeys(missing, MADE)
         # The text is made once: only the first job of a pack that has it was kept waiting.
-        return [
-            Found(text=made.get(prompt, found[prompt]), source=sources.pop(prompt, HIT))
-            for prompt in prompts
-        ]
+        return [Encoded(found[prompt], sources.pop(prompt, HIT)) for prompt in prompts]
 
     def encode(
         self, prompts: Sequence[str], *, on_batch: Callable[[int, int], None] | None = None

@@ -31,8 +31,8 @@ def warm_up(pool: ModelPool) -> None:
         start = time.perf_counter()
         engine.start_measuring()
         try:
-            latents = engine.sample([_claim(engine)], [engine.blank()], _on_step)
-            motions = engine.decode(latents)
+            sampled = engine.sample([_claim(engine)], [engine.blank()], _on_step)
+            motions = engine.decode(sampled.latents)
             engine.measure(motions)
             engine.features(motions)
         except (BrokenError, NotFiniteError) as error:

@@ -1,17 +1,18 @@
-"""Riding out a database that is locked or away for a while."""
+"""Repeating what a database that is locked or away for a while did not answer."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from jobs.domain.clock import Clock
 from jobs.errors import UnreachableError
 from worker.errors import OutageError
 
 log = logging.getLogger(__name__)
+P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Pauses between tries, seconds; the last one repeats.
@@ -38,13 +39,13 @@ class DatabaseRetry:
         self._clock = clock
         self._sleep = sleep
 
-    def call(self, call: Callable[[], T]) -> T:
-        """What `call` returns, once it can."""
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the function returns, once the database answers it."""
         begun = self._clock()
         tries = 0
         while True:
             try:
-                return call()
+                return function(*args, **kwargs)
             except UnreachableError as error:
                 gone = self._clock() - begun
                 if gone > self._longest:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from jobs.domain.attempts import Claim, Renewal
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
-from jobs.store.store import Store
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.worker_queue import WorkerQueue
 
 log = logging.getLogger(__name__)
 
@@ -18,16 +19,43 @@ log = logging.getLogger(__name__)
 LOOK = 1.0
 
 
+class HeldPack:
+    """Claims while they are held, and what became of them meanwhile.
+
+    Attributes:
+        claims: of the pack.
+        gone: the jobs that were lost or asked to stop, as far as is known. The lease keeper
+            replaces it from its own thread.
+    """
+
+    def __init__(self, claims: Sequence[Claim]) -> None:
+        self.claims = {claim.job_id: claim for claim in claims}
+        self.gone = Renewal(lost=frozenset(), cancelled=frozenset())
+        self._stopped: frozenset[int] = frozenset()
+
+    def stopped(self, claim: Claim) -> bool:
+        """Whether a job's loss or cancellation was noticed: it is not worked on any more."""
+        return claim.job_id in self._stopped
+
+    def notice(self) -> Renewal:
+        """The jobs that are gone and were not noticed before; they count as stopped from now on."""
+        gone = self.gone
+        new = Renewal(
+            lost=gone.lost - self._stopped, cancelled=gone.cancelled - gone.lost - self._stopped
+        )
+        self._stopped |= new.lost | new.cancelled
+        return new
+
+
 class LeaseKeeper:
-    """Keeps the leases of the pack in hand, and knows what became of them.
+    """Keeps the leases of the packs in hand, and tells them what became of their jobs.
 
     It has its own database connections, so that a busy sampling thread never delays a renewal. It
     renews only while the stamp is fresh: a hung device loses its jobs to a worker that works.
 
     Args:
-        store: the database.
-        worker_id: whose claims they are.
-        settings: lease, renew, stall, deadline.
+        queue: renews.
+        settings: renew, stall, deadline.
         stamp: touched by the work.
         expire: called once when nothing moved for `settings.deadline`; ends the process.
         heartbeat: called about every `settings.renew`, also without claims.
@@ -36,21 +64,18 @@ class LeaseKeeper:
     def __init__(
         self,
         *,
-        store: Store,
-        worker_id: int,
+        queue: WorkerQueue,
         settings: Settings,
         stamp: ProgressStamp,
         expire: Callable[[Sequence[Claim]], None],
         heartbeat: Callable[[], None],
     ) -> None:
-        self._store = store
-        self._worker_id = worker_id
+        self._queue = queue
         self._settings = settings
         self._stamp = stamp
         self._expire = expire
         self._heartbeat = heartbeat
-        self._claims: tuple[Claim, ...] = ()
-        self._gone = Renewal(lost=frozenset(), cancelled=frozenset())
+        self._packs: tuple[HeldPack, ...] = ()
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
@@ -64,34 +89,29 @@ class LeaseKeeper:
         self._stop.set()
         self._thread.join(timeout=30)
 
-    def hold(self, claims: Sequence[Claim]) -> None:
-        """Keep these leases from now on, and forget what was known of others."""
+    @contextmanager
+    def hold(self, claims: Sequence[Claim]) -> Iterator[HeldPack]:
+        """Keep the leases of these claims for as long as the context lasts."""
+        pack = HeldPack(claims)
+        self._stamp.touch()  # first: a worker that was idle for long has made no progress
         with self._lock:
-            self._claims = tuple(claims)
-            self._gone = Renewal(lost=frozenset(), cancelled=frozenset())
-        self._stamp.touch()
-
-    def gone(self) -> Renewal:
-        """Which held jobs were lost or asked to stop, as far as is known."""
-        with self._lock:
-            return self._gone
+            self._packs += (pack,)
+        try:
+            yield pack
+        finally:
+            with self._lock:
+                self._packs = tuple(other for other in self._packs if other is not pack)
+            self._stamp.touch()
 
     def look(self, *, renew: bool) -> None:
-        """One turn: renew or only look, and end the process past its deadline."""
-        with self._lock:
-            claims = self._claims
+        """Renew or only look, and end the process past its deadline."""
+        packs = self._packs
         idle = self._stamp.age()
-        if claims and idle > self._settings.deadline:
-            self._expire(claims)
-        if not claims:
-            return
-        if renew and idle <= self._settings.stall:
-            found = self._store.leases.renew(self._worker_id, claims, lease=self._settings.lease)
-        else:
-            found = self._store.leases.look(self._worker_id, claims)
-        with self._lock:
-            if self._claims is claims:
-                self._gone = found
+        if packs and idle > self._settings.deadline:
+            self._expire([claim for pack in packs for claim in pack.claims.values()])
+        ask = self._queue.renew if renew and idle <= self._settings.stall else self._queue.look
+        for pack in packs:
+            pack.gone = ask(list(pack.claims.values()))
 
     def _run(self) -> None:
         since = self._settings.renew
@@ -104,7 +124,8 @@ class LeaseKeeper:
                     self._heartbeat()
                 self.look(renew=due)
             except UnreachableError as error:
-                # The next turn tries again; if it stays away the lease runs out, as it should.
+                # It is tried again soon; if the database stays away the lease runs out, as it
+                # should.
                 log.warning("leases not renewed: %s", error)
                 continue
             if due:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,37 +10,30 @@ from functools import partial
 from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
 from worker.engine.pool import LoadCost
 from worker.engine.protocol import Engine, OnStep
-from worker.errors import OutageError, PackStoppedError, UnencodedError
+from worker.engine.texts import PackTexts
+from worker.errors import PackStoppedError
+from worker.execution.bisection import bisect
 from worker.execution.failures import Diagnosis, diagnose
 from worker.execution.save import SaveError, save
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Results:
-    """How a pack's jobs ended. Jobs in none of these were stopped on purpose.
-
-    Attributes:
-        unencoded: jobs that wait for their text.
-    """
+    """How a pack's jobs ended. Jobs in neither of these were stopped on purpose."""
 
     successes: tuple[Success, ...] = ()
     failures: tuple[Failed, ...] = ()
-    unencoded: tuple[Claim, ...] = ()
 
     def __add__(self, other: Results) -> Results:
-        return Results(
-            self.successes + other.successes,
-            self.failures + other.failures,
-            self.unencoded + other.unencoded,
-        )
+        return Results(self.successes + other.successes, self.failures + other.failures)
 
 
+@dataclass(frozen=True, kw_only=True)
 class PackRunner:
-    """Runs packs on engines. Nothing a job does gets past it: this is the worker's fault boundary.
+    """Runs a pack on an engine. One that fails is run again in halves, so that a bad job fails
+    alone.
 
-    Args:
+    Attributes:
         on_step: called after each solver step.
         on_phase: called between phases: a sign of progress.
         stopped: whether a job was cancelled or lost meanwhile. A pack of such jobs alone ends at
@@ -49,99 +41,69 @@ class PackRunner:
         clock: monotonic seconds.
     """
 
-    def __init__(
-        self,
-        *,
-        on_step: OnStep,
-        on_phase: Callable[[], None],
-        stopped: Callable[[Claim], bool] = lambda _: False,
-        clock: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._on_step = on_step
-        self._on_phase = on_phase
-        self._stopped = stopped
-        self._clock = clock
+    on_step: OnStep
+    on_phase: Callable[[], None]
+    stopped: Callable[[Claim], bool] = lambda _: False
+    clock: Callable[[], float] = time.perf_counter
 
-    def run(self, engine: Engine, claims: Sequence[Claim], *, load: LoadCost) -> Results:
-        """Run a pack. One that fails is run again in halves, so that a bad job fails alone.
+    def run(
+        self,
+        engine: Engine,
+        claims: Sequence[Claim],
+        *,
+        load: LoadCost,
+        texts: PackTexts | None = None,
+    ) -> Results:
+        """Run a pack.
 
         Args:
             engine: loaded with the pack's model and mode.
             claims: of one model, mode and number of steps.
             load: loading to book on these jobs.
+            texts: what was looked up of a model whose encoder is apart.
         """
-        claims = [claim for claim in claims if not self._stopped(claim)]
-        if not claims:
-            return Results()
-        try:
-            outcome = self._guarded(engine, claims, load=load)
-        except UnencodedError as error:
-            return self._waiting(engine, claims, error.indices, load=load)
-        if isinstance(outcome, Results):
-            return outcome
-        # The exception and its frames are gone by now, and with them the failed pack's tensors.
-        if len(claims) == 1:
-            return Results(failures=(outcome.of_job(claims[0]),))
-        if outcome.places:
-            return self._without(engine, claims, outcome)
-        log.warning("a pack of %d failed; running it in halves: %s", len(claims), outcome.error)
-        middle = len(claims) // 2
-        first = self.run(engine, claims[:middle], load=load)
-        return first + self.run(engine, claims[middle:], load=LoadCost())
+        results = Results()
+        ended = bisect(
+            claims,
+            partial(self._once, engine, texts or PackTexts()),
+            load=load,
+            halved="a pack of %d failed; running it in halves: %s",
+            stopped=self.stopped,
+        )
+        for some, outcome in ended:
+            if isinstance(outcome, Diagnosis):
+                results += Results(failures=tuple(outcome.of_job(claim) for claim in some))
+            else:
+                results += outcome
+        return results
 
-    def _waiting(
-        self, engine: Engine, claims: Sequence[Claim], places: Sequence[int], *, load: LoadCost
+    def _once(
+        self, engine: Engine, texts: PackTexts, claims: Sequence[Claim], load: LoadCost
     ) -> Results:
-        """Leave those out whose text is missing, and run the others."""
-        waiting = tuple(claims[place] for place in places)
-        rest = [claim for place, claim in enumerate(claims) if place not in set(places)]
-        return Results(unencoded=waiting) + self.run(engine, rest, load=load)
-
-    def _without(self, engine: Engine, claims: Sequence[Claim], outcome: Diagnosis) -> Results:
-        """Fail the jobs that are to blame, and run the others again."""
-        bad = [claim for place, claim in enumerate(claims) if place in outcome.places]
-        rest = [claim for place, claim in enumerate(claims) if place not in outcome.places]
-        results = Results(failures=tuple(outcome.of_job(claim) for claim in bad))
-        return results + self.run(engine, rest, load=LoadCost())
-
-    def _guarded(
-        self, engine: Engine, claims: Sequence[Claim], *, load: LoadCost
-    ) -> Results | Diagnosis:
-        try:
-            return self._once(engine, claims, load=load)
-        except PackStoppedError:
-            return Results()
-        except (OutageError, UnencodedError):
-            # No fault of the jobs: the worker itself cannot go on, or they wait for their text.
-            raise
-        except Exception as error:  # noqa: BLE001  # the one fault boundary of the worker
-            return diagnose(error)
-
-    def _once(self, engine: Engine, claims: Sequence[Claim], *, load: LoadCost) -> Results:
         engine.start_measuring()
-        start = self._clock()
-        texts = engine.encode(claims)
-        encoded = self._mark()
-        latents = engine.sample(claims, texts, partial(self._step, claims))
-        sampled = self._mark()
-        motions = engine.decode(latents)
+        start = self.clock()
+        encoded = engine.encode(claims, texts.found)
+        encoded_at = self._mark()
+        sampled = engine.sample(claims, encoded, partial(self._step, claims))
+        sampled_at = self._mark()
+        motions = engine.decode(sampled.latents)
         # Counted as decoding: a few milliseconds that nobody would look for elsewhere.
         qualities = engine.measure(motions)
         features = engine.features(motions)
-        decoded = self._mark()
+        decoded_at = self._mark()
         share = 1 / len(claims)
         timings = Timings(
             load=load.seconds * share,
-            encode=(encoded - start) * share,
-            sample=(sampled - encoded) * share,
-            decode=(decoded - sampled) * share,
+            encode=(encoded_at - start) * share + texts.seconds,
+            sample=(sampled_at - encoded_at) * share,
+            decode=(decoded_at - sampled_at) * share,
         )
         peak = engine.peak_memory()
-        runs = _booked(engine.runs(claims), load.loads)
+        runs = _booked(sampled.runs, load.loads)
         results = Results()
         made = zip(claims, motions, qualities, features, runs, strict=True)
         for claim, motion, quality, kept, run in made:
-            begun = self._clock()
+            begun = self.clock()
             try:
                 artifacts = save(claim, motion, engine.write)
             except SaveError as error:
@@ -153,13 +115,13 @@ class PackRunner:
         return results
 
     def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:
-        self._on_step(step, total)
-        if all(map(self._stopped, claims)):
+        self.on_step(step, total)
+        if all(map(self.stopped, claims)):
             raise PackStoppedError
 
     def _mark(self) -> float:
-        self._on_phase()
-        return self._clock()
+        self.on_phase()
+        return self.clock()
 
 
 def _booked(runs: Sequence[Run], loads: int) -> list[Run]:

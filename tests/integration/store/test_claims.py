@@ -6,8 +6,10 @@ import itertools
 
 import pytest
 
+from jobs.domain.attempts import Failed
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Demand, fits
+from jobs.domain.states import SUSPECT
 from jobs.errors import NotFoundError
 
 
@@ -222,6 +224,19 @@ def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
     while pack := farm.claim(hand, limit=3):
         packs.append([claim.job_id for claim in pack])
     assert sorted(packs) == [[ids[0]], [ids[1]], [ids[2]], [ids[3], ids[4]]]
+
+
+@pytest.mark.parametrize("failure", sorted(SUSPECT))
+@pytest.mark.parametrize("by_message", [False, True])
+def test_a_suspect_job_joins_no_other_jobs_pack(farm, make_job, failure, by_message):
+    """A pack with a job in it that kills workers would be lost with it."""
+    hand = farm.worker()
+    farm.jobs(2)
+    failed = [Failed(claim, failure, "gone") for claim in farm.claim(hand, limit=2)]
+    farm.store.completion.fail(failed, backoff=lambda _: 0.0)
+    new = farm.insert(make_job("urgent", priority=1), make_job("last", priority=-1)).new
+    head = {"job_id": new[0][0]} if by_message else {}
+    assert [claim.custom_id for claim in farm.claim(hand, limit=9, **head)] == ["urgent", "last"]
 
 
 def test_jobs_without_a_revision_share_a_pack(farm):

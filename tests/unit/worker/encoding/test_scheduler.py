@@ -1,4 +1,4 @@
-"""The scribe on a real store: who waits for a text, who goes on, when the encoder has its turn."""
+"""Encoding on a real store: who waits for a text, who goes on, when texts are encoded."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from jobs.domain.routing import TextDemand
-from jobs.settings import Settings
 from tests.unit.worker.stub import Bench
 from worker.encoding.policy import EncodingPolicy
-from worker.encoding.scheduler import EncodingScheduler
+from worker.encoding.runner import EncodingRunner
 from worker.engine.pool import ModelPool
-from worker.engine.texts import PromptFeatures
-from worker.errors import UnencodedError
-from worker.execution.database_retry import DatabaseRetry
+from worker.engine.protocol import Encoded
+from worker.engine.texts import HIT, MADE, PromptFeatures
 from worker.loop import WorkLoop
 from worker.planning.encoder_placement import EncoderPlacement
 
@@ -24,7 +22,7 @@ DEMAND = TextDemand(gib=20, revision="te-1")
 
 
 @dataclass
-class Desk:
+class EncodingBench:
     """A worker that encodes: its embeddings, its encoder, and how often what was loaded."""
 
     bench: Bench
@@ -33,8 +31,7 @@ class Desk:
     encoded: list[list[str]] = field(default_factory=list)
     loads: list[str] = field(default_factory=list)
     sabotage: Callable[[Sequence[str]], None] = lambda _: None
-    turns: EncodingPolicy = field(default_factory=EncodingPolicy)
-    settings: Settings | None = None
+    policy: EncodingPolicy = field(default_factory=EncodingPolicy)
 
     def has(self, prompt: str) -> bool:
         return prompt in self.kept
@@ -59,8 +56,8 @@ class Desk:
     def close(self, *, give_back: bool = True) -> None:
         pass
 
-    def shift(self) -> WorkLoop:
-        """A shift whose engine finds its texts here."""
+    def loop(self) -> WorkLoop:
+        """A loop whose engine finds its texts here."""
         bench = self.bench
         pool = ModelPool(
             engines={("null", "full"): self._engine},
@@ -70,21 +67,18 @@ class Desk:
             clock=bench.clock,
         )
         texts = PromptFeatures(store=self, plan=self.plan, encoder=lambda: pool.encoder("null"))
-        shared = {
-            "store": bench.store, "worker_id": bench.worker_id, "offer": bench.offer,
-            "pool": pool, "keeper": bench.keeper, "stamp": bench.stamp,
-            "settings": self.settings or bench.settings,
-            "outage": DatabaseRetry(longest=60, clock=bench.clock, sleep=bench.clock.tick),
-            "clock": bench.clock,
-        }  # fmt: skip
-        scribe = EncodingScheduler(
-            texts={"null": (texts, DEMAND)},
-            stopping=bench.draining.is_set,
-            turns=self.turns,
-            **shared,
+        bench.engine.texts = texts
+        runner = EncodingRunner(
+            model="null",
+            texts=texts,
+            demand=DEMAND,
+            queue=bench.queue(),
+            pool=pool,
+            keeper=bench.keeper,
+            stamp=bench.stamp,
+            clock=bench.clock,
         )
-        bench.engine.encode = self._find(texts)  # type: ignore[method-assign]  # for this test alone
-        return WorkLoop(draining=bench.draining, device_pack=8, scribe=scribe, **shared)
+        return bench.loop(pool=pool, runners=[runner], policy=self.policy)
 
     def _engine(self) -> Any:
         self.loads.append("engine")
@@ -94,13 +88,6 @@ class Desk:
         self.loads.append("encoder")
         self.bench.clock.tick(5)
         return self
-
-    def _find(self, texts: PromptFeatures) -> Callable[..., Any]:
-        def encode(claims: Sequence[Any]) -> list[Any]:
-            self.bench.engine.packs.append([claim.custom_id for claim in claims])
-            return [found.text for found in texts.find([claim.prompt for claim in claims])]
-
-        return encode
 
     def waiting(self) -> set[str]:
         rows = self.bench.rows("SELECT custom_id FROM jobs WHERE encode_gib IS NOT NULL")
@@ -116,198 +103,266 @@ class Desk:
 
 
 @pytest.fixture
-def desk(bench: Bench) -> Desk:
-    return Desk(bench)
+def encoding(bench: Bench) -> EncodingBench:
+    return EncodingBench(bench)
 
 
-def test_staged_everything_is_encoded_ahead_and_each_model_loaded_once(desk: Desk) -> None:
-    numbers = desk.bench.insert(*[f"j{i:02}" for i in range(40)])
-    desk.shift().work(numbers["j00"])
-    assert set(desk.bench.states().values()) == {"succeeded"}
-    assert desk.loads == ["encoder", "engine"]
-    assert sorted(prompt for batch in desk.encoded for prompt in batch) == [
+def test_staged_everything_is_encoded_ahead_and_each_model_loaded_once(
+    encoding: EncodingBench,
+) -> None:
+    numbers = encoding.bench.insert(*[f"j{i:02}" for i in range(40)])
+    encoding.loop().on_message(numbers["j00"])
+    assert set(encoding.bench.states().values()) == {"succeeded"}
+    assert encoding.loads == ["encoder", "engine"]
+    assert sorted(prompt for batch in encoding.encoded for prompt in batch) == [
         f"prompt j{i:02}" for i in range(40)
     ]
-    assert len(desk.encoded) == 1
-    assert desk.bench.engine.packs[0] == [f"j{i:02}" for i in range(8)]
+    assert len(encoding.encoded) == 1
+    assert encoding.bench.engine.packs[0] == [f"j{i:02}" for i in range(8)]
     # The first pack finds out for all the others.
-    released = desk.bench.rows("SELECT * FROM attempts WHERE outcome = 'released'")
+    released = encoding.bench.rows("SELECT * FROM attempts WHERE outcome = 'released'")
     assert len(released) == 8
 
 
-def test_a_prompt_is_encoded_once_whatever_its_seeds(desk: Desk) -> None:
+def test_a_prompt_is_encoded_once_whatever_its_seeds(encoding: EncodingBench) -> None:
     for seed in range(4):
-        desk.bench.insert("a", "b", seed=seed)
-    assert desk.shift().poll() == 8
-    assert desk.encoded == [["prompt a", "prompt b"]]
-    rows = desk.bench.rows("SELECT mode, outcome, embedding, loads FROM attempts ORDER BY id")
+        encoding.bench.insert("a", "b", seed=seed)
+    assert encoding.loop().poll() == 8
+    assert encoding.encoded == [["prompt a", "prompt b"]]
+    rows = encoding.bench.rows("SELECT mode, outcome, embedding, loads FROM attempts ORDER BY id")
     made = [row for row in rows if row["mode"] == "encode"]
     assert [(row["outcome"], row["embedding"]) for row in made] == [("encoded", "made")] * 2
     assert [row["loads"] for row in made] == [1, 0]
 
 
-def test_the_first_pack_goes_back_without_an_attempt_that_counts(desk: Desk) -> None:
-    desk.bench.insert("a", limit=1)
-    desk.shift().poll()
-    assert desk.tries("a") == [("full", "released"), ("encode", "encoded"), ("full", "succeeded")]
+def test_the_first_pack_goes_back_without_an_attempt_that_counts(encoding: EncodingBench) -> None:
+    encoding.bench.insert("a", limit=1)
+    encoding.loop().poll()
+    assert encoding.tries("a") == [
+        ("full", "released"),
+        ("encode", "encoded"),
+        ("full", "succeeded"),
+    ]
 
 
 @pytest.mark.parametrize("plan", [EncoderPlacement.REMOTE, EncoderPlacement.CACHED])
 def test_where_nothing_is_encoded_jobs_wait_for_somebody_else(
-    desk: Desk, plan: EncoderPlacement
+    encoding: EncodingBench, plan: EncoderPlacement
 ) -> None:
-    desk.plan = plan
-    desk.kept["prompt b"] = "text of prompt b"
-    desk.bench.insert(*"abc")
-    assert desk.shift().poll() == 1
-    assert desk.bench.states() == {"a": "queued", "b": "succeeded", "c": "queued"}
-    assert desk.waiting() == {"a", "c"}
-    assert desk.encoded == []
-    assert desk.bench.store.delivery.waiting() == {"hymo.encode.20": 2}
+    encoding.plan = plan
+    encoding.kept["prompt b"] = "text of prompt b"
+    encoding.bench.insert(*"abc")
+    assert encoding.loop().poll() == 1
+    assert encoding.bench.states() == {"a": "queued", "b": "succeeded", "c": "queued"}
+    assert encoding.waiting() == {"a", "c"}
+    assert encoding.encoded == []
+    assert encoding.bench.store.delivery.waiting() == {"hymo.encode.20": 2}
     # Another worker, on a larger card, encodes them; then they are sampled here.
-    other = replace(desk, plan=EncoderPlacement.STAGED)
-    other.bench.engine = replace(desk.bench.engine)
-    other.bench.offer = replace(desk.bench.offer, modes=())
-    other.shift().poll()
-    assert desk.waiting() == set()
-    assert desk.bench.store.delivery.waiting() == {"hymo.full.24": 2}
+    other = replace(encoding, plan=EncoderPlacement.STAGED)
+    other.bench.engine = replace(encoding.bench.engine)
+    other.bench.offer = replace(encoding.bench.offer, modes=())
+    other.loop().poll()
+    assert encoding.waiting() == set()
+    assert encoding.bench.store.delivery.waiting() == {"hymo.full.24": 2}
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_jobs_that_wait_for_an_encoder_nobody_has_go_on(desk: Desk, there: bool) -> None:
-    numbers = desk.bench.insert(*"ab")
-    desk.bench.store.encoding.park(list(numbers.values()), TextDemand(gib=20, revision="te-old"))
+def test_jobs_that_wait_for_an_encoder_nobody_has_go_on(
+    encoding: EncodingBench, there: bool
+) -> None:
+    numbers = encoding.bench.insert(*"ab")
+    encoding.bench.store.encoding.park(
+        list(numbers.values()), TextDemand(gib=20, revision="te-old")
+    )
     if there:
-        desk.bench.offer = replace(desk.bench.offer, encoders={"null": "te-old"})
-        desk.bench.register()
-    shift = desk.shift()
-    shift.poll()
-    shift.poll()
+        encoding.bench.offer = replace(encoding.bench.offer, encoders={"null": "te-old"})
+        encoding.bench.register()
+    loop = encoding.loop()
+    loop.poll()
+    loop.poll()
     wanted = "queued" if there else "succeeded"
-    assert desk.bench.states() == {"a": wanted, "b": wanted}
+    assert encoding.bench.states() == {"a": wanted, "b": wanted}
 
 
-def test_a_resident_encoder_encodes_the_pack_itself_and_for_others(desk: Desk) -> None:
-    desk.plan = EncoderPlacement.RESIDENT
-    numbers = desk.bench.insert(*"abcd")
-    desk.bench.store.encoding.park([numbers["c"], numbers["d"]], DEMAND)
-    assert desk.shift().poll() == 4
-    assert desk.tries("a") == [("full", "succeeded")]
-    assert desk.tries("c") == [("encode", "encoded"), ("full", "succeeded")]
-    assert desk.loads == ["engine", "encoder"]
+def test_a_resident_encoder_encodes_the_pack_itself_and_for_others(encoding: EncodingBench) -> None:
+    encoding.plan = EncoderPlacement.RESIDENT
+    numbers = encoding.bench.insert(*"abcd")
+    encoding.bench.store.encoding.park([numbers["c"], numbers["d"]], DEMAND)
+    assert encoding.loop().poll() == 4
+    assert encoding.tries("a") == [("full", "succeeded")]
+    assert encoding.tries("c") == [("encode", "encoded"), ("full", "succeeded")]
+    assert encoding.loads == ["engine", "encoder"]
 
 
-def test_what_is_encoded_already_is_sent_on_without_the_encoder(desk: Desk) -> None:
-    numbers = desk.bench.insert(*"ab")
-    desk.bench.store.encoding.park(list(numbers.values()), DEMAND)
-    desk.kept |= {"prompt a": "text", "prompt b": "text"}
-    assert desk.shift().poll() == 2
-    assert desk.loads == ["engine"]
-    assert desk.tries("a") == [("full", "succeeded")]
+def test_what_is_encoded_already_is_sent_on_without_the_encoder(encoding: EncodingBench) -> None:
+    numbers = encoding.bench.insert(*"ab")
+    encoding.bench.store.encoding.park(list(numbers.values()), DEMAND)
+    encoding.kept |= {"prompt a": "text", "prompt b": "text"}
+    assert encoding.loop().poll() == 2
+    assert encoding.loads == ["engine"]
+    assert encoding.tries("a") == [("full", "succeeded")]
 
 
-def test_a_text_that_vanishes_before_the_pack_waits_again(desk: Desk) -> None:
-    desk.bench.insert(*"ab")
-    desk.kept |= {"prompt a": "text", "prompt b": "text"}
-    real = desk.get
+def test_a_text_that_vanishes_after_it_was_found_is_sampled_all_the_same(
+    encoding: EncodingBench,
+) -> None:
+    encoding.bench.insert(*"ab")
+    encoding.kept |= {"prompt a": "text", "prompt b": "text"}
 
     def get(prompt: str) -> str | None:
-        if prompt == "prompt b" and not desk.encoded:
-            desk.kept.pop(prompt, None)
-        return real(prompt)
+        encoding.bench.clock.tick(3)
+        return encoding.kept.pop(prompt)
 
-    desk.get = get  # type: ignore[method-assign]  # for this test alone
-    assert desk.shift().poll() == 3  # b was begun twice
-    assert desk.bench.states() == {"a": "succeeded", "b": "succeeded"}
-    assert desk.encoded == [["prompt b"]]
+    encoding.get = get  # type: ignore[method-assign]  # for this test alone
+    assert encoding.loop().poll() == 2
+    assert encoding.bench.states() == {"a": "succeeded", "b": "succeeded"}
+    assert encoding.encoded == []
+    assert encoding.tries("b") == [("full", "succeeded")]
+    assert 3 <= encoding.bench.job("b")["encode_s"] < 6  # of each, not of both
 
 
-def test_a_bad_text_fails_alone(desk: Desk) -> None:
+def test_a_damaged_text_is_encoded_again(encoding: EncodingBench) -> None:
+    """The store has an entry and finds out on reading it that it is none."""
+    encoding.bench.insert(*"ab")
+    encoding.kept |= {"prompt a": "text", "prompt b": "damaged"}
+
+    def get(prompt: str) -> str | None:
+        if encoding.kept.get(prompt) == "damaged":
+            del encoding.kept[prompt]
+        return encoding.kept.get(prompt)
+
+    encoding.get = get  # type: ignore[method-assign]  # for this test alone
+    assert encoding.loop().poll() == 2
+    assert encoding.encoded == [["prompt b"]]
+    assert encoding.tries("b") == [
+        ("full", "released"),
+        ("encode", "encoded"),
+        ("full", "succeeded"),
+    ]
+
+
+def test_a_bad_text_fails_alone(encoding: EncodingBench) -> None:
     def sabotage(prompts: Sequence[str]) -> None:
         if "prompt c" in prompts:
             raise RuntimeError("poison")
 
-    desk.sabotage = sabotage
-    desk.bench.insert(*"abcd", limit=1)
-    desk.shift().poll()
-    states = desk.bench.states()
+    encoding.sabotage = sabotage
+    encoding.bench.insert(*"abcd", limit=1)
+    encoding.loop().poll()
+    states = encoding.bench.states()
     assert states == {"a": "succeeded", "b": "succeeded", "c": "failed", "d": "succeeded"}
-    assert "poison" in desk.bench.job("c")["error"]
-    assert desk.tries("c") == [("full", "released"), ("encode", "failed")]
+    assert "poison" in encoding.bench.job("c")["error"]
+    assert encoding.tries("c") == [("full", "released"), ("encode", "failed")]
 
 
-def test_texts_that_cannot_be_kept_fail_and_say_why(desk: Desk) -> None:
-    desk.problem = "/e: No space left on device"
-    desk.bench.insert("a", limit=1)
-    desk.shift().poll()
-    assert desk.bench.states() == {"a": "failed"}
-    assert "No space left on device; make room there" in desk.bench.job("a")["error"]
+def test_loading_is_booked_once_though_texts_are_halved(encoding: EncodingBench) -> None:
+    def sabotage(prompts: Sequence[str]) -> None:
+        if len(prompts) > 1:
+            raise MemoryError
+
+    encoding.sabotage = sabotage
+    encoding.bench.insert(*"abcd")
+    encoding.loop().poll()
+    query = "SELECT load_s, loads FROM attempts WHERE outcome = 'encoded' ORDER BY job_id"
+    rows = encoding.bench.rows(query)
+    assert [(row["load_s"], row["loads"]) for row in rows] == [(5, 1), (0, 0), (0, 0), (0, 0)]
 
 
-def test_a_resident_worker_goes_on_without_keeping_texts(desk: Desk) -> None:
-    desk.plan = EncoderPlacement.RESIDENT
-    desk.problem = "/e: No space left on device"
-    desk.bench.insert("a", limit=1)
-    desk.shift().poll()
-    assert desk.bench.states() == {"a": "succeeded"}
+def test_each_encoded_batch_is_a_sign_of_progress(encoding: EncodingBench) -> None:
+    bench = encoding.bench
+    bench.insert("a")
+    left = []
+
+    def encode(prompts: Sequence[str], *, on_batch: Callable[[int, int], None]) -> list[str]:
+        bench.clock.tick(bench.settings.stall + 1)
+        on_batch(1, 1)
+        bench.keeper.look(renew=True)
+        left.append(bench.job("a")["lease_until"] - bench.clock.time)
+        return ["text"]
+
+    encoding.encode = encode  # type: ignore[method-assign,assignment]  # for this test alone
+    encoding.loop().poll()
+    assert left == [bench.settings.lease]
 
 
-def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(desk: Desk) -> None:
-    desk.bench.offer = replace(desk.bench.offer, encoders={"null": "te-1"})
-    desk.bench.worker_id = desk.bench.register()
-    desk.kept["prompt b"] = "text"
-    numbers = desk.bench.insert(*[f"j{i:03}" for i in range(70)], "b")
-    desk.bench.store.encoding.park([numbers["j000"], numbers["j001"]], DEMAND)
+def test_texts_that_cannot_be_kept_fail_and_say_why(encoding: EncodingBench) -> None:
+    encoding.problem = "/e: No space left on device"
+    encoding.bench.insert("a", limit=1)
+    encoding.loop().poll()
+    assert encoding.bench.states() == {"a": "failed"}
+    assert "No space left on device; make room there" in encoding.bench.job("a")["error"]
+
+
+def test_a_resident_worker_goes_on_without_keeping_texts(encoding: EncodingBench) -> None:
+    encoding.plan = EncoderPlacement.RESIDENT
+    encoding.problem = "/e: No space left on device"
+    encoding.bench.insert("a", limit=1)
+    encoding.loop().poll()
+    assert encoding.bench.states() == {"a": "succeeded"}
+
+
+def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(
+    encoding: EncodingBench,
+) -> None:
+    encoding.bench.offer = replace(encoding.bench.offer, encoders={"null": "te-1"})
+    encoding.bench.worker_id = encoding.bench.register()
+    encoding.kept["prompt b"] = "text"
+    numbers = encoding.bench.insert(*[f"j{i:03}" for i in range(70)], "b")
+    encoding.bench.store.encoding.park([numbers["j000"], numbers["j001"]], DEMAND)
 
     def load() -> Any:
-        desk.loads.append("encoder")
+        encoding.loads.append("encoder")
         raise OSError("no such file: model.safetensors")
 
-    desk._encoder = load  # type: ignore[method-assign]  # for this test alone
-    desk.shift().poll()
-    assert desk.loads.count("encoder") == 1
-    assert desk.bench.job("b")["state"] == "succeeded"
-    assert len(desk.waiting()) == 70
-    (offer,) = [o for o in desk.bench.store.workers.offers(alive=60) if o.encoders != {}] or [None]
+    encoding._encoder = load  # type: ignore[method-assign]  # for this test alone
+    encoding.loop().poll()
+    assert encoding.loads.count("encoder") == 1
+    assert encoding.bench.job("b")["state"] == "succeeded"
+    assert len(encoding.waiting()) == 70
+    (offer,) = [o for o in encoding.bench.store.workers.offers(alive=60) if o.encoders != {}] or [
+        None
+    ]
     assert offer is None
 
 
-def test_draining_ends_before_the_next_round(desk: Desk) -> None:
-    desk.bench.insert(*[f"j{i:03}" for i in range(150)])
-    desk.sabotage = lambda _: desk.bench.draining.set()
-    desk.shift().poll()
-    assert [len(batch) for batch in desk.encoded] == [64]
-    assert len(desk.waiting()) == 150 - 64
-    assert {row["outcome"] for row in desk.bench.rows("SELECT * FROM attempts")} == {
+def test_draining_ends_before_the_next_round(encoding: EncodingBench) -> None:
+    encoding.bench.insert(*[f"j{i:03}" for i in range(150)])
+    encoding.sabotage = lambda _: encoding.bench.draining.set()
+    encoding.loop().poll()
+    assert [len(batch) for batch in encoding.encoded] == [64]
+    assert len(encoding.waiting()) == 150 - 64
+    assert {row["outcome"] for row in encoding.bench.rows("SELECT * FROM attempts")} == {
         "released", "encoded",
     }  # fmt: skip
 
 
-def test_a_lease_lost_while_encoding_changes_nothing(desk: Desk) -> None:
-    desk.bench.insert("a")
+def test_a_lease_lost_while_encoding_changes_nothing(encoding: EncodingBench) -> None:
+    encoding.bench.insert("a")
 
     def lose(_prompts: Sequence[str]) -> None:
-        if len(desk.encoded) == 1:
-            desk.bench.clock.tick(91)
-            desk.bench.store.leases.expire(backoff=lambda _: 0)
+        if len(encoding.encoded) == 1:
+            encoding.bench.clock.tick(91)
+            encoding.bench.store.leases.expire(backoff=lambda _: 0)
 
-    desk.sabotage = lose
-    desk.shift().poll()
-    assert desk.bench.states() == {"a": "succeeded"}
-    assert desk.tries("a") == [
+    encoding.sabotage = lose
+    encoding.loop().poll()
+    assert encoding.bench.states() == {"a": "succeeded"}
+    assert encoding.tries("a") == [
         ("full", "released"), ("encode", "failed"), ("full", "succeeded"),
     ]  # fmt: skip
 
 
-def test_texts_that_trickle_in_do_not_make_the_models_change_places(desk: Desk) -> None:
-    shift = desk.shift()
+def test_texts_that_trickle_in_do_not_make_the_models_change_places(
+    encoding: EncodingBench,
+) -> None:
+    loop = encoding.loop()
     for number in range(20):
-        desk.bench.insert(f"j{number:02}")
-        shift.poll()
-        desk.bench.clock.tick(10)
-    # 20 jobs in 200 s: a turn each 30 s at the most, not one a job.
-    assert desk.loads.count("encoder") <= 200 / 30 + 1
-    assert desk.loads.count("encoder") >= 4
+        encoding.bench.insert(f"j{number:02}")
+        loop.poll()
+        encoding.bench.clock.tick(10)
+    # 20 jobs in 200 s: it is loaded each 30 s at the most, not one a job.
+    assert encoding.loads.count("encoder") <= 200 / 30 + 1
+    assert encoding.loads.count("encoder") >= 4
 
 
 @pytest.mark.parametrize(
@@ -322,14 +377,23 @@ def test_texts_that_trickle_in_do_not_make_the_models_change_places(desk: Desk) 
         (1024, 0, 0, False, True),
     ],
 )
-def test_turns(waiting: int, waited: float, since: float, idle: bool, due: bool) -> None:
+def test_policy(waiting: int, waited: float, since: float, idle: bool, due: bool) -> None:
     assert EncodingPolicy().due(waiting, waited=waited, since=since, idle=idle) is due
 
 
-def test_a_pack_of_a_small_card_says_which_texts_it_lacks(desk: Desk) -> None:
-    texts = PromptFeatures(store=desk, plan=EncoderPlacement.REMOTE, encoder=lambda: desk)
-    desk.kept["a"] = "text"
-    with pytest.raises(UnencodedError) as caught:
-        texts.find(["a", "b", "a", "c", "b"])
-    assert caught.value.indices == (1, 3, 4)
+def test_a_look_up_says_which_texts_there_are(encoding: EncodingBench) -> None:
+    texts = PromptFeatures(store=encoding, plan=EncoderPlacement.REMOTE, encoder=lambda: encoding)
+    encoding.kept["a"] = "text"
+    assert texts.find(["a", "b", "a", "c", "b"]) == {"a": "text"}
     assert texts.missing(["a", "b", "b"]) == ["b"]
+
+
+def test_a_resident_encoder_makes_each_missing_text_of_a_pack_once(encoding: EncodingBench) -> None:
+    texts = PromptFeatures(store=encoding, plan=EncoderPlacement.RESIDENT, encoder=lambda: encoding)
+    found = {"a": "text"}
+    prompts = ["a", "b", "b"]
+    assert texts.complete(prompts, found) == [
+        Encoded("text", HIT), Encoded("text of b", MADE), Encoded("text of b", HIT)
+    ]  # fmt: skip
+    assert [each.source for each in texts.complete(prompts, found)] == [HIT] * 3
+    assert encoding.encoded == [["b"]]

@@ -14,6 +14,7 @@ from hymotion.loading.model import bundled_folder
 from jobs.domain.attempts import Claim
 from worker.engine.fallback import LEAST, DtypeFallback
 from worker.engine.motion import MotionEngine
+from worker.engine.protocol import Sampled
 from worker.errors import BrokenError
 from worker.planning.precision import SAFE
 
@@ -79,9 +80,8 @@ class Rig:
         self.loads.append(dtype)
         return Fragile(dtype, self._bad, self._hopeless, self.log)
 
-    def sample(self, claims: Sequence[Claim]) -> list[Any]:
-        texts = self.engine.encode(claims)
-        return self.engine.sample(claims, texts, lambda *_: None)
+    def sample(self, claims: Sequence[Claim]) -> Sampled:
+        return self.engine.sample(claims, self.engine.encode(claims, {}), lambda *_: None)
 
 
 @pytest.fixture
@@ -99,25 +99,23 @@ def pack(claim: Make) -> Callable[[str], list[Claim]]:
 
 def test_a_pack_that_is_well_is_computed_once(pack: Callable[[str], list[Claim]]) -> None:
     rig = Rig()
-    claims = pack("a b c")
-    rig.sample(claims)
+    runs = rig.sample(pack("a b c")).runs
     assert rig.log == ["float16 a b c"]
-    assert [run.dtype for run in rig.engine.runs(claims)] == ["float16"] * 3
-    assert [run.numerics_step for run in rig.engine.runs(claims)] == [None] * 3
+    assert [run.dtype for run in runs] == ["float16"] * 3
+    assert [run.numerics_step for run in runs] == [None] * 3
 
 
 def test_only_what_broke_is_sampled_again(pack: Callable[[str], list[Claim]]) -> None:
     rig, plain = Rig(bad="b d"), Rig()
     claims = pack("a b c d")
-    latents = rig.sample(claims)
+    sampled = rig.sample(claims)
+    runs = sampled.runs
     assert rig.log == ["float16 a b c d", "float16 a c", "float32 b d"]
-    runs = rig.engine.runs(claims)
     assert [run.dtype for run in runs] == ["float16", SAFE, "float16", SAFE]
     assert [run.numerics_step for run in runs] == [None, 2, None, 2]
     assert [run.numerics_dtype for run in runs] == [None, "float16", None, "float16"]
-    # Each in its own place: the seed alone tells them apart.
     # Each in its own place: packs of other sizes round otherwise, other seeds are whole units away.
-    for latent, other in zip(latents, plain.sample(claims), strict=True):
+    for latent, other in zip(sampled.latents, plain.sample(claims).latents, strict=True):
         assert torch.allclose(latent, other, atol=1e-3)
 
 
@@ -125,11 +123,10 @@ def test_there_is_one_pipeline_at_a_time_and_the_fast_one_comes_back(
     pack: Callable[[str], list[Claim]],
 ) -> None:
     rig = Rig(bad="b")
-    rig.sample(pack("a b"))
-    rig.sample(pack("a c"))
-    rig.sample(pack("a c"))
+    first, _, last = (rig.sample(pack(prompts)) for prompts in ("a b", "a c", "a c"))
     assert rig.loads == ["float16", SAFE, "float16"]
-    assert [run.loads for run in rig.engine.runs(pack("a c"))] == [0, 0]
+    assert [run.loads for run in first.runs] == [1, 0]
+    assert [run.loads for run in last.runs] == [0, 0]
 
 
 def test_what_breaks_in_float32_too_is_named(pack: Callable[[str], list[Claim]]) -> None:
@@ -145,11 +142,10 @@ def test_a_type_that_fails_too_often_is_given_up_once(pack: Callable[[str], list
         rig.sample(pack("a b"))
     assert rig.fallen == ["float16"]
     assert rig.precision.dtype == SAFE
-    claims = pack("a b")
     rig.log.clear()
-    rig.sample(claims)
+    runs = rig.sample(pack("a b")).runs
     assert rig.log == ["float32 a b"]
-    assert [run.dtype for run in rig.engine.runs(claims)] == [SAFE, SAFE]
+    assert [run.dtype for run in runs] == [SAFE, SAFE]
 
 
 def test_a_real_overflow_of_float16_is_mended(claim: Make) -> None:
@@ -167,16 +163,17 @@ def test_a_real_overflow_of_float16_is_mended(claim: Make) -> None:
         model="tiny", mode="lite", load=load, device="cpu",
         precision=DtypeFallback(model="tiny", dtype="float16"),
     )  # fmt: skip
-    (latent,) = engine.sample(claims, engine.encode(claims), lambda *_: None)
+    encoded = engine.encode(claims, {})
+    sampled = engine.sample(claims, encoded, lambda *_: None)
+    (latent,), (run,) = sampled.latents, sampled.runs
     assert latent.isfinite().all()
-    (run,) = engine.runs(claims)
     assert run.dtype == SAFE
     assert run.numerics_step is not None
     assert run.numerics_step <= 2
     exact = load(SAFE)
     (wanted,) = exact.denoise(
-        [hymotion.Request(frames=20, seed=0, conditioning=engine.encode(claims)[0], steps=3,
+        [hymotion.Request(frames=20, seed=0, conditioning=encoded[0].text, steps=3,
                           guidance=5.0)],
-        engine.encode(claims),
+        [encoded[0].text],
     )  # fmt: skip
     assert torch.equal(latent, wanted)

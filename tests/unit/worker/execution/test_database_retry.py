@@ -1,4 +1,4 @@
-"""Riding out a database that is away."""
+"""Repeating calls to a database that is away."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Flaky:
         return self.calls
 
 
-def riding(clock: Ticker, longest: float) -> tuple[DatabaseRetry, list[float]]:
+def retrying(clock: Ticker, longest: float) -> tuple[DatabaseRetry, list[float]]:
     pauses: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -41,39 +41,39 @@ def riding(clock: Ticker, longest: float) -> tuple[DatabaseRetry, list[float]]:
 
 
 def test_an_answer_is_passed_on_at_once(clock: Ticker) -> None:
-    outage, pauses = riding(clock, 10)
-    assert outage.call(Flaky(0)) == 1
+    retry, pauses = retrying(clock, 10)
+    assert retry.call(Flaky(0)) == 1
     assert pauses == []
 
 
 def test_it_tries_again_with_growing_pauses(clock: Ticker) -> None:
-    outage, pauses = riding(clock, 300)
-    assert outage.call(Flaky(7)) == 8
+    retry, pauses = retrying(clock, 300)
+    assert retry.call(Flaky(7)) == 8
     assert pauses == [*PAUSES, PAUSES[-1], PAUSES[-1]]
 
 
 def test_a_long_outage_is_told_once(clock: Ticker, caplog: pytest.LogCaptureFixture) -> None:
-    outage, _ = riding(clock, 300)
+    retry, _ = retrying(clock, 300)
     with caplog.at_level(logging.WARNING):
-        outage.call(Flaky(5))
+        retry.call(Flaky(5))
     assert [record.message for record in caplog.records if "locked" in record.message] == [
         "database sqlite:///x is unreachable: locked; wait; trying again"
     ]
 
 
 def test_it_gives_up_after_the_longest_time(clock: Ticker) -> None:
-    outage, pauses = riding(clock, 20)
+    retry, pauses = retrying(clock, 20)
     with pytest.raises(OutageError, match=r"did not answer for \d+ s: locked") as caught:
-        outage.call(Flaky(100))
+        retry.call(Flaky(100))
     assert 20 < sum(pauses) <= 20 + PAUSES[-1]
     assert caught.value.exit_code == 7
     assert isinstance(caught.value.__cause__, UnreachableError)
 
 
-def test_each_ride_has_the_whole_time(clock: Ticker) -> None:
-    outage, _ = riding(clock, 3)
-    assert outage.call(Flaky(3)) == 4
-    assert outage.call(Flaky(3)) == 4
+def test_each_call_has_the_whole_time(clock: Ticker) -> None:
+    retry, _ = retrying(clock, 3)
+    assert retry.call(Flaky(3)) == 4
+    assert retry.call(Flaky(3)) == 4
 
 
 def test_other_errors_are_not_its_business(clock: Ticker) -> None:
@@ -81,4 +81,4 @@ def test_other_errors_are_not_its_business(clock: Ticker) -> None:
         raise ConflictError("batch", "paused", "resume it")
 
     with pytest.raises(ConflictError):
-        riding(clock, 10)[0].call(broken)
+        retrying(clock, 10)[0].call(broken)

@@ -13,7 +13,8 @@ from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from jobs.domain.states import Failure
 from tests.unit.worker.stub import StubEngine
 from worker.engine.pool import LoadCost
-from worker.errors import NotFiniteError, OutageError, UnencodedError
+from worker.engine.texts import PackTexts
+from worker.errors import NotFiniteError, OutageError
 from worker.execution.pack import PackRunner, Results
 from worker.execution.save import discard, final_path
 
@@ -92,6 +93,14 @@ def test_shared_phases_are_counted_per_motion(
         assert [artifact.format for artifact in win.artifacts] == ["npz"]
 
 
+def test_looking_a_text_up_counts_as_encoding_it(
+    stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
+) -> None:
+    texts = PackTexts({}, seconds=3.0)
+    results = phases.runner().run(stub, pack("abcd"), load=LoadCost(), texts=texts)
+    assert [win.timings.encode for win in results.successes] == [3.25] * 4
+
+
 def test_loading_is_the_first_jobs_own(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
@@ -101,20 +110,17 @@ def test_loading_is_the_first_jobs_own(
     ]  # fmt: skip
 
 
-def test_jobs_without_a_text_wait_and_the_others_run(
+def test_loading_is_booked_once_though_the_pack_is_halved(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
     def sabotage(phase: str, claims: Sequence[Claim]) -> None:
-        places = [i for i, each in enumerate(claims) if each.custom_id in "bd"]
-        if phase == "encode" and places:
-            raise UnencodedError(places)
+        if phase == "step" and len(claims) > 1:
+            raise MemoryError
 
     stub.sabotage = sabotage
-    results = phases.runner().run(stub, pack("abcd"), load=LoadCost())
-    assert [claim.custom_id for claim in results.unencoded] == ["b", "d"]
-    assert [win.claim.custom_id for win in results.successes] == ["a", "c"]
-    assert results.failures == ()
-    assert stub.packs == [["a", "b", "c", "d"], ["a", "c"]]
+    results = phases.runner().run(stub, pack("abcd"), load=LoadCost(8.0, 2))
+    assert [win.timings.load for win in results.successes] == [8, 0, 0, 0]
+    assert [win.run.loads for win in results.successes] == [2, 0, 0, 0]
 
 
 @pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "features", "write"])

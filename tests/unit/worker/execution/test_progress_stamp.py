@@ -19,7 +19,7 @@ def test_a_stamp_ages_until_it_is_touched(clock: Ticker) -> None:
     assert stamp.age() == 0
 
 
-def test_what_is_granted_counts_as_progress_for_so_long_and_no_longer(clock: Ticker) -> None:
+def test_what_is_allowed_counts_as_progress_for_so_long_and_no_longer(clock: Ticker) -> None:
     stamp = ProgressStamp(clock)
     clock.tick(50)
     with stamp.allow(600):
