@@ -1,7 +1,7 @@
-"""Reference profiles of GPU cards: what is known of a card before a worker has measured it.
+"""Reference profiles of GPU cards, used until a worker has measured the card itself.
 
-The figures are one field report's measurements (docs/cards.md), kept to the digit; they are
-somebody's measurements, not laws, and a worker's own replace them in admission. GB are 10⁹ bytes.
+The figures are the measurements of one field report (docs/cards.md), copied digit for digit.
+Workers replace them by their own measurements when they admit jobs. 1 GB is 10⁹ bytes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jobs.domain.memory import GB, MemoryProfile
 
 
 class Parallel(StrEnum):
-    """How several cards of one machine should train one model together."""
+    """How to train one model on several cards of one machine."""
 
     NONE = "none"
     DDP = "ddp"
@@ -27,9 +27,9 @@ class MemoryUse:
     """Device memory of Full at 100 frames with everything resident, in GB.
 
     Attributes:
-        card_gb: memory of the card that was measured.
-        weights, trajectory, attention, loader: the parts (see `jobs.domain.memory.MemoryProfile`).
-        total: as reported.
+        card_gb: memory size of the measured card.
+        weights, trajectory, attention, loader: as in `jobs.domain.memory.MemoryProfile`.
+        total: the total as reported.
     """
 
     card_gb: int
@@ -47,13 +47,13 @@ class MemoryUse:
 
 @dataclass(frozen=True)
 class ReferenceRun:
-    """The outcome of 5 prompts × 100 runs each.
+    """The published result of running 5 prompts 100 times each.
 
     Attributes:
-        cards: how many worked together.
-        recipe: what was run, in words.
+        cards: number of cards used together.
+        recipe: description of the settings.
         success: share of runs that succeeded, 0–1.
-        latency_s: mean seconds a motion.
+        latency_s: mean seconds per motion.
         peak_gb: peak device memory of one card.
         fmd: Fréchet motion distance, lower is better.
         smoothness: relative to the A100's, where reported.
@@ -81,28 +81,28 @@ class LightRecipe:
 
 @dataclass(frozen=True)
 class CardProfile:
-    """What is known of a card.
+    """The profile of a card.
 
     Attributes:
-        name: the card's family, e.g. `A100`; for a derived profile the driver's name.
-        derived: True when nothing was published and the profile comes from the driver's facts.
-        memory_gb: sizes it is sold in; empty if unknown.
-        memory_kind, pcie: as makers write them; empty if unknown.
+        name: the card's family, e.g. `A100`; for a derived profile, the driver's name.
+        derived: True if no figures are published and the profile is built from `DeviceFacts`.
+        memory_gb: memory sizes it is sold with; empty if unknown.
+        memory_kind, pcie: as manufacturers write them; empty if unknown.
         bandwidth_gbs: memory bandwidth, GB/s.
-        nvlink_count, nvlink_gbs: NVLink as published: how many, and GB/s in all. 0: none.
-        bottleneck: what usually holds it up.
+        nvlink_count, nvlink_gbs: published number of NVLinks, and their total GB/s. 0: none.
+        bottleneck: what usually limits its speed.
         advice: what to do about it, one line.
-        memory: measured parts of Full at 100 frames.
-        max_frames: mode → longest motion advised; a mode not named has no limit.
-        seeds_per_job: motions a job should ask for at most; None: no limit.
-        light: the recipe for a tight budget.
-        processes: worker processes a card.
-        parallel: how to train over several of them.
-        dtypes: number formats it is fit for, best first.
-        gradient_clip: gradient norm without which half precision overflows.
+        memory: measured memory of Full at 100 frames.
+        max_frames: mode → longest recommended motion; modes not listed have no limit.
+        seeds_per_job: most motions a job should ask for; None: no limit.
+        light: the recipe for little memory.
+        processes: worker processes per card.
+        parallel: how to train on several cards.
+        dtypes: suitable number formats, best first.
+        gradient_clip: gradient norm to clip at, so that half precision does not overflow.
         inf_steps: training steps (first, last) at which half precision tends to overflow.
-        copy_frames: length from which copies from host to device dominate.
-        nccl_env: environment of a launch over several cards.
+        copy_frames: length above which host-to-device copies dominate.
+        nccl_env: environment variables for launches on several cards.
         nccl_version: the release to pin; empty: any.
         run: the published runs.
     """
@@ -133,7 +133,7 @@ class CardProfile:
 
     @property
     def nvlink(self) -> bool:
-        """Whether cards of this kind talk over NVLink."""
+        """Whether the card has NVLink."""
         return self.nvlink_count > 0
 
     @property
@@ -146,7 +146,7 @@ class CardProfile:
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What the driver says of a device; None where it does not say."""
+    """Facts that the driver reports about a device; None where it reports nothing."""
 
     name: str
     memory_bytes: int | None = None
@@ -158,7 +158,7 @@ class DeviceFacts:
 
 @dataclass(frozen=True)
 class Storage:
-    """Loading 100 frames of .npz motion on an A10 machine from one kind of disk."""
+    """Time to load 100 frames of .npz motion from one kind of disk on an A10 machine."""
 
     name: str
     read_mbs: int
@@ -168,7 +168,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class Service:
-    """4×A100 with a balancer in front, against the stock single-process application."""
+    """4×A100 behind a load balancer, compared with the stock single-process application."""
 
     cards: int = 4
     batch: int = 4
@@ -242,7 +242,7 @@ V100 = CardProfile(
 
 CARDS: Mapping[str, CardProfile] = {card.name: card for card in (A10, A100, V100)}
 
-#: Two A10 in data parallel were this share slower than one: all-reduce over PCIe.
+#: Two A10s in data parallel were slower than one by this share: all-reduce goes over PCIe.
 A10_PAIR_SLOWDOWN = 0.18
 
 SERVICE = Service()
@@ -253,18 +253,18 @@ STORAGE: tuple[Storage, ...] = (
     Storage("RAM disk", 12000, 0.08, "no longer the bottleneck, 12 % faster end to end"),
 )
 
-#: Upstream's least device memory with everything resident, GB by mode.
+#: Minimum device memory with everything resident according to upstream, GB by mode.
 UPSTREAM_GB: Mapping[str, int] = {"full": 26, "lite": 24}
-#: The resident text encoder (Qwen3-8B in bfloat16), GB: almost all of the above.
+#: Memory of the resident text encoder (Qwen3-8B in bfloat16), GB: most of `UPSTREAM_GB`.
 TEXT_ENCODER_GB = 16.4
-#: Full in float32 once texts are encoded and the encoder is freed, GiB.
+#: Memory of Full in float32 after the texts are encoded and the encoder is freed, GiB.
 ENCODED_FIRST_GIB = 5.5
 
 
 def profile(name: str) -> CardProfile:
-    """The reference profile for a card's name as its driver writes it, or a blank derived one.
+    """The reference profile for a driver's card name, or a blank derived profile.
 
-    `NVIDIA A100-SXM4-40GB`, `Tesla V100-PCIE-16GB` and `a10` are known; an `A10G` is another card.
+    `NVIDIA A100-SXM4-40GB`, `Tesla V100-PCIE-16GB` and `a10` match; `A10G` does not match A10.
     """
     words = re.split(r"[^A-Z0-9]+", name.upper())
     for word in words:
@@ -274,10 +274,10 @@ def profile(name: str) -> CardProfile:
 
 
 def derive(facts: DeviceFacts) -> CardProfile:
-    """The profile of a device: published figures where there are any, the driver's facts on top.
+    """The profile of a device: the published figures, overridden by what the driver reports.
 
-    A card without NVLink never goes data-parallel, whatever its family does: PCIe variants of the
-    A100 and V100 have none.
+    A device without NVLink is never used data-parallel, even if its family is: the PCIe variants of
+    the A100 and V100 have no NVLink.
     """
     base = profile(facts.name)
     if base.derived:
