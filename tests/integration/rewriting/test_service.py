@@ -88,12 +88,12 @@ def test_proxies_of_the_environment_are_not_used(rewriter, monkeypatch) -> None:
 )
 def test_half_a_reply_is_no_reply(rewriter, service, data: bytes) -> None:
     rewriter.behave = lambda call: call.raw(data)
-    assert fails(service, "broke before the answer was whole").again
+    assert fails(service, "broke before the answer was complete").again
 
 
 def test_an_empty_answer_is_a_connection_that_ended_too_soon(rewriter, service) -> None:
     rewriter.behave = lambda call: call.raw(HEAD + b"\r\n")
-    assert fails(service, "broke before the answer was whole").again
+    assert fails(service, "broke before the answer was complete").again
 
 
 def test_a_connection_that_is_dropped_may_be_tried_again(rewriter, service) -> None:
@@ -122,7 +122,7 @@ def test_of_a_host_with_several_addresses_the_last_is_told_of(monkeypatch) -> No
     [
         # A label that no name server is asked about: it has more than 63 characters.
         (f"http://{'a' * 64}.invalid/v1", "no connection: .*not known"),
-        ("http://999.1.1.1/v1", "no address: .*999.1.1.1.*; set HYMO_REWRITER_URL"),
+        ("http://999.1.1.1/v1", "invalid URL: .*999.1.1.1.*; set HYMO_REWRITER_URL"),
     ],
 )
 def test_a_host_that_is_none_is_named(url: str, reason: str) -> None:

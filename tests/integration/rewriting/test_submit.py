@@ -174,7 +174,7 @@ def test_required_rewrites_that_fail_are_rows_that_are_wrong(submit, stored, rew
     path = write("walks", "jumps")
     done = submit(path, "--rewrite", "--require-rewrite")
     assert (done.exit_code, done.stdout) == (2, "")
-    reason = "could not be rewritten: the model's answer holds no JSON object"
+    reason = "could not be rewritten: the model's answer contains no JSON object"
     assert f"prompts.csv:3: prompt: {reason}" in done.stderr
     assert not Path("home/hymo.db").exists() or stored() == []
     done = submit(path, "--rewrite", "--require-rewrite", "--skip-invalid")
@@ -232,7 +232,7 @@ def test_what_passes_is_tried_again(submit, stored, rewriter) -> None:
         (lambda call: call.say({"text": "A person."}), 'the answer has no text in "prompt"', 2),
         (lambda call: call.send(302, b"", Location="http://evil.example/"), "to evil.example", 1),
         (lambda call: call.send(401, KEY.encode()), "HTTP 401: the key is refused", 1),
-        (lambda call: call.send(503, b"", Retry_After="3600"), "left alone for 3600 s", 1),
+        (lambda call: call.send(503, b"", Retry_After="3600"), "asks to wait for 3600 s", 1),
         (lambda call: call.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "broke", 4),
     ],
     ids=["html", "schema", "redirect", "key", "patience", "truncated"],

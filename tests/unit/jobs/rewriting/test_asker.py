@@ -99,7 +99,7 @@ def test_a_service_is_left_alone_for_as_long_as_it_asks() -> None:
     made.ask()
     assert made.slept == [8.0]
     long = desk(bad(429, **{"retry-after": "61"}))
-    with pytest.raises(RewriteError, match="left alone for 61 s"):
+    with pytest.raises(RewriteError, match="wait for 61 s"):
         long.ask()
     assert (len(long.script.seen), long.slept) == (1, [])
 
