@@ -37,7 +37,7 @@ def test_a_cached_batch_has_its_own_files_and_manifest(shell: Any) -> None:
     # What the first batch lost is made again for the asking.
     again = shell.run("run", first)
     assert again.returncode == 0, again.stderr
-    assert "2 jobs queued again: their files were gone" in again.stderr
+    assert "2 jobs queued again: their files were missing" in again.stderr
     assert {path.name for path in (output / "first").glob("*.npz")} == {"a_s0.npz", "b_s0.npz"}
     assert manifest(output / "first") == ["a", "b"]
 

@@ -72,7 +72,7 @@ def test_what_the_model_has_never_seen_is_said_once(submit: Hymo) -> None:
     verbs = "note: model tiny has never seen 2 verbs of this file and will guess: "
     notes = [
         f"{verbs}juggles (rows 1, 2), salutes (row 2)",
-        "note: model tiny knows English alone and will guess at 1 prompt: row 4",
+        "note: model tiny knows only English and will guess at 1 prompt: row 4",
     ]
     for option in ("--dry-run", "--no-cache"):
         done = submit("prompts.csv", option)

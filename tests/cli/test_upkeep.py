@@ -132,10 +132,10 @@ def test_upkeep_for_people(hymo_: Hymo) -> None:
     assert lines[at + 2].split()[-9:-3] == ["full", "3", "1", "3.00", "s", "1"]
     assert lines[at + 3 :] == [
         "", "in all",
-        "  texts     2 encoded for 3 motions: 33.3 % were there already",
+        "  texts     2 encoded for 3 motions: 33.3 % were already encoded",
         "  loads     2 models loaded in 43.0 s: 667 for 1000 motions",
         "  computed  float16 2, float32 1",
-        "  again     1 motion (33.3 %) left the finite numbers, sampled again in float32",
+        "  again     1 motion (33.3 %) had non-finite values, sampled again in float32",
     ]  # fmt: skip
 
 
@@ -157,8 +157,8 @@ def test_show_tells_how_each_attempt_was_run(hymo_: Hymo) -> None:
     assert "1  encoded    a100" in shown
     assert "attempt 1  encoded the text ahead (text plan staged); 1 model loaded\n" in shown
     again = " ".join(hymo_("show", "3").stdout.split())
-    assert "text found encoded (text plan remote); computed in float32; float16 left the" in again
-    assert "finite numbers at step 2: sampled again in float32" in again
+    assert "text was already encoded (text plan remote); computed in float32; float16 gave" in again
+    assert "non-finite values at step 2: sampled again in float32" in again
     assert "encode: error" in hymo_("show", "4").stdout
     (job,) = json.loads(hymo_("show", "1", "--json").stdout)["jobs"]
     assert [each["mode"] for each in job["tries"]] == ["encode", "full"]
@@ -214,7 +214,7 @@ def test_workers_tell_of_texts_and_precisions(hymo_: Hymo) -> None:
     assert max(map(len, lines)) <= 80
     assert "  texts=staged" in lines[1]
     assert done.stderr == (
-        f"a100: {MODEL} gave up bfloat16, too many motions left the finite numbers\n"
+        f"a100: {MODEL} gave up bfloat16, too many motions had non-finite values\n"
     )
     wide = hymo_("workers", env={"COLUMNS": "200"}).stdout
     assert "texts=staged" in wide

@@ -270,7 +270,7 @@ def test_a_rewriter_that_is_away_is_given_up_once(submit, stored, rewriter, monk
     rewriter.behave = lambda call: call.drop()
     done = submit(write(*(f"p{n}" for n in range(300))), "--rewrite")
     assert done.exit_code == 0
-    assert done.stderr.count("the rewriter was not asked any more: the connection broke") == 1
+    assert done.stderr.count("the rewriter is not asked any further: the connection broke") == 1
     assert len(stored()) == 300
     assert all(job["rewrite"].startswith("failed: ") for job in stored())
     assert len(rewriter.prompts) <= 9
