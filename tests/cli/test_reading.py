@@ -1,4 +1,4 @@
-"""The commands that ask and steer, on a database that a night of work has filled."""
+"""The commands that inspect and control jobs, on a filled database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Submitting with a rewriter that answers, fails, comes late or goes away."""
+"""Submitting with a rewriter that answers, fails, is slow or disconnects."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from jobs.rewriting.wish import Wish
 from jobs.settings import Settings
 
 KEY = "sk-very-secret"
-#: Of the code under test, for processes that run elsewhere.
+#: The repository's root, for processes in other folders.
 ROOT = Path(__file__).parents[3]
 Submit = Callable[..., Result]
 
 
 @pytest.fixture
 def environ(rewriter, tmp_path: Path) -> Mapping[str, str]:
-    """The settings of a user with a home of their own and the test's rewriter."""
+    """The environment of a user with a temporary home and the test's rewriter."""
     return {
         "HYMO_HOME": str(tmp_path / "home"),
         "HYMO_REWRITER_URL": rewriter.url,
@@ -46,7 +46,7 @@ def environ(rewriter, tmp_path: Path) -> Mapping[str, str]:
 
 @pytest.fixture
 def call(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
-    """Runs `hymo` in a folder of its own; retries come at once. The key is in no output."""
+    """Runs `hymo` in a temporary folder, with immediate retries; no output contains the key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(asker, "exponential", lambda first: lambda attempt: 0.001)
     for name in ("HYMO_DATABASE_URL", "HYMO_BROKER_URL", "HYMO_OUTPUT"):

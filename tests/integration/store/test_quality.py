@@ -1,4 +1,4 @@
-"""What a job's motion is like: written with its success, shared with it, and gone with it."""
+"""Quality measures: stored with a success, copied to cached jobs, and removed by a retry."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jobs.domain.states import Failure, State
 from jobs.store.motions import to_quality
 
 GOOD = Quality(skate_mm=1.25, penetration_mm=0.5, jitter=82.0)
-#: Of a motion whose feet never touch the ground.
+#: The quality of a motion whose feet never touch the ground.
 JUMP = Quality(skate_mm=None, penetration_mm=0.0, jitter=310.5)
 
 
 def done(farm, finish, number, quality):
-    """Claims a job and ends it with a motion of this quality."""
+    """Claims a job and finishes it with a motion of this quality."""
     (claim,) = farm.claim(farm.worker(), job_id=number)
     result = replace(finish(claim), quality=quality)
     assert farm.store.completion.succeed([result], publish=lambda _: None) == {}

@@ -1,4 +1,4 @@
-"""Settings: flag, then environment, then file; every refusal names the mend."""
+"""Settings from flags, environment and file; every error says how to fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.settings import SECRET, Settings, unknown
 
 @pytest.fixture
 def read(tmp_path):
-    """Read settings with a home of the test's own."""
+    """Reads settings with a temporary home."""
 
     def reading(environ=(), config=None, **flags):
         if config is not None:

@@ -1,4 +1,4 @@
-"""The root group: quick, complete in its help, and honest in its exit codes."""
+"""The root group: lazy imports, complete help and exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every published figure, to the digit, in the data and in docs/cards.md."""
+"""Every published figure is the same in the data and in docs/cards.md."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGE = (Path(__file__).parents[4] / "docs" / "cards.md").read_text("utf-8")
 
 
 def cells(first: str, heading: str) -> list[str]:
-    """The row of a table of the page that begins with `first`, below `heading`."""
+    """The row that begins with `first` in the page's table below `heading`."""
     below = PAGE.split(f"## {heading}", 1)[1]
     row = next(line for line in below.splitlines() if line.startswith(f"| {first}"))
     return [cell.strip() for cell in row.strip("|").split("|")]

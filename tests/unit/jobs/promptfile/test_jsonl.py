@@ -1,4 +1,4 @@
-"""JSON Lines: types, broken lines, and values that no store takes."""
+"""JSON Lines: types, invalid lines, and values that cannot be stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When one prompt is asked about again, after how long, and when no more."""
+"""Retries of a prompt: when, after how long, and how many."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DROPPED = RewriteError("the connection broke", again=True)
 
 @dataclass
 class Script:
-    """Gives the next of these replies; the last one for ever."""
+    """Returns these replies in order, then the last one again and again."""
 
     replies: list[bytes | RewriteError]
     seen: list[Mapping[str, object]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Script:
 
 @dataclass
 class Desk:
-    """An asker whose pauses are noted and not taken."""
+    """An asker whose pauses are recorded instead of waited for."""
 
     script: Script
     slept: list[float] = field(default_factory=list)

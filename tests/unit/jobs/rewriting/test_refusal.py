@@ -1,4 +1,4 @@
-"""What a reply that is no answer means to the one who asked."""
+"""The errors of HTTP responses that are not 200."""
 
 from __future__ import annotations
 

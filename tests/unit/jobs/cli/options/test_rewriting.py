@@ -1,4 +1,4 @@
-"""What people and programs are told of a rewriting."""
+"""The notes and the JSON about rewriting."""
 
 from __future__ import annotations
 
