@@ -56,7 +56,7 @@ def submit(
     settings = app.settings(output=output)
     with (
         rewrite.open(settings, dry=dry_run) as rewriting,
-        _desk(app, settings, file, format_name, rewriting) as (source, submitter),
+        _opened(app, settings, file, format_name, rewriting) as (source, submitter),
     ):
         if dry_run:
             with progress_line(rewriting=rewrite.asked) as progress:
@@ -73,7 +73,7 @@ def submit(
 
 
 @contextmanager
-def _desk(
+def _opened(
     app: App,
     settings: Settings,
     file: str,

@@ -111,50 +111,50 @@ def misfit(wanted: Demand, offers: Iterable[Offer]) -> str | None:
     meets, in this order: a worker at all, the mode, the memory, the model, its weights, the length.
     """
     every = list(offers)
-    left = [offer for offer in every if not offer.declared]
-    live = {offer.name for offer in left}
-    if any(fits(wanted, offer) for offer in left):
+    live = [offer for offer in every if not offer.declared]
+    names = {offer.name for offer in live}
+    if any(fits(wanted, offer) for offer in live):
         return None
     for offer in every:
         # Once a declared worker is up, its actual offer replaces its declaration.
-        if offer.name not in live and fits(wanted, offer):
+        if offer.name not in names and fits(wanted, offer):
             return f"waits for declared worker {offer.name}, which is not up"
-    return _lack(wanted, left)
+    return _lack(wanted, live)
 
 
-def _lack(wanted: Demand, left: Sequence[Offer]) -> str:
+def _lack(wanted: Demand, live: Sequence[Offer]) -> str:
     if wanted.text is not None:
-        return _lack_encoder(wanted.model, wanted.text, left)
+        return _lack_encoder(wanted.model, wanted.text, live)
     needs = f"needs {wanted.gib} GiB {wanted.mode}"
-    if not left:
+    if not live:
         return f"no worker fits: {needs}; no worker is live"
-    serving = [offer for offer in left if wanted.mode in offer.modes]
+    serving = [offer for offer in live if wanted.mode in offer.modes]
     if not serving:
         return f"no worker fits: {needs}; no live worker serves {wanted.mode}"
     largest = max(offer.memory_bytes for offer in serving)
-    roomy = [offer for offer in serving if offer.memory_bytes >= wanted.gib * GIB]
-    if not roomy:
+    large = [offer for offer in serving if offer.memory_bytes >= wanted.gib * GIB]
+    if not large:
         return f"no worker fits: {needs}; largest live: {largest / GIB:.3g} GiB"
-    knowing = [offer for offer in roomy if wanted.model in offer.models]
-    if not knowing:
+    having = [offer for offer in large if wanted.model in offer.models]
+    if not having:
         return f"no worker fits: {needs}; no live worker has model {wanted.model}"
-    return _lack_weights(wanted, needs, knowing)
+    return _lack_weights(wanted, needs, having)
 
 
-def _lack_weights(wanted: Demand, needs: str, knowing: Sequence[Offer]) -> str:
+def _lack_weights(wanted: Demand, needs: str, having: Sequence[Offer]) -> str:
     """The misfit if workers with enough memory serve the model: its weights, or the length."""
-    owning = [o for o in knowing if o.has(wanted.model, wanted.mode, wanted.revision)]
-    if not owning:
-        theirs = {o.revisions[wanted.model].get(wanted.mode, "none") for o in knowing}
+    matching = [o for o in having if o.has(wanted.model, wanted.mode, wanted.revision)]
+    if not matching:
+        theirs = {o.revisions[wanted.model].get(wanted.mode, "none") for o in having}
         asked = f"{wanted.model} {wanted.mode} {wanted.revision}"
         return f"no worker fits: needs {asked}; live: {', '.join(sorted(theirs))}"
-    longest = max(offer.max_frames.get(wanted.mode, 0) for offer in owning)
+    longest = max(offer.max_frames.get(wanted.mode, 0) for offer in matching)
     return f"no worker fits: {needs}, {wanted.frames} frames; longest live: {longest} frames"
 
 
-def _lack_encoder(model: str, text: TextDemand, left: Sequence[Offer]) -> str:
+def _lack_encoder(model: str, text: TextDemand, live: Sequence[Offer]) -> str:
     needs = f"its text waits for a worker with {text.gib} GiB that encodes with {text.revision}"
-    if not left:
+    if not live:
         return f"no worker fits: {needs}; no worker is live"
-    theirs = sorted({offer.encoders[model] for offer in left if model in offer.encoders})
+    theirs = sorted({offer.encoders[model] for offer in live if model in offer.encoders})
     return f"no worker fits: {needs}; live: {', '.join(theirs) or 'none that encodes'}"

@@ -145,19 +145,19 @@ class Submitter:
     ) -> None:
         keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
         known = self._store.batches.existing(batch.id, keys)
-        shelf = ReusedFiles(Path(batch.output) / batch.name)
+        reused = ReusedFiles(Path(batch.output) / batch.name)
         limit = self._settings.max_attempts
         try:
-            new = self._with_cache(chunk, known, shelf) if cache else _uncached(chunk)
+            new = self._with_cache(chunk, known, reused) if cache else _uncached(chunk)
             try:
                 inserted = self._store.batches.insert(
-                    batch, new, attempt_limit=limit, place=shelf.place
+                    batch, new, attempt_limit=limit, place=reused.place
                 )
             except OSError:  # A file could not be renamed: insert the chunk without cached jobs.
                 new = _uncached(chunk)
                 inserted = self._store.batches.insert(batch, new, attempt_limit=limit)
         finally:
-            shelf.clear()
+            reused.clear()
         tally.add(chunk, new, inserted)
         self._deliver(inserted.new, tally)
         self._queue_again(self._lost(batch, chunk, known), tally)
@@ -235,7 +235,7 @@ class Submitter:
         return (*self._store.workers.offers(alive=self._settings.alive), *self._coming)
 
     def _with_cache(
-        self, chunk: Sequence[Routed], known: Mapping[Key, Known], shelf: ReusedFiles
+        self, chunk: Sequence[Routed], known: Mapping[Key, Known], reused: ReusedFiles
     ) -> list[NewJob]:
         """The chunk's jobs; those whose motion already exists succeed with copies of its files.
 
@@ -247,7 +247,7 @@ class Submitter:
         for routed in fresh:
             job_id, artifacts = content.get(routed.content, (None, ()))
             files = None if job_id is None else reusable(artifacts, routed.spec.formats)
-            own = None if files is None else shelf.take(routed.spec, files)
+            own = None if files is None else reused.take(routed.spec, files)
             if own is not None:
                 done[routed.spec.custom_id, routed.spec.seed] = routed.job(job_id, own)
         return [
