@@ -7,11 +7,7 @@ from pathlib import Path
 
 
 class JobsError(Exception):
-    """Base class of all errors of this package.
-
-    Attributes:
-        exit_code: exit code of the `hymo` command if the error reaches the command line.
-    """
+    """Base class of all errors of this package; `exit_code` is that of the `hymo` command."""
 
     exit_code = 1
 
@@ -63,10 +59,7 @@ class TransitionError(JobsError):
 
 
 class UnreachableError(JobsError):
-    """The database or the broker did not answer.
-
-    `url` is printed without its password.
-    """
+    """The database or the broker did not answer. `url` must not contain the password."""
 
     exit_code = 7
 

@@ -20,11 +20,7 @@ from jobs.domain.spec import JobSpec, stem
 
 
 class ReusedFiles:
-    """The files of a chunk's cached jobs, under temporary names until the jobs are stored.
-
-    Args:
-        folder: folder of the batch.
-    """
+    """The files of a chunk's cached jobs in a batch's folder, temporary until they are placed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -48,11 +44,7 @@ class ReusedFiles:
         return own
 
     def place(self, jobs: Sequence[NewJob]) -> None:
-        """Rename the files of these jobs to their final names.
-
-        Raises:
-            OSError: a file cannot be renamed.
-        """
+        """Rename the files of these jobs to their final names; raises `OSError`."""
         for job in jobs:
             for file in job.artifacts:
                 self._parts[file.path].replace(file.path)

@@ -30,11 +30,7 @@ def reference() -> str:
 
 
 def updated(page: str) -> str:
-    """`page` with the current reference between its markers.
-
-    Raises:
-        ValueError: a marker is missing.
-    """
+    """`page` with the current reference between its markers; raises `ValueError` without them."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -29,11 +29,7 @@ _TAIL = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 class Publisher:
-    """Publishes job messages to their queues.
-
-    Args:
-        settings: settings of the broker.
-    """
+    """Publishes job messages to their queues on the settings' broker."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -139,11 +139,7 @@ def deliver(store: Store, publisher: Publishing, messages: Sequence[tuple[int, s
 
 
 def deliver_missing(store: Store, publisher: Publishing) -> int:
-    """Publish every ready job that has no message and return how many.
-
-    Raises:
-        UnreachableError: as `deliver`.
-    """
+    """Publish every ready job that has no message and return how many; raises like `deliver`."""
     total = 0
     while pairs := store.delivery.unpublished(PAGE):
         total += deliver(store, publisher, pairs)

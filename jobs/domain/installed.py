@@ -103,11 +103,7 @@ class InstalledModel:
 
 @dataclass(frozen=True)
 class Installed:
-    """The models under a home.
-
-    Attributes:
-        models: name → model.
-    """
+    """The models under a home, by name."""
 
     models: Mapping[str, InstalledModel]
 

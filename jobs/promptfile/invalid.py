@@ -76,8 +76,7 @@ def invalid_path(source: Source) -> Path:
 def invalid_rows(source: Source) -> Iterator[InvalidRows]:
     """A writer of invalid rows; the file appears only on success and if a row was written.
 
-    Raises:
-        PromptFileError: the folder is not writable.
+    Raises `PromptFileError` if the folder is not writable.
     """
     path = invalid_path(source)
     with ExitStack() as stack:

@@ -65,11 +65,7 @@ class SubmitResult:
 
 
 class SubmitCount:
-    """Counts what a submit does.
-
-    Args:
-        manned: whether any worker is live, declared or about to start.
-    """
+    """Counts what a submit does; `manned` is as in `SubmitResult`."""
 
     def __init__(self, *, manned: bool) -> None:
         self.done = 0

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 
 def find_jobs(store: Store, names: Sequence[str]) -> list[JobRow]:
-    """The jobs that `names` refer to, without duplicates; names of batches are usage errors.
+    """The jobs that `names` refer to, without duplicates.
 
-    Raises:
-        NotFoundError: no job has this name.
+    Raises `NotFoundError` for an unknown name, and a usage error for the name of a batch.
     """
     found: dict[int, JobRow] = {}
     for name in names:
