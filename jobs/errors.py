@@ -1,4 +1,4 @@
-"""The errors of the jobs room. Each carries its data, names the mend, and knows its exit code."""
+"""The errors of the `jobs` package. Each has its data, says how to fix it, and has an exit code."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from pathlib import Path
 
 
 class JobsError(Exception):
-    """Root of every error raised in this room.
-
-    Attributes:
-        exit_code: what the `hymo` command exits with when this reaches the command line.
-    """
+    """Base class of all errors of this package; `exit_code` is that of the `hymo` command."""
 
     exit_code = 1
 
@@ -19,7 +15,7 @@ class JobsError(Exception):
 class SettingsError(JobsError):
     """A setting (flag, environment variable or config file) has an unusable value.
 
-    `value` is None when the fault is not in one value, or when it must not be shown.
+    `value` is None if no single value is wrong, or if the value must not be shown.
     """
 
     exit_code = 2
@@ -32,7 +28,7 @@ class SettingsError(JobsError):
 
 
 class NotFoundError(JobsError):
-    """The job, batch, worker or card asked for does not exist."""
+    """There is no job, batch, worker, card or model of this name."""
 
     exit_code = 3
 
@@ -44,7 +40,7 @@ class NotFoundError(JobsError):
 
 
 class ConflictError(JobsError):
-    """What was asked does not fit the state that the row is in now."""
+    """The request is not possible in the row's current state."""
 
     def __init__(self, what: str, state: str, mend: str) -> None:
         super().__init__(f"{what} is {state}: {mend}")
@@ -54,7 +50,7 @@ class ConflictError(JobsError):
 
 
 class TransitionError(JobsError):
-    """A state change outside the transition table: a fault of the program, never of the user."""
+    """A state change that the transition table does not allow: a bug in the program."""
 
     def __init__(self, source: str, target: str) -> None:
         super().__init__(f"no transition from {source} to {target}")
@@ -63,10 +59,7 @@ class TransitionError(JobsError):
 
 
 class UnreachableError(JobsError):
-    """The database or the broker did not answer.
-
-    `url` is printed without its password.
-    """
+    """The database or the broker did not answer. `url` must not contain the password."""
 
     exit_code = 7
 
@@ -102,7 +95,7 @@ class ModelRecordError(JobsError):
 
 
 class WeightsMissingError(JobsError):
-    """A job asks for weights that are neither installed here nor on any worker."""
+    """A job needs weights that are installed neither on this machine nor on any worker."""
 
     exit_code = 3
 
@@ -120,7 +113,7 @@ class WeightsMissingError(JobsError):
 
 
 class OutputError(JobsError):
-    """A file cannot be written where it was asked for."""
+    """A file cannot be written to the requested path."""
 
     def __init__(self, path: Path, error: OSError) -> None:
         mend = {

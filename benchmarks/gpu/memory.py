@@ -1,8 +1,8 @@
-"""What sampling needs of a GPU's memory: `python3 -m benchmarks.gpu.memory [--tiny]`.
+"""GPU memory of sampling: `python3 -m benchmarks.gpu.memory [--tiny]`.
 
-Random networks of the published sizes, in each precision: the weights, and the peak of packs of
-several sizes and lengths. `jobs.domain.catalog` has what follows from it. One line of JSON a
-finding.
+Measures random networks of the published sizes in each precision: the weights, and the peak of
+packs of several sizes and lengths. `jobs.domain.catalog` uses the results. Each figure is one line
+of JSON.
 """
 
 from __future__ import annotations

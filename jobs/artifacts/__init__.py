@@ -1,1 +1,1 @@
-"""Files on disk: temporary names, atomic writing, reuse, the manifest."""
+"""Motion files on disk: temporary names, atomic writes, reuse, the manifest."""

@@ -1,4 +1,4 @@
-"""Atomic writing: a file appears under its name whole, or not at all."""
+"""Atomic writes: a file appears under its name complete, or not at all."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from jobs.errors import OutputError
 
 @contextmanager
 def atomic(final: Path) -> Iterator[Path]:
-    """A temporary path beside `final`, renamed to `final` when the block ends well.
+    """A temporary path beside `final`, renamed to `final` when the block succeeds.
 
-    The folder is made. When the block raises, the temporary file is removed and what was at
-    `final` stays; so it does when the block leaves no file at the temporary path.
+    The folder is created. If the block raises, the temporary file is removed. `final` is left
+    unchanged then, and also if the block writes no temporary file.
 
     Raises:
-        OSError: of the file system, and whatever the block raises.
+        OSError: the file system failed.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     part = temporary_path(final)
@@ -32,10 +32,10 @@ def atomic(final: Path) -> Iterator[Path]:
 
 @contextmanager
 def output(final: Path) -> Iterator[Path]:
-    """`atomic` for a file that a person named.
+    """`atomic` for a file named by the user.
 
     Raises:
-        OutputError: naming the file and the mend, for an OSError in the block as well.
+        OutputError: the file system failed, or the block raised an OSError.
     """
     try:
         with atomic(final) as part:

@@ -1,6 +1,6 @@
-"""`manifest.jsonl`: what a batch's folder holds, one line a finished job, written from SQL.
+"""`manifest.jsonl` lists the finished jobs of a batch with their files, one job per line.
 
-It is derived and replaced as a whole, so that it can be lost, and is never half-written.
+It is written from SQL and replaced atomically, so a lost manifest can be written again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ NAME = "manifest.jsonl"
 
 
 def manifest_path(batch: Batch) -> Path:
-    """Where the batch's manifest is."""
+    """Path of the batch's manifest."""
     return Path(batch.output) / batch.name / NAME
 
 
 def write_manifest(store: Store, batch: Batch) -> Path:
-    """Write the manifest anew from the database and note that it was written.
+    """Write the manifest from the database and record the time in the batch's row.
 
-    Temporary files of attempts that were killed are cleared on the way.
+    Also removes the temporary files of killed attempts.
 
     Raises:
         OSError: the folder cannot be written.
@@ -34,7 +34,7 @@ def write_manifest(store: Store, batch: Batch) -> Path:
     parts = list_parts(path.parent)
     if parts:
         sweep(parts, store.manifests.running(batch.id))
-    # Read before the rows are: what finishes from here on makes the batch dirty again.
+    # Take the time before reading the rows: jobs that finish later make the batch dirty again.
     at = store.time()
     with atomic(path) as part, part.open("w", encoding="utf-8") as file:
         for row in store.manifests.manifest_rows(batch.id):
@@ -60,7 +60,7 @@ def _line(row: ManifestRow, folder: Path) -> dict[str, object]:
         "files": [
             {
                 "format": file.format,
-                # Relative where it can be, so that a folder may be moved with its manifest.
+                # Relative, so that the folder can be moved with its manifest.
                 "path": os.path.relpath(file.path, folder),
                 "size": file.size,
                 "sha256": file.sha256,

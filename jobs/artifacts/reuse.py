@@ -1,7 +1,7 @@
-"""Motions that were made before: whether their files may be reused, and a copy for each job.
+"""Reuse the files of earlier jobs with the same content.
 
-Each job has files of its own in its own batch's folder, hard links where the file system allows, so
-that deleting another batch takes nothing away.
+Each job gets its own files in its batch's folder, hard links if the file system allows, so that
+deleting another batch deletes none of them.
 """
 
 from __future__ import annotations
@@ -20,18 +20,14 @@ from jobs.domain.spec import JobSpec, stem
 
 
 class ReusedFiles:
-    """Files for the cached jobs of a chunk: under temporary names until the jobs are stored.
-
-    Args:
-        folder: of the batch.
-    """
+    """The files of a chunk's cached jobs in a batch's folder, temporary until they are placed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._parts: dict[str, Path] = {}
 
     def take(self, spec: JobSpec, files: Sequence[Artifact]) -> tuple[Artifact, ...] | None:
-        """The job's own files, once `place` was called; None when they cannot be had."""
+        """Copy the files for a job under temporary names; None if that fails."""
         own = tuple(
             replace(
                 file, path=str(self._folder / f"{stem(spec.custom_id, spec.seed)}.{file.format}")
@@ -48,20 +44,17 @@ class ReusedFiles:
         return own
 
     def place(self, jobs: Sequence[NewJob]) -> None:
-        """Rename the files of these jobs into place.
-
-        Raises:
-            OSError: one cannot be.
-        """
+        """Rename the files of these jobs to their final names; raises `OSError`."""
         for job in jobs:
             for file in job.artifacts:
                 self._parts[file.path].replace(file.path)
 
     def clear(self) -> None:
-        """Remove what was not wanted. What cannot be removed is left to the manifest's sweep."""
+        """Remove the remaining temporary files; `sweep` later removes those that cannot be."""
         for part in self._parts.values():
             try:
-                # Also after `place`: renaming one link of a file to another leaves both.
+                # A placed file may still have its old name: renaming between two links to the same
+                # file does nothing.
                 part.unlink(missing_ok=True)
             except OSError:
                 return
@@ -71,11 +64,11 @@ def _link(source: Path, part: Path) -> None:
     if not source.is_symlink():
         try:
             os.link(source, part)
-        except OSError:  # Another file system, or one without links, or somebody else's file.
+        except OSError:  # Another file system, one without links, or another user's file.
             pass
         else:
             return
-    # Never over a file that is there: it could be a link to somebody's motion.
+    # Never overwrite an existing file ("xb"): it could be a link to another job's motion.
     with source.open("rb") as old, part.open("xb") as new:
         shutil.copyfileobj(old, new, 2**20)
         new.flush()
@@ -83,10 +76,9 @@ def _link(source: Path, part: Path) -> None:
 
 
 def lost(artifacts: Sequence[Artifact]) -> bool:
-    """Whether a file is certainly gone or of another size: cheap, nothing is read.
+    """Whether any file is certainly missing or has a different size; reads no content.
 
-    A file that cannot be looked at (no permission, a share that does not answer) is not called
-    lost.
+    A file that cannot be examined (no permission, an unreachable share) does not count as lost.
     """
     return any(map(_is_lost, artifacts))
 
@@ -102,10 +94,10 @@ def _is_lost(artifact: Artifact) -> bool:
 
 
 def reusable(artifacts: Sequence[Artifact], formats: Sequence[str]) -> tuple[Artifact, ...] | None:
-    """The files of the wanted formats, if all of them are there and verify; else None.
+    """The files of the given formats if all of them exist and verify; else None.
 
-    A file verifies when it is a regular file of the recorded size and sha256. Sizes are compared
-    first, so that a missing or truncated file costs no reading.
+    A file verifies if it is a regular file of the recorded size and sha256. Sizes are compared
+    first, so that nothing is read if a file is missing or truncated.
     """
     by_format = {artifact.format: artifact for artifact in artifacts}
     wanted = [by_format[name] for name in formats if name in by_format]
@@ -119,7 +111,7 @@ def reusable(artifacts: Sequence[Artifact], formats: Sequence[str]) -> tuple[Art
 def _same_size(artifact: Artifact) -> bool:
     try:
         status = Path(artifact.path).stat()
-    except (OSError, ValueError):  # ValueError: a path that no file system takes.
+    except (OSError, ValueError):  # ValueError: a path with a NUL.
         return False
     return stat.S_ISREG(status.st_mode) and status.st_size == artifact.size
 

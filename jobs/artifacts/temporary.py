@@ -1,4 +1,4 @@
-"""Files under temporary names: how they are called, and clearing those that nobody will finish."""
+"""The names of temporary files, and the removal of abandoned ones."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ SUFFIX = ".part"
 _JOB_PART = re.compile(r"\.(?P<stem>.+_s\d+)\.[a-z0-9]+\.(?P<attempt>\d+)\.part")
 _LINK_PART = re.compile(r"\..+\.link-(?P<at>\d+)-.+\.part")
 
-#: Age in seconds from which a temporary file that belongs to no attempt is left over: a manifest
-#: takes seconds to write.
+#: Age in seconds from which a temporary file without an attempt is abandoned; manifests and links
+#: take seconds to write.
 OLD = 600.0
 
 
 def part_path(final: Path, attempt: int) -> Path:
-    """The temporary name of an attempt: beside the final one, since only that rename is atomic."""
+    """The temporary path of an attempt, in the same folder so that the rename is atomic."""
     return final.with_name(f".{final.name}.{attempt}{SUFFIX}")
 
 
 def temporary_path(final: Path) -> Path:
-    """A temporary name beside `final` that no other host, process or thread chooses too.
+    """A temporary path beside `final` that no other host, process or thread uses.
 
-    The process id alone would not do: in containers every worker may have the same one.
+    The process id is not enough: in containers every worker may have the same one.
     """
     return final.with_name(f".{final.name}.{_token()}{SUFFIX}")
 
 
 def link_path(final: Path) -> Path:
-    """The temporary name of a file that an earlier job made too.
+    """The temporary path of a copy of an earlier job's file.
 
-    It says when it was made: a hard link is as old as the file itself.
+    The name contains the current time, since a hard link has the modification time of its file.
     """
     return final.with_name(f".{final.name}.link-{int(time.time())}-{_token()}{SUFFIX}")
 
 
 def list_parts(folder: Path) -> list[Path]:
-    """Every temporary file in a batch's folder."""
+    """All temporary files in a batch's folder."""
     return [path for path in folder.glob(f".*{SUFFIX}") if path.is_file()]
 
 
 def sweep(parts: list[Path], running: Container[tuple[str, int]]) -> int:
-    """Remove the temporary files that no running attempt will finish; how many there were.
+    """Remove the temporary files that belong to no running attempt and return how many.
 
     Args:
-        parts: from `list_parts`, listed before `running` was read: an attempt that began in
-            between has no file among them.
-        running: (`stem`, attempt) of the attempts that run.
+        parts: result of `list_parts`. List the files before reading `running`, or the files of
+            attempts that began in between are removed.
+        running: (`stem`, attempt) of the running attempts.
     """
     gone = 0
     for path in parts:

@@ -1,4 +1,4 @@
-"""`hymo cards`: what is published of each card, beside what was measured here."""
+"""`hymo cards`: published figures of each card, and measurements made here."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ COLUMNS = (
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
-    """Show what is published of each card beside what was measured.
+    """Compare the published figures of each card with measurements.
 
-    CARD (A10, A100, V100, or a name as the driver writes it) shows one in full. Reference figures
-    are a field report's (docs/cards.md); measured ones are means of the attempts in history.
+    CARD (A10, A100, V100, or the driver's name of a card) shows all details of one. The published
+    figures are from a field report (docs/cards.md); measurements are means over the attempts in
+    history.
     """
     from jobs.domain.cards import CARDS, profile
 

@@ -1,4 +1,4 @@
-"""What every command receives: the settings and, where it needs one, the open store."""
+"""The context that every command receives, with access to the settings and the store."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class App:
-    """The command line's surroundings, made once by the root group.
+    """The context of a command, created by the root group.
 
     Attributes:
-        environ: where HYMO_* variables are read.
-        home: the root's `--home`, if given.
+        environ: the environment, from which HYMO_* variables are read.
+        home: the value of `--home`, if given.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     home: str | None = None
 
     def settings(self, **overrides: object) -> Settings:
-        """Settings by flag (`overrides`; None is not given), environment and file.
+        """Settings from flags (`overrides`; None: not given), environment and file.
 
         Raises:
             SettingsError: a value is unusable.
@@ -40,13 +40,13 @@ class App:
 
     @contextmanager
     def store(self, settings: Settings | None = None) -> Iterator[Store]:
-        """The store, open and at this program's schema; closed afterwards.
+        """Open the store for the block, and check the database's schema.
 
-        An SQLite file without tables gets them now. A server's schema is only ever changed by
-        `hymo db upgrade`, so that a newer command never migrates under older workers.
+        In an SQLite file without tables, the tables are created. A server's schema is changed only
+        by `hymo db upgrade`, so that a newer command does not migrate it under older workers.
 
         Raises:
-            SchemaError: the database is at another schema version.
+            SchemaError: the database has another schema version.
             UnreachableError: the database does not answer.
         """
         from sqlalchemy.engine import make_url
@@ -67,12 +67,12 @@ class App:
             engine.dispose()
 
 
-#: Decorates a command that takes the `App` as its first argument.
+#: Passes the `App` to the decorated command as its first argument.
 pass_app = click.make_pass_decorator(App)
 
 
 def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
-    """Decorates a command with click's options, which its help lists in this order."""
+    """Add click options to a command, listed in its help in this order."""
 
     def add(command: F) -> F:
         for option in reversed(options):

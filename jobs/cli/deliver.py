@@ -1,4 +1,4 @@
-"""Telling the workers of jobs that became ready, where the broker can be reached."""
+"""Publish jobs after a command made them ready."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.store.store import Store
 
 
 def deliver(store: Store, settings: Settings) -> None:
-    """Publish every job that waits for it; without a broker, say that delivery follows."""
+    """Publish every unpublished job; if the broker is unreachable, print a note."""
     from jobs.delivery.publisher import Publisher
     from jobs.delivery.reconciler import deliver_missing
 

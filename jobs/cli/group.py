@@ -1,4 +1,4 @@
-"""The root group: commands are listed without importing them and imported only when called."""
+"""The class of the root group, which lists commands without importing them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are named as `module:attribute` and loaded on first use.
+    """A group whose commands are given as `module:attribute` and imported when called.
 
     Args:
         own: command name → `module:attribute`.
-        plugins: entry-point group that adds further commands; an own command wins a clash.
+        plugins: entry-point group with further commands; own commands take precedence.
         sections: title → command name → its line of help, in the order of the help page; commands
-            in no section follow as "More".
+            without a section follow under "More".
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class LazyGroup(click.Group):
 
     @cached_property
     def targets(self) -> Mapping[str, str]:
-        """Every command's `module:attribute`."""
-        # Imported here: own commands need no entry points.
+        """Command name → `module:attribute`."""
+        # Imported only here, since own commands need no entry points.
         from importlib.metadata import entry_points
 
         found = {each.name: each.value for each in entry_points(group=self._plugins)}
@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
 
     @cached_property
     def listed(self) -> Mapping[str, Mapping[str, str]]:
-        """Section → command → its line of help: the commands that there are."""
+        """Section → command → its line of help, for the commands that are installed."""
         others = dict(self.targets)
         found = {
             title: {name: text for name, text in lines.items() if others.pop(name, None)}
@@ -65,19 +65,19 @@ class LazyGroup(click.Group):
         return [name for lines in self.listed.values() for name in lines]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 — click's
-        """The command, imported now; None if there is none of that name."""
-        # The entry points are read only for a command that is not ours.
+        """Import a command; None if there is none with that name."""
+        # Entry points are read only if the command is not an own one.
         target = self._own.get(cmd_name) or self.targets.get(cmd_name)
         if target is None:
             return None
         module, _, attribute = target.partition(":")
         command = getattr(import_module(module), attribute)
         if not isinstance(command, click.Command):
-            raise click.UsageError(f"{target} is no command: reinstall the package it comes from")
+            raise click.UsageError(f"{target} is not a command: reinstall the package it is in")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 — click's
-        """Write the command lists, a section each, without importing any command."""
+        """Write the commands of each section without importing them."""
         width = max(map(len, self.targets))
         for title, lines in self.listed.items():
             if lines:
@@ -85,7 +85,7 @@ class LazyGroup(click.Group):
                     formatter.write_dl([(name.ljust(width), text) for name, text in lines.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete command names without importing them; options as click does."""
+        """Complete command names without importing the commands; options are left to click."""
         from click.shell_completion import CompletionItem
 
         items = [
@@ -97,14 +97,14 @@ class LazyGroup(click.Group):
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; click itself would end with 1 where the reader went away."""
+        """Run the command; convert a broken pipe, for which click would exit with 1."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError as error:
             raise _ReaderGoneError from error
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run; in standalone mode every expected fault becomes one line and an exit code."""
+        """Run the command line; in standalone mode report expected errors in one line and exit."""
         run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()
@@ -121,7 +121,7 @@ class LazyGroup(click.Group):
 
             forget_reader()
             sys.exit(ExitCode.OK)
-        # The one boundary of the command line: what it cannot explain is shown as a fault of ours.
+        # Exceptions that `explain` does not know are bugs and keep their traceback.
         except Exception as error:
             fault = explain(error)
             if fault is None or os.environ.get("HYMO_TRACEBACK", "0") not in {"", "0"}:
@@ -132,4 +132,4 @@ class LazyGroup(click.Group):
 
 
 class _ReaderGoneError(Exception):
-    """Whoever read our output has seen enough."""
+    """The reader of stdout closed the pipe."""

@@ -1,4 +1,4 @@
-"""`hymo history`: what was asked for and what became of it."""
+"""`hymo history`: list jobs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from jobs.domain.states import Failure, State
 @click.group(invoke_without_command=True)
 @machine_filters
 @click.option(
-    "--state", "states", type=Words(STATES), metavar="STATE,…", help=f"{', '.join(STATES)}."
+    "--state",
+    "states",
+    type=Words(STATES),
+    metavar="STATE,…",
+    help=f"Jobs in this state: {', '.join(STATES)}.",
 )
 @click.option(
     "--failure",
     "failures",
     type=Words(FAILURES),
     metavar="KIND,…",
-    help=f"Last failed so: {', '.join(FAILURES)}.",
+    help=f"Jobs with this last failure: {', '.join(FAILURES)}.",
 )
-@click.option("--grep", metavar="TEXT", help="With this text in the prompt, whatever its case.")
+@click.option("--grep", metavar="TEXT", help="Jobs with this text in the prompt (any case).")
 @click.option(
     "--sort",
     metavar="KEY",
@@ -39,11 +43,11 @@ from jobs.domain.states import Failure, State
     type=click.IntRange(1, 1000),
     default=50,
     show_default=True,
-    help="At most so many jobs.",
+    help="Maximum number of jobs.",
 )
-@click.option("--after", metavar="CURSOR", help="Go on where a page ended: its `next`.")
+@click.option("--after", metavar="CURSOR", help="Start after the previous page: its `next`.")
 @click.option("--all", "everything", is_flag=True, help="All pages, with --json or --csv.")
-@click.option("--fields", metavar="FIELD,…", help="Only these, in this order (docs/cli.md).")
+@click.option("--fields", metavar="FIELD,…", help="Fields to show, in this order (docs/cli.md).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.pass_context
@@ -63,9 +67,9 @@ def history(
     as_csv: bool,
     **filters: Any,
 ) -> None:
-    """List jobs, newest first: what was asked for and what became of it.
+    """List jobs and their results, newest first.
 
-    Every option narrows the list. `hymo history stats` sums it up by card and mode.
+    Filters can be combined. `hymo history stats` summarises attempts by card and mode.
     """
     if ctx.invoked_subcommand is not None:
         if set(map(ctx.get_parameter_source, ctx.params)) != {ParameterSource.DEFAULT}:
@@ -88,7 +92,8 @@ def history(
             grep=grep or None,
             **filtered(store, **filters),
         )
-        # By id a worker or batch is found at once; but an old end would be walked to from now.
+        # Order by id is fastest for a worker or batch; but for an old --until it would scan all
+        # newer jobs.
         timed = wanted.until is not None
         order = Order.parse(sort or ("-created" if timed else "-id"))
         listing = Listing(

@@ -1,4 +1,4 @@
-"""`hymo show`: everything about jobs, or a batch in sum."""
+"""`hymo show`: all details of jobs, or a summary of batches."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def show(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
-    """Show everything about jobs, or a batch in sum.
+    """Show all details of jobs, or a summary of batches.
 
     JOB is an id, batch/row as in `night/wave` (all its seeds) or batch/row_sSEED; anything else is
-    a batch. A job shows why it waits, its files, and each attempt with its phases and error.
+    a batch. The details of a job are why it waits, its files, and each attempt with its phases and
+    error.
     """
     from jobs.cli.render.batch import print_batch
     from jobs.cli.render.job import print_job

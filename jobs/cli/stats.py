@@ -31,15 +31,15 @@ def stats(
     as_csv: bool,
     **filters: Any,
 ) -> None:
-    """Sum up attempts by card and mode: success, mean, median and 95th percentile of each phase.
+    """Summarise attempts by card and mode: success; mean, median and 95th percentile of phases.
 
-    Runs are attempts that succeeded or failed; phases, peak memory and quality are those of
-    successes. Quality is how far feet slip while in contact (mm per 1/30 s), how deep the body
-    sinks into the ground (mm), and the mean jerk of the joints (m/s³). FMD is the Fréchet distance
+    Runs are attempts that succeeded or failed; phases, peak memory and quality are of successes
+    only. Quality is how far feet slip while in contact (mm per 1/30 s), how deep the body sinks
+    into the ground (mm), and the mean jerk of the joints (m/s³). FMD is the Fréchet distance
     of the motions, at most the newest 5000, from real ones; docs/measures.md defines it.
-    Attempts that encode a text ahead stand under mode `encode`. Last comes upkeep: texts encoded
-    and how many motions needed none, models loaded, and motions sampled again in float32.
-    --since and --until mean the time at which an attempt began.
+    Attempts that only encode a text have mode `encode`. The last part lists texts encoded and
+    the share of motions whose text was already encoded, models loaded, and motions sampled again
+    in float32. --since and --until refer to the start of an attempt.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")

@@ -1,1 +1,1 @@
-"""Redis and Celery's client side: the broker, the application, publishing, reconciling."""
+"""Message delivery: the Redis broker, the Celery application, the publisher, the reconciler."""

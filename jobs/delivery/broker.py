@@ -1,7 +1,7 @@
-"""The broker: where it is, and the private embedded server when none is configured.
+"""The address of the broker: the configured one, else the embedded server's.
 
-The embedded server is any Redis-protocol server on a unix socket under HYMO_HOME. It keeps
-nothing on disk: the SQL rows are the truth and the reconciler publishes them again.
+The embedded server is any Redis-protocol server on a unix socket under HYMO_HOME. It stores
+nothing on disk, since the reconciler can publish all messages again from the SQL rows.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from redis.retry import Retry
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 
-#: Longest unix socket path that Linux (108 bytes with the final NUL) and macOS (104) both take.
+#: Longest unix socket path that both Linux (108 bytes with the NUL) and macOS (104) accept.
 MAX_SOCKET_PATH = 100
 
 
 def socket_path(home: Path) -> Path:
-    """Where the embedded server of `home` listens: in `home`, or, when that path is too long for
-    a unix socket, in a private folder of the system's temporary directory."""
+    """The socket of the embedded server: in `home`, or, if that path is too long for a unix socket,
+    in a private folder of the system's temporary directory."""
     path = home / "broker.sock"
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return path
@@ -36,14 +36,14 @@ def socket_path(home: Path) -> Path:
 
 
 def kombu_url(settings: Settings) -> str:
-    """The broker URL as kombu wants it."""
+    """The broker URL in kombu's form."""
     if settings.broker_url is not None:
         return settings.broker_url
     return f"redis+socket://{quote(str(socket_path(settings.home)))}"
 
 
 def public_url(settings: Settings) -> str:
-    """The broker URL without its password, for people and logs."""
+    """The broker URL without its password, for messages and logs."""
     parts = urlsplit(kombu_url(settings))
     if parts.password is None:
         return urlunsplit(parts)
@@ -54,10 +54,10 @@ def public_url(settings: Settings) -> str:
 
 
 def redis_client(settings: Settings, *, timeout: float = 5.0) -> Redis:
-    """A client on the broker; connects at first use.
+    """A client of the broker; connects at first use.
 
-    It does not retry: redis-py's default spends seconds on a server that is simply not up, and
-    every caller here has its own answer to an absent broker.
+    It does not retry: by default redis-py retries for seconds if the server is down, and every
+    caller handles an unreachable broker itself.
     """
     retry = Retry(NoBackoff(), 0)
     if settings.broker_url is None:

@@ -1,8 +1,8 @@
-"""How messages travel: the Celery application that producers and workers share.
+"""The Celery application that producers and workers share.
 
-A message asks for one job id and carries nothing else. The settings follow measurements of
-celery/kombu 5.7 with Redis (docs/design.md): one slot a process, late acknowledgement, no result
-backend, no countdowns.
+A message contains a job id and nothing else. The settings follow measurements of celery/kombu 5.7
+with Redis (docs/design.md): one slot per process, late acknowledgement, no result backend, no
+countdowns.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from celery import Celery
 
-#: The one task there is. Its only argument is a job id.
+#: The only task. Its only argument is a job id.
 TASK = "hymo.take"
 
 
@@ -37,7 +37,7 @@ def celery_app(url: str) -> Celery:
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # The reconciler in SQL finds what is lost long before this; it only bounds Redis' own view.
+        # The reconciler republishes lost messages long before the visibility timeout.
         broker_transport_options={
             "queue_order_strategy": "priority",
             "visibility_timeout": 7200,

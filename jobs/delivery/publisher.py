@@ -1,8 +1,8 @@
-"""Publishing: one message a job, pipelined.
+"""Publish one message per job, in Redis pipelines.
 
-The envelope is Celery's message protocol 2 in kombu's Redis framing, written here because kombu
-builds about 5 000 a second and a submit of 100 000 rows wants ten times that. A test compares it
-field by field with what kombu itself publishes, and real Celery workers consume it.
+The envelope is Celery's message protocol 2 in kombu's Redis framing. It is built here because kombu
+builds only about 5 000 messages a second, and a submit of 100 000 rows needs ten times that. A test
+compares it field by field with kombu's.
 """
 
 from __future__ import annotations
@@ -22,32 +22,28 @@ from jobs.delivery.celery_app import TASK
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 
-#: Messages a pipeline: enough to hide the round trip, few enough to keep memory small.
+#: Messages per pipeline: enough to hide the round trip, few enough to use little memory.
 CHUNK = 1000
 
 _TAIL = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 class Publisher:
-    """Puts job messages in their queues.
-
-    Args:
-        settings: name the broker.
-    """
+    """Publishes job messages to their queues on the settings' broker."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: Redis | None = None
-        # One random token a publisher and a counter make every delivery tag unique.
+        # A random token and a counter make every delivery tag unique.
         self._token = uuid.uuid4().hex
         self._count = 0
 
     def publish(self, messages: Iterable[tuple[int, str]]) -> int:
-        """Publish (job id, queue) pairs and return how many went out.
+        """Publish (job id, queue) pairs and return how many were published.
 
         Raises:
-            UnreachableError: the broker did not answer; some messages may be out already, which
-                does no harm: a repeated message asks for a job that is taken or done.
+            UnreachableError: the broker did not answer. Some messages may have been published;
+                publishing them again is harmless, since workers ignore jobs that are not queued.
         """
         pairs = iter(messages)
         sent = 0
@@ -57,7 +53,7 @@ class Publisher:
         return sent
 
     def depth(self, queues: Sequence[str]) -> dict[str, int]:
-        """Messages waiting in each of `queues`. Raises `UnreachableError`."""
+        """Number of messages in each of `queues`; raises `UnreachableError`."""
         try:
             pipe = self._redis().pipeline(transaction=False)
             for queue in queues:
@@ -67,7 +63,7 @@ class Publisher:
             raise self._unreachable(error) from error
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Close the connection."""
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -136,6 +132,6 @@ class Publisher:
 
 
 class Publishing(Protocol):
-    """Puts (job id, queue) messages in their queues; raises `UnreachableError`."""
+    """Publishes (job id, queue) messages; raises `UnreachableError`."""
 
     def publish(self, messages: Sequence[tuple[int, str]]) -> object: ...

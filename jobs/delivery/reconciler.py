@@ -1,6 +1,6 @@
-"""The reconciler: makes delivery follow the rows, whatever happened to workers or the broker.
+"""The reconciler: expires leases and republishes messages that workers or the broker lost.
 
-Any number may run at once: expiry is decided in SQL, and a message too many does no harm.
+Any number may run at once: leases are expired in SQL, and duplicate messages are harmless.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from jobs.store.store import Store
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two manifests of a batch that goes on: each is written as a whole.
+#: Seconds between manifests of an unfinished batch, since each is written as a whole.
 MANIFEST = 60.0
-#: Rows published in one go before the next look.
+#: Rows published at a time.
 PAGE = 1000
 
 
 @dataclass(frozen=True)
 class Round:
-    """What one round did.
+    """The result of one round.
 
     Attributes:
-        expired: leases that had run out.
-        published: rows that had no message.
-        republished: rows whose message was presumed lost.
-        manifests: batches whose manifest was written.
-        broker: why the broker could not be reached; None when it could.
+        expired: leases that expired.
+        published: number of jobs without a message that were published.
+        republished: number of jobs published again because their message was presumed lost.
+        manifests: number of manifests written.
+        broker: why the broker could not be reached; None if it could.
     """
 
     expired: tuple[Expired, ...] = ()
@@ -45,7 +45,7 @@ class Round:
 
 
 class Reconciler:
-    """One look at a time at expired leases, missing messages and stale manifests.
+    """Handles expired leases, missing messages and stale manifests, one round at a time.
 
     Args:
         store: the database.
@@ -58,22 +58,22 @@ class Reconciler:
         self._publisher = publisher
         self._settings = settings
         self._backoff = exponential(settings.backoff)
-        #: Batches that were already complained of.
+        #: Batches whose unwritable manifest was already logged.
         self._unwritable: set[int] = set()
 
     def round(self, *, fresh: bool = False) -> Round:
-        """Look once. A broker that is away is reported, not raised: the rows are safe.
+        """Run one round. An unreachable broker is reported in the result, not raised.
 
         Args:
-            fresh: the broker was just started empty, so that no message need be old to be lost.
+            fresh: the broker just started empty, so messages of any age are lost.
 
         Raises:
-            UnreachableError: the database is away.
+            UnreachableError: the database does not answer.
         """
         expired = tuple(self._store.leases.expire(backoff=self._backoff))
         for lease in expired:
             log.warning(
-                "job %d: lease of %s (attempt %d) ran out; now %s",
+                "job %d: lease of %s (attempt %d) expired; now %s",
                 lease.job_id, lease.worker_name, lease.attempt, lease.state,
             )  # fmt: skip
         published = republished = 0
@@ -89,21 +89,21 @@ class Reconciler:
         return Round(expired, published, republished, manifests, away)
 
     def write_manifests(self, *, every: float = 0.0) -> int:
-        """Write every manifest that is behind the database; how many there were.
+        """Write every manifest that is out of date and return how many were written.
 
         Args:
-            every: leave those alone that somebody wrote less than so many seconds ago.
+            every: skip manifests written less than this many seconds ago.
         """
         written = 0
         for batch in self._store.manifests.dirty(every=every):
             try:
                 write_manifest(self._store, batch)
             except OSError as error:
-                # The disk may be another machine's, or full: the batch stays dirty.
+                # The disk may be full, or only on another machine: the batch stays dirty.
                 if batch.id not in self._unwritable:
                     self._unwritable.add(batch.id)
                     log.warning(
-                        "batch %s: its manifest cannot be written (said once, tried again): %s",
+                        "batch %s: cannot write its manifest (retrying; logged once): %s",
                         batch.name, error,
                     )  # fmt: skip
             else:
@@ -112,7 +112,7 @@ class Reconciler:
         return written
 
     def _publish_lost(self, older_than: float) -> int:
-        """Queues that hold fewer messages than rows wait for: the difference was lost."""
+        """Republish the oldest jobs of queues with fewer messages than waiting jobs."""
         waiting = self._store.delivery.waiting()
         depth = self._publisher.depth(list(waiting)) if waiting else {}
         total = 0
@@ -128,7 +128,7 @@ class Reconciler:
 
 
 def deliver(store: Store, publisher: Publishing, messages: Sequence[tuple[int, str]]) -> int:
-    """Publish (job id, queue) pairs and note that they were; how many.
+    """Publish (job id, queue) pairs, mark the jobs as published, and return how many.
 
     Raises:
         UnreachableError: the broker or the database did not answer.
@@ -139,11 +139,7 @@ def deliver(store: Store, publisher: Publishing, messages: Sequence[tuple[int, s
 
 
 def deliver_missing(store: Store, publisher: Publishing) -> int:
-    """Publish every job that is ready and has no message; how many.
-
-    Raises:
-        UnreachableError: as `deliver`.
-    """
+    """Publish every ready job that has no message and return how many; raises like `deliver`."""
     total = 0
     while pairs := store.delivery.unpublished(PAGE):
         total += deliver(store, publisher, pairs)

@@ -1,4 +1,4 @@
-"""Statistics of runs as JSON."""
+"""Statistics of attempts as JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _spread(group: StatsGroup, measure: str) -> dict[str, float | None] | None:
 
 
 def distance_document(distance: MotionDistance | None) -> dict[str, Any] | None:
-    """The `fmd` of a group of `hymo.stats/1`; None where there are too few motions."""
+    """The `fmd` of a group of `hymo.stats/1`; None if there are too few motions."""
     return None if distance is None else asdict(distance)
 
 
@@ -52,8 +52,7 @@ def upkeep_document(found: Found) -> dict[str, Any]:
 
 
 def sums(one: Overhead) -> dict[str, Any]:
-    """What a group's overhead comes to, all but the hit rate: texts of one card's motions may have
-    been encoded on another."""
+    """A group's overhead without the hit rate, since another card may have encoded the texts."""
     return {
         "motions": one.motions,
         "texts": one.texts,

@@ -55,7 +55,7 @@ def plan_document(plan: SubmitPlan) -> dict[str, object]:
 
 
 def rewrite_document(report: RewriteReport | None) -> dict[str, object] | None:
-    """The key `rewrite` of a submit, a dry run or a run (docs/json.md)."""
+    """The value of `rewrite` in the JSON of a submit, a dry run or a run (docs/json.md)."""
     if report is None:
         return None
     return {
@@ -67,7 +67,7 @@ def rewrite_document(report: RewriteReport | None) -> dict[str, object] | None:
 
 
 def unfamiliar_document(found: Sequence[Unfamiliar]) -> list[dict[str, object]]:
-    """The JSON of it, the same in the documents of a submit, a dry run and a run."""
+    """The value of `unfamiliar` in the JSON of a submit, a dry run or a run (docs/json.md)."""
     return [
         {
             "model": each.model,

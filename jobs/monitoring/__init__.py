@@ -1,1 +1,1 @@
-"""How far a batch is, why it waits, how far its motions are from real ones."""
+"""A batch's progress, why its jobs wait, and the distance of its motions from real ones."""

@@ -1,8 +1,7 @@
-"""How far the motions made on each card and in each mode are from real ones.
+"""The distance of generated motions from real ones, by card and mode.
 
-Whoever can measure it (`worker.engine.measures`) joins through the entry-point group
-`hymo.measures` and is imported only when there are enough motions: history itself starts without
-numerics.
+`worker.engine.measures` computes it and is registered in the entry-point group `hymo.measures`. It
+is imported only if there are enough motions, so that `hymo history` starts without numerics.
 """
 
 from __future__ import annotations
@@ -21,23 +20,23 @@ if TYPE_CHECKING:
 PLUGINS = "hymo.measures"
 NAME = "fmd"
 
-#: Fewer motions say nothing about a spread between motions: there is no distance.
+#: Fewest motions for which a distance is computed.
 LEAST = 8
 
-#: Motions of a card and mode that a distance is taken of: the newest. More would hardly move it.
+#: The distance is computed from this many of the newest motions; more would hardly change it.
 MOST = 5_000
 
 
 @dataclass(frozen=True)
 class MotionDistance:
-    """How far motions are from real ones: the Fréchet Motion Distance of docs/measures.md.
+    """The Fréchet Motion Distance of docs/measures.md.
 
     Attributes:
         value: squared distance; 0 is best.
         low, high: its 95 % interval.
-        motions: how many were measured.
-        real: of how many real clips the statistics are.
-        reference: their revision; distances of different ones cannot be compared.
+        motions: number of generated motions.
+        real: number of real clips in the reference statistics.
+        reference: revision of the statistics; distances of different revisions are not comparable.
     """
 
     value: float
@@ -48,15 +47,15 @@ class MotionDistance:
     reference: str
 
 
-#: The distance of these motions; None where fewer than `LEAST` of them were told in the terms of
-#: the present reference.
+#: Computes the distance of motions; None if fewer than `LEAST` have features of the current
+#: reference.
 Measure: TypeAlias = Callable[[Sequence[Features]], MotionDistance | None]
 
 
 def distances(
     store: Store, wanted: AttemptFilter, groups: Sequence[StatsGroup], *, most: int = MOST
 ) -> Mapping[tuple[str, str], MotionDistance]:
-    """By (card, mode): the distance of the newest motions; groups with too few are left out."""
+    """(card, mode) → distance of the newest motions; groups with too few motions are left out."""
     found: dict[tuple[str, str], MotionDistance] = {}
     measure: Measure | None = None
     for group in groups:
@@ -73,7 +72,7 @@ def distances(
 
 
 def plugged_in() -> Measure | None:
-    """What measures the distance, ready to; None where nothing is installed that can."""
+    """The installed measure; None if there is none."""
     for point in entry_points(group=PLUGINS, name=NAME):
         make: Callable[[], Measure | None] = point.load()
         return make()

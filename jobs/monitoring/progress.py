@@ -1,4 +1,4 @@
-"""How far a batch is: counts, rate and the time left."""
+"""A batch's progress: counts, rate and remaining time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jobs.domain.states import FINAL, State
 from jobs.monitoring.waiting import standstill
 from jobs.store.store import Store
 
-#: Seconds of the past over which the rate is taken.
+#: Seconds over which the rate is averaged.
 WINDOW = 30.0
-#: Seconds without a running job after which the reason is looked for, and between two such looks.
+#: Seconds without a running job before the reason is determined, and between updates of it.
 STILL = 4.0
 
 
@@ -24,11 +24,11 @@ class ProgressSnapshot:
     """A batch at one moment.
 
     Attributes:
-        counts: jobs in each state; states without any are left out.
-        total, done: all jobs, and those in a final state.
-        rate: jobs finished a second over the last `WINDOW` seconds; 0 until one did.
-        eta: seconds left at that rate; None while there is no rate.
-        reason: why jobs wait while none has been running for `STILL` seconds.
+        counts: number of jobs in each state; states without jobs are left out.
+        total, done: number of all jobs, and of those in a final state.
+        rate: jobs finished per second over the last `WINDOW` seconds.
+        eta: remaining seconds at that rate; None if the rate is 0.
+        reason: why the queued jobs wait, if none has been running for `STILL` seconds.
     """
 
     counts: Mapping[State, int]
@@ -40,12 +40,12 @@ class ProgressSnapshot:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether all jobs are in a final state."""
         return self.done == self.total
 
     @property
     def failed(self) -> int:
-        """Jobs that ended as failed."""
+        """Number of failed jobs."""
         return self.counts.get(State.FAILED, 0)
 
     @property
@@ -60,8 +60,8 @@ class BatchProgress:
 
     Args:
         store: the database.
-        batch: to look at.
-        alive: seconds within which a live worker must have been seen.
+        batch: the batch.
+        alive: a worker not seen for this many seconds does not count as live.
         clock: monotonic seconds.
     """
 
@@ -77,7 +77,7 @@ class BatchProgress:
         self._due: float | None = None
 
     def snapshot(self) -> ProgressSnapshot:
-        """The batch now."""
+        """The batch's current progress."""
         counts = self._store.batches.counts(self.batch.id)
         total = sum(counts.values())
         done = sum(number for state, number in counts.items() if state in FINAL)

@@ -1,4 +1,4 @@
-"""Why a queued job is not running yet, and why a whole batch stands still."""
+"""Why a queued job is not running, and why a batch makes no progress."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from jobs.store.history.jobrow import JobRow
 from jobs.store.history.order import Order
 from jobs.store.store import Store
 
-#: Queued jobs looked at for the reason of a standstill: the oldest.
+#: Number of the oldest queued jobs that are examined for the reason.
 SAMPLE = 100
-#: Workers named that could do it.
+#: Number of workers listed in a reason.
 NAMED = 3
 
 
 class Waiting:
-    """Gives the reason why queued jobs wait.
+    """Determines why queued jobs wait.
 
     Args:
-        offers: of live and declared workers.
-        now: by the store's clock.
+        offers: offers of live and declared workers.
+        now: current time of the store's clock.
     """
 
     def __init__(self, *, offers: Sequence[Offer], now: float) -> None:
@@ -33,7 +33,7 @@ class Waiting:
         self._misfits: dict[Demand, str | None] = {}
 
     def reason(self, job: JobRow) -> str | None:
-        """One line; None for a job that is not queued, or only waits for its turn."""
+        """The reason in one line; None if the job is not queued or only waits for its turn."""
         if job.state != State.QUEUED:
             return None
         if job.paused:
@@ -46,7 +46,7 @@ class Waiting:
         return self._misfits[job.demand]
 
     def _text(self, wanted: Demand) -> str | None:
-        """Who encodes the text that a job waits for; None where it waits for none."""
+        """The workers that can encode the job's text; None if it needs no encoding."""
         if wanted.text is None:
             return None
         names = [one.name for one in self._offers if not one.declared and fits(wanted, one)]
@@ -54,15 +54,15 @@ class Waiting:
         return f"its text waits to be encoded by {', '.join(names[:NAMED])}{more}"
 
     def retries(self, job: JobRow) -> bool:
-        """Whether the job only waits for the time of its next attempt."""
+        """Whether the job waits for its backoff to end."""
         return not job.paused and job.not_before > self.now
 
 
 def standstill(store: Store, batch: Batch, *, alive: float) -> str | None:
-    """Why most of a batch's queued jobs wait, in one line, by the oldest of them.
+    """The most frequent reason among a batch's oldest queued jobs, in one line.
 
     Args:
-        alive: seconds within which a live worker must have been seen.
+        alive: a worker not seen for this many seconds does not count as live.
 
     Returns:
         None if they only wait for their turn.

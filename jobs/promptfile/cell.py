@@ -1,27 +1,27 @@
-"""Cells of prompt files: numbers in plain ASCII digits, and text that a terminal can show."""
+"""Parse the cells of prompt files: numbers in ASCII digits, and printable text."""
 
 from __future__ import annotations
 
 import math
 import re
 
-# Line feed, carriage return and tab are text; every other control character is a mistake or
-# an attempt on somebody's terminal. Surrogates cannot be written as UTF-8 at all: those from
-# U+DC80 on stand for bytes that were not UTF-8 (the `surrogateescape` convention of the reader).
+# Control characters other than line feed, carriage return and tab are mistakes, or terminal escape
+# sequences. Surrogates cannot be encoded as UTF-8; those from U+DC80 on are bytes that were not
+# UTF-8 (`surrogateescape`).
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _WHOLE = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*)?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-#: A number of more digits is out of every range here, so the rest of them does not matter.
+#: A number with more digits is out of every range, so further digits are ignored.
 _DIGITS = 25
 
 
 def whole(value: object, *, typed: bool) -> int | None:
-    """`value` as a whole number, or None if it is none.
+    """`value` as a whole number; None if it is not one.
 
     Args:
-        typed: True for JSON values (a number must be a number), False for text cells. Both take a
-            zero fraction (`100.0`), which spreadsheets and data frames write for whole numbers.
+        typed: True for JSON values (a string is not a number), False for text cells. Both may have
+            a zero fraction (`100.0`), which spreadsheets and data frames write.
     """
     if typed:
         if isinstance(value, bool):
@@ -34,11 +34,11 @@ def whole(value: object, *, typed: bool) -> int | None:
 
 
 def decimal(value: object, *, typed: bool) -> float | None:
-    """`value` as a finite number, or None if it is none; `typed` as for `whole`."""
+    """`value` as a finite number; None if it is not one. `typed` as for `whole`."""
     if typed:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
-        # An int beyond the range of floats is out of every range here.
+        # An int that is too large for a float is out of every range.
         number = float(value) if abs(value) < 1e300 else math.inf
     else:
         found = isinstance(value, str) and _DECIMAL.fullmatch(value.strip(" \t"))
@@ -47,7 +47,7 @@ def decimal(value: object, *, typed: bool) -> float | None:
 
 
 def text_fault(text: str) -> tuple[str, str] | None:
-    """What is wrong with the characters of `text`, and the mend; None when nothing is."""
+    """What is wrong with the characters of `text` and how to fix it; None if nothing is."""
     found = None if text.isascii() and text.isprintable() else _FORBIDDEN.search(text)
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""Asking about one prompt until there is an answer or no hope of one."""
+"""Send a prompt to the rewriter, with retries and a circuit breaker."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from jobs.rewriting.errors import AnswerError, NotAskedError, RewriteError
 from jobs.rewriting.service import Service
 from jobs.rewriting.wish import Wish
 
-#: Tries of one prompt; fewer where the service answered, but not what was asked.
+#: Maximum attempts per prompt, and maximum unusable answers.
 TRIES = 4
 ANSWERS = 2
-#: Seconds before the second try; doubles with each further one.
+#: Seconds before the second attempt; doubles with each attempt.
 FIRST = 1.0
-#: Prompts in a row that got no answer, each after all its tries, before the rest is not asked.
+#: Consecutive prompts without an answer after which no further prompts are sent.
 LIMIT = 8
 
 
 @dataclass(kw_only=True)
 class Breaker:
-    """Opens after `limit` failures without a success between them, and stays open.
+    """A circuit breaker that opens after `limit` consecutive failures and stays open.
 
     Attributes:
-        limit: prompts in a row that got no answer.
-        why: the last failure's reason, once it is open; None before.
+        limit: consecutive prompts without an answer.
+        why: the reason of the last failure once it is open; None before.
     """
 
     limit: int = LIMIT
@@ -37,31 +37,31 @@ class Breaker:
     _failures: int = 0
 
     def worked(self) -> None:
-        """Note an answer."""
+        """Record an answer."""
         self._failures = 0
 
     def failed(self, error: RewriteError) -> None:
-        """Note a prompt that got none."""
+        """Record a prompt without an answer."""
         self._failures += 1
         if self._failures >= self.limit and self.why is None:
             self.why = error.reason
 
     def require(self) -> None:
-        """Raise `NotAskedError` once it is open."""
+        """Raise `NotAskedError` if the breaker is open."""
         if self.why is not None:
             raise NotAskedError(f"not asked, after {self.limit} in a row without an answer")
 
 
 class Asker:
-    """Asks a service about prompts, each in a task of one event loop.
+    """Sends prompts to a service, each in its own task of one event loop.
 
     Args:
-        service: where.
-        model: the model asked for there.
-        wish: what is asked.
-        breaker: stops the asking when nothing works; an attribute too.
-        sleep: waits so many seconds between tries.
-        jitter: gives 0 … 1, so that tries of several tasks do not come together.
+        service: the service.
+        model: model of the service to use.
+        wish: what to ask for.
+        breaker: stops further requests after repeated failures; also an attribute.
+        sleep: waits between attempts, seconds.
+        jitter: returns 0 … 1; spreads out the retries of concurrent tasks.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class Asker:
         self._delay = exponential(FIRST)
 
     async def ask(self, prompt: str) -> Answer:
-        """The answer for a prompt.
+        """The answer for a prompt, after as many attempts as needed.
 
         Raises:
-            RewriteError: there is none, after every try that could help.
+            RewriteError: all attempts failed, or the failure is permanent.
         """
         self.breaker.require()
         document = {"model": self._model, "messages": self._wish.messages(prompt), "stream": False}

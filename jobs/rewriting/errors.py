@@ -1,4 +1,4 @@
-"""Why a prompt got no answer that can be used."""
+"""Errors of requests to the rewriter."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from jobs.errors import JobsError
 
 
 class RewriteError(JobsError):
-    """The rewriter gave no usable answer to one prompt.
+    """The rewriter returned no usable answer for a prompt.
 
     Attributes:
-        reason: why, in words that are the same for every prompt that fails alike.
-        again: whether another try could help.
-        wait: seconds that the service asked to be left alone; None where it did not say.
+        reason: why; the same text for all prompts that fail for the same reason.
+        again: whether another attempt could succeed.
+        wait: seconds that the service asked to wait; None if it did not ask.
     """
 
     def __init__(self, reason: str, *, again: bool = False, wait: float | None = None) -> None:
@@ -22,11 +22,11 @@ class RewriteError(JobsError):
 
 
 class NotAskedError(RewriteError):
-    """Asking was given up before this prompt's turn."""
+    """The prompt was not sent, since too many prompts before it failed."""
 
 
 class AnswerError(RewriteError):
-    """The service answered, but not what was asked: asking again may give another answer."""
+    """The service returned an unusable answer; another attempt may return a usable one."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, again=True)

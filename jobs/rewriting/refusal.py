@@ -1,4 +1,4 @@
-"""A reply that is no answer: whether asking again could help, and what to mend."""
+"""Interpret an HTTP error of the rewriter: whether to retry, and what to fix."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import httpx2
 from jobs.promptfile.problem import plain
 from jobs.rewriting.errors import RewriteError
 
-#: Seconds; a service that asks to be left alone for longer has failed.
+#: Longest `Retry-After`, in seconds, that is waited for.
 PATIENCE = 60.0
-#: Characters that are repeated of what a service says of itself.
+#: Maximum characters of a service's error message that are shown.
 MAX_COMPLAINT = 160
 
 
 def refusal(response: httpx2.Response, body: bytes, key: str | None) -> RewriteError:
-    """What a reply with another status than 200 means; `key` is in none of its words."""
+    """The error for a response whose status is not 200; its text never contains `key`."""
     code, status = response.status_code, f"HTTP {response.status_code}"
     complaint = _complaint(body, key) if code >= 400 else ""
     said = f"{status}: {complaint}" if complaint else status
@@ -34,13 +34,13 @@ def refusal(response: httpx2.Response, body: bytes, key: str | None) -> RewriteE
     if code in {408, 429} or code >= 500:
         wait = retry_after(response.headers.get("retry-after"), time.time())
         if wait is not None and wait > PATIENCE:
-            return RewriteError(f"{status}: asks to be left alone for {wait:.0f} s", wait=wait)
+            return RewriteError(f"{status}: asks to wait for {wait:.0f} s", wait=wait)
         return RewriteError(said, again=True, wait=wait)
     return RewriteError(said)
 
 
 def retry_after(value: str | None, now: float) -> float | None:
-    """The seconds that a `Retry-After` header asks for (RFC 9110, 10.2.3); None if unusable."""
+    """The seconds to wait by a `Retry-After` header (RFC 9110, 10.2.3); None if unusable."""
     if value is None:
         return None
     text = value.strip()
@@ -53,7 +53,7 @@ def retry_after(value: str | None, now: float) -> float | None:
 
 
 def _target(location: str | None) -> str:
-    """The host that a redirect names; its path may hold anything."""
+    """The host of a redirect; its path is not shown, since it may contain anything."""
     try:
         return (
             "" if location is None else f" to {plain(urlsplit(location).hostname or 'itself')[:80]}"
@@ -63,7 +63,7 @@ def _target(location: str | None) -> str:
 
 
 def _complaint(body: bytes, key: str | None) -> str:
-    """`error.message` or `message` of an error's JSON, in one line that a terminal can show."""
+    """`error.message` or `message` of an error's JSON, in one printable line."""
     try:
         reply = json.loads(body)
     except (ValueError, RecursionError):

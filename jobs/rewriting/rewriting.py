@@ -1,4 +1,4 @@
-"""Rows of a prompt file with a rewriter's answers in them, several prompts asked at a time."""
+"""Rewrite the rows of a prompt file, with several concurrent requests."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from jobs.rewriting.service import Service
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
 from jobs.settings import Settings
 
-#: The folder of the home that answers are kept in.
+#: The folder of cached answers in the home.
 FOLDER = "rewrites"
-#: Rows that may wait behind one whose answer is slow, for each prompt asked at a time.
+#: Rows read ahead for each concurrent request while the first of them waits for its answer.
 AHEAD = 8
 
 _Result = Answer | RewriteError | None
@@ -37,13 +37,13 @@ _Result = Answer | RewriteError | None
 def open_rewriting(
     settings: Settings, wish: Wish, *, require: bool = False, dry: bool = False
 ) -> Iterator[Rewriting]:
-    """A rewriting by the service of the settings; ended, with what it still asks, afterwards.
+    """A rewriting with the service of the settings; running requests are cancelled at the end.
 
     Args:
-        settings: where the service is and how it is asked.
-        wish: what is asked.
-        require: make rows bad that did not get it.
-        dry: ask nothing.
+        settings: the service and how to use it.
+        wish: what to ask for.
+        require: make rows invalid that did not get it.
+        dry: send no requests.
 
     Raises:
         SettingsError: the settings name no service or no model.
@@ -66,21 +66,21 @@ def open_rewriting(
             concurrency=settings.rewriter_concurrency,
             require=require,
         )
-        # A portal that ends without an error would wait for what is still asked.
+        # Without this, the portal would wait for the running requests.
         portal.call(portal.stop, True)
 
 
 class Rewriting:
-    """Puts answers into rows, in the file's order. A prompt is asked about once, however many rows
-    and passes through the file it is in.
+    """Applies answers to rows, in the file's order. Each distinct prompt is sent once, even if
+    several rows contain it and the file is read several times.
 
     Args:
-        wish: what is asked.
-        asker: asks; None in a dry run, which uses the answers that are kept and asks nothing.
-        portal: to the event loop that the asker runs in.
-        cache: answers kept.
-        concurrency: prompts asked at the same time.
-        require: make rows bad that did not get what was wished for.
+        wish: what to ask for.
+        asker: sends the requests; None in a dry run, which uses only cached answers.
+        portal: portal to the asker's event loop.
+        cache: the cached answers.
+        concurrency: number of concurrent requests.
+        require: make rows invalid that did not get what the wish asks for.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class Rewriting:
         self._portal = portal
         self._slots = anyio.Semaphore(concurrency)
         self._flying: dict[str, Future[_Result]] = {}
-        # By digest: a failed prompt is told so in the second pass too, whatever its length.
+        # Failures by digest of the prompt, so that the second pass reports them too.
         self._failed: dict[bytes, RewriteError] = {}
         self._asked = 0
         self._rows: Counter[RewriteOutcome] = Counter()
         self._reasons: Counter[str] = Counter()
 
     def rows(self, rows: Iterable[Row | BadRow]) -> Generator[Row | BadRow, None, None]:
-        """The rows with answers; bad rows as they are."""
+        """The rows with their answers applied; invalid rows are unchanged."""
         self._rows, self._reasons = Counter(), Counter()
         waiting: deque[tuple[Row | BadRow, Future[_Result]]] = deque()
         for row in rows:
@@ -119,7 +119,7 @@ class Rewriting:
             yield self._finish(*waiting.popleft())
 
     def report(self) -> RewriteReport:
-        """What the last pass found, and what was asked in all of them."""
+        """The outcome of the last pass; `asked` counts all passes."""
         return RewriteReport(
             asked=self._asked,
             rows=dict(self._rows),
@@ -145,7 +145,7 @@ class Rewriting:
                 answer = await asker.ask(prompt)
             except RewriteError as error:
                 return error
-            # A thread is not cancelled: what was answered is kept, whatever becomes of the submit.
+            # Cancelling does not stop the thread, so the answer is cached even if the submit ends.
             return await anyio.to_thread.run_sync(self._cache.put, prompt, answer)
 
     def _finish(self, row: Row | BadRow, asked: Future[_Result]) -> Row | BadRow:
@@ -190,7 +190,7 @@ class Rewriting:
         return replace(row, spec=replace(spec, prompt=prompt, frames=frames, origin=origin))
 
     def _wish_of(self, row: Row) -> Wish:
-        # A row that says how long it is knows better than an estimate.
+        # The length of a row takes precedence over an estimate.
         return replace(self._wish, seconds=self._wish.seconds and not row.timed)
 
 

@@ -1,1 +1,1 @@
-"""What a submit does after the file is read."""
+"""Submit prompt files: route, cache, commit and publish their jobs."""

@@ -1,4 +1,4 @@
-"""What a submit did: counted chunk by chunk, told as one result."""
+"""The result of a submit, counted chunk by chunk."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from jobs.rewriting.report import RewriteReport
 from jobs.submission.router import Routed, untrained
 from jobs.verbs.unfamiliar import Unfamiliar
 
-#: How many changed rows a result names.
+#: Number of changed rows that a result lists.
 NAMED = 5
 
 
 @dataclass(frozen=True)
 class SubmitResult:
-    """What a submit did.
+    """The result of a submit.
 
     Attributes:
         batch: the batch as stored.
-        new: jobs queued.
-        existing: jobs that were there already, asking for the same.
-        changed: jobs that are there asking for something else; left as they are.
-        cached: jobs that succeeded at once, with the files of an earlier job.
-        requeued: existing jobs that had succeeded and lost their files: queued again.
-        invalid: rows left out.
-        changed_rows: (id, seed) of the first few changed ones.
+        new: number of jobs queued.
+        existing: number of jobs that already existed with the same request.
+        changed: number of jobs that already existed with a different request; left unchanged.
+        cached: number of jobs that succeeded at once, with copies of an earlier job's files.
+        requeued: number of existing jobs queued again because their files were missing.
+        invalid: number of rows left out.
+        changed_rows: (id, seed) of the first changed jobs.
         problems: the first problems of the rows left out.
-        invalid_file: where these rows were written, if there are any.
+        invalid_file: the file that the rows left out were written to, if there are any.
         metadata: the columns kept as metadata.
-        untrained: models that the file asks for that are engines of tests.
-        unfamiliar: what prompts ask for that their model has never seen.
-        auto: mode → how many of the new jobs that asked for `auto` got it.
+        untrained: the file's models that are test engines.
+        unfamiliar: what the prompts ask for that their model has not seen in training.
+        auto: mode → number of new jobs with mode `auto` that got it.
         manned: whether any worker was live, declared or about to start.
-        misfits: why no live worker takes a new job → how many there are.
-        undelivered: why the broker could not be told; delivery follows by the reconciler.
-        rewrites: what became of asking a rewriter; None where none was asked.
+        misfits: reason why no live worker can take a new job → number of such jobs.
+        undelivered: why messages could not be published; the reconciler publishes them later.
+        rewrites: the outcome of rewriting; None if no rewriter was asked.
     """
 
     batch: Batch
@@ -65,11 +65,7 @@ class SubmitResult:
 
 
 class SubmitCount:
-    """What a submit has done so far.
-
-    Args:
-        manned: whether there is any worker to plan for.
-    """
+    """Counts what a submit does; `manned` is as in `SubmitResult`."""
 
     def __init__(self, *, manned: bool) -> None:
         self.done = 0
@@ -84,8 +80,8 @@ class SubmitCount:
     def add(self, chunk: Sequence[Routed], new: Sequence[NewJob], inserted: Inserted) -> None:
         """Count a chunk.
 
-        The store says how many jobs of a queue were new, not which: in a chunk that was partly
-        there already, the first ones of each queue stand for them.
+        The store returns how many jobs of a queue were new, not which. If part of the chunk already
+        existed, the first jobs of each queue are counted as the new ones.
         """
         self.done += len(chunk)
         self._new += len(inserted.new)
@@ -104,7 +100,7 @@ class SubmitCount:
                 self._misfits[routed.route.misfit] += 1
 
     def result(self, batch: Batch, found: Survey, invalid_file: Path | None) -> SubmitResult:
-        """Everything together."""
+        """The result of the whole submit."""
         return SubmitResult(
             batch=batch,
             new=self._new,

@@ -1,4 +1,4 @@
-"""What a submit decides for a job before it is stored: mode, class, and who could take it."""
+"""Routing of new jobs: their mode, memory class and queue, and the workers that can take them."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from jobs.verbs.unfamiliar import Unfamiliar
 
 @dataclass(frozen=True)
 class Route:
-    """Where jobs that ask for the same go.
+    """The route of jobs with the same model, mode and length.
 
     Attributes:
         demand: model, mode (`auto` resolved), class and length.
-        queue: of the class.
-        revision: of the model's weights in that mode.
-        misfit: why no live worker takes them; None when one does.
+        queue: the queue of the class.
+        revision: revision of the model's weights in that mode.
+        misfit: why no live worker can take the jobs; None if one can.
     """
 
     demand: Demand
@@ -36,14 +36,14 @@ class Route:
 
 @dataclass(frozen=True)
 class Routed:
-    """A job with its route; `content` is the identity of its motion."""
+    """A job with its route; `content` is the hash of its motion."""
 
     spec: JobSpec
     route: Route
     content: str
 
     def job(self, cached_from: int | None = None, files: tuple[Artifact, ...] = ()) -> NewJob:
-        """The job as the store takes it, done already if it was made before."""
+        """The job to insert; already succeeded if `cached_from` is given."""
         return NewJob(
             spec=self.spec,
             mode=self.route.demand.mode,
@@ -55,14 +55,14 @@ class Routed:
 
 
 class Router:
-    """Routes jobs by what the live and declared workers offered when the submit began.
+    """Routes jobs by the offers of live and declared workers at the start of the submit.
 
-    One look for the whole file: rows that ask for the same go the same way. The revision is that
-    of the weights installed here, else that of the workers that have some.
+    The offers are read once, so that rows with the same request get the same route. The revision is
+    that of the weights on this machine, else that of the workers that have the weights.
 
     Args:
-        offers: of the workers.
-        catalog: what is installed on this machine.
+        offers: the workers' offers.
+        catalog: the models installed on this machine.
     """
 
     def __init__(self, offers: Iterable[Offer], catalog: Catalog = COMES_ALONG) -> None:
@@ -71,13 +71,13 @@ class Router:
         self._routes: dict[Asked, Route] = {}
 
     def route(self, spec: JobSpec) -> Routed:
-        """Decide one job; raises `WeightsMissingError`."""
+        """Route one job; raises `WeightsMissingError`."""
         route = self.of(Asked(spec.model, spec.mode, spec.frames))
         content = spec.content_hash(route.demand.mode, route.revision)
         return Routed(spec, route, content)
 
     def of(self, asked: Asked) -> Route:
-        """The route of all jobs that ask for this."""
+        """The route of jobs with this model, mode and length; raises `WeightsMissingError`."""
         route = self._routes.get(asked)
         if route is None:
             route = self._routes[asked] = self._decide(asked)
@@ -94,7 +94,7 @@ class Router:
         return Route(wanted, wanted.queue, known[mode], misfit(wanted, self.offers))
 
     def _revisions(self, model: str) -> Mapping[str, str]:
-        """mode → revision, in the order of `MODES`: installed here, else what workers have."""
+        """mode → revision, in the order of `MODES`: the installed one, else the workers'."""
         installed = self._catalog.entry(model).revisions
         return {
             mode: revision
@@ -104,12 +104,12 @@ class Router:
 
     def _revision(self, model: str, mode: str, installed: str | None) -> str | None:
         offered = self._offered(model, mode)
-        # Workers that quantise the same encoder: their motions are others, and say so.
+        # Workers that quantise the same encoder make different motions, so their revision counts.
         quantised = offered is not None and offered.startswith(f"{installed}+")
         return offered if installed is None or quantised else installed
 
     def _offered(self, model: str, mode: str) -> str | None:
-        """The revision that most workers have, live ones before declared ones."""
+        """The revision that most workers have; live workers take precedence over declared ones."""
         votes = Counter(
             (not offer.declared, revision)
             for offer in self.offers
@@ -121,7 +121,7 @@ class Router:
 
 
 def _choose(asked: Asked, known: Mapping[str, str], offers: Sequence[Offer]) -> str:
-    """Resolve `auto` among the modes whose weights are anywhere."""
+    """Resolve `auto` among the modes whose weights are available."""
     if not known:
         raise WeightsMissingError(asked.model, asked.mode, ())
     if len(known) == 1:
@@ -131,13 +131,13 @@ def _choose(asked: Asked, known: Mapping[str, str], offers: Sequence[Offer]) -> 
 
 @dataclass(frozen=True)
 class PlannedClass:
-    """Jobs of one queue and model.
+    """The planned jobs of one queue and model.
 
     Attributes:
-        jobs: how many.
-        frames: shortest and longest.
-        workers: names of the live or declared workers that take at least one of them.
-        misfits: why no worker takes a job → how many jobs.
+        jobs: number of jobs.
+        frames: shortest and longest length.
+        workers: names of the live or declared workers that can take at least one of the jobs.
+        misfits: reason why no live worker can take a job → number of such jobs.
     """
 
     queue: str
@@ -150,20 +150,20 @@ class PlannedClass:
 
 @dataclass(frozen=True)
 class SubmitPlan:
-    """What a submit would make of a file, without looking at what the batch already has.
+    """The jobs that a submit of a file would create, ignoring jobs that the batch already has.
 
     Attributes:
-        batch: its name.
-        rows, invalid: good and bad rows of the file.
-        jobs: jobs that the good rows make.
-        classes: these jobs by queue and model.
-        auto: mode → how many jobs that asked for `auto` would get it.
+        batch: name of the batch.
+        rows, invalid: numbers of valid and invalid rows.
+        jobs: number of jobs of the valid rows.
+        classes: the jobs by queue and model.
+        auto: mode → number of jobs with mode `auto` that would get it.
         manned: whether any worker is live, declared or about to start.
         metadata: the columns kept as metadata.
-        untrained: models asked for that are engines of tests.
-        unfamiliar: what prompts ask for that their model has never seen.
-        problems: the first problems of the bad rows.
-        rewrites: what became of rows by a rewriter's answers that are kept; None: none are used.
+        untrained: the file's models that are test engines.
+        unfamiliar: what the prompts ask for that their model has not seen in training.
+        problems: the first problems of the invalid rows.
+        rewrites: the outcome of rewriting with cached answers; None if no rewriter was asked.
     """
 
     batch: str
@@ -183,7 +183,7 @@ class SubmitPlan:
 def planned(
     batch: str, found: Survey, offers: Sequence[Offer], catalog: Catalog = COMES_ALONG
 ) -> SubmitPlan:
-    """The plan of a file that was surveyed; raises `WeightsMissingError`."""
+    """The plan of a surveyed file; raises `WeightsMissingError`."""
     router = Router(offers, catalog)
     groups: dict[tuple[str, str], list[Asked]] = defaultdict(list)
     auto: Counter[str] = Counter()
@@ -211,7 +211,7 @@ def planned(
 
 
 def untrained(found: Survey) -> tuple[str, ...]:
-    """The models that a file asks for that are engines of tests and make no motions."""
+    """The file's models that are test engines, whose output is not a real motion."""
     models = sorted({asked.model for asked in found.asked})
     return tuple(model for model in models if not model_entry(model).trained)
 

@@ -1,8 +1,8 @@
-"""Submitting a prompt file: checked as a whole, then committed and published chunk by chunk.
+"""Submit a prompt file: check it as a whole, then commit and publish its jobs chunk by chunk.
 
-The rows are committed before they are published, and the identity of a job is its (id, seed) in
-the batch: a submit that is killed half-way and repeated ends with exactly one job a row, and what
-was committed but not published is published by the reconciler.
+Jobs are committed before they are published, and a job is identified by its (id, seed) in the
+batch. If a submit is killed and repeated, no job is created twice, and the reconciler publishes
+jobs that were committed but not published.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ if TYPE_CHECKING:
 
 #: Jobs committed and published at a time.
 CHUNK = 1000
-#: Gets the stage (`checking` and `rewriting`, counted in rows, or `submitting`, in jobs), how many
-#: are done, and how many there are (0: not known yet).
+#: Called with the stage (`checking` or `rewriting`, counted in rows, or `submitting`, in jobs),
+#: the number done, and the total (0: not yet known).
 Progress = Callable[[str, int, int], None]
 
 
 class Submitter:
-    """Makes jobs of prompt files.
+    """Creates jobs from prompt files.
 
     Args:
-        store: where they are kept.
-        publisher: tells the workers.
-        settings: output folder, attempts, and how long a silent worker counts as live.
-        offers: workers that are about to start, to be planned for like live ones.
-        rewriting: puts a rewriter's answers into the rows; None: they stay as they are.
+        store: the database.
+        publisher: publishes the jobs' messages.
+        settings: output folder, number of attempts, and `alive`.
+        offers: offers of workers that are about to start; they count as live.
+        rewriting: rewrites the prompts; None: prompts are used unchanged.
     """
 
     def __init__(
@@ -84,12 +84,12 @@ class Submitter:
         skip_invalid: bool = False,
         progress: Progress | None = None,
     ) -> SubmitPlan:
-        """What `submit` would make of the file; nothing is committed or written.
+        """Plan the submit of a file without committing or writing anything.
 
         Raises:
-            PromptFileError: listing the file's problems.
-            SettingsError: the batch name is not usable.
-            WeightsMissingError: a model's weights are nowhere.
+            PromptFileError: the file has problems.
+            SettingsError: the batch name is invalid.
+            WeightsMissingError: a model's weights are not installed anywhere.
         """
         name = batch_name(batch, source)
         found = self._checked(
@@ -108,24 +108,24 @@ class Submitter:
         cache: bool = True,
         progress: Progress | None = None,
     ) -> SubmitResult:
-        """Make the file's jobs.
+        """Create the jobs of a file.
 
         Args:
-            batch: its name; default: made of the file's.
-            skip_invalid: submit the good rows and write the bad ones beside the input.
-            cache: let jobs succeed at once whose content already succeeded.
+            batch: name of the batch; default: derived from the file's name.
+            skip_invalid: submit the valid rows and write the invalid ones beside the input.
+            cache: let a job succeed at once if an earlier job with the same content succeeded.
 
         Raises:
-            PromptFileError: listing the file's problems; nothing is committed.
-            SettingsError: the batch name is not usable.
-            WeightsMissingError: a model's weights are nowhere; nothing is committed.
-            UnreachableError: the database does not answer. A broker that does not is no error.
+            PromptFileError: the file has problems; nothing is committed.
+            SettingsError: the batch name is invalid.
+            WeightsMissingError: a model's weights are not installed anywhere; nothing is committed.
+            UnreachableError: the database does not answer. An unreachable broker is not an error.
         """
         name = batch_name(batch, source)
         found = self._checked(source, defaults, skip_invalid=skip_invalid, progress=progress)
         router = Router(self._offers(), Catalog.read(self._settings.home))
         for asked in found.asked:
-            router.of(asked)  # what has no weights is said before anything is committed
+            router.of(asked)  # raises for missing weights before anything is committed
         tally = SubmitCount(manned=bool(router.offers))
         rewrites = self._rewrites()
         made = self._store.batches.ensure(
@@ -145,19 +145,19 @@ class Submitter:
     ) -> None:
         keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
         known = self._store.batches.existing(batch.id, keys)
-        shelf = ReusedFiles(Path(batch.output) / batch.name)
+        reused = ReusedFiles(Path(batch.output) / batch.name)
         limit = self._settings.max_attempts
         try:
-            new = self._with_cache(chunk, known, shelf) if cache else _uncached(chunk)
+            new = self._with_cache(chunk, known, reused) if cache else _uncached(chunk)
             try:
                 inserted = self._store.batches.insert(
-                    batch, new, attempt_limit=limit, place=shelf.place
+                    batch, new, attempt_limit=limit, place=reused.place
                 )
-            except OSError:  # A file could not be put in place: then nothing is cached.
+            except OSError:  # A file could not be renamed: insert the chunk without cached jobs.
                 new = _uncached(chunk)
                 inserted = self._store.batches.insert(batch, new, attempt_limit=limit)
         finally:
-            shelf.clear()
+            reused.clear()
         tally.add(chunk, new, inserted)
         self._deliver(inserted.new, tally)
         self._queue_again(self._lost(batch, chunk, known), tally)
@@ -165,7 +165,7 @@ class Submitter:
     def _lost(
         self, batch: Batch, chunk: Sequence[Routed], known: Mapping[Key, Known]
     ) -> list[tuple[int, str]]:
-        """(job id, queue) of jobs that had succeeded, are asked for again, and have lost files."""
+        """(job id, queue) of the chunk's jobs that had succeeded and whose files are missing."""
         if not self._sees(batch):
             return []
         found = [
@@ -181,8 +181,8 @@ class Submitter:
         ]
 
     def _sees(self, batch: Batch) -> bool:
-        # Jobs may be submitted from a machine without the workers' disk: there, no file is to be
-        # seen, and none is lost. With SQLite everything is on this machine.
+        # On a machine that does not mount the workers' disk, missing files are not lost. With
+        # SQLite everything is on this machine.
         local = self._settings.database_url.startswith("sqlite")
         return local or Path(batch.output).is_dir()
 
@@ -215,11 +215,11 @@ class Submitter:
     ) -> Survey:
         total = 0
         if self._rewriting is not None:
-            # Nobody is asked about a file that will not be submitted.
+            # Check the file before the rewriter is asked about its prompts.
             found = survey(source, defaults, progress=_checking(progress))
             _require_rows(source, found, skip_invalid=skip_invalid)
             total = found.rows + found.invalid
-        # Bad rows are written before anything is committed: a full disk must not cost them.
+        # Write invalid rows before anything is committed, so that a full disk does not lose them.
         with invalid_rows(source) if skip_invalid and written else nullcontext() as rows:
             found = survey(
                 source,
@@ -235,11 +235,11 @@ class Submitter:
         return (*self._store.workers.offers(alive=self._settings.alive), *self._coming)
 
     def _with_cache(
-        self, chunk: Sequence[Routed], known: Mapping[Key, Known], shelf: ReusedFiles
+        self, chunk: Sequence[Routed], known: Mapping[Key, Known], reused: ReusedFiles
     ) -> list[NewJob]:
-        """The chunk's jobs, those done already whose motion is there; each with its own files.
+        """The chunk's jobs; those whose motion already exists succeed with copies of its files.
 
-        Jobs that the batch has are not looked at: submitting a file again reads no motions.
+        Jobs that the batch already has are skipped, so that a resubmit reads no motion files.
         """
         fresh = [each for each in chunk if (each.spec.custom_id, each.spec.seed) not in known]
         content = self._store.batches.content([routed.content for routed in fresh])
@@ -247,7 +247,7 @@ class Submitter:
         for routed in fresh:
             job_id, artifacts = content.get(routed.content, (None, ()))
             files = None if job_id is None else reusable(artifacts, routed.spec.formats)
-            own = None if files is None else shelf.take(routed.spec, files)
+            own = None if files is None else reused.take(routed.spec, files)
             if own is not None:
                 done[routed.spec.custom_id, routed.spec.seed] = routed.job(job_id, own)
         return [
@@ -255,7 +255,7 @@ class Submitter:
         ]
 
     def _deliver(self, messages: Sequence[tuple[int, str]], tally: SubmitCount) -> None:
-        # One failure is enough: the rest of the batch is left to the reconciler as well.
+        # After one failure, all further messages are left to the reconciler.
         if not messages or tally.undelivered is not None:
             return
         try:
@@ -271,10 +271,10 @@ def _uncached(chunk: Sequence[Routed]) -> list[NewJob]:
 
 
 def batch_name(given: str | None, source: Source) -> str:
-    """The batch's name: as given, else the file's name without folder and extension, made safe.
+    """The given batch name, else the file's name without extension, made safe as a folder name.
 
     Raises:
-        SettingsError: the given name is not usable as a folder.
+        SettingsError: the given name is not safe as a folder name.
     """
     if given is None:
         return safe_name(source.stem)
@@ -292,13 +292,13 @@ def _require_rows(source: Source, found: Survey, *, skip_invalid: bool) -> None:
 def _specs(
     source: Source, defaults: Defaults, *, skip_invalid: bool, through: Through | None
 ) -> Generator[JobSpec, None, None]:
-    """The jobs of the good rows, on the last pass."""
+    """The jobs of the valid rows, read in the last pass."""
     with closing(read_rows(source, defaults, through=through)) as rows:
         for row in rows:
             if isinstance(row, Row):
                 yield from row.specs()
             elif not skip_invalid:
-                # A pass before found it good, so somebody is writing to the file.
+                # The row was valid in an earlier pass, so the file has changed.
                 raise PromptFileError(source.name, row.problems)
 
 

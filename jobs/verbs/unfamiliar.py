@@ -1,4 +1,4 @@
-"""What a file of prompts asks for that a model has never seen, added up row by row."""
+"""Collect the verbs and languages of a prompt file that a model has not seen in training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from jobs.verbs.matcher import unseen_verbs
 
-#: Rows that are named of each finding, and verbs that are told apart.
+#: Maximum number of rows that are listed per finding, and of verbs that are counted.
 ROWS = 20
 VERBS = 1000
 
@@ -18,26 +18,25 @@ class Rows:
     """Rows of a prompt file.
 
     Attributes:
-        count: how many.
-        first: numbers of the first `ROWS` of them.
+        count: number of rows.
+        first: numbers of the first `ROWS` rows.
     """
 
     count: int = 0
     first: tuple[int, ...] = ()
 
     def with_row(self, row: int) -> Rows:
-        """These rows and a later one."""
+        """These rows and another one."""
         return Rows(self.count + 1, self.first if self.count >= ROWS else (*self.first, row))
 
 
 @dataclass(frozen=True)
 class Unfamiliar:
-    """What a model will guess at.
+    """What a model has not seen in training and will guess.
 
     Attributes:
-        model: its name.
-        verbs: the first `VERBS` verbs that it has not seen, as each is first written, and the rows
-            that ask for it; those of most rows first.
+        model: name of the model.
+        verbs: unseen verb, as first written → its rows; at most `VERBS`, those of most rows first.
         foreign: rows whose prompt is not English.
     """
 
@@ -47,18 +46,15 @@ class Unfamiliar:
 
 
 class PromptCheck:
-    """Checks the prompts of a file, one after the other.
-
-    The memory for it does not grow with the file.
-    """
+    """Checks the prompts of a file one by one; its memory does not grow with the file."""
 
     def __init__(self) -> None:
         self._verbs: dict[str, dict[str, Rows]] = defaultdict(lambda: defaultdict(Rows))
         self._foreign: dict[str, Rows] = defaultdict(Rows)
-        self._names: dict[str, str] = {}  # a stem → the form in which its verb was first written
+        self._names: dict[str, str] = {}  # stem → the form in which the verb was first written
 
     def add(self, model: str, row: int, prompt: str) -> None:
-        """Check the prompt of a row for a model."""
+        """Check a row's prompt for a model."""
         unseen = unseen_verbs(prompt, model)
         if unseen is None:
             self._foreign[model] = self._foreign[model].with_row(row)
@@ -69,7 +65,7 @@ class PromptCheck:
                 self._verbs[model][name] = self._verbs[model][name].with_row(row)
 
     def found(self) -> tuple[Unfamiliar, ...]:
-        """What was found, for each model that something was found for."""
+        """The findings of each model that has any."""
         return tuple(
             Unfamiliar(model, _ranked(self._verbs[model]), self._foreign[model])
             for model in sorted(self._verbs.keys() | self._foreign.keys())

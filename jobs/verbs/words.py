@@ -1,4 +1,4 @@
-"""Words: their stems, their classes, and the verbs that a model has seen in training."""
+"""Stems and classes of words, and the verbs that a model has seen in training."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 from functools import cache, lru_cache
 from importlib.resources import files
 
-#: A root with a vowel and its ending: not "swing", "sled" or "feed".
+#: A root that has a vowel, and its ending; does not match "swing", "sled" or "feed".
 _INFLECTED = re.compile(r"(.*[aeiouy].*)(?:ing|(?<!e)ed)|(.+)s")
 
 
 @lru_cache(10_000)
 def stem(word: str) -> str:
-    """What the forms of a verb share: "hurri" for hurry, hurries, hurried and hurrying.
+    """The common stem of a verb's forms: "hurri" for hurry, hurries, hurried and hurrying.
 
-    Now and then two verbs share a stem; then an unseen one passes for a seen one.
+    Two verbs may share a stem; then an unseen verb counts as seen.
     """
     form = _INFLECTED.fullmatch(word)
     root = (form[1] or form[2] if form else word).removesuffix("e")
@@ -24,8 +24,8 @@ def stem(word: str) -> str:
 
 
 def is_known(word: str, known: frozenset[str]) -> bool:
-    """Whether a verb in any form is among the known stems, as a whole or by its last part:
-    "back-flips" is "backflips", and "tap-dances" is a kind of "dances"."""
+    """Whether a verb in any form has a known stem, as a whole or by its last part: "back-flips"
+    matches "backflips", and "tap-dances" matches "dances"."""
     if "-" in word:
         parts = (word, word.replace("-", ""), word.rpartition("-")[2])
         return not known.isdisjoint(map(stem, parts))
@@ -34,7 +34,7 @@ def is_known(word: str, known: frozenset[str]) -> bool:
 
 @cache
 def known_stems(model: str) -> frozenset[str] | None:
-    """The stems of the verbs that a model has seen; None if it has no list."""
+    """The stems of the verbs that a model has seen in training; None if it has no list."""
     table = files("jobs.verbs").joinpath(f"{model}.txt")
     if not table.is_file():
         return None
@@ -44,7 +44,7 @@ def known_stems(model: str) -> frozenset[str] | None:
 
 @cache
 def word_classes() -> dict[str, str]:
-    """The class of each word of `classes.tsv`, a letter."""
+    """word → letter of its class, from `classes.tsv`."""
     lines = files("jobs.verbs").joinpath("classes.tsv").read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines]
     return {word: letter for letter, _, words in rows for word in words.split()}

@@ -1,4 +1,4 @@
-"""Calling `hymo` within the process of the test."""
+"""Call `hymo` in the test's process."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ Hymo = Callable[..., Result]
 
 
 def call(*words: object, **more: Any) -> Result:
-    """Run `hymo` with these words as the console script does; `more` is the runner's."""
+    """Run `hymo` with these arguments as the console script does; `more` goes to the runner."""
     return CliRunner().invoke(hymo, list(map(str, words)), **more)

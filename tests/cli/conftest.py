@@ -1,4 +1,4 @@
-"""Running the command line as its user does: processes, with a home of their own."""
+"""Run the command line as a user does: in processes with a temporary home."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Shell:
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
-        """What the processes see: nothing of ours but PATH."""
+        """The environment of the processes: of the test's own, only PATH."""
         kept = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         settings = {"HYMO_HOME": str(self.home), "COLUMNS": "80", "HYMO_RECONCILE": "0.5"}
         return {**kept, **settings, **self.environ}
 
     def run(self, *words: str, timeout: float = 100) -> subprocess.CompletedProcess[str]:
-        """Run `hymo` to its end."""
+        """Run `hymo` and wait for it."""
         return subprocess.run(
             [sys.executable, "-m", "jobs", *words],
             env=self.environment(), capture_output=True, text=True, timeout=timeout,
@@ -40,7 +40,7 @@ class Shell:
         )  # fmt: skip
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start `hymo` and go on."""
+        """Start `hymo` without waiting for it."""
         process = subprocess.Popen(
             [sys.executable, "-m", "jobs", *words],
             env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -50,7 +50,7 @@ class Shell:
         return process
 
     def close(self) -> None:
-        """End what a failed test left running, in good order if it lets us."""
+        """Stop processes that a failed test left running, gracefully if possible."""
         for process in self.started:
             if process.poll() is None:
                 process.terminate()
@@ -63,7 +63,7 @@ class Shell:
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
-    """A shell whose home's path leaves room for a unix socket."""
+    """A shell whose home has a path short enough for a unix socket."""
     folder = Path(tempfile.mkdtemp(prefix="hymo-cli-"))
     made = Shell(folder / "home")
     yield made
@@ -73,7 +73,7 @@ def shell() -> Iterator[Shell]:
 
 @pytest.fixture
 def hymo_(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hymo:
-    """Runs `hymo` in this process and a folder of its own, on the SQLite database of the test, with
+    """Runs `hymo` in this process and a temporary folder, on the test's SQLite database, with
     tables 80 wide."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYMO_OUTPUT", raising=False)
@@ -87,7 +87,7 @@ def hymo_(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> H
 
 @pytest.fixture
 def made_night(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
-    """The database with a batch `night`, whose files are under `tmp_path/out`."""
+    """A database with a batch `night`, whose files are under `tmp_path/out`."""
     from tests.cli.made import night  # imports torch
 
     with night(sqlite_url, tmp_path / "out") as store:

@@ -1,4 +1,4 @@
-"""A batch whose jobs are done, with real files of made-up motions: what preview and export read."""
+"""A batch of finished jobs with files of synthetic motions, for preview and export."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
         store.batches.insert(made, jobs, attempt_limit=1)
         offer = Offer("w1", ("full",), ("tiny",), 24 * GIB)
         worker = store.workers.register(worker_card(offer))
-        # The row that is left of an earlier batch stays queued.
+        # One row stays queued.
         first = store.history.find(batch, "wave")[0].id
         claims = [
             claim

@@ -1,4 +1,4 @@
-"""Rows that the tests of the command line put into the store."""
+"""Rows that the tests of the command line insert into the store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.domain.workers import WorkerCard
 
 
 def new_job(name: str, *, revision: str = "null-1", gib: int = 24, **spec: Any) -> NewJob:
-    """A job of the row `name`; `spec` is what it asks for beside the usual."""
+    """A job of the row `name`; `spec` overrides the defaults."""
     usual = {"prompt": f"a person: {name}", "model": "null", "steps": 50, "guidance": 5.0}
     wanted = JobSpec(custom_id=name, mode="full", **(usual | spec))
     return NewJob(wanted, "full", revision, gib)

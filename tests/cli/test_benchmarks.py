@@ -1,4 +1,4 @@
-"""`python -m benchmarks` works and says what it promises; how fast anything is, is not tested."""
+"""`python -m benchmarks` runs and prints every figure; speed is not tested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hymo evaluate`: a model in small, and motions of batches, folders and files."""
+"""`hymo evaluate`: a small evaluation of a model, and motions of batches, folders and files."""
 
 from __future__ import annotations
 

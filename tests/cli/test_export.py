@@ -1,4 +1,4 @@
-"""`hymo export`: the files it writes, and what it says of motions that it cannot read."""
+"""`hymo export`: the files it writes, and its messages about unreadable motions."""
 
 from __future__ import annotations
 

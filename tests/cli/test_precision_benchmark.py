@@ -1,4 +1,4 @@
-"""`benchmarks.gpu.precision` works in miniature, and its networks have the published sizes."""
+"""`benchmarks.gpu.precision` runs with small networks; its large ones have the published sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hymo preview`: the pictures it writes, and what it says."""
+"""`hymo preview`: its pictures and messages."""
 
 from __future__ import annotations
 

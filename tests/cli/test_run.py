@@ -1,4 +1,4 @@
-"""`hymo run`: a file of prompts to files of motions, in one command."""
+"""`hymo run`: from a prompt file to motion files in one command."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def many(shell: Any, number: int = 200, name: str = "long") -> str:
 
 
 def until_said(running: subprocess.Popen[str], text: str) -> str:
-    """Read what it says until `text` is in it."""
+    """Read the output until it contains `text`."""
     assert running.stderr is not None
     said = ""
     for line in running.stderr:

@@ -1,4 +1,4 @@
-"""`hymo submit` as a person and a program meet it."""
+"""`hymo submit`: output for people and programs."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_the_model_has_never_seen_is_said_once(submit: Hymo) -> None:
     verbs = "note: model tiny has never seen 2 verbs of this file and will guess: "
     notes = [
         f"{verbs}juggles (rows 1, 2), salutes (row 2)",
-        "note: model tiny knows English alone and will guess at 1 prompt: row 4",
+        "note: model tiny knows only English and will guess at 1 prompt: row 4",
     ]
     for option in ("--dry-run", "--no-cache"):
         done = submit("prompts.csv", option)
@@ -211,7 +211,7 @@ def test_changed_rows_and_shared_names_come_with_the_mend(submit: Hymo) -> None:
     assert "(a seed 0)" in done.stderr
     assert "another --batch name" in done.stderr.splitlines()[-1], "the last thing to be seen"
     assert f"was first made from {Path('prompts.csv').absolute()}" in done.stderr
-    # Whoever names the batch means to add to it.
+    # A batch that was named explicitly is added to without a note.
     done = submit(write("prompt,id\nhops,b\n", "more.csv"), "--batch", "prompts")
     assert done.stdout.startswith("batch prompts: 1 new")
     assert "was first made from" not in done.stderr

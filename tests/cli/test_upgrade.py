@@ -1,9 +1,9 @@
-"""A home of before the code moved into rooms: rows, files, ids and hashes hold, it answers as it
-did, and its unfinished jobs end.
+"""Upgrade of a home of an older version: rows, files, ids and hashes are kept, commands print the
+same, and unfinished jobs end.
 
 tests/data/home-0005 is that home: three motions of `night`, two of them shared with `again`, whose
-third job a killed worker holds, and `later` with a queued and a cancelled job. `answers.json` is
-what the program of that time printed of it.
+third job is held by a killed worker, and `later` with a queued and a cancelled job. `answers.json`
+is the output of the older version.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def test_the_same_file_adds_nothing_and_another_batch_reuses_its_motions(home: P
     assert (again["new"], again["existing"], again["changed"]) == (0, 3, 0)
     more = ("submit", str(DATA / "night.csv"), "--steps", "4", "--batch", "third", "--json")
     shared = json.loads(_run(*more))
-    # The third row is asked for in mode auto, which with no worker is lite: it was made in full.
+    # The third row has mode auto, which is lite without workers, but its motion was made in full.
     assert (shared["new"], shared["cached"]) == (1, 2)
 
 

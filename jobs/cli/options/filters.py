@@ -1,4 +1,4 @@
-"""Options that say which jobs are meant, shared by the commands that take them."""
+"""Options that filter jobs or attempts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAILURES = tuple(failure.value for failure in Failure)
 
 
 class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
-    """Words separated by commas, each one of `choices` if there are any."""
+    """Words separated by commas, each of them in `choices` if any are given."""
 
     name = "words"
 
@@ -42,7 +42,7 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         words = tuple(word.strip() for word in str(value).split(",") if word.strip())
         for word in words:
             if self.choices and word not in self.choices:
-                self.fail(f"{word!r} is none of {', '.join(self.choices)}", param, ctx)
+                self.fail(f"{word!r} is not one of {', '.join(self.choices)}", param, ctx)
         if not words:
             self.fail("name at least one", param, ctx)
         return words
@@ -53,7 +53,7 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
         param: click.Parameter,  # noqa: ARG002 — click's signature
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Complete the last of the words."""
+        """Complete the last word."""
         from click.shell_completion import CompletionItem
 
         begun, comma, last = incomplete.rpartition(",")
@@ -66,21 +66,21 @@ class Words(click.ParamType):  # type: ignore[type-arg]  # generic only since cl
 
 #: `--batch --mode --card --worker --since --until`; see `filtered`.
 machine_filters = with_options(
-    click.option("--batch", metavar="NAME", help="Of this batch."),
-    click.option("--mode", "modes", type=Words(MODES), metavar="MODE,…", help="full, lite."),
+    click.option("--batch", metavar="NAME", help="Only this batch."),
+    click.option("--mode", "modes", type=Words(MODES), metavar="MODE,…", help="full or lite."),
     click.option(
         "--card",
         "cards",
         type=Words(),
         metavar="CARD,…",
-        help="Last made on this card: a name or a word of one, such as A100.",
+        help="Last run on this card: its name or a word of it, such as A100.",
     ),
     click.option(
         "--worker",
         "workers",
         type=Words(),
         metavar="NAME,…",
-        help="Last made by this worker.",
+        help="Last run by this worker.",
     ),
     click.option(
         "--since",
@@ -93,7 +93,7 @@ machine_filters = with_options(
 
 
 def filtered(store: Store, **given: Any) -> dict[str, Any]:
-    """What `machine_filters` gave, as the fields of a filter of the store.
+    """The values of `machine_filters` as the fields of a store's filter.
 
     Raises:
         NotFoundError: there is no such batch or card.
@@ -107,17 +107,17 @@ def filtered(store: Store, **given: Any) -> dict[str, Any]:
 
 
 def waiting_for(app: App, store: Store) -> Waiting:
-    """What gives the reasons of queued jobs, by the workers that are live now."""
+    """A `Waiting` with the workers that are live now."""
     from jobs.monitoring.waiting import Waiting
 
     return Waiting(offers=store.workers.offers(alive=app.settings().alive), now=store.time())
 
 
 def card_names(store: Store, words: Sequence[str]) -> tuple[str, ...]:
-    """The registered cards that `words` mean: by full name, or by whole words of it.
+    """The registered cards whose names contain one of `words` as whole words.
 
     Raises:
-        NotFoundError: a word means none.
+        NotFoundError: a word matches no card.
     """
     if not words:
         return ()
@@ -127,7 +127,7 @@ def card_names(store: Store, words: Sequence[str]) -> tuple[str, ...]:
         pattern = re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])", re.IGNORECASE)
         meant = [name for name in known if pattern.search(name)]
         if not meant:
-            mend = f"there were {', '.join(known)}" if known else "no worker was ever here"
+            mend = f"known cards: {', '.join(known)}" if known else "no worker has registered yet"
             raise NotFoundError("card", word, mend)
         found |= dict.fromkeys(meant)
     return tuple(found)

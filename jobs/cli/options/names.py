@@ -1,4 +1,4 @@
-"""Jobs as people name them: an id, `batch/row`, or a batch."""
+"""Arguments that name jobs: an id or `batch/row`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 
 def find_jobs(store: Store, names: Sequence[str]) -> list[JobRow]:
-    """The jobs that `names` mean, each once; a batch's name is refused.
+    """The jobs that `names` refer to, without duplicates.
 
-    Raises:
-        NotFoundError: a name means nothing.
+    Raises `NotFoundError` for an unknown name, and a usage error for the name of a batch.
     """
     found: dict[int, JobRow] = {}
     for name in names:
@@ -30,8 +29,8 @@ def find_jobs(store: Store, names: Sequence[str]) -> list[JobRow]:
 
 
 def one_of(names: Sequence[str], batch: str | None) -> None:
-    """Raise a usage error unless jobs or a batch are named, and not both."""
+    """Raise a usage error unless either jobs or a batch are named."""
     if names and batch is not None:
-        raise click.UsageError("name jobs, or a batch with --batch, not both")
+        raise click.UsageError("name either jobs or a batch with --batch, not both")
     if not names and batch is None:
         raise click.UsageError("name jobs, or a batch with --batch")

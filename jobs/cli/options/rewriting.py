@@ -1,4 +1,4 @@
-"""The options of a submit whose prompts a rewriter is asked about."""
+"""The options of `submit` and `run` for rewriting prompts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RewriteChoice:
-    """What the command line asks about the prompts of a file."""
+    """The rewriting options of a command line."""
 
     text: bool = False
     seconds: bool = False
@@ -27,15 +27,15 @@ class RewriteChoice:
 
     @property
     def asked(self) -> bool:
-        """Whether anything is asked."""
+        """Whether any rewriting is asked for."""
         return self.text or self.seconds
 
     @contextmanager
     def open(self, settings: Settings, *, dry: bool = False) -> Iterator[Rewriting | None]:
-        """The rewriting that it asks for; None where it asks for none.
+        """The rewriting that the options ask for; None if they ask for none.
 
         Raises:
-            SettingsError: there is nobody to ask.
+            SettingsError: no service or model is set.
         """
         if not self.asked:
             yield None
@@ -53,7 +53,7 @@ _OPTIONS = with_options(
         "--rewrite",
         "text",
         is_flag=True,
-        help="Sample each prompt as the language model at HYMO_REWRITER_URL rewrites it.",
+        help="Rewrite each prompt with the language model at HYMO_REWRITER_URL.",
     ),
     click.option(
         "--estimate-duration",
@@ -65,13 +65,13 @@ _OPTIONS = with_options(
         "--require-rewrite",
         "require",
         is_flag=True,
-        help="Take rows that do not get what was asked for as bad rows.",
+        help="Treat rows that do not get what was asked for as invalid.",
     ),
 )
 
 
 def rewrite_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command, which receives them as one `rewrite: RewriteChoice`."""
+    """Add the options to a command, which receives them as `rewrite: RewriteChoice`."""
 
     @functools.wraps(command)
     def gathered(*args: Any, **values: Any) -> Any:

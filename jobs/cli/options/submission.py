@@ -1,4 +1,4 @@
-"""The options of a submit that `submit` and `run` share: the file, and what its rows lack."""
+"""The options of `submit` and `run`: the file, and defaults for its rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 
 
 def _own(setting: str) -> str:
-    """The default in words: the models' own values of a setting; the engine of tests has none."""
+    """The help text for a default that depends on the model; leaves out the test engine."""
     models = [entry for entry in CATALOG.values() if entry.trained]
     values = ", ".join(f"{entry.name} {getattr(entry, setting):g}" for entry in models)
     return f"[default: the model's own: {values}]"
@@ -53,7 +53,7 @@ _OPTIONS = with_options(
         type=click.Choice(REQUESTABLE_MODES, case_sensitive=False),
         default="auto",
         show_default=True,
-        help="Model size. auto: full where a live or declared worker fits it, else lite.",
+        help="Model size. auto: full if it fits on a live or declared worker, else lite.",
     ),
     click.option(
         "--frames",
@@ -67,7 +67,7 @@ _OPTIONS = with_options(
         type=click.IntRange(1, MAX_SEEDS),
         default=1,
         show_default=True,
-        help="Jobs a row, with seeds counted up from the row's seed (0 if it has none).",
+        help="Jobs per row, with consecutive seeds from the row's seed (0 if it has none).",
     ),
     click.option(
         "--steps",
@@ -85,7 +85,7 @@ _OPTIONS = with_options(
         type=click.IntRange(-MAX_PRIORITY, MAX_PRIORITY),
         default=0,
         show_default=True,
-        help="Higher is taken first.",
+        help="Jobs with a higher priority run first.",
     ),
     click.option(
         "--formats",
@@ -93,19 +93,19 @@ _OPTIONS = with_options(
         default="npz",
         show_default=True,
         metavar="LIST",
-        help=f"Files wanted, out of {', '.join(FORMATS)}, separated by commas.",
+        help=f"File formats ({', '.join(FORMATS)}), separated by commas.",
     ),
     click.option(
         "--model",
         type=click.Choice(tuple(CATALOG)),
-        help=f"Model to use. [default: {PUBLISHED_MODEL} where it is imported (hymo models), else "
+        help=f"Model to use. [default: {PUBLISHED_MODEL} if it is imported (hymo models), else "
         f"{BUNDLED_MODEL}]",
     ),
 )
 
 _NAMES = ("mode", "frames", "seeds", "steps", "guidance", "priority", "formats", "model")
 
-#: The file, and how it is read, batched and stored.
+#: The file argument, and the options for reading and storing it.
 file_options = with_options(
     click.argument("file", metavar="FILE|-"),
     click.option(
@@ -122,27 +122,27 @@ file_options = with_options(
     click.option(
         "--output",
         metavar="DIR",
-        help="Folder that motion files go under. [env HYMO_OUTPUT; default <home>/output]",
+        help="Folder of motion files. [env HYMO_OUTPUT; default <home>/output]",
     ),
     click.option(
         "--skip-invalid",
         is_flag=True,
-        help="Submit the good rows; write the others to <name>.invalid.csv or .jsonl.",
+        help="Submit the valid rows; write the others to <name>.invalid.csv or .jsonl.",
     ),
-    click.option("--no-cache", is_flag=True, help="Make motions again that were made before."),
+    click.option("--no-cache", is_flag=True, help="Do not reuse motions of earlier jobs."),
 )
 
 
 def _default_model() -> str:
-    """The model of jobs that name none, by what is installed in the home."""
+    """The model of jobs that name none; it depends on the installed models."""
     app = click.get_current_context().find_object(App)
-    if app is None:  # a command that is called outside of `hymo`, as a test may
+    if app is None:  # the command was not called through `hymo`, as in some tests
         return BUNDLED_MODEL
     return Catalog.read(app.settings().home).default
 
 
 def default_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command, which receives them checked as one `defaults: Defaults`."""
+    """Add the options to a command, which receives them as `defaults: Defaults`."""
 
     @functools.wraps(command)
     def gathered(*args: Any, **values: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Moments as people type them: ISO dates and times, and `2h`, `3d`, `yesterday`."""
+"""Parse times on the command line: ISO dates and times, `2h`, `3d`, `yesterday`."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _DAYS = {"today": 0, "yesterday": 1}
 
 
 def moment(text: str, now: datetime) -> datetime:
-    """The moment that `text` names, in the local time zone unless it says another.
+    """The time that `text` names, in the local time zone unless it contains another.
 
     Args:
         text: `2026-01-31`, `2026-01-31T22:15`, `2026-01-31 22:15:00+01:00`, `2h` (ago; units
-            s, m, h, d, w), `today`, `yesterday` (their beginnings), `now`.
-        now: with its time zone.
+            s, m, h, d, w), `today` or `yesterday` (at 00:00), `now`.
+        now: the current time, with a time zone.
 
     Raises:
-        ValueError: it names none.
+        ValueError: `text` is not a time.
     """
     word = text.strip().lower()
     if word == "now":
@@ -41,19 +41,19 @@ def moment(text: str, now: datetime) -> datetime:
 
 
 class Moment(click.ParamType):  # type: ignore[type-arg]  # generic only since click 8.5
-    """A click type that gives epoch seconds."""
+    """A click type that converts a time to epoch seconds."""
 
     name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Epoch seconds of what was typed."""
+        """The time in epoch seconds."""
         try:
             return moment(str(value), datetime.now().astimezone()).timestamp()
         except (ValueError, OverflowError, OSError):
             self.fail(
-                f"{value!r} is no time: write 2026-01-31, 2026-01-31T22:15, 2h, 3d or yesterday",
+                f"{value!r} is not a time: write 2026-01-31, 2026-01-31T22:15, 2h, 3d or yesterday",
                 param,
                 ctx,
             )

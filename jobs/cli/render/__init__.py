@@ -1,1 +1,1 @@
-"""How things are shown to people."""
+"""Output of the commands: tables, JSON, CSV, notes and progress."""

@@ -1,4 +1,4 @@
-"""One batch in sum, as `hymo show` prints it."""
+"""The summary of a batch in `hymo show`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobs.store.store import Store
 
 
 def print_batch(store: Store, batch: Batch) -> None:
-    """The batch's jobs by state, and what its attempts cost."""
+    """Print the batch, its jobs by state, and the statistics of its attempts."""
     counts = store.batches.counts(batch.id)
     states = ", ".join(f"{counts[state]} {state}" for state in State if counts.get(state))
     folder = Path(batch.output) / batch.name
@@ -24,7 +24,7 @@ def print_batch(store: Store, batch: Batch) -> None:
         f"batch {batch.name}",
         {
             "jobs": f"{sum(counts.values())}: {states}" if states else "none",
-            "paused": f"yes: `hymo resume {batch.name}` goes on" if batch.paused else "",
+            "paused": f"yes: `hymo resume {batch.name}` resumes it" if batch.paused else "",
             "submitted": local_time(batch.created_at),
             "source": batch.source,
             "files": str(folder),

@@ -1,4 +1,4 @@
-"""Cards and modes, a line each, as the published table has them: what runs well where."""
+"""The table of `hymo history stats` with one line per card and mode."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ COLUMNS = (
     Column("SKATE", "right"),
     Column("JITTER", "right"),
 )
-#: No distance: too few motions that were measured.
+#: Shown if too few motions were measured for a distance.
 NONE = "—"
 
 
 def print_cards(
     groups: Sequence[StatsGroup], distances: Mapping[tuple[str, str], MotionDistance]
 ) -> None:
-    """The table, all figures means; how each distance was come by goes to stderr."""
+    """Print the table of means; details of the distances go to stderr."""
     print_table(COLUMNS, [_row(each, distances.get((each.card, each.mode))) for each in groups])
     for (card, mode), distance in distances.items():
         note(f"FMD of {clean(card)} {mode}: {told(distance)}")
     if len(distances) < sum(each.mode != ENCODE for each in groups):
-        note(f"FMD {NONE}: fewer than {LEAST} motions were measured against the present reference")
+        note(f"FMD {NONE}: fewer than {LEAST} motions were measured against the current reference")
 
 
 def told(distance: MotionDistance) -> str:
-    """A distance with its interval and what it was taken of."""
+    """A distance with its interval and the numbers of motions compared."""
     newest = "the newest " if distance.motions == MOST else ""
     return (
         f"{distance.value:.3g}, 95 % interval {distance.low:.3g} to {distance.high:.3g}, "

@@ -1,4 +1,4 @@
-"""A job's fields: as JSON, as CSV cells and as cells of a table."""
+"""A job's fields in JSON, CSV and tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 METADATA = "metadata."
 
-#: Field → its column. The order is that of a CSV with every field.
+#: Field → its column, in the order of a CSV with all fields.
 COLUMNS: Mapping[str, Column] = {
     "id": Column("ID", "right"),
     "batch": Column("BATCH", flexible=True, least=6),
@@ -56,7 +56,7 @@ COLUMNS: Mapping[str, Column] = {
     "metadata": Column("METADATA", flexible=True),
 }
 
-#: Other names that `--fields` takes.
+#: Other names that `--fields` accepts.
 ALIASES = {
     "created": "created_at",
     "started": "started_at",
@@ -68,7 +68,7 @@ ALIASES = {
     "files": "artifacts",
 }
 
-#: Field → the key of a job's document that it is inside of.
+#: Field → the key of a job's document that contains it.
 NESTED = {**dict.fromkeys(PHASES, "timings"), **dict.fromkeys(QUALITY, "quality")}
 
 _TEXT: Mapping[str, Callable[[Any], str]] = {
@@ -82,7 +82,7 @@ _TEXT: Mapping[str, Callable[[Any], str]] = {
 
 
 def parse_fields(text: str | None) -> tuple[str, ...] | None:
-    """The fields of `--fields`; None if it was not given. Raises `click.BadParameter`."""
+    """The fields given with `--fields`; None if not given. Raises `click.BadParameter`."""
     if text is None:
         return None
     fields = []
@@ -90,7 +90,7 @@ def parse_fields(text: str | None) -> tuple[str, ...] | None:
         field = ALIASES.get(word, word)
         if field not in COLUMNS and not field.startswith(METADATA):
             raise click.BadParameter(
-                f"{word!r} is no field: there are {', '.join(COLUMNS)} and metadata.NAME",
+                f"{word!r} is not a field: use {', '.join(COLUMNS)} or metadata.NAME",
                 param_hint="--fields",
             )
         fields.append(field)
@@ -100,7 +100,7 @@ def parse_fields(text: str | None) -> tuple[str, ...] | None:
 
 
 def narrowed(whole: Mapping[str, Any], fields: Sequence[str] | None) -> dict[str, Any]:
-    """A job's document with these fields alone, in its own shape."""
+    """A job's document reduced to these fields, with the same nesting."""
     if fields is None:
         return dict(whole)
     kept: dict[str, Any] = {}
@@ -124,7 +124,7 @@ def column(field: str) -> Column:
 
 
 def csv_cell(whole: Mapping[str, Any], field: str) -> object:
-    """A field of a job's document as a CSV cell; lists of files by path, metadata as JSON."""
+    """A field of a job's document as a CSV cell: files as paths, metadata as JSON."""
     if field == "artifacts":
         return ";".join(file["path"] for file in whole["artifacts"])
     if field == "metadata":
@@ -133,11 +133,11 @@ def csv_cell(whole: Mapping[str, Any], field: str) -> object:
 
 
 def table_cell(job: JobRow, whole: Mapping[str, Any], field: str) -> str:
-    """A field of a job as people read it."""
+    """A field of a job as a table cell."""
     if field in {"created_at", "started_at", "finished_at"}:
         return local_time(getattr(job, field))
     if field == "card":
-        # What tells cards apart must be seen in a narrow column.
+        # In a narrow column, leave room for the part of the name that differs between cards.
         return (job.card or "").removeprefix("NVIDIA ")
     if field == "artifacts":
         return " ".join(file.path for file in job.artifacts)

@@ -1,4 +1,4 @@
-"""One job with its attempts, as `hymo show` prints it."""
+"""A job and its attempts in `hymo show`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from jobs.store.store import Store
 
 #: Lines shown of an error: the message and the innermost calls.
 TAIL = 12
-#: Where the text of a motion came from: see `jobs.domain.attempts.Run`.
-TEXTS = {"hit": "text found encoded", "made": "text encoded for it"}
+#: Text for `jobs.domain.attempts.Run.embedding`.
+TEXTS = {"hit": "text was already encoded", "made": "encoded the text"}
 
 COLUMNS = (
     Column("TRY", "right"),
@@ -40,7 +40,7 @@ COLUMNS = (
 
 
 def print_job(store: Store, job: JobRow, waiting: Waiting) -> None:
-    """The job, its files and its attempts, for people."""
+    """Print the job, its files and its attempts."""
     print_pairs(f"job {job.id}", _pairs(job, waiting.reason(job)))
     attempts = store.history.attempts(job.id)
     if attempts:
@@ -109,7 +109,7 @@ def _cells(attempt: AttemptRow) -> tuple[str, ...]:
     if attempt.failure is not None:
         outcome = attempt.failure.value.replace("_", " ")
     if attempt.mode == ENCODE and attempt.outcome is not Outcome.ENCODED:
-        # Of a text that was to be encoded; nothing was to be sampled.
+        # The attempt was to encode the text, not to sample the motion.
         outcome = f"{ENCODE}: {outcome}"
     return (
         str(attempt.number),
@@ -121,8 +121,8 @@ def _cells(attempt: AttemptRow) -> tuple[str, ...]:
 
 
 def how_run(attempt: AttemptRow) -> str:
-    """What an attempt computed in, where its text came from and what was loaded, as a sentence;
-    empty where none of it is known."""
+    """An attempt's number type, source of its text and model loads, as a sentence; empty if
+    unknown."""
     run = attempt.run
     kept = f" (text plan {run.plan})" if run.plan else ""
     parts = []
@@ -138,7 +138,7 @@ def how_run(attempt: AttemptRow) -> str:
     if run.numerics_step is not None:
         broke = run.numerics_dtype or "a faster number type"
         parts.append(
-            f"{broke} left the finite numbers at step {run.numerics_step}: "
+            f"{broke} gave non-finite values at step {run.numerics_step}: "
             f"sampled again in {run.dtype}"
         )
     return "; ".join(parts)

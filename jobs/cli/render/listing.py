@@ -1,4 +1,4 @@
-"""Pages of history, shown as a table, JSON or CSV."""
+"""Print pages of history as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from jobs.store.history.order import Order
 from jobs.store.history.pages import PAGE
 from jobs.store.store import Store
 
-#: How long ago the job ended, or else was submitted: of the default table alone.
+#: A column of the default table only: the time since the job ended, or else was submitted.
 AGO = "ago"
-#: Columns of a table, as far as they say anything; the wide ones from `WIDE` cells on.
+#: Columns of the default table, and of one that is at least `WIDE` cells wide.
 SHOWN = (
     "id", "batch", "custom_id", "seed", "mode", "state", "failure", "card", "duration", AGO,
     "prompt",
@@ -42,9 +42,9 @@ SHOWN_WIDE = (
     "card", "duration", "peak_memory_bytes", AGO, "prompt",
 )  # fmt: skip
 WIDE = 130
-#: What leaves a table that is too narrow for its columns, first to last.
+#: Columns that are dropped, in this order, if the terminal is too narrow.
 YIELDING = ("card", "mode", "duration", "failure")
-#: Sort key → the column that shows it, where a table of jobs in that order would hide it.
+#: Sort key → a column that is added to the table when jobs are sorted by it.
 SORTED = {
     "queue": "queue",
     "peak": "peak_memory_bytes",
@@ -52,20 +52,20 @@ SORTED = {
     "penetration": "penetration_mm",
     "jitter": "jitter",
 }
-#: Columns left out of a table in which they would be empty.
+#: Columns that are left out if they are empty.
 SPARSE = frozenset({"failure", "card", "worker", "duration", *SORTED.values()})
 
 
 @dataclass(kw_only=True)
 class Listing:
-    """Pages of one filter and order, each job with its document.
+    """Pages of the jobs that match a filter, in an order, each job with its document.
 
     Attributes:
-        fields: to show; None: those that say something.
-        limit: jobs of a page.
-        everything: whether all pages are shown, from the next one on.
-        next: the cursor of the next page; None before the first one and after the last.
-        metadata: names of metadata that a job shown had; None: no job was shown yet.
+        fields: fields to show; None: the default ones.
+        limit: jobs per page.
+        everything: whether to show all pages from the next one on.
+        next: the cursor of the next page; None before the first page and after the last.
+        metadata: names of the metadata of the jobs shown; None if no job has been shown.
     """
 
     store: Store
@@ -90,7 +90,7 @@ class Listing:
         return [(job, document(job, self.waiting.reason(job))) for job in page.rows]
 
     def documents(self, *, files: bool) -> Iterator[dict[str, Any]]:
-        """The documents of the next page, or of all from there on."""
+        """The documents of the next page, or of all remaining pages."""
         while True:
             for _, whole in self.page(files=files):
                 yield whole
@@ -99,7 +99,7 @@ class Listing:
 
 
 def note_unknown(listing: Listing) -> None:
-    """Say which metadata were asked for that no job shown has: the name may be misspelt."""
+    """Note requested metadata that no job shown has, since the name may be misspelt."""
     if listing.metadata is None:
         return
     for field in listing.fields or ():
@@ -110,13 +110,13 @@ def note_unknown(listing: Listing) -> None:
 
 
 def show_json(listing: Listing) -> None:
-    """One `hymo.history/1` document; with `everything`, written as it is read."""
+    """Print a `hymo.history/1` document; with `everything`, page by page."""
     files = listing.fields is None or "artifacts" in listing.fields
     jobs = (narrowed(whole, listing.fields) for whole in listing.documents(files=files))
     if not listing.everything:
         print_json({"schema": "hymo.history/1", "jobs": list(jobs), "next": listing.next})
         return
-    # One job a line as it comes: an export of any size in bounded memory.
+    # One job per line as it is read, so that an export of any size needs little memory.
     click.echo('{"schema": "hymo.history/1", "jobs": [', nl=False)
     for number, job in enumerate(jobs):
         click.echo((",\n" if number else "\n") + to_json(job), nl=False)
@@ -124,7 +124,7 @@ def show_json(listing: Listing) -> None:
 
 
 def show_csv(listing: Listing) -> None:
-    """A line a job, every field unless told otherwise."""
+    """Print one line per job, with all fields by default."""
     shown = tuple(listing.fields or COLUMNS)
     found = listing.documents(files="artifacts" in shown)
     print_csv(shown, ([csv_cell(whole, field) for field in shown] for whole in found))
@@ -133,7 +133,7 @@ def show_csv(listing: Listing) -> None:
 
 
 def show_table(listing: Listing) -> None:
-    """A table for people; what they should know beside it goes to stderr."""
+    """Print a table; why jobs wait and the next cursor go to stderr."""
     fields = listing.fields
     found = listing.page(files=fields is not None and "artifacts" in fields)
     if not found:
@@ -152,7 +152,7 @@ def show_table(listing: Listing) -> None:
 
 
 def _print_default(listing: Listing, found: Sequence[tuple[JobRow, dict[str, Any]]]) -> None:
-    """The columns that say something and have room."""
+    """Print the columns that are not empty and fit on the line."""
     width = line_width()
     shown = list(SHOWN_WIDE if width >= WIDE and sys.stdout.isatty() else SHOWN)
     if listing.wanted.batch_id is not None:

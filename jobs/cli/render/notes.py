@@ -1,4 +1,4 @@
-"""Notes on stderr about the prompts of a submit: unseen verbs, and what was rewritten."""
+"""Notes on stderr about the prompts of a submit: unseen verbs, and rewriting."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from jobs.verbs.unfamiliar import Rows, Unfamiliar
 if TYPE_CHECKING:
     from jobs.rewriting.report import RewriteReport
 
-#: Verbs named before `and N more`, and rows named of each.
+#: Number of verbs listed before `and N more`, and of rows per verb.
 NAMED = 8
 NAMED_ROWS = 3
-#: Reasons that are said before `and N more`.
+#: Number of reasons listed before `and N more`.
 REASONS = 3
 SEE = "docs/rewriting.md"
 
 
 def note_unfamiliar(found: Sequence[Unfamiliar]) -> None:
-    """Say what the models will guess at, a line each for verbs and for other languages."""
+    """Print unseen verbs and prompts in other languages, one line each per model."""
     for each in found:
         if each.verbs:
             number = plural(len(each.verbs), "verb")
@@ -37,7 +37,7 @@ def note_unfamiliar(found: Sequence[Unfamiliar]) -> None:
         if each.foreign.count:
             number = plural(each.foreign.count, "prompt")
             note(
-                f"note: model {each.model} knows English alone and will guess at {number}: "
+                f"note: model {each.model} knows only English and will guess at {number}: "
                 f"{_rows(each.foreign)}"
             )
 
@@ -49,7 +49,7 @@ def _rows(rows: Rows) -> str:
 
 
 def note_rewrites(report: RewriteReport | None) -> None:
-    """Say what became of the rows, why some kept their own, and what was given up."""
+    """Print the outcome of rewriting, and warnings about failures."""
     if report is None:
         return
     counts = ", ".join(
@@ -68,9 +68,9 @@ def note_rewrites(report: RewriteReport | None) -> None:
         others = f"; and {plural(more, 'other reason')}" if more > 0 else ""
         note(f"warning: {plural(kept, 'row')} did not get what was asked for: {reasons}{others}")
     if report.stopped is not None:
-        note(f"warning: the rewriter was not asked any more: {clean(report.stopped)}; see {SEE}")
+        note(f"warning: the rewriter is not asked any further: {clean(report.stopped)}; see {SEE}")
     if report.cache_fault is not None:
         note(
-            f"warning: its answers are not kept, so a resubmit asks again: "
-            f"{clean(report.cache_fault)}; mend or delete that file"
+            f"warning: the rewriter's answers cannot be cached, so a resubmit asks again: "
+            f"{clean(report.cache_fault)}; fix or delete that file"
         )

@@ -1,4 +1,4 @@
-"""Overhead of attempts, the last part of `hymo history stats`: texts, loads, motions made again."""
+"""The last part of `hymo history stats`: texts encoded, model loads, motions sampled again."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ COLUMNS = (
 
 
 def upkeep_rows(found: Found) -> list[tuple[object, ...]]:
-    """CSV rows of `hymo history stats`: sums and rates, each as a mean, a card and mode at a time
-    and of all of them with neither named."""
+    """CSV rows with sums and rates, in the column of means: first in total, with empty card and
+    mode, then by card and mode."""
     from jobs.store.history.overhead import total
 
     whole = total(found)
@@ -43,7 +43,7 @@ def upkeep_rows(found: Found) -> list[tuple[object, ...]]:
 
 
 def print_upkeep(found: Found) -> None:
-    """The table, and what it comes to; nothing where nothing is known."""
+    """Print the table and the totals; nothing if no overhead was recorded."""
     from jobs.store.history.overhead import total
 
     whole = total(found)
@@ -60,7 +60,7 @@ def _story(whole: Overhead) -> Mapping[str, str]:
     if whole.hit_rate is not None:
         motions = plural(whole.stored, "motion")
         found["texts"] = (
-            f"{whole.texts} encoded for {motions}: {percent(whole.hit_rate)} were there already"
+            f"{whole.texts} encoded for {motions}: {percent(whole.hit_rate)} were already encoded"
         )
     elif whole.texts:
         found["texts"] = f"{whole.texts} encoded, none of them sampled"
@@ -73,7 +73,7 @@ def _story(whole: Overhead) -> Mapping[str, str]:
     if whole.resampled:
         share = percent(whole.resampled_share)
         motions = plural(whole.resampled, "motion")
-        found["again"] = f"{motions} ({share}) left the finite numbers, sampled again in float32"
+        found["again"] = f"{motions} ({share}) had non-finite values, sampled again in float32"
     return found
 
 

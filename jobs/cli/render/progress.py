@@ -1,4 +1,4 @@
-"""Showing a batch's progress on stderr until it is done."""
+"""Show a batch's progress on stderr until it is done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jobs.domain.states import State
 if TYPE_CHECKING:
     from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
 
-#: Seconds between two looks, and between two lines where stderr is no terminal.
+#: Seconds between snapshots, and between lines if stderr is not a terminal.
 LOOK = 0.5
 LINE = 5.0
 
@@ -31,13 +31,13 @@ def follow(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ProgressSnapshot:
-    """Show a batch's progress until nothing is left to do, or `timeout` seconds passed.
+    """Show a batch's progress until all its jobs have ended, or `timeout` seconds have passed.
 
     Args:
-        meanwhile: called at every look; what it raises ends the following.
+        meanwhile: called after every snapshot; its exceptions are passed on.
 
     Returns:
-        The last snapshot; `finished` tells whether the time sufficed.
+        The last snapshot; it is not `finished` if the timeout passed.
     """
     begun = clock()
     with display(progress.batch.name, clock) as show:
@@ -51,7 +51,7 @@ def follow(
 
 
 def line(snapshot: ProgressSnapshot) -> str:
-    """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, then why nothing moves, if so."""
+    """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, and the reason why jobs wait."""
     rate = f"{snapshot.rate:.1f}/s" if snapshot.rate else "–/s"
     states = " · ".join(
         f"{state} {snapshot.counts[state]}" for state in State if snapshot.counts.get(state)
@@ -62,7 +62,7 @@ def line(snapshot: ProgressSnapshot) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """`0:09`, `12:30`, `3:05:00`, or `–` when not known."""
+    """`0:09`, `12:30`, `3:05:00`, or `–` if unknown."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(round(seconds), 60)
@@ -72,8 +72,7 @@ def duration(seconds: float | None) -> str:
 
 @contextmanager
 def display(name: str, clock: Callable[[], float]) -> Iterator[Show]:
-    """A bar that redraws itself on a terminal; elsewhere a line every few seconds, and when
-    something final changed at the end."""
+    """A progress bar on a terminal; otherwise a line every few seconds and at the end."""
     if sys.stderr.isatty():
         with _bar(name) as show:
             yield show

@@ -1,4 +1,4 @@
-"""Statistics as tables and CSV."""
+"""Print statistics as tables and CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jobs.monitoring.distance import MotionDistance
     from jobs.store.history.stats import StatsGroup
 
-#: Measure → what it is called, its unit, and how its figures are written for people.
+#: Measure → its name, its unit, and the format of its figures in tables.
 MEASURES: Mapping[str, tuple[str, str, Callable[[float | None], str]]] = {
     **{name: (name, "s", duration) for name in TIMINGS},
     "peak_memory": ("peak memory", "bytes", gigabytes),
@@ -37,7 +37,7 @@ HEADER = ("card", "mode", "count", "success_rate", "measure", "unit", "mean", "p
 
 
 def print_groups(groups: Sequence[StatsGroup]) -> None:
-    """The table of cards and modes, a line a measure."""
+    """Print the table of cards and modes, with one line per measure."""
     print_table(COLUMNS, [row for group in groups for row in _rows(group)])
 
 
@@ -56,7 +56,7 @@ def _rows(group: StatsGroup) -> list[tuple[str, ...]]:
 def csv_rows(
     group: StatsGroup, fmd: Mapping[tuple[str, str], MotionDistance]
 ) -> list[tuple[object, ...]]:
-    """A row a measure; the distance, which is one figure of all motions, stands as a mean."""
+    """One row per measure; the distance is in the column of means."""
     head = (group.card, group.mode, group.count, group.success)
     rows: list[tuple[object, ...]] = [
         (*head, name, MEASURES[name][1], spread.mean, spread.p50, spread.p95)

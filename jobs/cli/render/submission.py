@@ -1,4 +1,4 @@
-"""What a submit did or would do, for people and for programs; shared by `submit` and `run`."""
+"""Print the result or the plan of a submit, as text or JSON; used by `submit` and `run`."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from jobs.submission.router import PlannedClass, SubmitPlan
     from jobs.submission.submitter import Progress
 
-#: Seconds between two lines of progress on a terminal, and elsewhere.
+#: Seconds between updates of the progress on a terminal, and elsewhere.
 EVERY = 0.2
 SELDOM = 10.0
 REWRITING, SUBMITTING = "rewriting", "submitting"
-#: Problems of left-out rows that are repeated on stderr; the file beside the input has them all.
+#: Number of problems of invalid rows listed on stderr; the file beside the input has them all.
 REPEATED = 5
-#: Metadata columns that are named before `and N more`.
+#: Number of metadata columns listed before `and N more`.
 NAMED = 8
 
 
 def print_result(
     result: SubmitResult, source: Source, settings: Settings, *, as_json: bool
 ) -> None:
-    """The counts on stdout, what a person should know beside them on stderr.
+    """Print the counts to stdout and notes to stderr.
 
-    What makes the result other than asked for, `note_changed`, is the caller's to say at the end.
+    The caller prints `note_changed` at the end.
     """
     if as_json:
         print_json(result_document(result))
@@ -61,14 +61,14 @@ def print_result(
     note_invalid(result.invalid, result.problems, source)
     if result.invalid_file is not None:
         path = clean(str(result.invalid_file))
-        note(f"note: they are in {path}; mend them there and add them to the batch with")
+        note(f"note: they are in {path}; fix them there and add them to the batch with")
         note(f"      hymo submit {shlex.quote(path)} --batch {result.batch.name}")
     note_rewrites(result.rewrites)
     note_file(result.metadata, result.untrained)
     note_unfamiliar(result.unfamiliar)
     if result.requeued:
         jobs = plural(result.requeued, "job")
-        note(f"note: {jobs} queued again: their files were gone")
+        note(f"note: {jobs} queued again: their files were missing")
     _note_batch(result, source, settings)
     note_auto(result.auto, manned=result.manned)
     note_misfits(result.misfits)
@@ -76,7 +76,7 @@ def print_result(
 
 
 def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
-    """The classes on stdout, what a person should know beside them on stderr."""
+    """Print the classes to stdout and notes to stderr."""
     if as_json:
         print_json(plan_document(plan))
     else:
@@ -102,7 +102,7 @@ def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
 
 
 def note_invalid(invalid: int, problems: Sequence[Problem], source: Source) -> None:
-    """Say which rows were left out and why: the first few."""
+    """Print the first problems of the rows left out."""
     if not invalid:
         return
     note(f"warning: {plural(invalid, 'row')} left out:")
@@ -113,17 +113,17 @@ def note_invalid(invalid: int, problems: Sequence[Problem], source: Source) -> N
 
 
 def note_file(metadata: Sequence[str], untrained: Sequence[str]) -> None:
-    """Say which columns mean nothing to the queue, so that a misspelt one is seen."""
+    """Print the columns kept as metadata, since one may be misspelt, and the test engines."""
     if metadata:
         named = ", ".join(clean(name) for name in metadata[:NAMED])
         more = f" and {len(metadata) - NAMED} more" if len(metadata) > NAMED else ""
         note(f"note: kept as metadata: {named}{more}")
     for model in untrained:
-        note(f"note: model {model} is an engine for tests: what it makes is no motion")
+        note(f"note: model {model} is an engine for tests: its output is not a real motion")
 
 
 def note_auto(auto: Mapping[str, int], *, manned: bool) -> None:
-    """Say that `auto` had nobody to choose for: what it became is stored with the job."""
+    """Note that `auto` became lite since there were no workers."""
     if auto and not manned:
         note(
             "note: no worker is live yet, so auto became lite; start `hymo up` first and see "
@@ -132,20 +132,20 @@ def note_auto(auto: Mapping[str, int], *, manned: bool) -> None:
 
 
 def note_changed(result: SubmitResult) -> None:
-    """Warn of rows whose motion is not the one that the file asks for now."""
+    """Warn of jobs that already existed with a different request."""
     if not result.changed:
         return
     named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
     more = ", …" if result.changed > len(result.changed_rows) else ""
     note(
         f"warning: {plural(result.changed, 'job')} of batch {result.batch.name} asked for "
-        f"something else before and stay as they were ({named}{more}); "
+        f"something else before and are unchanged ({named}{more}); "
         "to make the new ones, submit under another --batch name or give the rows other ids"
     )
 
 
 def note_misfits(misfits: Mapping[str, int]) -> None:
-    """Warn of jobs that stay queued until another worker comes."""
+    """Warn of jobs that stay queued until a suitable worker starts."""
     for reason, count in sorted(misfits.items(), key=lambda item: -item[1]):
         note(f"warning: {plural(count, 'job')}: {reason}")
 
@@ -190,8 +190,8 @@ def _plan_row(each: PlannedClass) -> tuple[str, ...]:
 
 @contextmanager
 def progress_line(*, rewriting: bool) -> Iterator[Progress | None]:
-    """A line of progress on stderr that replaces itself; off a terminal, a line now and then of
-    the one stage that may take minutes: rewriting."""
+    """A progress line on stderr that is updated in place. If stderr is not a terminal, a line every
+    few seconds while prompts are rewritten, since that may take minutes."""
     terminal = sys.stderr.isatty()
     if not (terminal or rewriting):
         yield None

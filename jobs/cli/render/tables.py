@@ -1,4 +1,4 @@
-"""Writing results: tables for people, JSON and CSV for programs. Data goes to stdout."""
+"""Print tables, JSON and CSV to stdout, and notes to stderr."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import click
 from jobs.cli.render.text import clean
 from jobs.domain.states import State
 
-#: Width of a table that is not shown on a terminal: nothing is cut, each row stays one line.
+#: Line width if stdout is not a terminal: nothing is cut, and each row is one line.
 UNLIMITED = 1_000_000
 GAP = "  "
-#: The narrowest room for a value that goes on below itself.
+#: Minimum width of a wrapped value.
 NARROW = 8
 
-#: State → how `click.style` shows it.
+#: State → arguments of `click.style`.
 STYLES: Mapping[str, Mapping[str, Any]] = {
     State.QUEUED: {"fg": "yellow"},
     State.RUNNING: {"fg": "cyan"},
@@ -37,10 +37,10 @@ class Column:
     """One column of a table.
 
     Attributes:
-        title: its heading.
-        align: numbers go right.
-        flexible: gives way, with an ellipsis, when the terminal is narrow …
-        least: … but never below so many cells.
+        title: the heading.
+        align: alignment; `right` for numbers.
+        flexible: whether cells are cut with an ellipsis on a narrow terminal.
+        least: minimum width of a flexible column, cells.
     """
 
     title: str
@@ -50,20 +50,19 @@ class Column:
 
 
 def forget_reader() -> None:
-    """Write stdout to nowhere from now on: its reader went, what is buffered would fail again."""
+    """Redirect stdout to the null device, since flushing the closed pipe would fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def line_width() -> int:
-    """Cells of a line on stdout: of its terminal, else unlimited; COLUMNS is honoured."""
+    """Width of a line on stdout: COLUMNS, else the terminal's width, else unlimited."""
     return shutil.get_terminal_size((UNLIMITED, 0)).columns
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under headings, one line each, flexible columns cut to the terminal's width.
+    """Print headings and rows, one line each; flexible columns are cut to the terminal's width.
 
-    Cells are shown without control characters. A cell that is the name of a state is coloured on a
-    terminal.
+    Control characters are escaped. Names of states are coloured on a terminal.
     """
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = fit(columns, cells, line_width())
@@ -75,7 +74,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Non
 
 
 def print_pairs(title: str, pairs: Mapping[str, str]) -> None:
-    """Print a heading and `name  value` lines; long values go on below themselves."""
+    """Print a heading and `name  value` lines; long values are wrapped and indented."""
     shown = {clean(name): clean(value).rstrip() for name, value in pairs.items() if value}
     width = max(map(len, shown), default=0)
     room = max(NARROW, line_width() - width - 2 * len(GAP))
@@ -89,7 +88,7 @@ def print_pairs(title: str, pairs: Mapping[str, str]) -> None:
 
 
 def fit(columns: Sequence[Column], rows: Iterable[Sequence[str]], room: int) -> list[int]:
-    """Column widths that make a line fit `room`, as far as flexible columns can give way."""
+    """Column widths for lines of at most `room` cells, as far as flexible columns can shrink."""
     from rich.cells import cell_len
 
     titles = [column.title for column in columns]
@@ -106,7 +105,7 @@ def fit(columns: Sequence[Column], rows: Iterable[Sequence[str]], room: int) -> 
 
 
 def least_width(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> int:
-    """The narrowest that a table of these columns and rows can be made."""
+    """The minimum width of a table of these columns and rows."""
     return _across(fit(columns, rows, 0))
 
 
@@ -134,18 +133,18 @@ def _wrapped(value: str, room: int) -> list[str]:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Print styled lines; plain off a terminal, and where nobody wants or can see colours."""
+    """Print styled lines; without colours if stdout is not a terminal or the user disabled them."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     click.echo("\n".join(lines), color=False if plain else None)
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document, indented on a terminal and on one line otherwise."""
+    """Print a JSON document, indented on a terminal and on one line otherwise."""
     click.echo(to_json(document, indent=2 if sys.stdout.isatty() else None))
 
 
 def to_json(document: object, *, indent: int | None = None) -> str:
-    """`document` as JSON; escaped to ASCII where stdout's encoding is not a Unicode one."""
+    """`document` as JSON; escaped to ASCII unless stdout's encoding is a Unicode one."""
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
     return json.dumps(
         document, ensure_ascii=not encoding.startswith("utf"), allow_nan=False, indent=indent
@@ -153,12 +152,12 @@ def to_json(document: object, *, indent: int | None = None) -> str:
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print RFC 4180 CSV (CRLF only inside quoted cells; lines end in LF). None is empty."""
+    """Print RFC 4180 CSV, but lines end in LF. None becomes an empty cell."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
 
 
 def note(message: str) -> None:
-    """A line for people on stderr."""
+    """Print a line to stderr."""
     click.echo(message, err=True)

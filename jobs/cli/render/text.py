@@ -1,4 +1,4 @@
-"""Values as people read them: durations, sizes, times, and text safe for a terminal."""
+"""Format values for people: durations, sizes, times, and text that is safe for a terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ GIB = 2**30
 
 
 def clean(text: str) -> str:
-    """`text` on one line with nothing that could steer a terminal.
+    """`text` on one line, without characters that control a terminal.
 
-    Line breaks become ⏎, tabs a space; control, bidirectional and other format characters are
-    escaped, except the joiners that scripts and emoji need.
+    Line breaks become ⏎ and tabs a space; control, bidirectional and other format characters are
+    escaped, except the joiners that some scripts and emoji need.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -48,17 +48,17 @@ def duration(seconds: float | None) -> str:
 
 
 def gigabytes(size: int | float | None) -> str:
-    """Bytes in GB of 10⁹, one decimal, as card makers and the reference tables count."""
+    """Bytes in GB (10⁹), one decimal, as in the published tables of cards."""
     return "" if size is None else f"{size / GB:.1f} GB"
 
 
 def gibibytes(size: int) -> str:
-    """Bytes in GiB of 2³⁰, as the memory classes are named."""
+    """Bytes in GiB (2³⁰), as in the names of memory classes."""
     return f"{size / GIB:.3g} GiB"
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """A figure of three digits with its unit: `0.42 mm`, `57.4 mm`, `162 m/s³`; empty for None."""
+    """A value with its unit: `0.42 mm`, `57.4 mm`, `162 m/s³`; empty for None."""
     if value is None:
         return ""
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
@@ -76,7 +76,7 @@ def jerk(value: float | None) -> str:
 
 
 def file_size(size: int) -> str:
-    """Bytes of a file: `812 B`, `14.2 kB`, `3.1 MB`."""
+    """The size of a file: `812 B`, `14.2 kB`, `3.1 MB`."""
     if size < 1000:
         return f"{size} B"
     if size < 10**6:
@@ -101,7 +101,7 @@ def ago(seconds: float) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 1 in percent with one decimal; empty for None."""
+    """A share (0–1) in percent with one decimal; empty for None."""
     return "" if share is None else f"{100 * share:.1f} %"
 
 

@@ -1,4 +1,4 @@
-"""A home of its own, where the golden network is the published one."""
+"""A temporary home in which the golden network stands for the published one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models(hymo_: Hymo, monkeypatch: pytest.MonkeyPatch) -> Hymo:
-    """Runs `hymo models` where the golden network is the published one."""
+    """Runs `hymo models`, with the golden network in place of the published one."""
     monkeypatch.setattr(hymotion.importing, "HY_MOTION", RELEASE)
     monkeypatch.setenv("COLUMNS", "1000")  # nothing is cut
     return partial(hymo_, "models")

@@ -1,4 +1,4 @@
-"""What the tests of `hymo models` read."""
+"""Helpers that read files for the tests of `hymo models`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hymo models import` as its user meets it."""
+"""`hymo models import` on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at, checking and removing what is installed."""
+"""Showing, verifying and removing installed models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The embedded server: started on demand, adopted, restarted, private."""
+"""The embedded server: starting, reusing, restarting, and its private folder."""
 
 from __future__ import annotations
 

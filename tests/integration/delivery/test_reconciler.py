@@ -1,4 +1,4 @@
-"""The reconciler against real databases and a real broker."""
+"""The reconciler with real databases and a real broker."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPEC = JobSpec(custom_id="j", prompt="walk", mode="full", steps=50, guidance=5.0
 
 @dataclass
 class Scene:
-    """A batch of jobs, a worker, a reconciler, and a clock in the test's hand."""
+    """A batch of jobs, a worker, a reconciler, and a clock that the test sets."""
 
     store: Store
     publisher: Publisher

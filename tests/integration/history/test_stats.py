@@ -1,4 +1,4 @@
-"""Statistics against the same figures computed in plain Python, on both databases."""
+"""Statistics compared with figures computed in plain Python, on both databases."""
 
 from __future__ import annotations
 

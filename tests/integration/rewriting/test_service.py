@@ -1,4 +1,4 @@
-"""One exchange with a service over a real socket: what is sent, and every way it may go wrong."""
+"""One exchange with a service over a real socket: the request, and all kinds of failures."""
 
 from __future__ import annotations
 
@@ -88,12 +88,12 @@ def test_proxies_of_the_environment_are_not_used(rewriter, monkeypatch) -> None:
 )
 def test_half_a_reply_is_no_reply(rewriter, service, data: bytes) -> None:
     rewriter.behave = lambda call: call.raw(data)
-    assert fails(service, "broke before the answer was whole").again
+    assert fails(service, "broke before the answer was complete").again
 
 
 def test_an_empty_answer_is_a_connection_that_ended_too_soon(rewriter, service) -> None:
     rewriter.behave = lambda call: call.raw(HEAD + b"\r\n")
-    assert fails(service, "broke before the answer was whole").again
+    assert fails(service, "broke before the answer was complete").again
 
 
 def test_a_connection_that_is_dropped_may_be_tried_again(rewriter, service) -> None:
@@ -120,9 +120,9 @@ def test_of_a_host_with_several_addresses_the_last_is_told_of(monkeypatch) -> No
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        # A label that no name server is asked about: it has more than 63 characters.
+        # Labels of more than 63 characters are invalid, so that no name server is asked.
         (f"http://{'a' * 64}.invalid/v1", "no connection: .*not known"),
-        ("http://999.1.1.1/v1", "no address: .*999.1.1.1.*; set HYMO_REWRITER_URL"),
+        ("http://999.1.1.1/v1", "invalid URL: .*999.1.1.1.*; set HYMO_REWRITER_URL"),
     ],
 )
 def test_a_host_that_is_none_is_named(url: str, reason: str) -> None:
@@ -171,7 +171,7 @@ def test_a_slow_reply_ends_at_the_timeout_however_it_trickles(rewriter, slow) ->
 
 
 def test_a_host_that_takes_no_connection_ends_at_the_timeout() -> None:
-    # A server whose queue of connections is full answers no further one.
+    # A server with a full backlog does not accept further connections.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = []

@@ -1,4 +1,4 @@
-"""Submitting with a rewriter that answers, fails, comes late or goes away."""
+"""Submitting with a rewriter that answers, fails, is slow or disconnects."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from jobs.rewriting.wish import Wish
 from jobs.settings import Settings
 
 KEY = "sk-very-secret"
-#: Of the code under test, for processes that run elsewhere.
+#: The repository's root, for processes in other folders.
 ROOT = Path(__file__).parents[3]
 Submit = Callable[..., Result]
 
 
 @pytest.fixture
 def environ(rewriter, tmp_path: Path) -> Mapping[str, str]:
-    """The settings of a user with a home of their own and the test's rewriter."""
+    """The environment of a user with a temporary home and the test's rewriter."""
     return {
         "HYMO_HOME": str(tmp_path / "home"),
         "HYMO_REWRITER_URL": rewriter.url,
@@ -46,7 +46,7 @@ def environ(rewriter, tmp_path: Path) -> Mapping[str, str]:
 
 @pytest.fixture
 def call(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
-    """Runs `hymo` in a folder of its own; retries come at once. The key is in no output."""
+    """Runs `hymo` in a temporary folder, with immediate retries; no output contains the key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(asker, "exponential", lambda first: lambda attempt: 0.001)
     for name in ("HYMO_DATABASE_URL", "HYMO_BROKER_URL", "HYMO_OUTPUT"):
@@ -174,7 +174,7 @@ def test_required_rewrites_that_fail_are_rows_that_are_wrong(submit, stored, rew
     path = write("walks", "jumps")
     done = submit(path, "--rewrite", "--require-rewrite")
     assert (done.exit_code, done.stdout) == (2, "")
-    reason = "could not be rewritten: the model's answer holds no JSON object"
+    reason = "could not be rewritten: the model's answer contains no JSON object"
     assert f"prompts.csv:3: prompt: {reason}" in done.stderr
     assert not Path("home/hymo.db").exists() or stored() == []
     done = submit(path, "--rewrite", "--require-rewrite", "--skip-invalid")
@@ -232,7 +232,7 @@ def test_what_passes_is_tried_again(submit, stored, rewriter) -> None:
         (lambda call: call.say({"text": "A person."}), 'the answer has no text in "prompt"', 2),
         (lambda call: call.send(302, b"", Location="http://evil.example/"), "to evil.example", 1),
         (lambda call: call.send(401, KEY.encode()), "HTTP 401: the key is refused", 1),
-        (lambda call: call.send(503, b"", Retry_After="3600"), "left alone for 3600 s", 1),
+        (lambda call: call.send(503, b"", Retry_After="3600"), "asks to wait for 3600 s", 1),
         (lambda call: call.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "broke", 4),
     ],
     ids=["html", "schema", "redirect", "key", "patience", "truncated"],
@@ -270,7 +270,7 @@ def test_a_rewriter_that_is_away_is_given_up_once(submit, stored, rewriter, monk
     rewriter.behave = lambda call: call.drop()
     done = submit(write(*(f"p{n}" for n in range(300))), "--rewrite")
     assert done.exit_code == 0
-    assert done.stderr.count("the rewriter was not asked any more: the connection broke") == 1
+    assert done.stderr.count("the rewriter is not asked any further: the connection broke") == 1
     assert len(stored()) == 300
     assert all(job["rewrite"].startswith("failed: ") for job in stored())
     assert len(rewriter.prompts) <= 9

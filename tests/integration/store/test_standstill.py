@@ -1,4 +1,4 @@
-"""Why a batch stands still, as those who watch it are told."""
+"""The reason why a batch makes no progress, as `hymo watch` shows it."""
 
 from __future__ import annotations
 

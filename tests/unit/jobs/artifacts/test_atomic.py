@@ -1,4 +1,4 @@
-"""A file appears whole or not at all, whoever writes beside."""
+"""A file appears complete or not at all, even with concurrent writers."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_containers_whose_processes_share_an_id_choose_different_names(tmp_path,
 
 
 def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
-    """Two containers of one host name may write a manifest at the same moment with the same id."""
+    """Two containers with one host name may write a manifest at once with the same process id."""
     final, both = tmp_path / "manifest.jsonl", Barrier(2, timeout=60)
 
     def write(text: str) -> None:

@@ -1,4 +1,4 @@
-"""Files are reused only while they are what their row says."""
+"""Files are reused only if they match their row."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def test_a_shelf_is_empty_afterwards_whatever_became_of_its_files(
     assert {path.name for path in folder.iterdir()} == {"a_s7.npz", "a_s7.bvh"}
     pairs = zip(job.artifacts, made, strict=True)
     assert all(Path(mine.path).samefile(old.path) for mine, old in pairs)
-    # Once more, as after a submit that was killed between the files and the rows: renaming one
-    # link over another of the same file does nothing.
+    # Repeat it, as after a submit that was killed between renaming and committing: renaming
+    # between two links to the same file does nothing.
     again = ReusedFiles(folder)
     again.take(spec("a"), made)
     again.place([job])
@@ -123,7 +123,7 @@ def test_a_shelf_is_empty_afterwards_whatever_became_of_its_files(
 def test_a_file_under_the_temporary_name_is_never_written_to(
     made: tuple[Artifact, Artifact], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It could be a link to somebody's motion, however unlikely the name."""
+    """An existing file could be a link to another job's motion."""
     npz, bvh = made
     folder = tmp_path / "batch"
     folder.mkdir()

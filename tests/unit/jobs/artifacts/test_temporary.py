@@ -1,4 +1,4 @@
-"""Temporary files: those of a motion that was made before stay while somebody may finish them."""
+"""Temporary files of reused motions are kept while a submit may still rename them."""
 
 from __future__ import annotations
 

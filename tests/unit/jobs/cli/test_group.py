@@ -1,4 +1,4 @@
-"""The root group: quick, complete in its help, and honest in its exit codes."""
+"""The root group: lazy imports, complete help and exit codes."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ class Foreign(Exception):
         (click.UsageError("no such thing"), 2, "no such thing"),
         (KeyboardInterrupt(), 130, ""),
         (click.Abort(), 130, ""),
-        (OperationalError("q", {}, Exception("database is locked")), 7, "hymo: the database gave"),
-        (DatabaseError("q", {}, Exception("file is not a database")), 1, "hymo: the database ref"),
+        (OperationalError("q", {}, Exception("database is locked")), 7, "hymo: the database did"),
+        (DatabaseError("q", {}, Exception("file is not a database")), 1, "hymo: database error: "),
     ],
 )
 def test_exit_codes(error: BaseException, code: int, text: str) -> None:

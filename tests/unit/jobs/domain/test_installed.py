@@ -1,4 +1,4 @@
-"""What is installed under a home, and what jobs get of it."""
+"""Reading installed models, and the default model and revisions of jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Distances by card and mode: asked for where there are motions enough, and only there."""
+"""Distances by card and mode are measured only if there are enough motions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def group(card: str, mode: str) -> StatsGroup:
 
 
 def shelf(**counts: int) -> Any:
-    """A store that has so many motions of each card, all of mode full."""
+    """A store with this many motions of each card, all of mode full."""
 
     def newest(card: str, mode: str, wanted: AttemptFilter, *, limit: int) -> tuple[Features, ...]:
         assert wanted is WANTED
@@ -32,14 +32,14 @@ def shelf(**counts: int) -> Any:
 
 
 def measured(features: Sequence[Features]) -> MotionDistance | None:
-    """A distance that is the number of motions; 13 motions cannot be measured."""
+    """A measure that returns the number of motions as distance; it cannot measure 13 motions."""
     count = len(features)
     return None if count == 13 else MotionDistance(float(count), 0.0, 99.0, count, 142, "r")
 
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """One entry for each time that somebody looked for what measures."""
+    """One entry for each call of `plugged_in`."""
     found: list[int] = []
 
     def plugged_in() -> Any:

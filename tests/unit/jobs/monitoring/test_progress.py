@@ -1,4 +1,4 @@
-"""How far a batch is, by a clock in the test's hand."""
+"""A batch's progress, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.monitoring.progress import STILL, WINDOW, BatchProgress
 
 
 class Counts:
-    """Stands for the store: gives the counts it is told to."""
+    """Replaces the store; returns counts that the test sets."""
 
     def __init__(self, *states: dict[State, int]) -> None:
         self.states = list(states)
@@ -26,7 +26,7 @@ class Counts:
 
 @pytest.fixture(autouse=True)
 def looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """How often the reason of a standstill was looked for (it has tests of its own)."""
+    """Counts the calls of `standstill`, which has its own tests."""
     found: list[None] = []
 
     def standstill(*_: object, **__: object) -> str:

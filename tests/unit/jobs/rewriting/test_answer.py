@@ -1,4 +1,4 @@
-"""What a language model may write around its one JSON object, and what is refused in it."""
+"""Text that a language model may write around its JSON object, and invalid objects."""
 
 from __future__ import annotations
 

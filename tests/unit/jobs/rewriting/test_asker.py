@@ -1,4 +1,4 @@
-"""When one prompt is asked about again, after how long, and when no more."""
+"""Retries of a prompt: when, after how long, and how many."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DROPPED = RewriteError("the connection broke", again=True)
 
 @dataclass
 class Script:
-    """Gives the next of these replies; the last one for ever."""
+    """Returns these replies in order, then the last one again and again."""
 
     replies: list[bytes | RewriteError]
     seen: list[Mapping[str, object]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Script:
 
 @dataclass
 class Desk:
-    """An asker whose pauses are noted and not taken."""
+    """An asker whose pauses are recorded instead of waited for."""
 
     script: Script
     slept: list[float] = field(default_factory=list)
@@ -99,7 +99,7 @@ def test_a_service_is_left_alone_for_as_long_as_it_asks() -> None:
     made.ask()
     assert made.slept == [8.0]
     long = desk(bad(429, **{"retry-after": "61"}))
-    with pytest.raises(RewriteError, match="left alone for 61 s"):
+    with pytest.raises(RewriteError, match="wait for 61 s"):
         long.ask()
     assert (len(long.script.seen), long.slept) == (1, [])
 

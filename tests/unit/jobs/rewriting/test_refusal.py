@@ -1,4 +1,4 @@
-"""What a reply that is no answer means to the one who asked."""
+"""The errors of HTTP responses that are not 200."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_what_may_pass_waits_for_as_long_as_the_service_asks(status: int) -> Non
     error = refusal(httpx2.Response(status, headers={"retry-after": "60"}), b"", None)
     assert (error.again, error.wait) == (True, 60.0)
     error = refusal(httpx2.Response(status, headers={"retry-after": "61"}), b"", None)
-    assert (error.reason, error.again) == (f"HTTP {status}: asks to be left alone for 61 s", False)
+    assert (error.reason, error.again) == (f"HTTP {status}: asks to wait for 61 s", False)
 
 
 def test_the_words_of_a_service_are_one_short_line_without_the_key() -> None:

@@ -1,4 +1,4 @@
-"""Rows on their way through a rewriting: what is asked, what becomes of each, in which order."""
+"""Rewriting of rows: which prompts are sent, the outcome of each row, and the order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECONDS = Wish(seconds=True)
 
 @dataclass
 class Oracle:
-    """Answers at once, out of a table; prompts that are not in it fail."""
+    """Answers at once from a table; prompts that are not in it fail."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)

@@ -1,4 +1,4 @@
-"""Routing of a whole file: modes, classes, and who could take what."""
+"""Routing of a whole file: modes, classes, and the workers that can take each class."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts of other languages are told from English ones, however terse these are."""
+"""Prompts in other languages are distinguished from English ones, even from terse ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verbs are told from nouns and adjectives by where they stand."""
+"""Verbs are distinguished from nouns and adjectives by their position."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.verbs.matcher import Verb, find_verbs, tag, unseen_verbs
 EXAMPLES = Path(__file__).parents[4] / "examples" / "prompts.csv"
 
 
-#: Words at which the matcher turns, and any other text.
+#: Words that the matcher treats specially, and any other text.
 TEXTS = st.lists(
     st.sampled_from(
         [

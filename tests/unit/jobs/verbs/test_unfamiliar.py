@@ -1,4 +1,4 @@
-"""Findings are added up by verb, whatever the form, and named by their rows."""
+"""Findings are counted by verb in any form, with their rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people and programs are told of a rewriting."""
+"""The notes and the JSON about rewriting."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def test_counts_first_reasons_and_what_was_given_up(capsys: pytest.CaptureFixtur
         "note: rewriter: 9 failed, 1 own length, 4 rewritten (1 prompt asked)\n"
         "warning: 10 rows did not get what was asked for: HTTP 500: \\x1b (6 rows); b (2 rows); "
         "c (1 row); and 1 other reason\n"
-        "warning: the rewriter was not asked any more: HTTP 500; see docs/rewriting.md\n"
-        "warning: its answers are not kept, so a resubmit asks again: answers.db: disk full; mend "
-        "or delete that file\n"
+        "warning: the rewriter is not asked any further: HTTP 500; see docs/rewriting.md\n"
+        "warning: the rewriter's answers cannot be cached, so a resubmit asks again: "
+        "answers.db: disk full; fix or delete that file\n"
     )
     document = rewrite_document(report)
     assert document is not None

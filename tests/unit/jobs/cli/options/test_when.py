@@ -1,4 +1,4 @@
-"""Moments as people type them."""
+"""Times on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields: everything that `--fields` takes is a column, a cell and JSON."""
+"""Every field that `--fields` accepts is in tables, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ JOB = JobRow(
     artifacts=(Artifact("bvh", "/o/a.bvh", 1, "0"), Artifact("npz", "/o/a.npz", 2, "1")),
 )  # fmt: skip
 
-#: The keys that programs rely on; more may come, none of these may go.
+#: The keys that programs rely on: keys may be added, but none of these may be removed.
 PROMISED = {
     "id", "batch", "custom_id", "prompt", "mode", "frames", "seed", "state", "failure", "worker",
     "card", "attempts", "created_at", "finished_at", "timings", "peak_memory_bytes", "artifacts",

@@ -1,4 +1,4 @@
-"""Tables that fit, and JSON that any terminal can take."""
+"""Tables fit the terminal, and JSON can be printed in any encoding."""
 
 from __future__ import annotations
 
