@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HUNG
+
 
 @dataclass
 class Shell:
@@ -28,11 +30,11 @@ class Shell:
         settings = {"HYMO_HOME": str(self.home), "COLUMNS": "80", "HYMO_RECONCILE": "0.5"}
         return {**kept, **settings, **self.environ}
 
-    def run(self, *words: str, timeout: float = 100) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `hymo` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "jobs", *words],
-            env=self.environment(), capture_output=True, text=True, timeout=timeout,
+            env=self.environment(), capture_output=True, text=True,
             cwd=self.home.parent, check=False,
         )  # fmt: skip
 
@@ -52,7 +54,7 @@ class Shell:
             if process.poll() is None:
                 process.terminate()
                 try:
-                    process.communicate(timeout=30)
+                    process.communicate(timeout=HUNG)
                 except subprocess.TimeoutExpired:
                     process.kill()
             process.communicate()

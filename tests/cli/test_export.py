@@ -162,7 +162,7 @@ def test_files_are_written_although_nobody_reads_their_names(
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == "4 files written\n"
-        assert process.wait(timeout=60) == 0
+        assert process.wait() == 0
     assert len(list(out.iterdir())) == 4
 
 
