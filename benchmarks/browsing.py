@@ -10,11 +10,11 @@ from benchmarks.ground import DATABASES, Ground
 from benchmarks.million import BEGIN, COMMON, RARE, SPAN, fill
 from benchmarks.process import measured
 from benchmarks.scale import Scale
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 from jobs.store.engine import connect
-from jobs.store.history import HistoryStore
-from jobs.store.jobfilter import JobFilter
-from jobs.store.order import Order
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.order import Order
+from jobs.store.history.pages import HistoryStore
 
 BENCH = "history"
 #: Milliseconds for a first page in the store; seconds for a process.

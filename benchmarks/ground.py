@@ -15,9 +15,10 @@ from typing import Self
 
 from sqlalchemy import create_engine, text
 
-from jobs import schema
-from jobs.broker import EmbeddedBroker, redis_client
+from jobs.delivery.broker import redis_client
+from jobs.delivery.embedded import EmbeddedBroker
 from jobs.settings import Settings
+from jobs.store import schema
 
 DATABASES = ("sqlite", "postgresql")
 

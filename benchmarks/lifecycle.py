@@ -17,8 +17,8 @@ from benchmarks.noop import PATIENCE
 from benchmarks.process import ProcessError, measured
 from benchmarks.scale import Scale
 from benchmarks.submitting import MissingError, write_prompts
-from jobs.broker import kombu_url, redis_client
-from jobs.delivery import TASK, celery_app
+from jobs.delivery.broker import kombu_url, redis_client
+from jobs.delivery.celery_app import TASK, celery_app
 from jobs.store.engine import connect
 
 BENCH = "lifecycle"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from benchmarks.prompts import KINDS, prompt
 from jobs.store.engine import connect
-from jobs.tables import attempts, jobs
+from jobs.store.tables import attempts, jobs
 
 #: Jobs a batch.
 BATCH = 20_000

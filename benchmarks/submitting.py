@@ -14,9 +14,9 @@ from benchmarks.ground import DATABASES, Ground
 from benchmarks.process import measured
 from benchmarks.prompts import prompt
 from benchmarks.scale import Scale
-from jobs.broker import kombu_url, redis_client
-from jobs.delivery import celery_app
-from jobs.memory import queue_name
+from jobs.delivery.broker import kombu_url, redis_client
+from jobs.delivery.celery_app import celery_app
+from jobs.domain.memory import queue_name
 
 BENCH = "submit"
 

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
 from hymotion.conditioning import TextBatch, TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.decoding import Decoder
 from hymotion.device import Precision, attention
 from hymotion.errors import EncoderMissingError, RequestError
-from hymotion.flow import FlowModel
-from hymotion.guard import EXPLODING, Guard
-from hymotion.guidance import Guidance
-from hymotion.motion import Motion
 from hymotion.network.attention import length_mask
-from hymotion.noise import draw_pack
-from hymotion.request import Request
-from hymotion.solver import EulerSolver, MakeWatch, OnStep, Watch
+from hymotion.network.flow import FlowModel
+from hymotion.sampling.guard import EXPLODING, Guard
+from hymotion.sampling.guidance import Guidance
+from hymotion.sampling.noise import draw_pack
+from hymotion.sampling.request import Request
+from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Watch
 from hymotion.text import TextEncoder
 
 
@@ -143,7 +143,7 @@ class Pipeline:
         Raises:
             RequestError: a request does not suit this model or the rest of the pack.
             NumericsError: a velocity is not finite or far too large; carries the step and the
-                requests. Seen within two steps: see `hymotion.guard`.
+                requests. Seen within two steps: see `hymotion.sampling.guard`.
         """
         self._check_pack(requests, conditionings)
         if not requests:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 
 class JobsError(Exception):
     """Root of every error raised in this room.
@@ -114,6 +117,21 @@ class WeightsMissingError(JobsError):
         self.model = model
         self.mode = mode
         self.known = known
+
+
+class OutputError(JobsError):
+    """A file cannot be written where it was asked for."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        mend = {
+            errno.ENOSPC: "free space on that disk",
+            errno.EDQUOT: "the user's quota is used up: free space",
+            errno.EEXIST: "a file has the name of a folder: name another with --out",
+            errno.ENOTDIR: "a file has the name of a folder: name another with --out",
+            errno.EISDIR: "a folder has that name: name another with --out",
+        }.get(error.errno or 0, "name a folder that you can write with --out")
+        super().__init__(f"{path}: {error.strerror or error}; {mend}")
+        self.path = path
 
 
 class BrokerBinaryError(JobsError):

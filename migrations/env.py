@@ -1,11 +1,11 @@
-"""Alembic's environment: runs migrations on the connection that `jobs.schema` hands over.
+"""Alembic's environment: runs migrations on the connection that `jobs.store.schema` hands over.
 
-To write a migration after a change of `jobs/tables.py`:
+To write a migration after a change of `jobs/store/tables.py`:
 
     alembic -c migrations/alembic.ini -x url=sqlite:////tmp/old.db revision --autogenerate \\
         --rev-id 0002 -m "what changes"
 
-against a database at the last revision; then raise `jobs.schema.HEAD`.
+against a database at the last revision; then raise `jobs.store.faults.HEAD`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from alembic import context
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, create_engine
 
-from jobs.tables import metadata
+from jobs.store.tables import metadata
 
 
 def run(connection: Connection) -> None:

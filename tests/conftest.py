@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import pytest
 from sqlalchemy import make_url
 
-from jobs.schema import upgrade
+from jobs.store.schema import upgrade
 from jobs.store.store import Store
 from tests.faults.plant import Plant, opened
 from tests.waiting import until

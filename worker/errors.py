@@ -12,7 +12,7 @@ class WorkerError(JobsError):
     """Root of every error raised in this room; `exit_code` is inherited."""
 
 
-class DeviceError(WorkerError):
+class DeviceChoiceError(WorkerError):
     """The device asked for is not there. `flag` is the option that asked."""
 
     exit_code = 2
@@ -172,7 +172,7 @@ class AlreadyUpError(WorkerError):
         self.pid = pid
 
 
-class CrewFallenError(WorkerError):
+class WorkersExitedError(WorkerError):
     """No worker could be started; the log says why."""
 
     def __init__(self, log: Path) -> None:

@@ -22,25 +22,25 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.randomflow import SIZES, SMALL, random_config, random_flow
+from hymotion.body.motion import Motion
 from hymotion.conditioning import TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.device import PRECISIONS, TF32_CAPABILITY
 from hymotion.errors import NumericsError
 from hymotion.evaluation.plan import action_trials
-from hymotion.flow import FlowModel
-from hymotion.guard import Guard
-from hymotion.loading import bundled_folder, load_bundled
+from hymotion.loading.model import bundled_folder, load_bundled
+from hymotion.loading.safetensors_file import read_weights
 from hymotion.metrics.baseline import load_baseline
 from hymotion.metrics.frechet import MIN_CLIPS
 from hymotion.metrics.paired import paired_error
 from hymotion.metrics.quality import measure
 from hymotion.metrics.referencefile import load_reference
-from hymotion.motion import Motion
+from hymotion.network.flow import FlowModel
 from hymotion.pipeline import Identity, Pipeline
-from hymotion.request import Request
-from hymotion.solver import MakeWatch
-from hymotion.training.texts import own_texts
-from hymotion.weights import read_weights
+from hymotion.sampling.guard import Guard
+from hymotion.sampling.request import Request
+from hymotion.sampling.solver import MakeWatch
+from hymotion.training.phrases.phrases import own_texts
 
 EXACT = "float32"
 PACK = 8

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from hymotion.config import ModelConfig, NetworkConfig
-from hymotion.flow import FlowModel
+from hymotion.network.flow import FlowModel
 
 SIZES = {
     "random-full": NetworkConfig(

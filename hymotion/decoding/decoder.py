@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import matrix_from_rot6d, rot6d_from_matrix
+from hymotion.body.skeleton import BODY, Skeleton
 from hymotion.decoding.ground import lowest_point
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.planting import GENERATED, planted
 from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
 from hymotion.errors import ConfigError
-from hymotion.motion import Motion
-from hymotion.rotation import matrix_from_rot6d, rot6d_from_matrix
-from hymotion.skeleton import BODY, Skeleton
 
 FLAT_STD = 1e-3
 """A number of the frame whose standard deviation is below this is a constant."""

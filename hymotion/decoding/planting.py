@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.skeleton import BODY
 from hymotion.config import FPS
 from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.leg import LEGS
-from hymotion.skeleton import BODY
 
 
 @dataclass(frozen=True)

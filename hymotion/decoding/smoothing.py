@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hymotion.rotation import davenport, matrix_from_quaternion
+from hymotion.body.rotation import davenport, matrix_from_quaternion
 
 SIGMA = 1.0
 RADIUS = 4

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hymotion.body.motion import Motion
 from hymotion.evaluation.plan import Trial, action_trials, own_pairs, pair_trials
 from hymotion.evaluation.report import ActionScore, PairScore, Real, Report, Share
 from hymotion.evaluation.sampling import OnPack, sample_all
@@ -16,9 +17,8 @@ from hymotion.metrics.level import Level
 from hymotion.metrics.quality import Quality, measure
 from hymotion.metrics.referencefile import load_reference
 from hymotion.metrics.sequence import recognise
-from hymotion.motion import Motion
 from hymotion.pipeline import Pipeline
-from hymotion.training.texts import own_texts
+from hymotion.training.phrases.phrases import own_texts
 
 
 @dataclass(frozen=True, kw_only=True)

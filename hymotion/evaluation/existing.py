@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from hymotion.body.motion import Motion
 from hymotion.config import FPS
 from hymotion.errors import MeasureError
 from hymotion.export.retime import retimed
@@ -16,7 +17,6 @@ from hymotion.metrics.level import Level
 from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.paired import PairedError, paired_error
 from hymotion.metrics.quality import Quality, measure
-from hymotion.motion import Motion
 
 SCHEMA = "hymo.measures/1"
 FIGURES = ("skate", "penetration", "jitter")

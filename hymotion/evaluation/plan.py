@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from hymotion.training.labels import read_attributes
-from hymotion.training.texts import Texts
+from hymotion.training.phrases.attributes import read_attributes
+from hymotion.training.phrases.phrases import Texts
 
 PAIRS = "pairs.tsv"
 SPLIT = "held"

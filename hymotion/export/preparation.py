@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Floats, Motion
+from hymotion.body.rotation import rot6d_from_matrix
+from hymotion.body.skeleton import Skeleton, Vector
 from hymotion.errors import ExportError
 from hymotion.export.names import JOINT_NAMES
 from hymotion.export.options import ExportOptions
 from hymotion.export.retime import retimed
-from hymotion.motion import Floats, Motion
-from hymotion.rotation import rot6d_from_matrix
-from hymotion.skeleton import Skeleton, Vector
 
 Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], dtype=torch.float64)
 """(x, y, z) with Y up → (x, −z, y) with Z up: who faced +Z faces −Y, the left stays at +X."""

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import matrix_from_quaternion, quaternion_from_matrix, rot6d_from_matrix
 from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.motion import Motion
-from hymotion.rotation import matrix_from_quaternion, quaternion_from_matrix, rot6d_from_matrix
 
 
 def retimed(motion: Motion, fps: int) -> Motion:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hymotion.checkpoint import LFS_POINTER
 from hymotion.importing.errors import SourceError
+from hymotion.loading.checkpoint import LFS_POINTER
 
 COUNT = 8
 """Bytes at the start of a file that say how long its header is."""

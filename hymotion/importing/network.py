@@ -7,19 +7,19 @@ from typing import cast
 
 from torch import Tensor
 
-from hymotion.checkpoint import check_tensors
 from hymotion.config import ModelConfig
 from hymotion.errors import CheckpointError, ConfigError, TensorMismatchError
 from hymotion.importing.causes import cause_of
 from hymotion.importing.errors import SourceError, WrongWeightsError
 from hymotion.importing.files import ModelFiles, model_files
 from hymotion.importing.plan import Built, Step
-from hymotion.importing.provenance import source_entry
+from hymotion.importing.record import source_entry
 from hymotion.importing.release import Release, size_of
 from hymotion.importing.storage import digest, keep_only, link, store
 from hymotion.importing.stream import OnBytes, digest_pieces, header_bytes, tensor_pieces
 from hymotion.importing.tensors import SAFETENSORS, Weights, check_sums, open_weights
-from hymotion.pages import release_of
+from hymotion.loading.checkpoint import check_tensors
+from hymotion.loading.pages import release_of
 
 CONFIG = "config.yml"
 WEIGHTS = "weights.safetensors"

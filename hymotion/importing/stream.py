@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hymotion.pages import Release
+from hymotion.loading.pages import Release
 
 NAMES = {
     torch.float64: "F64",

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hymotion.checkpoint import STATE_KEY, open_checkpoint
 from hymotion.importing.causes import PUBLISHED, cause_of_keys
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import FETCH, Entry, check_file, read_header
 from hymotion.importing.stream import NAMES
+from hymotion.loading.checkpoint import STATE_KEY, open_checkpoint
 
 SAFETENSORS = ".safetensors"
 INDEX = ".index.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hymotion.importing.plan import Built, Step
-from hymotion.importing.provenance import source_entry
+from hymotion.importing.record import source_entry
 from hymotion.importing.release import Release
 from hymotion.importing.snapshot import Snapshot
 from hymotion.importing.storage import copy, digest, keep_only, link, store

@@ -114,7 +114,7 @@ def _level(numbers: dict[str, Any]) -> Level:
 def _wrong(path: Path, problem: str) -> MeasureError:
     return MeasureError(
         f"{path}: no baseline can be read ({problem})",
-        mend="Make one with python -m hymotion.training.judge",
+        mend="Make one with python -m hymotion.evaluation.judge",
         field="path",
         value=path,
     )

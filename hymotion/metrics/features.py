@@ -17,10 +17,10 @@ in the world do not change the features.
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import BODY
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.errors import MeasureError
-from hymotion.motion import Motion
-from hymotion.skeleton import BODY
 
 JOINTS = 22
 FEATURES = 1 + 3 + 1 + 3 * (JOINTS - 1) + 3 * JOINTS

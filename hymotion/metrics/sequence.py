@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.metrics.classifier import Classifier
 from hymotion.metrics.features import windows
-from hymotion.motion import Motion
 
 LENGTH = 40
 STRIDE = 5

@@ -22,16 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hymotion.device import one_thread
-from hymotion.training.archives import read_takes
-from hymotion.training.augmentation import cropped
-from hymotion.training.dataset import MANIFEST, STATISTICS, VERSION
-from hymotion.training.frames import SIZE, canonical, frames_of
-from hymotion.training.holding import Sway
-from hymotion.training.labels import own_segments
-from hymotion.training.sample import STEADY, Sample, segment_samples
-from hymotion.training.sequence import Pairing
-from hymotion.training.store import load_samples, save_samples
-from hymotion.training.variation import LONGER, varied
+from hymotion.training.dataset.augmentation import cropped
+from hymotion.training.dataset.frames import SIZE, canonical, frames_of
+from hymotion.training.dataset.holding import Sway
+from hymotion.training.dataset.labels import own_segments
+from hymotion.training.dataset.motion_dataset import MANIFEST, STATISTICS, VERSION
+from hymotion.training.dataset.sample import STEADY, Sample, segment_samples
+from hymotion.training.dataset.sample_file import load_samples, save_samples
+from hymotion.training.dataset.sequence import Pairing
+from hymotion.training.dataset.variation import LONGER, varied
+from hymotion.training.mocap.archives import read_takes
 
 __all__ = ["STEADY", "build", "main", "write"]
 

@@ -22,17 +22,17 @@ import torch
 from hymotion.config import PREDICTIONS, ModelConfig
 from hymotion.device import find_device
 from hymotion.errors import HymotionError
-from hymotion.training import parallel
-from hymotion.training.archives import SOURCES, archive
 from hymotion.training.build import PAIRS, build
-from hymotion.training.corpus import Corpus, drawn_prompts
-from hymotion.training.dataset import MANIFEST, MotionDataset
-from hymotion.training.learner import Learner
-from hymotion.training.modelfolder import read_model, write_model
-from hymotion.training.parallel import World
-from hymotion.training.prompts import Prompts, vocabulary_of
-from hymotion.training.recipe import Recipe
-from hymotion.training.trainer import TYPES, Report, Trainer, Watch, recompute
+from hymotion.training.dataset.motion_dataset import MANIFEST, MotionDataset
+from hymotion.training.fit import parallel
+from hymotion.training.fit.corpus import Corpus, drawn_prompts
+from hymotion.training.fit.learner import Learner
+from hymotion.training.fit.model_folder import read_model, write_model
+from hymotion.training.fit.parallel import World
+from hymotion.training.fit.prompts import Prompts, vocabulary_of
+from hymotion.training.fit.recipe import Recipe
+from hymotion.training.fit.trainer import TYPES, Report, Trainer, Watch, recompute
+from hymotion.training.mocap.archives import SOURCES, archive
 
 PROMPTS = 16
 """Prompts drawn of each motion."""

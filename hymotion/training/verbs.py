@@ -7,14 +7,14 @@ The list lets the queue warn of prompts that ask for something else, without loa
 
 import sys
 
-from hymotion.training.texts import Texts, own_texts
-from hymotion.training.wording import Wording
+from hymotion.training.phrases.phrases import Texts, own_texts
+from hymotion.training.phrases.wording import Wording
 
 HEAD = "# Verbs that the model saw in training; written by `python -m hymotion.training.verbs`.\n"
 
 
 SECOND = frozenset(
-    {"bears", "closing", "facing", "flying", "opening", "spreads", "staying", "using"}
+    {"bears", "closing", "facing", "flying", "opening", "spreads", "staying", "using", "yawns"}
 )
 """Verbs that only come second in a phrase, and that no variant of it gives another form."""
 

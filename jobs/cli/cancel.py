@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.names import find_jobs, one_of
-from jobs.cli.output import print_json
-from jobs.cli.text import plural
+from jobs.cli.options.names import find_jobs, one_of
+from jobs.cli.render.tables import print_json
+from jobs.cli.render.text import plural
 
 
 @click.command()
@@ -24,9 +24,9 @@ def cancel(app: App, /, *, names: tuple[str, ...], batch: str | None, as_json: b
     one_of(names, batch)
     with app.store() as store:
         if batch is not None:
-            done = store.queue.cancel(batch_id=store.batches.get(batch).id)
+            done = store.control.cancel(batch_id=store.batches.get(batch).id)
         else:
-            done = store.queue.cancel([job.id for job in find_jobs(store, names)])
+            done = store.control.cancel([job.id for job in find_jobs(store, names)])
     if as_json:
         counts = {"cancelled": done.stopped, "stopping": done.asked, "ended": done.finished}
         print_json({"schema": "hymo.cancel/1", **counts})

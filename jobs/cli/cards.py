@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.output import Column, print_json, print_pairs, print_table
-from jobs.cli.text import duration, gigabytes, percent
+from jobs.cli.render.tables import Column, print_json, print_pairs, print_table
+from jobs.cli.render.text import duration, gigabytes, percent
+from jobs.documents.fleet import _mean, card_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.cards import CardProfile
-    from jobs.store.stats import Group
+    from jobs.domain.cards import CardProfile
+    from jobs.store.history.stats import Group
 
 COLUMNS = (
     Column("CARD", flexible=True),
@@ -40,7 +41,7 @@ def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
     CARD (A10, A100, V100, or a name as the driver writes it) shows one in full. Reference figures
     are a field report's (docs/cards.md); measured ones are means of the attempts in history.
     """
-    from jobs.cards import CARDS, profile
+    from jobs.domain.cards import CARDS, profile
 
     with app.store() as store:
         measured = store.stats.groups(measures=("total", "peak_memory"), percentiles=False)
@@ -61,36 +62,10 @@ def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
     print_table(COLUMNS, [row for each in own for row in _rows(*each)])
 
 
-def card_document(card: CardProfile, measured: Sequence[Group]) -> dict[str, Any]:
-    """A card of `hymo.cards/1` (docs/json.md)."""
-    from dataclasses import asdict
-
-    return {
-        **asdict(card),
-        "bandwidth_class": card.bandwidth_class,
-        "measured": [
-            {
-                "card": each.card,
-                "mode": each.mode,
-                "count": each.count,
-                "success_rate": each.success,
-                "latency_s": _mean(each, "total"),
-                "peak_memory_bytes": _mean(each, "peak_memory"),
-            }
-            for each in measured
-        ],
-    }
-
-
 def _own(card: CardProfile, measured: Sequence[Group]) -> list[Group]:
-    from jobs.cards import profile
+    from jobs.domain.cards import profile
 
     return [each for each in measured if profile(each.card).name == card.name]
-
-
-def _mean(group: Group, measure: str) -> float | None:
-    spread = group.measures.get(measure)
-    return None if spread is None else spread.mean
 
 
 def _rows(card: CardProfile, measured: Sequence[Group]) -> list[tuple[str, ...]]:

@@ -19,14 +19,15 @@ def upgrade(app: App, /) -> None:
 
     Safe to run again, and from several machines at once. Stop workers of an older version first.
     """
-    from jobs import schema
+    from jobs.store import schema
     from jobs.store.engine import connect
+    from jobs.store.faults import HEAD
 
     settings = app.settings()
     engine = connect(settings.database_url)
     try:
         before = schema.current(engine)
-        if before != schema.HEAD:
+        if before != HEAD:
             schema.upgrade(settings.database_url)
         after = schema.current(engine)
     finally:
@@ -43,9 +44,10 @@ def upgrade(app: App, /) -> None:
 @pass_app
 def current(app: App, /) -> None:
     """Show the schema's revision; exit 1 if it is not this program's."""
-    from jobs import schema
     from jobs.errors import SchemaError
+    from jobs.store import schema
     from jobs.store.engine import connect
+    from jobs.store.faults import HEAD
 
     settings = app.settings()
     engine = connect(settings.database_url)
@@ -54,5 +56,5 @@ def current(app: App, /) -> None:
     finally:
         engine.dispose()
     click.echo(f"{settings.public_database_url()} is at {found or 'nothing'}")
-    if found != schema.HEAD:
-        raise SchemaError(found, schema.HEAD)
+    if found != HEAD:
+        raise SchemaError(found, HEAD)

@@ -12,26 +12,45 @@ import click
 from jobs.cli.context import App
 from jobs.cli.group import LazyGroup
 
+#: Every command of this room lies in the module of its name, but for `resume`.
 OWN = {
-    "submit": "jobs.cli.submit:submit",
-    "watch": "jobs.cli.watch:watch",
-    "history": "jobs.cli.history:history",
-    "show": "jobs.cli.show:show",
-    "cancel": "jobs.cli.cancel:cancel",
-    "retry": "jobs.cli.retry:retry",
-    "pause": "jobs.cli.pause:pause",
-    "resume": "jobs.cli.pause:resume",
-    "workers": "jobs.cli.workers:workers",
-    "cards": "jobs.cli.cards:cards",
-    "db": "jobs.cli.db:db",
-}
+    name: f"jobs.cli.{name}:{name}"
+    for name in (
+        "submit", "watch", "history", "show", "cancel", "retry", "pause", "workers", "cards", "db",
+    )
+} | {"resume": "jobs.cli.pause:resume"}  # fmt: skip
 
+#: The help page: a command's line is the first sentence of its own help, which a test compares.
 SECTIONS = {
-    "Make motions": ("run", "submit", "watch"),
-    "Use motions": ("preview", "export", "evaluate"),
-    "Ask": ("history", "show", "workers", "cards"),
-    "Steer": ("cancel", "retry", "pause", "resume"),
-    "Run the machines": ("up", "worker", "doctor", "models", "db"),
+    "Make motions": {
+        "run": "Make the motions a file of prompts asks for, on this machine, now",
+        "submit": "Queue the motions that a file of prompts asks for",
+        "watch": "Show a batch's progress until all its jobs have ended",
+    },
+    "Use motions": {
+        "preview": "Draw motions: film strips, animations, and a contact sheet of a batch",
+        "export": "Write motions in the formats and conventions of other programs",
+        "evaluate": "Measure a model, or motions that exist, beside real ones",
+    },
+    "Ask": {
+        "history": "List jobs, newest first: what was asked for and what became of it",
+        "show": "Show everything about jobs, or a batch in sum",
+        "workers": "List workers: what each can do, and the jobs it runs now",
+        "cards": "Show what is published of each card beside what was measured",
+    },
+    "Steer": {
+        "cancel": "Cancel jobs, those running at their next sampling step",
+        "retry": "Try failed and cancelled jobs again",
+        "pause": "Let no further job of a batch begin; running ones finish",
+        "resume": "Let a paused batch go on",
+    },
+    "Run the machines": {
+        "up": "Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP",
+        "worker": "Run one worker on one device until SIGTERM, which lets the pack in hand finish",
+        "doctor": "Check this machine: folders, database, broker, devices, torch, models, workers",
+        "models": "List, import, check and remove models",
+        "db": "Look at the database's schema, or bring it up to date",
+    },
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.states import State
+from jobs.domain.states import State
 
 
 @click.command()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import FAILURES, Words
-from jobs.cli.names import find_jobs, one_of
-from jobs.cli.output import note, print_json
-from jobs.cli.text import plural
-from jobs.states import Failure, State
+from jobs.cli.options.filters import FAILURES, Words
+from jobs.cli.options.names import find_jobs, one_of
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import plural
+from jobs.domain.states import Failure, State
 
 ENDED = ("failed", "cancelled", "succeeded")
 
@@ -59,7 +59,7 @@ def retry(
     with app.store(settings) as store:
         batch_id = None if batch is None else store.batches.get(batch).id
         found = find_jobs(store, names)
-        count = store.queue.retry(
+        count = store.control.retry(
             [job.id for job in found] if batch_id is None else None,
             batch_id=batch_id,
             states=wanted,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import waiting_for
-from jobs.cli.names import find
-from jobs.cli.output import print_json
+from jobs.cli.options.filters import waiting_for
+from jobs.cli.render.tables import print_json
+from jobs.naming import find
 
 if TYPE_CHECKING:
-    from jobs.records import Batch
-    from jobs.store.jobrow import JobRow
+    from jobs.domain.batches import Batch
+    from jobs.store.history.jobrow import JobRow
 
 
 @click.command()
@@ -26,8 +26,10 @@ def show(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
     JOB is an id, batch/row as in `night/wave` (all its seeds) or batch/row_sSEED; anything else is
     a batch. A job shows why it waits, its files, and each attempt with its phases and error.
     """
-    from jobs.cli.batchview import batch_document, print_batch
-    from jobs.cli.jobview import job_document, print_job
+    from jobs.cli.render.batch import print_batch
+    from jobs.cli.render.job import print_job
+    from jobs.documents.batch import batch_document
+    from jobs.documents.job import job_document
 
     jobs: list[JobRow] = []
     batches: list[Batch] = []

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.defaults import default_options, file_options
-from jobs.cli.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.submission import default_options, file_options
 
 if TYPE_CHECKING:
     from jobs.promptfile.defaults import Defaults
     from jobs.promptfile.source import Source
     from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
 
 
 @click.command()
@@ -50,7 +50,7 @@ def submit(
     One submit makes a batch. Submitting the same file again adds nothing: a row is known by its
     id (or number) and seed.
     """
-    from jobs.cli.submitted import note_changed, print_plan, print_result, progress_line
+    from jobs.cli.render.submission import note_changed, print_plan, print_result, progress_line
 
     settings = app.settings(output=output)
     with (
@@ -80,9 +80,9 @@ def _desk(
     rewriting: Rewriting | None,
 ) -> Iterator[tuple[Source, Submitter]]:
     """The open file, and who submits it."""
+    from jobs.delivery.publisher import Publisher
     from jobs.promptfile.source import open_source
-    from jobs.publish import Publisher
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
 
     stdin = sys.stdin.buffer
     with (

@@ -6,8 +6,8 @@ import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
-from jobs.cli.output import print_json
-from jobs.states import State
+from jobs.cli.render.tables import print_json
+from jobs.domain.states import State
 
 
 @click.command()
@@ -27,8 +27,8 @@ def watch(app: App, /, *, batch: str, timeout: float | None, as_json: bool) -> i
     watching, not the jobs. Exit codes: 0 nothing failed, 5 jobs failed or all were cancelled,
     6 --timeout passed, 130 interrupted.
     """
-    from jobs.cli.progress import follow
-    from jobs.progress import BatchProgress
+    from jobs.cli.render.progress import follow
+    from jobs.monitoring.progress import BatchProgress
 
     with app.store() as store:
         # As everywhere: `2024/` is the batch of that name.

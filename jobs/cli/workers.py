@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import MODES, Words
-from jobs.cli.output import Column, note, print_json, print_table
-from jobs.cli.text import clean, duration, gibibytes
-from jobs.clock import iso
+from jobs.cli.options.filters import MODES, Words
+from jobs.cli.render.tables import Column, note, print_json, print_table
+from jobs.cli.render.text import clean, duration, gibibytes
+from jobs.documents.fleet import worker_document
 
 if TYPE_CHECKING:
-    from jobs.records import WorkerCard, WorkerRow
+    from jobs.domain.workers import WorkerCard, WorkerRow
 
 COLUMNS = (
     Column("NAME", flexible=True),
@@ -90,7 +90,7 @@ def declare(
     Until it is up, jobs that only it fits say that they wait for it. Declaring a name again
     replaces what was declared.
     """
-    from jobs.models import CATALOG, model_entry
+    from jobs.domain.catalog import CATALOG, model_entry
 
     _check(name, card)
     for model in models or ():
@@ -112,38 +112,9 @@ def undeclare(app: App, /, *, name: str) -> None:
     click.echo(f"{name} is no longer declared")
 
 
-def worker_document(row: WorkerRow) -> dict[str, Any]:
-    """A worker of `hymo.workers/1` (docs/json.md)."""
-    card, offer = row.registration, row.registration.offer
-    return {
-        "id": row.id,
-        "name": offer.name,
-        "state": row.state,
-        "alive": row.alive,
-        "host": card.host,
-        "pid": card.pid,
-        "device": card.device,
-        "card": card.card,
-        "modes": list(offer.modes),
-        "models": list(offer.models),
-        "memory_bytes": offer.memory_bytes,
-        "max_frames": dict(offer.max_frames),
-        "revisions": {model: dict(each) for model, each in offer.revisions.items()},
-        "encoders": dict(offer.encoders),
-        "dtype": card.dtype,
-        "nvlink": card.nvlink,
-        "queues": list(card.queues),
-        "tags": dict(card.tags),
-        "started_at": iso(row.started_at),
-        "seen_at": iso(row.seen_at),
-        "stopped_at": iso(row.stopped_at),
-        "running": row.running,
-    }
-
-
 def _check(name: str, card: str) -> None:
     """Raise `click.BadParameter` for a name or card that no worker can have."""
-    from jobs.cards import CARDS, profile
+    from jobs.domain.cards import CARDS, profile
     from jobs.promptfile.identity import RULE, fault
 
     found = fault(name)
@@ -159,20 +130,15 @@ def _check(name: str, card: str) -> None:
 def _declared(
     name: str, card: str, modes: tuple[str, ...], models: tuple[str, ...], gib: float
 ) -> WorkerCard:
-    from jobs.cards import profile
-    from jobs.memory import GIB, classes_within, queue_name
-    from jobs.records import WorkerCard
-    from jobs.routing import Offer
+    from jobs.domain.cards import profile
+    from jobs.domain.memory import GIB, classes_within, queue_name
+    from jobs.domain.routing import Offer
+    from jobs.domain.workers import WorkerCard
 
     known = profile(card)
     memory = round(gib * GIB)
     return WorkerCard(
-        offer=Offer(
-            name=name,
-            modes=modes,
-            models=models,
-            memory_bytes=memory,
-        ),
+        offer=Offer(name=name, modes=modes, models=models, memory_bytes=memory),
         host="",
         pid=None,
         device="",

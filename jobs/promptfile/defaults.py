@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jobs.models import DEFAULT_MODEL
-from jobs.spec import DEFAULT_FORMATS, DEFAULT_FRAMES
+from jobs.domain.catalog import DEFAULT_MODEL
+from jobs.domain.spec import DEFAULT_FORMATS, DEFAULT_FRAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,8 @@ class Defaults:
     """Already checked values for the columns that a row leaves empty; see `JobSpec`.
 
     `seeds` is how many jobs a row makes, with seeds counted up from the row's own (default 0).
-    `steps` and `guidance` are None where the row's model decides (`jobs.models.ModelEntry`).
+    `steps` and `guidance` are None where the row's model decides
+    (`jobs.domain.catalog.ModelEntry`).
     """
 
     mode: str = "auto"

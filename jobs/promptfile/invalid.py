@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from jobs.artifacts.atomic import atomic
 from jobs.promptfile.problem import Problem, PromptFileError
 from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
 from jobs.promptfile.row import BadRow
@@ -80,19 +80,17 @@ def invalid_rows(source: Source) -> Iterator[InvalidRows]:
         PromptFileError: the folder cannot be written.
     """
     path = invalid_path(source)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # What was not UTF-8 in the input is written back as the bytes that it was.
-        out = temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-    except OSError as error:
-        message = f"cannot write {path}: {error.strerror}"
-        mend = "make the folder writable, or mend the rows instead of skipping them"
-        raise PromptFileError(source.name, [Problem(None, None, message, mend)]) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            part = stack.enter_context(atomic(path))
+            # What was not UTF-8 in the input is written back as the bytes that it was.
+            out = part.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+        except OSError as error:
+            message = f"cannot write {path}: {error.strerror}"
+            mend = "make the folder writable, or mend the rows instead of skipping them"
+            raise PromptFileError(source.name, [Problem(None, None, message, mend)]) from error
         with out:
             rows = InvalidRows(source, out)
             yield rows
-        if rows.count:
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        if not rows.count:
+            part.unlink()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from jobs.promptfile.cell import text_fault
 from jobs.promptfile.problem import shown
 from jobs.promptfile.raw import COLUMNS, IGNORED
-from jobs.promptfile.text import text_fault
 
 MAX_KEY = 100
 MAX_COLUMNS = 100

@@ -6,15 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from jobs.models import CATALOG
-from jobs.promptfile.defaults import Defaults
-from jobs.promptfile.identity import RULE, fault
-from jobs.promptfile.metadata import read_metadata
-from jobs.promptfile.number import decimal, whole
-from jobs.promptfile.problem import Problem, shown
-from jobs.promptfile.raw import RawRow
-from jobs.promptfile.text import text_fault
-from jobs.spec import (
+from jobs.domain.catalog import CATALOG
+from jobs.domain.spec import (
     FORMATS,
     FPS,
     MAX_FRAMES,
@@ -28,6 +21,12 @@ from jobs.spec import (
     REQUESTABLE_MODES,
     JobSpec,
 )
+from jobs.promptfile.cell import decimal, text_fault, whole
+from jobs.promptfile.defaults import Defaults
+from jobs.promptfile.identity import RULE, fault
+from jobs.promptfile.metadata import read_metadata
+from jobs.promptfile.problem import Problem, shown
+from jobs.promptfile.raw import RawRow
 
 _SEPARATORS = re.compile(r"[;,\s]+")
 

@@ -18,7 +18,7 @@ from jobs.promptfile.problem import LISTED, Problem, PromptFileError, Unreadable
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
 from jobs.promptfile.source import Source
-from jobs.verbs.unfamiliar import Unfamiliar, Watch
+from jobs.verbs.unfamiliar import PromptCheck, Unfamiliar
 
 #: Metadata columns that a survey names; JSON rows may each have others.
 MOST_NAMES = 1000
@@ -134,7 +134,7 @@ class _Count:
         self._rows = self._jobs = self._invalid = 0
         self._asked: Counter[Asked] = Counter()
         self._metadata: dict[str, None] = {}
-        self._watch = Watch()
+        self._check = PromptCheck()
         self.problems: list[Problem] = []
         self.total = 0
 
@@ -149,7 +149,7 @@ class _Count:
         self._rows += 1
         self._jobs += row.seeds
         self._asked[Asked(row.spec.model, row.spec.mode, row.spec.frames)] += row.seeds
-        self._watch.add(row.spec.model, row.number, row.spec.prompt)
+        self._check.add(row.spec.model, row.number, row.spec.prompt)
         if len(self._metadata) < MOST_NAMES:
             self._metadata |= dict.fromkeys(row.spec.metadata)
 
@@ -159,7 +159,7 @@ class _Count:
             jobs=self._jobs,
             asked=self._asked,
             metadata=tuple(self._metadata),
-            unfamiliar=self._watch.found(),
+            unfamiliar=self._check.found(),
             problems=tuple(self.problems),
             total=self.total,
             invalid=self._invalid,

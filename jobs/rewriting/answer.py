@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.promptfile.text import text_fault
-from jobs.rewriting.failure import AnswerError
+from jobs.domain.spec import FPS, MAX_PROMPT
+from jobs.promptfile.cell import text_fault
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
-from jobs.spec import FPS, MAX_PROMPT
 
 #: Characters of an answer without its reasoning; a prompt of `MAX_PROMPT` escaped needs fewer.
 MAX_TEXT = 64 * 1024

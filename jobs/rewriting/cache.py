@@ -13,9 +13,8 @@ import threading
 import time
 from pathlib import Path
 
-from jobs.clock import Clock
 from jobs.rewriting.answer import Answer, checked
-from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import Wish
 
 NAME = "answers.db"
@@ -42,15 +41,11 @@ class AnswerCache:
         folder: where the file is, made if need be.
         url, model: of the service; with the wish and the prompt they identify an answer.
         wish: what is asked.
-        clock: epoch seconds, noted with each answer.
     """
 
-    def __init__(
-        self, folder: Path, *, url: str, model: str, wish: Wish, clock: Clock = time.time
-    ) -> None:
+    def __init__(self, folder: Path, *, url: str, model: str, wish: Wish) -> None:
         self._wish = wish
         self._service = [url.rstrip("/"), model, wish.instructions()]
-        self._clock = clock
         self._lock = threading.Lock()
         self._unwritten: dict[str, str] = {}
         self._file: sqlite3.Connection | None = None
@@ -121,7 +116,7 @@ class AnswerCache:
             self._file.execute(
                 "INSERT INTO answers_1 VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
                 "SET answer = excluded.answer, made_at = excluded.made_at WHERE answer = ?",
-                (key, prompt, text, self._clock(), instead),
+                (key, prompt, text, time.time(), instead),
             )
         except sqlite3.Error as error:
             self._note(error)

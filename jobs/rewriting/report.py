@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class RewriteOutcome(StrEnum):
     """What came of asking about one row.
 
     `rewritten`: the answer changed its text or its length. `unchanged`: the answer is what the row
@@ -36,21 +35,7 @@ class RewriteReport:
     """
 
     asked: int
-    rows: Mapping[Outcome, int]
+    rows: Mapping[RewriteOutcome, int]
     reasons: Mapping[str, int]
     stopped: str | None = None
     cache_fault: str | None = None
-
-
-@dataclass
-class RewriteCount:
-    """Rows seen so far in one pass through a file."""
-
-    rows: Counter[Outcome] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def add(self, outcome: Outcome, reason: str | None) -> None:
-        """Count a row."""
-        self.rows[outcome] += 1
-        if reason is not None:
-            self.reasons[reason] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.spec import FPS, MAX_FRAMES, MIN_FRAMES
+from jobs.domain.spec import FPS, MAX_FRAMES, MIN_FRAMES
 
 #: The shortest and longest motion, in seconds.
 SHORTEST, LONGEST = MIN_FRAMES / FPS, MAX_FRAMES / FPS

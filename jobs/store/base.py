@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
     ARRAY,
@@ -22,46 +24,50 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.elements import ColumnElement
 
-from jobs.clock import Clock
-from jobs.errors import JobsError, SchemaError, UnreachableError
-from jobs.schema import HEAD, missing_table
+from jobs.domain.clock import Clock
+from jobs.store.faults import name_error
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: Execution option of a connection that will write: see `jobs.store.engine`.
 WRITES = "hymo_writes"
 
-#: Values in one IN list, rows in one page. SQLite allows 32 766 variables a statement.
+#: Rows in one page or one transaction, pairs in one IN list.
 CHUNK = 1_000
 
-
-#: How SQLite says that the trouble is the file, and what that means to its user.
-FILE_FAULTS = {
-    "unable to open database file": "cannot be opened by this user",
-    "attempt to write a readonly database": "cannot be written by this user",
-    "file is not a database": "is not a database of SQLite",
-}
 
 #: A row of a statement of ours, whose columns are read by name.
 Found: TypeAlias = "Row[*tuple[Any, ...]]"
 
+Record = TypeVar("Record", bound="DataclassInstance")
+
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Any:
-    """The condition `column IN values`, at most `CHUNK` of them.
+    """The condition `column IN values`, however many.
 
-    One array on PostgreSQL: psycopg spends longer on a thousand placeholders than the server on
-    the query.
+    They are one parameter, an array (PostgreSQL) or JSON (SQLite): with a placeholder each, a
+    thousand take the driver longer than the query takes the database, and SQLite allows 32 766.
     """
     if connection.dialect.name == "postgresql":
         return column == any_(literal(list(values), ARRAY(column.type)))
-    return column.in_(values)
+    each = func.json_each(json.dumps(list(values))).table_valued("value")
+    return column.in_(select(each.c.value))
 
 
-class Facet:
+def record(kind: type[Record], row: Found, **given: Any) -> Record:
+    """A record whose fields are the row's columns of the same names, but for those given."""
+    own = {one.name: getattr(row, one.name) for one in fields(kind) if one.name not in given}
+    return kind(**own, **given)
+
+
+class StorePart:
     """One part of the store, over a shared engine.
 
-    Every facet raises `UnreachableError` when the database does not answer, stays locked or drops
+    Every part raises `UnreachableError` when the database does not answer, stays locked or drops
     the connection, and `SchemaError` when its tables are not there. After either, nothing of the
     transaction is kept, with one exception: when the connection breaks during the commit itself,
     the commit may have happened. All writes are fenced, so repeating one is safe.
@@ -131,25 +137,3 @@ class Facet:
             if named is None:
                 raise
             raise named from error
-
-
-def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
-    """The error of ours that says what `error` means to a user; None for a fault of the program."""
-    if isinstance(error, DatabaseError) and missing_table(error):
-        return SchemaError(None, HEAD)
-    # SQLite raises the bare DatabaseError for a file that is damaged or no database at all.
-    away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
-    message = str(error.orig)
-    for start, meaning in FILE_FAULTS.items():
-        if engine.dialect.name == "sqlite" and message.startswith(start):
-            reason = f"{engine.url.database} {meaning}"
-            mend = "set HYMO_HOME or HYMO_DATABASE_URL to name another"
-            return UnreachableError("database", engine.url.render_as_string(), reason, mend)
-    if away or error.connection_invalidated:
-        return UnreachableError(
-            "database",
-            engine.url.render_as_string(hide_password=True),
-            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer",
-            "check that it is up and reachable, then try again",
-        )
-    return None

@@ -10,7 +10,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from jobs.errors import SettingsError, UnreachableError
-from jobs.store.base import WRITES, name_error
+from jobs.store.base import WRITES
+from jobs.store.faults import name_error
 
 #: Seconds after which PostgreSQL gives up on one statement. The longest of ours is the deletion or
 #: update of a whole batch, seconds for 100 000 jobs.

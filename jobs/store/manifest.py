@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 from sqlalchemy import func, or_, select, update
 
-from jobs.parts import stem
-from jobs.records import Artifact, Batch, ManifestRow
-from jobs.states import FINAL, Failure, State
-from jobs.store.base import CHUNK, Facet, Found
-from jobs.store.files import files_of
-from jobs.tables import batches, jobs
+from jobs.domain.batches import Artifact, Batch, ManifestRow
+from jobs.domain.spec import stem
+from jobs.domain.states import FINAL, Failure, State
+from jobs.store.base import CHUNK, Found, StorePart, record
+from jobs.store.batches import to_batch
+from jobs.store.motions import files_of
+from jobs.store.tables import batches, jobs
 
 #: Seconds by which a commit may become visible after a later reading of the clock (see `dirty`).
 COMMIT_LAG = 10.0
 
 
-class ManifestStore(Facet):
+class ManifestStore(StorePart):
     """Which manifests are behind the database, and the rows to write them from."""
 
     def running(self, batch_id: int) -> frozenset[tuple[str, int]]:
@@ -99,32 +100,6 @@ class ManifestStore(Facet):
         return [_manifest_row(row, files.get(row.id, ())) for row in rows]
 
 
-def to_batch(row: Found) -> Batch:
-    """A row of the batches table as a record."""
-    return Batch(
-        id=row.id,
-        name=row.name,
-        source=row.source,
-        output=row.output,
-        paused=bool(row.paused),
-        created_at=row.created_at,
-        manifest_at=row.manifest_at,
-    )
-
-
 def _manifest_row(row: Found, files: tuple[Artifact, ...]) -> ManifestRow:
-    return ManifestRow(
-        id=row.id,
-        custom_id=row.custom_id,
-        prompt=row.prompt,
-        mode=row.mode,
-        frames=row.frames,
-        seed=row.seed,
-        state=State(row.state),
-        failure=None if row.failure is None else Failure(row.failure),
-        cached_from=row.cached_from,
-        metadata=row.metadata,
-        artifacts=files,
-        original_prompt=row.original_prompt,
-        rewrite=row.rewrite,
-    )
+    failure = None if row.failure is None else Failure(row.failure)
+    return record(ManifestRow, row, state=State(row.state), failure=failure, artifacts=files)

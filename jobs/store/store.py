@@ -1,4 +1,4 @@
-"""The store: every facet over one engine."""
+"""The store: all of its parts over one engine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from typing import Self
 
 from sqlalchemy import Engine
 
-from jobs.clock import Clock
+from jobs.domain.clock import Clock
 from jobs.store.batches import BatchStore
-from jobs.store.delivery import DeliveryStore
 from jobs.store.engine import connect
-from jobs.store.features import FeatureStore
-from jobs.store.history import HistoryStore
-from jobs.store.outlook import OutlookStore
-from jobs.store.queue import QueueStore
-from jobs.store.stats import StatsStore
-from jobs.store.upkeep import UpkeepStore
+from jobs.store.history.backlog import BacklogStore
+from jobs.store.history.features import FeatureStore
+from jobs.store.history.overhead import OverheadStore
+from jobs.store.history.pages import HistoryStore
+from jobs.store.history.stats import StatsStore
+from jobs.store.manifest import ManifestStore
+from jobs.store.queue.claims import ClaimStore
+from jobs.store.queue.completion import CompletionStore
+from jobs.store.queue.control import ControlStore
+from jobs.store.queue.delivery import DeliveryStore
+from jobs.store.queue.encoding import EncodingStore
+from jobs.store.queue.leases import LeaseStore
 from jobs.store.workers import WorkerStore
 
 
@@ -33,20 +38,25 @@ class Store:
     def __init__(self, engine: Engine, *, clock: Clock | None = None) -> None:
         self.engine = engine
         self.batches = BatchStore(engine, clock=clock)
-        self.queue = QueueStore(engine, clock=clock)
+        self.manifests = ManifestStore(engine, clock=clock)
+        self.claims = ClaimStore(engine, clock=clock)
+        self.leases = LeaseStore(engine, clock=clock)
+        self.encoding = EncodingStore(engine, clock=clock)
+        self.completion = CompletionStore(engine, clock=clock)
+        self.control = ControlStore(engine, clock=clock)
         self.delivery = DeliveryStore(engine, clock=clock)
         self.workers = WorkerStore(engine, clock=clock)
         self.history = HistoryStore(engine, clock=clock)
-        self.outlook = OutlookStore(engine, clock=clock)
+        self.backlog = BacklogStore(engine, clock=clock)
         self.stats = StatsStore(engine, clock=clock)
-        self.upkeep = UpkeepStore(engine, clock=clock)
+        self.overhead = OverheadStore(engine, clock=clock)
         self.features = FeatureStore(engine, clock=clock)
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, timeout: float = 20.0) -> Self:
         """The store at `url`; see `jobs.store.engine.connect` for the errors.
 
-        The schema is not looked at: see `jobs.schema.require_current`.
+        The schema is not looked at: see `jobs.store.schema.require_current`.
         """
         return cls(connect(url, timeout=timeout), clock=clock)
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import func, literal_column, or_, select, update
 
+from jobs.domain.routing import Offer
+from jobs.domain.workers import WorkerCard, WorkerRow
 from jobs.errors import NotFoundError
-from jobs.records import WorkerCard, WorkerRow
-from jobs.routing import Offer
-from jobs.store.base import Facet, Found
-from jobs.store.lanes import RUNNING
-from jobs.tables import jobs, workers
+from jobs.store.base import Found, StorePart, record
+from jobs.store.queue.lanes import RUNNING
+from jobs.store.tables import jobs, workers
 
 DECLARED = "declared"
 LIVE = "live"
@@ -20,7 +20,7 @@ DRAINING = "draining"
 STOPPED = "stopped"
 
 
-class WorkerStore(Facet):
+class WorkerStore(StorePart):
     """Workers' registrations. One row a process's life: a restarted worker registers anew."""
 
     def register(self, card: WorkerCard) -> int:
@@ -182,12 +182,11 @@ def _values(card: WorkerCard) -> dict[str, Any]:
 
 
 def _offer(row: Found) -> Offer:
-    return Offer(
-        name=row.name,
+    return record(
+        Offer,
+        row,
         modes=tuple(row.modes),
         models=tuple(row.models),
-        memory_bytes=row.memory_bytes,
-        max_frames=row.max_frames,
         revisions=row.revisions or {},
         encoders=row.encoders or {},
         declared=row.state == DECLARED,
@@ -195,23 +194,9 @@ def _offer(row: Found) -> Offer:
 
 
 def _worker_row(row: Found, since: float) -> WorkerRow:
-    return WorkerRow(
-        id=row.id,
-        state=row.state,
+    return record(
+        WorkerRow,
+        row,
         alive=row.state in {LIVE, DRAINING} and row.seen_at >= since,
-        registration=WorkerCard(
-            offer=_offer(row),
-            host=row.host,
-            pid=row.pid,
-            device=row.device,
-            card=row.card,
-            dtype=row.dtype,
-            nvlink=bool(row.nvlink),
-            queues=tuple(row.queues),
-            tags=row.tags,
-        ),
-        started_at=row.started_at,
-        seen_at=row.seen_at,
-        stopped_at=row.stopped_at,
-        running=row.running,
+        registration=record(WorkerCard, row, offer=_offer(row), queues=tuple(row.queues)),
     )

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from jobs.store.store import Store
+from tests.cli.calling import Hymo, call
 from tests.waiting import HUNG
 
 
@@ -68,3 +70,26 @@ def shell() -> Iterator[Shell]:
     yield made
     made.close()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def hymo_(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hymo:
+    """Runs `hymo` in this process and a folder of its own, on the SQLite database of the test, with
+    tables 80 wide."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HYMO_OUTPUT", raising=False)
+    for name, value in (
+        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "home")),
+        ("COLUMNS", "80"), ("HYMO_BROKER_URL", ""), ("TZ", "UTC"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    return call
+
+
+@pytest.fixture
+def made_night(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
+    """The database with a batch `night`, whose files are under `tmp_path/out`."""
+    from tests.cli.made import night  # imports torch
+
+    with night(sqlite_url, tmp_path / "out") as store:
+        yield store

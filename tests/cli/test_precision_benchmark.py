@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.gpu.randomflow import SIZES, SMALL, random_config, random_flow
 from hymotion.conditioning import TextBatch, TextConditioning
-from hymotion.flow import FlowModel
+from hymotion.network.flow import FlowModel
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")

@@ -8,25 +8,25 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
-from jobs import distance
-from jobs.cli.main import hymo
-from jobs.distance import MotionDistance
-from jobs.memory import GIB
-from jobs.records import Artifact, Claim, Failed, NewJob, Quality, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import Failure, State
+from jobs.domain.attempts import Claim, Failed, Quality, Success, Timings
+from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import Failure, State
+from jobs.monitoring import distance
+from jobs.monitoring.distance import MotionDistance
 from jobs.store.store import Store
+from tests.cli.calling import Hymo
+from tests.cli.rows import new_job, worker_card
 
-Hymo = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("store")
 
 ROWS = ("wave", "jump", "fall", "sit", "spin", "步行")
 ERROR = "CUDA out of memory\n" + "\n".join(f"  frame {n}" for n in range(40)) + "\nthe end"
@@ -39,38 +39,24 @@ def store(sqlite_url: str) -> Iterator[Store]:
         batch = opened.batches.ensure("night", source="night.csv", output="/out")
         opened.batches.insert(batch, [_new(name) for name in ROWS], attempt_limit=1)
         offer = Offer("w1", ("full",), ("null",), 24 * GIB)
-        card = WorkerCard(
-            offer=offer, host="rack", pid=7, device="cuda:0", card="NVIDIA A100-SXM4-40GB",
-            dtype="float32", nvlink=True, queues=("hymo.full.24",), tags={"numa": 1},
+        card = worker_card(
+            offer, device="cuda:0", card="NVIDIA A100-SXM4-40GB", nvlink=True,
+            queues=("hymo.full.24",), tags={"numa": 1},
         )  # fmt: skip
         worker = opened.workers.register(card)
-        claims = opened.queue.claim(worker, offer, job_id=None, limit=3, lease=1000)
-        opened.queue.succeed([_success(claim) for claim in claims[:2]], publish=lambda _: None)
-        opened.queue.fail(
+        claims = opened.claims.claim(worker, offer, job_id=None, limit=3, lease=1000)
+        opened.completion.succeed([_success(claim) for claim in claims[:2]], publish=lambda _: None)
+        opened.completion.fail(
             [Failed(claims[2], Failure.OUT_OF_MEMORY, ERROR, Timings(sample=1.0))],
             backoff=lambda _: 0.0,
         )
-        opened.queue.claim(worker, offer, job_id=None, limit=1, lease=1000)
+        opened.claims.claim(worker, offer, job_id=None, limit=1, lease=1000)
         yield opened
 
 
-@pytest.fixture
-def hymo_(store: Store, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hymo:
-    """Runs `hymo` on that database, with tables 80 wide."""
-    for name, value in (
-        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")), ("COLUMNS", "80"),
-        ("HYMO_BROKER_URL", ""), ("TZ", "UTC"),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    return lambda *words, **more: CliRunner().invoke(hymo, list(words), prog_name="hymo", **more)
-
-
 def _new(name: str) -> NewJob:
-    spec = JobSpec(
-        custom_id=name if name.isascii() else "walk", prompt=f"a person: {name}", mode="full",
-        model="null", steps=50, guidance=5.0, metadata={"actor": "anna"},
-    )  # fmt: skip
-    return NewJob(spec, "full", "null-1", 24)
+    row = name if name.isascii() else "walk"
+    return new_job(row, prompt=f"a person: {name}", metadata={"actor": "anna"})
 
 
 def _success(claim: Claim) -> Success:
@@ -95,11 +81,8 @@ def test_history_is_a_table_newest_first(hymo_: Hymo) -> None:
 
 def test_rows_with_several_seeds_are_told_apart(hymo_: Hymo, store: Store) -> None:
     batch = store.batches.get("night")
-    spec = JobSpec(
-        custom_id="squats", prompt="a person: squats " * 9, mode="full", model="null", steps=50,
-        guidance=5.0,
-    )  # fmt: skip
-    new = [NewJob(replace(spec, seed=n), "full", "null-1", 24) for n in (0, 23, 1_234_567)]
+    prompt = "a person: squats " * 9
+    new = [new_job("squats", prompt=prompt, seed=n) for n in (0, 23, 1_234_567)]
     store.batches.insert(batch, new, attempt_limit=1)
     for words in ((), ("--batch", "night"), ("--state", "queued,succeeded")):
         head, *lines = hymo_("history", *words).stdout.splitlines()
@@ -220,18 +203,7 @@ def test_nothing_found_is_said_and_no_error(hymo_: Hymo) -> None:
 def test_queued_jobs_say_why_they_wait(hymo_: Hymo, store: Store) -> None:
     store.workers.stop(1)
     small = Offer("w2", ("full",), ("null",), 16 * GIB)
-    store.workers.register(
-        WorkerCard(
-            offer=small,
-            host="h",
-            pid=1,
-            device="cpu",
-            card="cpu",
-            dtype="float32",
-            nvlink=False,
-            queues=(),
-        )
-    )
+    store.workers.register(worker_card(small))
     reason = "no worker fits: needs 24 GiB full; largest live: 16 GiB"
     done = hymo_("history")
     assert done.stderr == f"2 queued jobs: {reason}\n"
@@ -375,11 +347,12 @@ def test_stats_begin_with_a_line_a_card(hymo_: Hymo, monkeypatch: pytest.MonkeyP
     assert (row["card"], row["mean"], row["p50"]) == ("NVIDIA A100-SXM4-40GB", "12.345", "")
 
 
-def test_stats_start_without_numerics(store: Store, sqlite_url: str, tmp_path: Path) -> None:
+def test_stats_start_without_what_is_slow(store: Store, sqlite_url: str, tmp_path: Path) -> None:
     program = (
         "import sys; from jobs.cli.main import hymo; "
         "hymo(['history', 'stats'], standalone_mode=False); "
-        "sys.exit(any(name in sys.modules for name in ('torch', 'numpy', 'worker', 'hymotion')))"
+        "heavy = {'torch', 'numpy', 'worker', 'hymotion', 'rich.text'}; "
+        "sys.exit(bool(heavy & sys.modules.keys()))"
     )
     environ = os.environ | {"HYMO_DATABASE_URL": sqlite_url, "HYMO_HOME": str(tmp_path)}
     command = [sys.executable, "-c", program]
@@ -423,8 +396,8 @@ def test_watch(hymo_: Hymo, store: Store) -> None:
     assert done.exit_code == 6
     assert done.stdout == "batch night: 2 queued, 1 running, 2 succeeded, 1 failed\n"
     assert "night: 3/6 done" in done.stderr
-    store.queue.cancel([5, 6])
-    store.queue.cancelled([_running(store)])
+    store.control.cancel([5, 6])
+    store.completion.cancelled([_running(store)])
     done = hymo_("watch", "night", "--json")
     assert done.exit_code == 5
     assert json.loads(done.stdout) == {
@@ -445,14 +418,14 @@ def _running(store: Store) -> Claim:
 def test_watch_ends_well_when_nothing_failed(hymo_: Hymo, store: Store) -> None:
     batch = store.batches.ensure("empty", source="-", output="/out")
     store.batches.insert(batch, [_new("a")], attempt_limit=1)
-    store.queue.cancel(batch_id=batch.id)
+    store.control.cancel(batch_id=batch.id)
     done = hymo_("watch", "empty/")
     assert (done.exit_code, done.stdout) == (5, "batch empty: 1 cancelled\n"), "nothing was made"
     store.batches.insert(batch, [_new("b")], attempt_limit=1)
     offer = Offer("w1", ("full",), ("null",), 24 * GIB)
-    store.queue.cancel([5, 6])
-    (claim,) = store.queue.claim(1, offer, job_id=None, limit=1, lease=1000)
-    store.queue.succeed([_success(claim)], publish=lambda _: None)
+    store.control.cancel([5, 6])
+    (claim,) = store.claims.claim(1, offer, job_id=None, limit=1, lease=1000)
+    store.completion.succeed([_success(claim)], publish=lambda _: None)
     done = hymo_("watch", "empty")
     assert (done.exit_code, done.stdout) == (0, "batch empty: 1 succeeded, 1 cancelled\n")
 
@@ -562,19 +535,12 @@ def test_hostile_prompts_do_not_steer_the_terminal(hymo_: Hymo, store: Store) ->
 
 
 @pytest.mark.parametrize("how", [["--all", "--csv"], ["--json"], []])
-def test_process_with_a_closed_pipe(
-    shell: Any, store: Store, sqlite_url: str, how: list[str]
-) -> None:
-    environ = shell.environment() | {"HYMO_DATABASE_URL": sqlite_url}
-    command = [sys.executable, "-m", "jobs", "history", *how]
-    with subprocess.Popen(
-        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == b""
-        assert process.wait() == 0
+def test_process_with_a_closed_pipe(shell: Any, sqlite_url: str, how: list[str]) -> None:
+    shell.environ = {"HYMO_DATABASE_URL": sqlite_url}
+    process = shell.start("history", *how)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 0
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])

@@ -5,25 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from jobs import distance
-from jobs.cli.main import hymo
-from jobs.distance import MotionDistance
-from jobs.memory import GIB
-from jobs.records import Claim, Failed, NewJob, Run, Success, Timings, WorkerCard
-from jobs.routing import Offer, TextDemand
-from jobs.spec import JobSpec
-from jobs.states import Failure, State
+from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer, TextDemand
+from jobs.domain.states import Failure, State
+from jobs.domain.workers import WorkerCard
+from jobs.monitoring import distance
+from jobs.monitoring.distance import MotionDistance
+from jobs.monitoring.waiting import standstill
 from jobs.store.store import Store
-from jobs.waiting import standstill
+from tests.cli.calling import Hymo
+from tests.cli.rows import new_job, worker_card
 
-Hymo = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("store")
 
 MODEL = "hy-motion-1.0"
 REVISION = "te-0123456789ab"
@@ -34,9 +33,9 @@ ROWS = ("wave", "jump", "fall", "spin", "walk")
 
 
 def card(name: str, card_: str, **offer: object) -> WorkerCard:
-    return WorkerCard(
-        offer=replace(Offer(name, ("full",), (MODEL,), 16 * GIB), **offer), host="rack", pid=7,
-        device="cuda:0", card=card_, dtype="float16", nvlink=False, queues=(),
+    return worker_card(
+        replace(Offer(name, ("full",), (MODEL,), 16 * GIB), **offer), device="cuda:0", card=card_,
+        dtype="float16",
         tags={"texts": "staged", "numerics": f"{MODEL} gave up bfloat16"} if offer else {},
     )  # fmt: skip
 
@@ -47,48 +46,32 @@ def store(sqlite_url: str) -> Iterator[Store]:
     theirs, which failed to be encoded once for 4."""
     with Store.open(sqlite_url) as opened:
         batch = opened.batches.ensure("night", source="night.csv", output="/out")
-        opened.batches.insert(batch, [_new(name) for name in ROWS], attempt_limit=2)
+        new = [new_job(name, model=MODEL, revision="st-1", gib=8) for name in ROWS]
+        opened.batches.insert(batch, new, attempt_limit=2)
         a100 = opened.workers.register(card("a100", A100, encoders={MODEL: REVISION}))
         sampler = card("v100", V100)
         v100 = opened.workers.register(sampler)
-        queue = opened.queue
-        queue.park([1, 2, 4, 5], TEXT)
-        claims = queue.claim_texts(a100, [1, 2, 4], revision=REVISION, lease=1000)
+        opened.encoding.park([1, 2, 4, 5], TEXT)
+        claims = opened.encoding.claim_texts(a100, [1, 2, 4], revision=REVISION, lease=1000)
         for claim, loads in zip(claims[:2], (1, 0), strict=True):
             timings = Timings(load=40.0 * loads, encode=0.25)
             run = Run(plan="staged", embedding="made", loads=loads)
-            queue.encoded([claim], timings, run, peak_memory_bytes=17_000_000_000)
-        queue.fail([Failed(claims[2], Failure.ERROR, "boom")], backoff=lambda _: 0.0)
-        claims = queue.claim(v100, sampler.offer, job_id=None, limit=3, lease=1000)
+            opened.encoding.encoded([claim], timings, run, peak_memory_bytes=17_000_000_000)
+        opened.completion.fail([Failed(claims[2], Failure.ERROR, "boom")], backoff=lambda _: 0.0)
+        claims = opened.claims.claim(v100, sampler.offer, job_id=None, limit=3, lease=1000)
         runs = (
             replace(HIT, loads=1),
             HIT,
             replace(HIT, dtype="float32", numerics_step=2, numerics_dtype="float16"),
         )
-        queue.succeed([_won(*each) for each in zip(claims, runs, strict=True)], publish=_nothing)
+        opened.completion.succeed(
+            [_won(*each) for each in zip(claims, runs, strict=True)], publish=_nothing
+        )
         yield opened
-
-
-@pytest.fixture
-def hymo_(store: Store, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hymo:
-    """Runs `hymo` on that database, with tables 80 wide."""
-    for name, value in (
-        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")), ("COLUMNS", "80"),
-        ("HYMO_BROKER_URL", ""), ("TZ", "UTC"),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    return lambda *words, **more: CliRunner().invoke(hymo, list(words), prog_name="hymo", **more)
 
 
 def _nothing(_: Success) -> None:
     """No files to put in place."""
-
-
-def _new(name: str) -> NewJob:
-    spec = JobSpec(
-        custom_id=name, prompt=f"a person: {name}", mode="full", model=MODEL, steps=50, guidance=5.0
-    )
-    return NewJob(spec, "full", "st-1", 8)
 
 
 def _won(claim: Claim, run: Run) -> Success:
@@ -203,15 +186,15 @@ def test_a_job_says_who_will_encode_its_text(hymo_: Hymo, store: Store) -> None:
     shown = hymo_("show", "5").stdout
     assert max(map(len, shown.splitlines())) <= 80
     assert nobody in " ".join(shown.split())
-    (claim,) = store.queue.claim_texts(2, [5], revision=REVISION, lease=1000)
+    (claim,) = store.encoding.claim_texts(2, [5], revision=REVISION, lease=1000)
     assert "running on v100, encoding its text" in hymo_("show", "5").stdout
-    store.queue.release([claim])
+    store.completion.release([claim])
 
 
 def test_jobs_that_wait_for_their_text_can_be_steered(hymo_: Hymo, store: Store) -> None:
     assert hymo_("pause", "night").stdout.startswith("paused night: 2 queued, 0 running")
     assert "batch night is paused" in hymo_("show", "5").stdout
-    assert store.queue.claim_texts(1, [5], revision=REVISION, lease=1000) == []
+    assert store.encoding.claim_texts(1, [5], revision=REVISION, lease=1000) == []
     assert hymo_("resume", "night").exit_code == 0
     assert hymo_("cancel", "4").stdout.startswith("cancelled 1 queued job")
     assert store.history.job(4).state is State.CANCELLED
@@ -219,9 +202,9 @@ def test_jobs_that_wait_for_their_text_can_be_steered(hymo_: Hymo, store: Store)
     assert store.history.job(4).state is State.QUEUED
     # Encoding may have been done meanwhile: who samples it finds out.
     assert store.history.job(4).text is None
-    (claim,) = store.queue.claim_texts(1, [5], revision=REVISION, lease=1000)
+    (claim,) = store.encoding.claim_texts(1, [5], revision=REVISION, lease=1000)
     assert "stopping 1 running job" in hymo_("cancel", "5").stdout
-    store.queue.encoded([claim], Timings(encode=0.1), Run(embedding="made"))
+    store.encoding.encoded([claim], Timings(encode=0.1), Run(embedding="made"))
     assert store.history.job(5).state is State.CANCELLED
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from jobs.manifest import NAME
+from jobs.artifacts.manifest import NAME
+from jobs.domain.states import FINAL, Failure, Outcome, State
 from jobs.settings import Settings
-from jobs.states import FINAL, Failure, Outcome, State
 
 
 def audit(engine: Engine, settings: Settings, *, jobs: int) -> None:

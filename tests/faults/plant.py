@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from sqlalchemy import text
 
+from jobs.domain.states import FINAL
 from jobs.settings import Settings
-from jobs.states import FINAL
 from jobs.store.store import Store
 from tests.faults.audit import audit
 from tests.waiting import HUNG, until

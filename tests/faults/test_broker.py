@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from jobs.publish import Publisher
-from jobs.routing import demand
+from jobs.delivery.publisher import Publisher
+from jobs.domain.routing import demand
 from tests.conftest import RedisServer
 from tests.faults.plant import Plant
 

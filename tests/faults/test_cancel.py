@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from jobs.records import Cancelled
+from jobs.domain.batches import Cancelled
 from tests.faults.plant import Plant
 
 JOBS = 120
@@ -22,7 +22,7 @@ def cancel_what_comes_next(plant: Plant) -> dict[int, Cancelled]:
         for number in range(last + 1, min(taken + 4, JOBS) + 1):
             last = number
             if coin.random() < 0.6:
-                answers[number] = plant.store.queue.cancel([number])
+                answers[number] = plant.store.control.cancel([number])
     return answers
 
 
@@ -58,7 +58,7 @@ def test_cancel_of_a_running_pack(plant: Plant) -> None:
     plant.submit(2, steps=40)
     plant.worker("a", HYMO_NULL_STEP="0.1")
     plant.until(lambda: len(plant.holders()) == 2, "the pack runs")
-    assert plant.store.queue.cancel([plant.job("j1").id]).asked == 1
+    assert plant.store.control.cancel([plant.job("j1").id]).asked == 1
     plant.until(lambda: plant.job("j1").state == "cancelled", "the first is cancelled")
     assert plant.job("j2").state == "running"
     plant.finish(2)
@@ -73,7 +73,7 @@ def test_cancel_of_a_job_whose_worker_is_dead(plant: Plant) -> None:
     worker = plant.worker("a", HYMO_NULL_STEP="1")
     plant.until(plant.holders, "the job runs")
     worker.kill()
-    assert plant.store.queue.cancel([plant.job("j1").id]).asked == 1
+    assert plant.store.control.cancel([plant.job("j1").id]).asked == 1
     plant.worker("b")
     plant.finish(1)
     assert plant.counts() == {"cancelled": 1}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.memory import GIB
-from jobs.records import WorkerCard
-from jobs.routing import Offer
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.workers import WorkerCard
 from tests.faults.plant import Plant
 
 JOBS = 120
@@ -28,7 +28,7 @@ def claim_all(plant: Plant) -> None:
     )  # fmt: skip
     worker_id = plant.store.workers.register(card)
     for _ in range(JOBS // 10):
-        plant.store.queue.claim(worker_id, offer, limit=10, lease=0.0)
+        plant.store.claims.claim(worker_id, offer, limit=10, lease=0.0)
 
 
 def reconcile_together(plant: Plant, processes: int) -> list[int]:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import Words
-from jobs.cli.output import note
-from jobs.spec import FORMATS
+from jobs.cli.options.filters import Words
+from jobs.cli.render.tables import note
+from jobs.domain.spec import FORMATS
 from worker.errors import WorkerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hymotion.export import ExportOptions
-    from jobs.store.jobrow import JobRow
-    from worker.cli.chosen import Folders
+    from jobs.store.history.jobrow import JobRow
     from worker.cli.written import Written
+    from worker.results.selection import Folders
 
 RATES = ("24", "30", "60")
 NAMES = ("own", "smplh", "mixamo", "hik")
@@ -84,8 +84,8 @@ def export(
     motion could not be read; the others are written.
     """
     from hymotion.export import ExportOptions
-    from worker.cli.chosen import Chosen, Folders
     from worker.cli.written import Written
+    from worker.results.selection import Chosen, Folders
 
     options = ExportOptions(
         fps=None if fps is None else int(fps), in_place=in_place, up=up, scale=scale, names=joints
@@ -111,8 +111,8 @@ def _write(
     """Write a job's files, or tell that its motion could not be read."""
     from hymotion.errors import ExportError
     from hymotion.export import FORMATS as WRITERS
-    from worker.landing import landing
-    from worker.motionfile import NoMotionError, read_motion
+    from jobs.artifacts.atomic import output
+    from worker.results.reading import NoMotionError, read_motion
 
     try:
         recording = read_motion(job)
@@ -123,7 +123,7 @@ def _write(
         form = WRITERS[name]
         final = folders.of_job(job, form.extension).absolute()
         try:
-            with landing(final) as part:
+            with output(final) as part:
                 form.write(recording.motion, part, recording.metadata, options)
         except ExportError as error:
             raise WorkerError(f"job {job.id}: {final}: {error}") from error

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from jobs.cli.faults import ExitCode
-from jobs.cli.output import forget_reader, note, print_json
-from jobs.cli.text import clean, plural
-from worker.motionfile import NoMotionError
+from jobs.cli.render.tables import forget_reader, note, print_json
+from jobs.cli.render.text import clean, plural
+from worker.results.reading import NoMotionError
 
 
 @dataclass

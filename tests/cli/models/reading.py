@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from click.testing import Result
 
 NAME = "hy-motion-1.0"
-Models = Callable[..., Result]
 
 
 def document(done: Result) -> dict[str, Any]:

@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
-from jobs.memory import GIB, queue_name
-from jobs.parts import part_path
-from jobs.publish import Publisher
-from jobs.reconcile import MANIFEST, Reconciler
-from jobs.records import Artifact, Batch, Claim, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
+from jobs.artifacts.temporary import part_path
+from jobs.delivery.publisher import Publisher
+from jobs.delivery.reconciler import MANIFEST, Reconciler
+from jobs.domain.attempts import Claim, Success, Timings
+from jobs.domain.batches import Artifact, Batch, NewJob
+from jobs.domain.memory import GIB, queue_name
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import State
+from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
-from jobs.spec import JobSpec
-from jobs.states import State
 from jobs.store.store import Store
 
 pytestmark = pytest.mark.redis
@@ -47,7 +49,7 @@ class Scene:
         return [number for number, _ in made.new]
 
     def claim(self, limit: int = 1) -> list[Claim]:
-        return self.store.queue.claim(self.worker_id, OFFER, limit=limit, lease=90)
+        return self.store.claims.claim(self.worker_id, OFFER, limit=limit, lease=90)
 
     def depth(self) -> int:
         return int(self.client.llen(QUEUE))
@@ -167,7 +169,7 @@ def finish(scene: Scene, claim: Claim, folder: Path) -> None:
     path.write_bytes(b"motion")
     file = Artifact(format="npz", path=str(path), size=6, sha256="00")
     won = Success(claim, Timings(sample=1.0), 1000, (file,))
-    assert scene.store.queue.succeed([won], publish=lambda _: None) == {}
+    assert scene.store.completion.succeed([won], publish=lambda _: None) == {}
 
 
 def test_the_manifest_follows_the_rows(scene: Scene) -> None:
@@ -201,7 +203,7 @@ def test_a_manifest_that_cannot_be_written_stops_nothing(
     (Path(scene.batch.output)).parent.mkdir(parents=True, exist_ok=True)
     Path(scene.batch.output).write_text("a file where the folder should be")
     won = Success(claim, Timings(), None, ())
-    scene.store.queue.succeed([won], publish=lambda _: None)
+    scene.store.completion.succeed([won], publish=lambda _: None)
     for _ in range(3):
         assert scene.reconciler.round().manifests == 0
     (said,) = [each.getMessage() for each in caplog.records if "manifest" in each.getMessage()]

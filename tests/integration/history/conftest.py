@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from jobs.states import Failure, State
+from jobs.domain.states import Failure, State
 from jobs.store.store import Store
-from jobs.tables import artifacts, attempts, batches, jobs, workers
+from jobs.store.tables import artifacts, attempts, batches, jobs, workers
 
 T0 = 1_800_000_000.0
 CARDS = ("NVIDIA A10", "NVIDIA A100-SXM4-40GB", "Tesla V100-SXM2-32GB")

@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import pytest
 
+from jobs.domain.states import Outcome, State
 from jobs.errors import NotFoundError
-from jobs.states import Outcome, State
-from jobs.store.quality import QUALITY
+from jobs.store.motions import QUALITY
 from jobs.store.store import Store
 
 from .conftest import CARDS, World

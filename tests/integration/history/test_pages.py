@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from jobs.states import Failure, State
-from jobs.store import paging
-from jobs.store.jobfilter import JobFilter
-from jobs.store.order import KEYS, Cursor, Order, OrderError
+from jobs.domain.states import Failure, State
+from jobs.store.history import page_query
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.order import KEYS, Cursor, Order, OrderError
 
 from .conftest import CARDS, T0, WORDS, World
 
@@ -91,7 +91,7 @@ def plan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     """Both ways to fetch a page, whatever the number of jobs."""
     if request.param == "walk":
         for name in ("FEW", "FEW_IN_ORDER", "FEW_APART", "FEW_WAITING"):
-            monkeypatch.setattr(paging, name, 0)
+            monkeypatch.setattr(page_query, name, 0)
     return str(request.param)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from jobs.states import Failure, State
-from jobs.store import paging
-from jobs.store.jobfilter import JobFilter
-from jobs.store.order import KEYS, Cursor, Order
+from jobs.domain.states import Failure, State
+from jobs.store.history import page_query
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.order import KEYS, Cursor, Order
 from jobs.store.store import Store
 
 
@@ -21,10 +21,10 @@ def sqlite(sqlite_url: str) -> Iterator[Store]:
 
 
 def plans(store: Store, wanted: JobFilter, order: Order, cursor: Cursor | None) -> list[str]:
-    conditions = paging._walkable("sqlite", wanted, order)
+    conditions = page_query._walkable("sqlite", wanted, order)
     found = []
     with store.engine.connect() as connection:
-        for query in paging._walks(conditions, wanted, order, cursor):
+        for query in page_query._walks(conditions, wanted, order, cursor):
             sql = query.limit(51).compile(store.engine, compile_kwargs={"literal_binds": True})
             rows = connection.execute(text(f"EXPLAIN QUERY PLAN {sql}"))
             found.append("; ".join(row.detail for row in rows))

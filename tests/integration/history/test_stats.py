@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.store.stats import MEASURES, OF_TEXTS, AttemptFilter, Spread
+from jobs.store.history.stats import MEASURES, OF_TEXTS, AttemptFilter, Spread
 
 from .conftest import CARDS, T0, World
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from jobs.broker import kombu_url
-from jobs.delivery import TASK
-from jobs.publish import Publisher
-from jobs.routing import demand
+from jobs.delivery.broker import kombu_url
+from jobs.delivery.celery_app import TASK
+from jobs.delivery.publisher import Publisher
+from jobs.domain.routing import demand
 from tests.conftest import RedisServer
 from tests.faults.plant import Plant
 

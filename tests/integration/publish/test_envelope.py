@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from jobs.broker import kombu_url
-from jobs.delivery import TASK, celery_app
+from jobs.delivery.broker import kombu_url
+from jobs.delivery.celery_app import TASK, celery_app
+from jobs.delivery.publisher import CHUNK, Publisher
 from jobs.errors import UnreachableError
-from jobs.publish import CHUNK, Publisher
 from jobs.settings import Settings
 from tests.conftest import RedisServer
 

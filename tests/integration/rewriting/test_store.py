@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.records import NewJob
-from jobs.spec import JobSpec, Origin
+from jobs.domain.batches import NewJob
+from jobs.domain.spec import JobSpec, Origin
 from jobs.store.store import Store
 
 SPEC = JobSpec("a", "walks", steps=50, guidance=5.0)
@@ -28,10 +28,10 @@ def test_history_and_manifest_have_what_was_stored(store: Store) -> None:
         ("b", "walks", None, "unchanged"),
         ("c", "walks", None, None),
     ]
-    assert store.queue.cancel(batch_id=batch.id).stopped == 3
+    assert store.control.cancel(batch_id=batch.id).stopped == 3
     told = [
         (row.custom_id, row.prompt, row.original_prompt, row.rewrite)
-        for row in store.batches.manifest_rows(batch.id)
+        for row in store.manifests.manifest_rows(batch.id)
     ]
     assert told == wanted
     rows = [store.history.find("b", name)[0] for name in "abc"]

@@ -18,21 +18,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.cli.main import hymo
+from jobs.promptfile.defaults import Defaults
+from jobs.promptfile.raw import RawRow
+from jobs.promptfile.row import read_row
 from jobs.rewriting import asker
+from jobs.rewriting.rewriting import open_rewriting
+from jobs.rewriting.wish import Wish
+from jobs.settings import Settings
 
 KEY = "sk-very-secret"
 #: Of the code under test, for processes that run elsewhere.
 ROOT = Path(__file__).parents[3]
 Submit = Callable[..., Result]
-
-
-class _Whole:
-    """The root group in standalone mode, as the console script runs it."""
-
-    name = "hymo"
-
-    def main(self, args: list[str], prog_name: str, **extra: object) -> None:
-        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]  # as the test gives it
 
 
 @pytest.fixture
@@ -58,7 +55,7 @@ def call(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
         monkeypatch.setenv(name, value)
 
     def make(*args: str) -> Result:
-        done = CliRunner().invoke(_Whole(), list(args))
+        done = CliRunner().invoke(hymo, list(args))
         assert KEY not in done.output
         return done
 
@@ -358,6 +355,25 @@ def test_what_was_answered_is_kept_when_a_submit_is_ended(
     assert "100 rewritten (70 prompts asked)" in err
     assert all(rewriter.prompts[f"p{n}"] == 1 for n in range(30))
     assert len(stored()) == 100
+
+
+def test_what_is_read_no_further_is_asked_no_further(environ, rewriter) -> None:
+    second = threading.Event()
+
+    def behave(call) -> None:
+        if call.prompt == "jumps":
+            second.set()
+            rewriter.released.wait(30)
+        call.say({"prompt": f"A person {call.prompt}."})
+
+    rewriter.behave = behave
+    given = [read_row(RawRow(1, 2, {"prompt": each}), Defaults()) for each in ("walks", "jumps")]
+    with open_rewriting(Settings.read(environ), Wish(text=True)) as rewriting:
+        row = next(rewriting.rows(given))
+        assert second.wait(10)
+        began = time.monotonic()
+    assert row.spec.prompt == "A person walks."
+    assert time.monotonic() - began < 8, "it does not wait for the answer"
 
 
 def test_ctrl_c_does_not_wait_for_a_service_that_asks_for_patience(

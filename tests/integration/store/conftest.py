@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jobs.memory import GIB
-from jobs.records import Artifact, Batch, Claim, Inserted, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
+from jobs.domain.attempts import Claim, Success, Timings
+from jobs.domain.batches import Artifact, Batch, Inserted, NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 
 
@@ -83,12 +85,12 @@ class Farm:
 
     def claim(self, hand: Hand, **options: Any) -> list[Claim]:
         """Claim for a worker, by default one job for a minute."""
-        return self.store.queue.claim(hand.id, hand.offer, **{"lease": 60.0, **options})
+        return self.store.claims.claim(hand.id, hand.offer, **{"lease": 60.0, **options})
 
     def succeed(self, claims: Iterable[Claim], **options: Any) -> dict[int, OSError | None]:
         """Finish jobs, with one file each."""
         results = [success(claim) for claim in claims]
-        return self.store.queue.succeed(results, **{"publish": lambda _: None, **options})
+        return self.store.completion.succeed(results, **{"publish": lambda _: None, **options})
 
     def rows(self, query: str, **values: Any) -> Sequence[Any]:
         """Rows of a query in plain SQL."""

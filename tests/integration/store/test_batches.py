@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from jobs.domain.batches import Artifact, Inserted
+from jobs.domain.states import State
 from jobs.errors import NotFoundError
-from jobs.records import Artifact, Inserted
-from jobs.states import State
 from jobs.store.store import Store
 
 
@@ -84,7 +84,7 @@ def test_insert_keeps_all_that_was_asked(farm, clock, make_job):
     (claim,) = farm.claim(farm.worker())
     assert claim.formats == ("bvh", "npz")
     farm.succeed([claim])
-    (finished,) = farm.store.batches.manifest_rows(farm.batch().id)
+    (finished,) = farm.store.manifests.manifest_rows(farm.batch().id)
     assert finished.metadata == {"take": "3", "ünï": "☃"}
 
 

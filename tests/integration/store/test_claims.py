@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Demand, fits
 from jobs.errors import NotFoundError
-from jobs.memory import GIB
-from jobs.routing import Demand, fits
 
 
 def test_head_is_by_priority_then_class_then_age(farm, make_job):
@@ -177,7 +177,7 @@ def test_not_before_is_kept_and_queue_time_counts_from_it(farm, clock):
     (number,) = farm.jobs(1)
     worker = farm.worker()
     (claim,) = farm.claim(worker)
-    farm.store.queue.release([claim])
+    farm.store.completion.release([claim])
     with farm.store.engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE jobs SET not_before = {clock() + 10}")
     clock.tick(9.5)
@@ -201,7 +201,7 @@ def test_a_paused_batch_is_left_alone(farm):
 def test_a_worker_must_be_registered(farm):
     farm.jobs(1)
     with pytest.raises(NotFoundError, match="register"):
-        farm.store.queue.claim(99, farm.offer(), lease=60)
+        farm.store.claims.claim(99, farm.offer(), lease=60)
 
 
 def test_a_clock_set_back_makes_no_negative_wait(farm, clock):
@@ -217,7 +217,7 @@ def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
     hand = farm.worker()
     assert len(farm.claim(hand, limit=3)) == 3
     clock.tick(1000)
-    farm.store.queue.expire(backoff=lambda _: 0.0)
+    farm.store.leases.expire(backoff=lambda _: 0.0)
     packs = []
     while pack := farm.claim(hand, limit=3):
         packs.append([claim.job_id for claim in pack])
@@ -239,4 +239,4 @@ def test_a_mode_whose_weights_a_worker_lacks_is_left_to_others(farm, make_job):
     hand = farm.worker(revisions={"tiny": {"full": "r1"}})
     taken = [claim.custom_id for _ in range(3) for claim in farm.claim(hand)]
     assert sorted(taken) == ["has", "other-model"]
-    assert farm.store.queue.upcoming(hand.offer, "tiny", 9) == []
+    assert farm.store.encoding.upcoming(hand.offer, "tiny", 9) == []

@@ -7,8 +7,8 @@ from collections import Counter
 
 import pytest
 
-from jobs.records import Failed
-from jobs.states import Failure, State
+from jobs.domain.attempts import Failed
+from jobs.domain.states import Failure, State
 from jobs.store.store import Store
 
 WORKERS = 8
@@ -48,7 +48,7 @@ def test_every_job_is_claimed_once(database_url, live_farm, everybody, make_job)
 
     def work(store, number):
         hand, taken = everybody[number], []
-        while claims := store.queue.claim(hand.id, hand.offer, limit=1 + number, lease=60):
+        while claims := store.claims.claim(hand.id, hand.offer, limit=1 + number, lease=60):
             taken += claims
         return taken
 
@@ -69,7 +69,7 @@ def test_a_message_delivered_to_many_is_taken_by_one(database_url, live_farm, ev
         return [
             claim
             for job_id in numbers
-            for claim in store.queue.claim(hand.id, hand.offer, job_id=job_id, lease=60)
+            for claim in store.claims.claim(hand.id, hand.offer, job_id=job_id, lease=60)
         ]
 
     taken = [claim for part in together(database_url, work, WORKERS) for claim in part]
@@ -80,23 +80,28 @@ def test_whole_lives_side_by_side(database_url, live_farm, everybody, finish):
     numbers = live_farm.jobs(200, limit=10)
 
     def work(store, number):
-        hand, queue = everybody[number], store.queue
+        hand = everybody[number]
         done = 0
-        while claims := queue.claim(hand.id, hand.offer, limit=7, lease=60):
-            assert not queue.renew(hand.id, claims, lease=60).lost
+        while claims := store.claims.claim(hand.id, hand.offer, limit=7, lease=60):
+            assert not store.leases.renew(hand.id, claims, lease=60).lost
             unlucky, rest = claims[:1], claims[1:]
             if done % 2:
-                queue.release(unlucky)
+                store.completion.release(unlucky)
             else:
                 failed = [Failed(c, Failure.ERROR, "unlucky", retry=True) for c in unlucky]
-                assert set(queue.fail(failed, backoff=lambda _: 0.0)) == {unlucky[0].job_id}
+                assert set(store.completion.fail(failed, backoff=lambda _: 0.0)) == {
+                    unlucky[0].job_id
+                }
             results = [finish(claim) for claim in rest]
-            assert queue.succeed(results, publish=lambda _: None) == {}
+            assert store.completion.succeed(results, publish=lambda _: None) == {}
             done += 1
             if done > 20:
                 # Enough ill luck: finish what is left.
-                last = queue.claim(hand.id, hand.offer, limit=7, lease=60)
-                assert queue.succeed([finish(c) for c in last], publish=lambda _: None) == {}
+                last = store.claims.claim(hand.id, hand.offer, limit=7, lease=60)
+                assert (
+                    store.completion.succeed([finish(c) for c in last], publish=lambda _: None)
+                    == {}
+                )
         return done
 
     together(database_url, work, 4)
@@ -113,7 +118,7 @@ def test_an_expired_lease_is_handled_once(database_url, live_farm, everybody):
     live_farm.claim(everybody[0], limit=60, lease=-1)
 
     def work(store, _number):
-        return store.queue.expire(backoff=lambda _: 0.0)
+        return store.leases.expire(backoff=lambda _: 0.0)
 
     expired = [each for part in together(database_url, work, 4) for each in part]
     assert sorted(each.job_id for each in expired) == numbers
@@ -126,10 +131,10 @@ def test_cancel_racing_claims_leaves_nothing_between(database_url, live_farm, ev
 
     def work(store, number):
         if number == 0:
-            done = [store.queue.cancel([job_id]) for job_id in numbers]
+            done = [store.control.cancel([job_id]) for job_id in numbers]
             return Counter(stopped=sum(d.stopped for d in done), asked=sum(d.asked for d in done))
         hand, taken = everybody[number], 0
-        while claims := store.queue.claim(hand.id, hand.offer, limit=3, lease=60):
+        while claims := store.claims.claim(hand.id, hand.offer, limit=3, lease=60):
             taken += len(claims)
         return Counter(taken=taken)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.records import Failed
-from jobs.states import Failure
+from jobs.domain.attempts import Failed
+from jobs.domain.states import Failure
 
 
 def test_new_jobs_want_a_message_until_they_have_one(farm):
@@ -38,20 +38,20 @@ def test_marking_more_than_fit_one_statement(farm, make_job, clock):
 @pytest.mark.parametrize("way", ["fail", "release", "expire", "retry"])
 def test_a_job_back_in_the_queue_wants_a_new_message(farm, clock, way):
     (number,) = farm.jobs(1)
-    delivery, queue = farm.store.delivery, farm.store.queue
+    delivery = farm.store.delivery
     delivery.mark_published([number])
     (claim,) = farm.claim(farm.worker(), lease=10)
     assert delivery.unpublished() == []
     if way == "fail":
-        queue.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 20.0)
+        farm.store.completion.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 20.0)
     elif way == "release":
-        queue.release([claim])
+        farm.store.completion.release([claim])
     elif way == "expire":
         clock.tick(11)
-        queue.expire(backoff=lambda _: 20.0)
+        farm.store.leases.expire(backoff=lambda _: 20.0)
     else:
-        queue.cancelled([claim])
-        queue.retry([number], max_attempts=1)
+        farm.store.completion.cancelled([claim])
+        farm.store.control.retry([number], max_attempts=1)
     if way in {"fail", "expire"}:
         assert delivery.unpublished() == []
         assert delivery.waiting() == {}

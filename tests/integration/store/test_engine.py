@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from jobs.errors import SchemaError, SettingsError, UnreachableError
-from jobs.store.base import Facet
+from jobs.store.base import StorePart
 from jobs.store.engine import connect
 from jobs.store.store import Store
 
@@ -67,7 +67,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_locked_sqlite_is_waited_for_and_then_named(sqlite_url):
     with Store.open(sqlite_url, timeout=0.05) as store:
         other = connect(sqlite_url)
-        with Facet(other).write():
+        with StorePart(other).write():
             with pytest.raises(UnreachableError, match="locked") as caught:
                 store.batches.ensure("night", source="s", output="/o")
             assert caught.value.exit_code == 7
@@ -87,7 +87,7 @@ def test_sqlite_transactions_that_read_and_then_write_queue_up(sqlite_url):
         start.wait()
         for _ in range(25):
             try:
-                with Facet(engine).write() as connection:
+                with StorePart(engine).write() as connection:
                     n = connection.execute(text("SELECT count(*) FROM batches")).scalar()
                     connection.execute(
                         text("INSERT INTO batches (name, source, output, created_at)"
@@ -159,14 +159,14 @@ def test_a_connection_dropped_in_a_transaction_is_named(postgres_url, postgres_s
     engine = connect(postgres_url)
 
     def cut_off():
-        with Facet(engine).write() as connection:
+        with StorePart(engine).write() as connection:
             connection.execute(text("SELECT 1"))
             postgres_server.execute(TERMINATE)
             connection.execute(text("SELECT 1"))
 
     with pytest.raises(UnreachableError, match="terminating connection"):
         cut_off()
-    with Facet(engine).read() as connection:
+    with StorePart(engine).read() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1
     engine.dispose()
 

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.distance import Features
-from jobs.records import Failed
-from jobs.states import Failure, State
-from jobs.store.stats import AttemptFilter
+from jobs.domain.attempts import Failed, Features
+from jobs.domain.states import Failure, State
+from jobs.store.history.stats import AttemptFilter
 
 
 def one(number: int) -> Features:
@@ -25,9 +24,9 @@ def make(farm, finish):
     def ended(number: int, features: Features | None, *, card: str = "A10") -> None:
         offer = farm.offer(card)
         worker = farm.store.workers.register(farm.card(offer, card=card))
-        (claim,) = farm.store.queue.claim(worker, offer, job_id=number, lease=60.0)
+        (claim,) = farm.store.claims.claim(worker, offer, job_id=number, lease=60.0)
         result = replace(finish(claim), features=features)
-        assert farm.store.queue.succeed([result], publish=lambda _: None) == {}
+        assert farm.store.completion.succeed([result], publish=lambda _: None) == {}
 
     return ended
 
@@ -73,12 +72,12 @@ def test_nothing_is_kept_where_nothing_was_measured(farm, make):
 def test_a_job_made_again_counts_for_the_card_that_made_it_last(farm, make):
     (number,) = farm.jobs(1)
     make(number, one(1))
-    farm.store.queue.retry([number], states={State.SUCCEEDED}, max_attempts=3, force=True)
+    farm.store.control.retry([number], states={State.SUCCEEDED}, max_attempts=3, force=True)
     assert newest(farm) == (), "the motion is gone"
     offer = farm.offer("w")
     worker = farm.store.workers.register(farm.card(offer))
-    (claim,) = farm.store.queue.claim(worker, offer, job_id=number, lease=60.0)
-    farm.store.queue.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
+    (claim,) = farm.store.claims.claim(worker, offer, job_id=number, lease=60.0)
+    farm.store.completion.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
     make(number, one(2), card="V100")
     assert newest(farm) == ()
     assert newest(farm, "V100") == (one(2),)
@@ -100,5 +99,5 @@ def test_a_refused_result_leaves_nothing(farm, finish):
         raise OSError(28, "No space left on device")
 
     result = replace(finish(claim), features=one(1))
-    assert list(farm.store.queue.succeed([result], publish=full)) == [number]
+    assert list(farm.store.completion.succeed([result], publish=full)) == [number]
     assert farm.rows("SELECT * FROM motion_features") == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from jobs.records import Expired
-from jobs.states import State
+from jobs.domain.attempts import Expired
+from jobs.domain.states import State
 
 
 def at_once(_number):
@@ -17,11 +17,11 @@ def test_renewing_extends_from_now(farm, clock):
     worker = farm.worker()
     claims = farm.claim(worker, limit=2, lease=60)
     clock.tick(50)
-    found = farm.store.queue.renew(worker.id, claims, lease=60)
+    found = farm.store.leases.renew(worker.id, claims, lease=60)
     assert (found.lost, found.cancelled) == (frozenset(), frozenset())
     assert {farm.job(n).lease_until for n in numbers} == {clock() + 60}
     clock.tick(59)
-    assert farm.store.queue.expire(backoff=at_once) == []
+    assert farm.store.leases.expire(backoff=at_once) == []
 
 
 def test_renewal_tells_what_was_lost_and_what_shall_stop(farm):
@@ -29,16 +29,16 @@ def test_renewal_tells_what_was_lost_and_what_shall_stop(farm):
     worker = farm.worker()
     claims = farm.claim(worker, limit=3)
     stale = [replace(c, attempt=c.attempt + 1) if c.job_id == lost else c for c in claims]
-    farm.store.queue.cancel([unwanted])
+    farm.store.control.cancel([unwanted])
     for found in (
-        farm.store.queue.look(worker.id, stale),
-        farm.store.queue.renew(worker.id, stale, lease=60),
+        farm.store.leases.look(worker.id, stale),
+        farm.store.leases.renew(worker.id, stale, lease=60),
     ):
         assert found.lost == {lost}
         assert found.cancelled == {unwanted}
-    assert farm.store.queue.renew(worker.id + 1, claims, lease=60).lost == {kept, lost, unwanted}
-    assert farm.store.queue.renew(worker.id, [], lease=60).lost == frozenset()
-    assert farm.store.queue.look(worker.id, []).lost == frozenset()
+    assert farm.store.leases.renew(worker.id + 1, claims, lease=60).lost == {kept, lost, unwanted}
+    assert farm.store.leases.renew(worker.id, [], lease=60).lost == frozenset()
+    assert farm.store.leases.look(worker.id, []).lost == frozenset()
 
 
 def test_looking_renews_nothing(farm, clock):
@@ -46,7 +46,7 @@ def test_looking_renews_nothing(farm, clock):
     worker = farm.worker()
     claims = farm.claim(worker, lease=60)
     clock.tick(50)
-    farm.store.queue.look(worker.id, claims)
+    farm.store.leases.look(worker.id, claims)
     assert farm.job(number).lease_until == clock() + 10
 
 
@@ -55,8 +55,8 @@ def test_a_lease_that_ran_out_but_was_not_taken_lives_on(farm, clock):
     worker = farm.worker()
     claims = farm.claim(worker, lease=10)
     clock.tick(11)
-    assert farm.store.queue.renew(worker.id, claims, lease=10).lost == frozenset()
-    assert farm.store.queue.expire(backoff=at_once) == []
+    assert farm.store.leases.renew(worker.id, claims, lease=10).lost == frozenset()
+    assert farm.store.leases.expire(backoff=at_once) == []
     assert farm.job(number).state == "running"
 
 
@@ -64,9 +64,9 @@ def test_an_expired_lease_tells_its_story(farm, clock):
     (number,) = farm.jobs(1)
     farm.claim(farm.worker("rack1:cuda:0"), lease=10)
     clock.tick(10)
-    assert farm.store.queue.expire(backoff=at_once) == []
+    assert farm.store.leases.expire(backoff=at_once) == []
     clock.tick(2.5)
-    found = farm.store.queue.expire(backoff=lambda n: 7.0 * n)
+    found = farm.store.leases.expire(backoff=lambda n: 7.0 * n)
     assert found == [Expired(number, "rack1:cuda:0", 1, State.QUEUED)]
     row, (attempt,) = farm.job(number), farm.tries(number)
     assert (row.state, row.not_before, row.published_at) == ("queued", clock() + 7, None)
@@ -75,7 +75,7 @@ def test_an_expired_lease_tells_its_story(farm, clock):
     assert attempt.finished_at == clock()
     assert "rack1:cuda:0 (A10)" in attempt.error
     assert "2.5 s" in attempt.error
-    assert farm.store.queue.expire(backoff=at_once) == []
+    assert farm.store.leases.expire(backoff=at_once) == []
 
 
 def test_a_job_that_kills_its_workers_ends_as_failed(farm, clock):
@@ -84,7 +84,7 @@ def test_a_job_that_kills_its_workers_ends_as_failed(farm, clock):
     for turn in range(3):
         assert farm.claim(farm.worker(f"w{turn}"), lease=10)
         clock.tick(11)
-        states += [e.state for e in farm.store.queue.expire(backoff=at_once)]
+        states += [e.state for e in farm.store.leases.expire(backoff=at_once)]
     assert states == [State.QUEUED, State.QUEUED, State.FAILED]
     row = farm.job(number)
     assert (row.state, row.failure) == ("failed", "lost")
@@ -97,7 +97,7 @@ def test_a_worker_known_to_be_gone_loses_its_leases_at_once(farm, clock):
     gone, there = farm.worker("gone"), farm.worker("there")
     farm.claim(gone, job_id=mine)
     farm.claim(there, job_id=other)
-    found = farm.store.queue.expire_worker(gone.id, "worker process 7 ended with code -9",
+    found = farm.store.leases.expire_worker(gone.id, "worker process 7 ended with code -9",
                                            backoff=lambda n: 7.0 * n)  # fmt: skip
     assert found == [Expired(mine, "gone", 1, State.QUEUED)]
     row, (attempt,) = farm.job(mine), farm.tries(mine)
@@ -106,14 +106,14 @@ def test_a_worker_known_to_be_gone_loses_its_leases_at_once(farm, clock):
     assert (attempt.outcome, attempt.failure) == ("failed", "lost")
     assert attempt.error == "worker process 7 ended with code -9"
     assert farm.job(other).state == "running"
-    assert farm.store.queue.expire_worker(gone.id, "again", backoff=at_once) == []
+    assert farm.store.leases.expire_worker(gone.id, "again", backoff=at_once) == []
 
 
 def test_jobs_of_a_worker_ended_on_purpose_go_back_untouched(farm):
     (number,) = farm.jobs(1, limit=1)
     worker = farm.worker()
     claims = farm.claim(worker)
-    found = farm.store.queue.expire_worker(worker.id, None, backoff=at_once)
+    found = farm.store.leases.expire_worker(worker.id, None, backoff=at_once)
     assert found == [Expired(number, "w", 1, State.QUEUED)]
     (attempt,) = farm.tries(number)
     assert (attempt.outcome, attempt.failure) == ("released", None)
@@ -125,6 +125,6 @@ def test_a_cancelled_job_of_a_worker_that_is_gone_ends(farm):
     numbers = farm.jobs(2)
     worker = farm.worker()
     farm.claim(worker, limit=2)
-    farm.store.queue.cancel(numbers)
-    farm.store.queue.expire_worker(worker.id, "gone", backoff=at_once)
+    farm.store.control.cancel(numbers)
+    farm.store.leases.expire_worker(worker.id, "gone", backoff=at_once)
     assert {farm.job(number).state for number in numbers} == {"cancelled"}

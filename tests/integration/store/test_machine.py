@@ -17,11 +17,13 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from jobs.memory import GIB
-from jobs.records import Claim, Failed, NewJob, Success, Timings, WorkerCard
-from jobs.routing import Offer
-from jobs.spec import JobSpec
-from jobs.states import FINAL, Failure, State
+from jobs.domain.attempts import Claim, Failed, Success, Timings
+from jobs.domain.batches import NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.states import FINAL, Failure, State
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 
 LEASE = 30.0
@@ -97,7 +99,7 @@ class Life(RuleBasedStateMachine):
         number, offer = self.workers[who]
         job_id = self.ids[named] if named >= 0 else None
         before = self.states()
-        taken = self.store.queue.claim(number, offer, job_id=job_id, limit=limit, lease=LEASE)
+        taken = self.store.claims.claim(number, offer, job_id=job_id, limit=limit, lease=LEASE)
         assert len(taken) <= limit
         if job_id is not None and taken:
             assert taken[0].job_id == job_id
@@ -113,7 +115,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(claim=claims)
     def renew(self, claim):
-        found = self.store.queue.renew(claim.worker_id, [claim], lease=LEASE)
+        found = self.store.leases.renew(claim.worker_id, [claim], lease=LEASE)
         assert (found.lost == frozenset()) == self.holds(claim)
         if self.holds(claim):
             self.lapses[claim.job_id] = self.time + LEASE
@@ -126,7 +128,7 @@ class Life(RuleBasedStateMachine):
             self.published.append((result.claim.job_id, result.claim.attempt))
 
         before = len(self.published)
-        refused = self.store.queue.succeed([Success(claim, Timings(), 1, ())], publish=publish)
+        refused = self.store.completion.succeed([Success(claim, Timings(), 1, ())], publish=publish)
         assert (refused == {}) == (self.holds(claim) and not breaks)
         assert (len(self.published) > before) == (refused == {})
         if not refused:
@@ -136,7 +138,7 @@ class Life(RuleBasedStateMachine):
     @rule(claim=claims, retry=st.booleans())
     def fail(self, claim, retry):
         failed = Failed(claim, Failure.ERROR, "boom", retry=retry)
-        ended = self.store.queue.fail([failed], backoff=lambda n: 5.0 * n)
+        ended = self.store.completion.fail([failed], backoff=lambda n: 5.0 * n)
         assert bool(ended) == self.holds(claim)
         if ended:
             self.drop(claim.job_id)
@@ -145,13 +147,13 @@ class Life(RuleBasedStateMachine):
 
     @rule(claim=claims)
     def release(self, claim):
-        assert (self.store.queue.release([claim]) == frozenset()) == self.holds(claim)
+        assert (self.store.completion.release([claim]) == frozenset()) == self.holds(claim)
         if self.holds(claim):
             self.drop(claim.job_id)
 
     @rule(claim=claims)
     def give_up(self, claim):
-        assert (self.store.queue.cancelled([claim]) == frozenset()) == self.holds(claim)
+        assert (self.store.completion.cancelled([claim]) == frozenset()) == self.holds(claim)
         if self.holds(claim):
             self.drop(claim.job_id)
             assert self.states()[claim.job_id] == "cancelled"
@@ -159,7 +161,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def expire(self):
         due = {job_id for job_id, until in self.lapses.items() if until < self.time}
-        found = self.store.queue.expire(backoff=lambda _: 0.0)
+        found = self.store.leases.expire(backoff=lambda _: 0.0)
         assert {each.job_id for each in found} == due
         for job_id in due:
             self.drop(job_id)
@@ -167,14 +169,14 @@ class Life(RuleBasedStateMachine):
     @rule(index=st.integers(0, 3))
     def cancel(self, index):
         before = self.states()[self.ids[index]]
-        done = self.store.queue.cancel([self.ids[index]])
+        done = self.store.control.cancel([self.ids[index]])
         assert done.stopped == (before == "queued")
         assert done.asked == (before == "running")
 
     @rule(index=st.integers(0, 3), force=st.booleans())
     def retry(self, index, force):
         before = self.states()[self.ids[index]]
-        done = self.store.queue.retry(
+        done = self.store.control.retry(
             [self.ids[index]], states=set(State), max_attempts=ATTEMPTS, force=force
         )
         assert done == (before in {"failed", "cancelled"} or (before == "succeeded" and force))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from jobs.records import Artifact, Failed
-from jobs.states import Failure, State
+from jobs.domain.attempts import Failed
+from jobs.domain.batches import Artifact
+from jobs.domain.states import Failure, State
 from jobs.store.manifest import COMMIT_LAG
 
 
 def test_a_batch_is_dirty_from_its_first_finished_job_on(farm, clock):
     farm.jobs(2)
     farm.jobs(1, batch="untouched")
-    manifests = farm.store.batches
+    manifests = farm.store.manifests
     assert manifests.dirty() == []
     farm.succeed(farm.claim(farm.worker()))
-    assert manifests.dirty() == [manifests.get("night")]
+    assert manifests.dirty() == [farm.store.batches.get("night")]
 
 
 def test_a_manifest_is_written_until_no_commit_can_be_missing(farm, clock):
     farm.jobs(2)
     worker = farm.worker()
     farm.succeed(farm.claim(worker))
-    number, manifests = farm.batch().id, farm.store.batches
+    number, manifests = farm.batch().id, farm.store.manifests
     # Another transaction may have read the same clock and not have committed yet.
     manifests.mark_manifest(number, clock())
     assert [b.id for b in manifests.dirty()] == [number]
@@ -30,7 +31,7 @@ def test_a_manifest_is_written_until_no_commit_can_be_missing(farm, clock):
     clock.tick(100)
     farm.succeed(farm.claim(worker))
     assert [b.id for b in manifests.dirty()] == [number]
-    assert manifests.get("night").manifest_at == clock() - 100
+    assert farm.store.batches.get("night").manifest_at == clock() - 100
 
 
 def test_rows_are_the_finished_jobs_by_id(farm, make_job):
@@ -40,9 +41,9 @@ def test_rows_are_the_finished_jobs_by_id(farm, make_job):
     first, second, third, _ = farm.claim(worker, limit=4)
     farm.succeed([second])
     failed = Failed(first, Failure.INVALID, "no")
-    farm.store.queue.fail([failed], backoff=lambda _: 0.0)
-    farm.store.queue.cancelled([third])
-    rows = list(farm.store.batches.manifest_rows(farm.batch().id))
+    farm.store.completion.fail([failed], backoff=lambda _: 0.0)
+    farm.store.completion.cancelled([third])
+    rows = list(farm.store.manifests.manifest_rows(farm.batch().id))
     assert [(r.custom_id, r.seed, r.state, r.failure) for r in rows] == [
         ("a", 4, State.FAILED, Failure.INVALID),
         ("b", 0, State.SUCCEEDED, None),
@@ -56,8 +57,8 @@ def test_rows_are_the_finished_jobs_by_id(farm, make_job):
 def test_rows_of_more_than_a_page(farm, make_job):
     new = [make_job(f"c{i}", cached_from=None) for i in range(2500)]
     farm.insert(*new)
-    farm.store.queue.cancel(batch_id=farm.batch().id)
-    numbers = [row.id for row in farm.store.batches.manifest_rows(farm.batch().id)]
+    farm.store.control.cancel(batch_id=farm.batch().id)
+    numbers = [row.id for row in farm.store.manifests.manifest_rows(farm.batch().id)]
     assert len(numbers) == len(set(numbers)) == 2500
     assert numbers == sorted(numbers)
-    assert list(farm.store.batches.manifest_rows(999)) == []
+    assert list(farm.store.manifests.manifest_rows(999)) == []

@@ -13,10 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from jobs import schema
 from jobs.errors import SchemaError, SettingsError
+from jobs.store import schema
 from jobs.store.engine import connect
-from jobs.tables import metadata
+from jobs.store.faults import HEAD
+from jobs.store.tables import metadata
 
 TABLES = {"batches", "jobs", "attempts", "artifacts", "workers", "motion_features"}
 
@@ -62,7 +63,7 @@ def test_up_down_and_up_again(engine, empty_database_url):
     assert schema.current(engine) is None
     schema.upgrade(empty_database_url)
     assert names(engine) == TABLES | {"alembic_version"}
-    assert schema.current(engine) == schema.HEAD
+    assert schema.current(engine) == HEAD
     first = described(engine)
     schema.downgrade(empty_database_url, "base")
     assert names(engine) == {"alembic_version"}
@@ -91,7 +92,7 @@ def test_autogenerate_finds_nothing_to_do(engine, empty_database_url):
 
 def test_head_is_what_the_program_asks_for():
     scripts = ScriptDirectory.from_config(schema.configuration())
-    assert scripts.get_heads() == [schema.HEAD]
+    assert scripts.get_heads() == [HEAD]
 
 
 def test_another_schema_is_refused(engine, empty_database_url):
@@ -157,7 +158,7 @@ def test_jobs_that_are_there_keep_all_and_get_no_quality(engine, empty_database_
 def test_several_processes_may_upgrade_at_once(engine, empty_database_url):
     program = f"""
 import alembic.command, psycopg
-from jobs.schema import upgrade
+from jobs.store.schema import upgrade
 print("ready", flush=True)
 input()
 upgrade({empty_database_url!r})
@@ -173,4 +174,4 @@ upgrade({empty_database_url!r})
             process.stdin.write("\n")
             process.stdin.flush()
         assert [process.wait() for process in running] == [0, 0, 0, 0]
-    assert schema.current(engine) == schema.HEAD
+    assert schema.current(engine) == HEAD

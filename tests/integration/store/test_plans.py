@@ -93,7 +93,7 @@ def test_claims_read_lanes_and_rows_by_key(deep, statistics):
 def test_what_reconcilers_ask_goes_by_index(deep):
     deep.claim(deep.worker(), limit=16, lease=-1)
     with recorded(deep.store.engine) as found:
-        assert len(deep.store.queue.expire(backoff=lambda _: 0.0)) == 16
+        assert len(deep.store.leases.expire(backoff=lambda _: 0.0)) == 16
         assert deep.store.delivery.unpublished(10)
     lines = explained(deep, found)
     assert walks(lines) == []
@@ -102,9 +102,17 @@ def test_what_reconcilers_ask_goes_by_index(deep):
     assert any("ix_jobs_unpublished" in line for line in lines)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_was_made_before_is_looked_up_by_its_content(deep):
+    with recorded(deep.store.engine) as found:
+        assert deep.store.batches.content(["h1", "h2"]) == {}
+    lines = explained(deep, found)
+    assert any("ix_jobs_content_hash (content_hash=?)" in line for line in lines), lines
+
+
 def test_looking_ahead_reads_lanes_and_rows_by_key(deep):
     with recorded(deep.store.engine) as found:
-        ahead = deep.store.queue.upcoming(deep.worker(gib=24).offer, "tiny", 2500)
+        ahead = deep.store.encoding.upcoming(deep.worker(gib=24).offer, "tiny", 2500)
     assert len({each.job_id for each in ahead}) == 2500
     lines = explained(deep, found)
     assert walks(lines) == []
@@ -117,8 +125,8 @@ def test_what_waits_for_its_text_is_found_by_index_and_passed_over(deep):
             text("UPDATE jobs SET encode_gib = 20, text_revision = 'te-1' WHERE id % 1000 > 0")
         )
     with recorded(deep.store.engine) as found:
-        assert len(deep.store.queue.waiters("tiny", "te-1", 50)) == 50
-        assert deep.store.queue.crowd("tiny", "te-1", 300) == 300
+        assert len(deep.store.encoding.waiters("tiny", "te-1", 50)) == 50
+        assert deep.store.encoding.crowd("tiny", "te-1", 300) == 300
         assert len(deep.claim(deep.worker(), limit=16)) == 16
     lines = explained(deep, found)
     assert walks(lines) == []

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.records import Failed, Quality
-from jobs.states import Failure, State
-from jobs.store.quality import to_quality
+from jobs.domain.attempts import Failed, Quality
+from jobs.domain.states import Failure, State
+from jobs.store.motions import to_quality
 
 GOOD = Quality(skate_mm=1.25, penetration_mm=0.5, jitter=82.0)
 #: Of a motion whose feet never touch the ground.
@@ -19,7 +19,7 @@ def done(farm, finish, number, quality):
     """Claims a job and ends it with a motion of this quality."""
     (claim,) = farm.claim(farm.worker(), job_id=number)
     result = replace(finish(claim), quality=quality)
-    assert farm.store.queue.succeed([result], publish=lambda _: None) == {}
+    assert farm.store.completion.succeed([result], publish=lambda _: None) == {}
 
 
 @pytest.fixture
@@ -45,11 +45,11 @@ def test_a_job_that_is_measured_by_nobody_has_none(farm):
 
 def test_a_job_that_is_made_again_has_none_until_it_is(farm, finish, made):
     first, _ = made
-    farm.store.queue.retry([first], states={State.SUCCEEDED}, max_attempts=3, force=True)
+    farm.store.control.retry([first], states={State.SUCCEEDED}, max_attempts=3, force=True)
     assert to_quality(farm.job(first)) == Quality(), "its files are gone too"
     (claim,) = farm.claim(farm.worker(), job_id=first)
     assert to_quality(farm.job(first)) == Quality()
-    farm.store.queue.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
+    farm.store.completion.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
     assert to_quality(farm.job(first)) == Quality()
     done(farm, finish, first, JUMP)
     assert to_quality(farm.job(first)) == JUMP

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from jobs.records import Failed
-from jobs.states import Failure
-from jobs.waiting import standstill
+from jobs.domain.attempts import Failed
+from jobs.domain.states import Failure
+from jobs.monitoring.waiting import standstill
 
 
 def why(farm):
@@ -41,7 +41,7 @@ def test_a_wait_for_the_next_attempt_tells_the_error(farm, clock):
     farm.jobs(2)
     claims = farm.claim(farm.worker(), limit=2)
     text = "SaveError: the disk is full\nTraceback …"
-    farm.store.queue.fail(
+    farm.store.completion.fail(
         [Failed(claim, Failure.ERROR, text) for claim in claims], backoff=lambda _: 5.0
     )
     clock.tick(1)

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.workers import WorkerCard
 from jobs.errors import UnreachableError
-from jobs.memory import GIB
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.source import open_source
-from jobs.records import WorkerCard
-from jobs.routing import Offer
 from jobs.settings import Settings
 from jobs.store.store import Store
-from jobs.submit import SubmitResult, Submitter
+from jobs.submission.submitter import SubmitResult, Submitter
 
 
 @dataclass

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from jobs.memory import GIB
-from jobs.records import Artifact, Claim, Success, Timings
-from jobs.routing import Offer
-from jobs.states import State
-from jobs.tables import artifacts, jobs
+from jobs.domain.attempts import Claim, Success, Timings
+from jobs.domain.batches import Artifact
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.states import State
+from jobs.store.tables import artifacts, jobs
 
 OFFER = Offer("w", ("full", "lite"), ("tiny", "null"), 80 * GIB)
 
@@ -32,12 +33,12 @@ def finish(store, register, tmp_path: Path):
         return Artifact(name, str(path), path.stat().st_size, digest)
 
     def make() -> None:
-        while claims := store.queue.claim(worker, OFFER, limit=50, lease=60):
+        while claims := store.claims.claim(worker, OFFER, limit=50, lease=60):
             done = [
                 Success(claim, Timings(), None, tuple(write(claim, name) for name in claim.formats))
                 for claim in claims
             ]
-            assert store.queue.succeed(done, publish=lambda result: None) == {}
+            assert store.completion.succeed(done, publish=lambda result: None) == {}
 
     return make
 

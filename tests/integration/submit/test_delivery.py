@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, func, select
 
-from jobs.publish import Publisher
+from jobs.delivery.publisher import Publisher
 from jobs.settings import Settings
-from jobs.submit import Submitter
-from jobs.tables import jobs
+from jobs.store.tables import jobs
+from jobs.submission.submitter import Submitter
 
 pytestmark = pytest.mark.redis
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from jobs.domain.states import State
 from jobs.errors import SettingsError
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.source import open_source
-from jobs.states import State
-from jobs.tables import batches, jobs
+from jobs.store.tables import batches, jobs
 
 
 def rows(desk) -> list:
@@ -141,9 +141,9 @@ def test_only_new_jobs_are_counted_for_auto_and_misfits(desk) -> None:
 
 
 def test_declared_workers_count(desk, store) -> None:
-    from jobs.memory import GIB
-    from jobs.records import WorkerCard
-    from jobs.routing import Offer
+    from jobs.domain.memory import GIB
+    from jobs.domain.routing import Offer
+    from jobs.domain.workers import WorkerCard
 
     offer = Offer("planned", ("full",), ("tiny",), 80 * GIB)
     store.workers.declare(

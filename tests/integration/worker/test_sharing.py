@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from jobs.routing import misfit
+from jobs.domain.routing import misfit
 from tests.faults.plant import Plant, Running
 
 #: The null model needs what the published one does: Full of 100 frames is of class 24, Lite of 100

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import hymotion
-from hymotion import loading
 from hymotion.errors import CheckpointError, ConfigError
+from hymotion.loading import model as loading
 from hymotion.pipeline import Pipeline
-from hymotion.request import Request
+from hymotion.sampling.request import Request
 
 MOST_BYTES = 32_000_000
 """Of both models together."""

@@ -9,11 +9,11 @@ from bvh import Bvh
 from numpy.typing import NDArray
 
 import hymotion
+from hymotion.body.rotation import matrix_from_axis_angle, rot6d_from_matrix
+from hymotion.body.skeleton import BODY
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.export import write_bvh
-from hymotion.export.angles import unwrapped_degrees
-from hymotion.rotation import matrix_from_axis_angle, rot6d_from_matrix
-from hymotion.skeleton import BODY
+from hymotion.export.bvh import unwrapped_degrees
 
 Array = NDArray[np.float64]
 

@@ -10,19 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from hymotion.body.rotation import (
+    matrix_from_axis_angle,
+    matrix_from_quaternion,
+    quaternion_from_matrix,
+    rot6d_from_matrix,
+)
+from hymotion.body.skeleton import BODY
 from hymotion.decoding import Decoder
 from hymotion.decoding.ground import lowest_point
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
 from hymotion.errors import ConfigError
 from hymotion.metrics import measure
-from hymotion.rotation import (
-    matrix_from_axis_angle,
-    matrix_from_quaternion,
-    quaternion_from_matrix,
-    rot6d_from_matrix,
-)
-from hymotion.skeleton import BODY
 from tests.unit.hymotion.standing import standing
 
 

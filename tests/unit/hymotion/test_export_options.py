@@ -8,6 +8,7 @@ import pytest
 from bvh import Bvh
 
 import hymotion
+from hymotion.body.skeleton import BODY
 from hymotion.errors import ExportError, MotionFileError
 from hymotion.export import (
     FORMATS,
@@ -19,7 +20,6 @@ from hymotion.export import (
     write_npz,
 )
 from hymotion.export.preparation import prepared
-from hymotion.skeleton import BODY
 from tests.unit.hymotion.figures import jumping, rolling, walking, wild
 from tests.unit.hymotion.test_bvh import joints_of
 

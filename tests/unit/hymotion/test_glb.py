@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 import hymotion
+from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.errors import ExportError
 from hymotion.export import FORMATS, ExportOptions, write_glb
-from hymotion.skeleton import BODY, PELVIS_HEIGHT
 from tests.unit.hymotion.figures import rolling, walking, wild
 
 Array = NDArray[np.float64]

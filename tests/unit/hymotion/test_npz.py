@@ -9,9 +9,9 @@ import pytest
 import torch
 
 import hymotion
+from hymotion.body.rotation import matrix_from_axis_angle, rot6d_from_matrix
 from hymotion.errors import ExportError
 from hymotion.export import FORMATS, write_npz
-from hymotion.rotation import matrix_from_axis_angle, rot6d_from_matrix
 
 
 @pytest.fixture(scope="module")

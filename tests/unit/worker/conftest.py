@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.records import Claim
+from jobs.domain.attempts import Claim
 from jobs.store.store import Store
 from tests.unit.worker.stub import Bench, StubEngine
 

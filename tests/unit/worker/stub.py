@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from jobs.distance import Features
-from jobs.memory import GIB
-from jobs.models import model_entry
-from jobs.records import Claim, NewJob, Quality, Run, WorkerCard
-from jobs.routing import Offer
+from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.batches import NewJob
+from jobs.domain.catalog import model_entry
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.spec import JobSpec
+from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
-from jobs.spec import JobSpec
 from jobs.store.store import Store
-from worker.garage import Garage, Stall
-from worker.keeper import LeaseKeeper
-from worker.outage import Outage
-from worker.shift import Shift
-from worker.stamp import Stamp
+from worker.engine.pool import ModelPool, Slot
+from worker.execution.database_retry import DatabaseRetry
+from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.progress_stamp import ProgressStamp
+from worker.loop import WorkLoop
 
 if TYPE_CHECKING:
     from tests.conftest import Ticker
@@ -117,7 +118,7 @@ class Bench:
             home=self.folder, output=self.folder / "out", database_url="", pack=8
         )
         self.worker_id = self.register()
-        self.stamp = Stamp(self.clock)
+        self.stamp = ProgressStamp(self.clock)
         self.keeper = self.keep(self.settings)
 
     def register(self) -> int:
@@ -148,22 +149,22 @@ class Bench:
 
         return load
 
-    def shift(self, *, settings: Settings | None = None, load: float = 0.0) -> Shift:
+    def shift(self, *, settings: Settings | None = None, load: float = 0.0) -> WorkLoop:
         """The worker's shift."""
         key = ("null", "full")
-        return Shift(
+        return WorkLoop(
             store=self.store,
             worker_id=self.worker_id,
             offer=self.offer,
-            garage=Garage(
-                engines={key: Stall(self.loaded(load))},
+            pool=ModelPool(
+                engines={key: Slot(self.loaded(load))},
                 budget=self.offer.memory_bytes,
                 clock=self.clock,
             ),
             keeper=self.keeper,
             stamp=self.stamp,
             settings=settings or self.settings,
-            outage=Outage(longest=60, clock=self.clock, sleep=self.clock.tick),
+            outage=DatabaseRetry(longest=60, clock=self.clock, sleep=self.clock.tick),
             draining=self.draining,
             device_pack=8,
             clock=self.clock,
@@ -192,7 +193,7 @@ class Bench:
 
     def claim(self, limit: int = 8, **wanted: Any) -> list[Claim]:
         """Claim without a shift."""
-        return self.store.queue.claim(
+        return self.store.claims.claim(
             self.worker_id, self.offer, limit=limit, lease=self.settings.lease, **wanted
         )
 

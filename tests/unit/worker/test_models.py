@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hymotion.config import ModelConfig
-from hymotion.loading import bundled_folder
-from jobs.models import CATALOG, MODES
+from hymotion.loading.model import bundled_folder
+from jobs.domain.catalog import CATALOG, MODES
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hymotion.motion import Motion
-from hymotion.skeleton import BODY, PELVIS_HEIGHT
-from jobs.records import Quality
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
+from jobs.domain.attempts import Quality
+from worker.engine.measures import qualities
 from worker.errors import NotFiniteError
-from worker.quality import qualities
 
 FRAMES = 30
 UPRIGHT = np.array([1, 0, 0, 1, 0, 0], np.float32)  # rows of the first two columns of the identity

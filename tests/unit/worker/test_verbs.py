@@ -6,11 +6,9 @@ from importlib.resources import files
 
 import pytest
 
-from hymotion.training.texts import SUBJECTS, Texts, own_texts
+from hymotion.training.phrases.phrases import SUBJECTS, Texts, own_texts
 from hymotion.training.verbs import main, taught_verbs
-from jobs.verbs.finder import unseen, words
-from jobs.verbs.known import known_verbs
-from jobs.verbs.language import is_foreign
+from jobs.verbs.matcher import unseen_verbs
 
 
 @pytest.fixture(scope="module")
@@ -35,15 +33,13 @@ def test_verbs_of_held_out_phrases_alone_are_not_listed(texts: Texts) -> None:
 @pytest.mark.parametrize("form", ["third", "progressive", "gerund", "bare"])
 @pytest.mark.parametrize("split", ["train", "held"])
 def test_no_phrase_of_the_training_table_is_doubted(texts: Texts, form: str, split: str) -> None:
-    known = known_verbs("tiny")
-    assert known is not None
     subjects = (*SUBJECTS[split], "")
     alarms: dict[str, list[str]] = {}
     for at, phrase in enumerate(texts.phrases):
         if phrase.split == split:
             prompt = subjects[at % len(subjects)] + texts.wording.formed(phrase.phrase, form)
-            tokens = words(prompt)
-            assert not is_foreign(tokens), prompt
-            for word in unseen(tokens, known):
-                alarms.setdefault(word, []).append(prompt)
+            unseen = unseen_verbs(prompt, "tiny")
+            assert unseen is not None, prompt
+            for verb in unseen.values():
+                alarms.setdefault(verb.text, []).append(prompt)
     assert alarms == {}

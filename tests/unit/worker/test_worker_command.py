@@ -9,7 +9,7 @@ import pytest
 from hymotion.errors import ConfigError, HymotionError
 from jobs.cli.context import App
 from jobs.cli.faults import explain
-from worker import life
+from worker import lifecycle as life
 from worker.cli.worker import worker
 from worker.errors import EngineError
 

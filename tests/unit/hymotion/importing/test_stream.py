@@ -16,8 +16,8 @@ from hymotion.importing.stream import (
     tensor_pieces,
     write_pieces,
 )
-from hymotion.pages import release_of
-from hymotion.weights import file_sha256
+from hymotion.loading.pages import release_of
+from hymotion.loading.safetensors_file import file_sha256
 
 
 class CutError(Exception):

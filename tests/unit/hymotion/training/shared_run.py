@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from hymotion.training import parallel
-from hymotion.training.parallel import World
-from hymotion.training.trainer import Trainer, Watch
+from hymotion.training.fit import parallel
+from hymotion.training.fit.parallel import World
+from hymotion.training.fit.trainer import Trainer, Watch
 from tests.unit.hymotion.training.learning import corpus, learner, recipe
 
 

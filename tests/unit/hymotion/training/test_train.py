@@ -13,11 +13,11 @@ import torch
 
 import hymotion
 from hymotion import Request
-from hymotion.training.archives import SOURCES, archive
 from hymotion.training.build import write
-from hymotion.training.snapshot import FILE, Snapshot
+from hymotion.training.fit.snapshot import FILE, Snapshot
+from hymotion.training.mocap.archives import SOURCES, archive
 from hymotion.training.train import STOPPED, main
-from tests.unit.hymotion.training.test_dataset import sample, sway
+from tests.unit.hymotion.training.dataset.test_motion_dataset import sample, sway
 from tests.waiting import HUNG, until
 
 ROOT = Path(__file__).parents[4]

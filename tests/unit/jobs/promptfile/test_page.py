@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs import spec
-from jobs.models import CATALOG
+from jobs.domain import spec
+from jobs.domain.catalog import CATALOG
 from jobs.promptfile.metadata import MAX_COLUMNS, MAX_METADATA
 from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
 from jobs.promptfile.source import EXTENSIONS, PROMPT_FORMATS

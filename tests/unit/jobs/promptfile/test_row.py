@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jobs.models import CATALOG
+from jobs.domain.catalog import CATALOG
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row

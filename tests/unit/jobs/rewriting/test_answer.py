@@ -7,10 +7,10 @@ import time
 
 import pytest
 
+from jobs.domain.spec import MAX_PROMPT
 from jobs.rewriting.answer import MAX_TEXT, Answer, read_answer
-from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import Wish
-from jobs.spec import MAX_PROMPT
 
 BOTH = Wish(text=True, seconds=True)
 WANTED = Answer(text="A person walks.", seconds=4.5)

@@ -1,0 +1,1 @@
+"""Files on disk: temporary names, atomic writing, reuse, the manifest."""

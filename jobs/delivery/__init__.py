@@ -1,0 +1,1 @@
+"""Redis and Celery's client side: the broker, the application, publishing, reconciling."""

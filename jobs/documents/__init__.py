@@ -1,0 +1,1 @@
+"""The documented JSON objects, free of click and rich."""

@@ -1,0 +1,66 @@
+"""Statistics of runs as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from jobs.documents.job import PHASES, QUALITY
+
+if TYPE_CHECKING:
+    from jobs.monitoring.distance import MotionDistance
+    from jobs.store.history.overhead import Overhead
+    from jobs.store.history.stats import Group
+
+Found = Mapping[tuple[str, str], "Overhead"]
+
+TIMINGS = (*PHASES, "total")
+
+
+def stats_document(group: Group) -> dict[str, Any]:
+    """A group of `hymo.stats/1` (docs/json.md)."""
+    return {
+        "card": group.card,
+        "mode": group.mode,
+        "count": group.count,
+        "succeeded": group.succeeded,
+        "success_rate": group.success,
+        "timings": {name: _spread(group, name) for name in TIMINGS},
+        "peak_memory_bytes": _spread(group, "peak_memory"),
+        "quality": {name: _spread(group, name) for name in QUALITY},
+    }
+
+
+def _spread(group: Group, measure: str) -> dict[str, float | None] | None:
+    spread = group.measures.get(measure)
+    return None if spread is None else asdict(spread)
+
+
+def distance_document(distance: MotionDistance | None) -> dict[str, Any] | None:
+    """The `fmd` of a group of `hymo.stats/1`; None where there are too few motions."""
+    return None if distance is None else asdict(distance)
+
+
+def upkeep_document(found: Found) -> dict[str, Any]:
+    """The `upkeep` of `hymo.stats/1` (docs/json.md)."""
+    from jobs.store.history.overhead import total
+
+    whole = total(found)
+    groups = [{"card": card, "mode": mode, **sums(one)} for (card, mode), one in found.items()]
+    return {**sums(whole), "hit_rate": whole.hit_rate, "groups": groups}
+
+
+def sums(one: Overhead) -> dict[str, Any]:
+    """What a group's overhead comes to, all but the hit rate: texts of one card's motions may have
+    been encoded on another."""
+    return {
+        "motions": one.motions,
+        "texts": one.texts,
+        "loads": one.loads,
+        "loads_per_1000": one.loads_per_1000,
+        "load_s": one.load_s,
+        "resampled": one.resampled,
+        "resampled_share": one.resampled_share,
+        "dtypes": dict(one.dtypes),
+    }

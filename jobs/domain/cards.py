@@ -1,0 +1,304 @@
+"""Reference profiles of GPU cards: what is known of a card before a worker has measured it.
+
+The figures are one field report's measurements (docs/cards.md), kept to the digit; they are
+somebody's measurements, not laws, and a worker's own replace them in admission. GB are 10⁹ bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from jobs.domain.memory import GB, MemoryProfile
+
+
+class Parallel(StrEnum):
+    """How several cards of one machine should train one model together."""
+
+    NONE = "none"
+    DDP = "ddp"
+    FSDP = "fsdp"
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Device memory of Full at 100 frames with everything resident, in GB.
+
+    Attributes:
+        card_gb: memory of the card that was measured.
+        weights, trajectory, attention, loader: the parts (see `jobs.domain.memory.MemoryProfile`).
+        total: as reported.
+    """
+
+    card_gb: int
+    weights: float
+    trajectory: float
+    attention: float
+    loader: float
+    total: float
+
+    def profile(self) -> MemoryProfile:
+        """The parts in bytes, for estimating other lengths and packs."""
+        parts = (self.weights, self.trajectory, self.attention, self.loader)
+        return MemoryProfile(*(round(part * GB) for part in parts))
+
+
+@dataclass(frozen=True)
+class ReferenceRun:
+    """The outcome of 5 prompts × 100 runs each.
+
+    Attributes:
+        cards: how many worked together.
+        recipe: what was run, in words.
+        success: share of runs that succeeded, 0–1.
+        latency_s: mean seconds a motion.
+        peak_gb: peak device memory of one card.
+        fmd: Fréchet motion distance, lower is better.
+        smoothness: relative to the A100's, where reported.
+    """
+
+    cards: int
+    recipe: str
+    success: float
+    latency_s: float
+    peak_gb: float
+    fmd: float
+    smoothness: float | None = None
+
+
+@dataclass(frozen=True)
+class LightRecipe:
+    """The settings under which a small card works reliably."""
+
+    mode: str
+    max_frames: int
+    max_words: int
+    compound_verbs: bool
+    gradient_checkpointing: bool
+
+
+@dataclass(frozen=True)
+class CardProfile:
+    """What is known of a card.
+
+    Attributes:
+        name: the card's family, e.g. `A100`; for a derived profile the driver's name.
+        derived: True when nothing was published and the profile comes from the driver's facts.
+        memory_gb: sizes it is sold in; empty if unknown.
+        memory_kind, pcie: as makers write them; empty if unknown.
+        bandwidth_gbs: memory bandwidth, GB/s.
+        nvlink_count, nvlink_gbs: NVLink as published: how many, and GB/s in all. 0: none.
+        bottleneck: what usually holds it up.
+        advice: what to do about it, one line.
+        memory: measured parts of Full at 100 frames.
+        max_frames: mode → longest motion advised; a mode not named has no limit.
+        seeds_per_job: motions a job should ask for at most; None: no limit.
+        light: the recipe for a tight budget.
+        processes: worker processes a card.
+        parallel: how to train over several of them.
+        dtypes: number formats it is fit for, best first.
+        gradient_clip: gradient norm without which half precision overflows.
+        inf_steps: training steps (first, last) at which half precision tends to overflow.
+        copy_frames: length from which copies from host to device dominate.
+        nccl_env: environment of a launch over several cards.
+        nccl_version: the release to pin; empty: any.
+        run: the published runs.
+    """
+
+    name: str
+    derived: bool = False
+    memory_gb: tuple[int, ...] = ()
+    memory_kind: str = ""
+    bandwidth_gbs: int | None = None
+    nvlink_count: int = 0
+    nvlink_gbs: int = 0
+    pcie: str = ""
+    bottleneck: str = ""
+    advice: str = ""
+    memory: MemoryUse | None = None
+    max_frames: Mapping[str, int] = field(default_factory=dict)
+    seeds_per_job: int | None = None
+    light: LightRecipe | None = None
+    processes: int = 1
+    parallel: Parallel = Parallel.NONE
+    dtypes: tuple[str, ...] = ("float32",)
+    gradient_clip: float | None = None
+    inf_steps: tuple[int, int] | None = None
+    copy_frames: int | None = None
+    nccl_env: Mapping[str, str] = field(default_factory=dict)
+    nccl_version: str = ""
+    run: ReferenceRun | None = None
+
+    @property
+    def nvlink(self) -> bool:
+        """Whether cards of this kind talk over NVLink."""
+        return self.nvlink_count > 0
+
+    @property
+    def bandwidth_class(self) -> str:
+        """`low` under 700 GB/s (the A10), `mid` under 1500 (the V100), `high` (the A100)."""
+        if self.bandwidth_gbs is None:
+            return "unknown"
+        return "low" if self.bandwidth_gbs < 700 else "mid" if self.bandwidth_gbs < 1500 else "high"
+
+
+@dataclass(frozen=True)
+class DeviceFacts:
+    """What the driver says of a device; None where it does not say."""
+
+    name: str
+    memory_bytes: int | None = None
+    bandwidth_gbs: int | None = None
+    nvlink_count: int | None = None
+    pcie: str = ""
+    capability: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Loading 100 frames of .npz motion on an A10 machine from one kind of disk."""
+
+    name: str
+    read_mbs: int
+    load_s: float
+    effect: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """4×A100 with a balancer in front, against the stock single-process application."""
+
+    cards: int = 4
+    batch: int = 4
+    motion_s: float = 12.3
+    frames: int = 100
+    concurrent: int = 12
+    mean_wait_s: float = 15.0
+    stock_concurrent: int = 3
+
+
+WATCH = "watch real utilisation before tuning (`nvidia-smi -l 1`)"
+
+A10 = CardProfile(
+    name="A10",
+    memory_gb=(24,),
+    memory_kind="GDDR6",
+    bandwidth_gbs=600,
+    pcie="4.0 x16",
+    bottleneck="slow data loading; several cards wait on each other over PCIe; "
+    "more than one motion a pack may run out of memory",
+    advice="on a tight budget: single card, Lite, 48 frames, NVMe",
+    memory=MemoryUse(24, 12.1, 5.3, 3.8, 1.2, 22.4),
+    max_frames={"full": 60},
+    seeds_per_job=1,
+    light=LightRecipe(
+        mode="lite", max_frames=48, max_words=25, compound_verbs=False, gradient_checkpointing=False
+    ),
+    parallel=Parallel.NONE,
+    dtypes=("bfloat16", "float16", "float32"),
+    run=ReferenceRun(1, "light recipe", 0.923, 9.2, 21.7, 0.184, smoothness=0.87),
+)
+
+A100 = CardProfile(
+    name="A100",
+    memory_gb=(40, 80),
+    memory_kind="HBM2e",
+    bandwidth_gbs=2039,
+    nvlink_count=2,
+    nvlink_gbs=600,
+    pcie="4.0 x16",
+    bottleneck="memory is not full, but utilisation swings waiting for communication",
+    advice="several users: 4 cards, NVLink, affinity",
+    memory=MemoryUse(40, 12.1, 5.3, 3.8, 0.8, 22.0),
+    parallel=Parallel.DDP,
+    dtypes=("bfloat16", "float16", "float32"),
+    nccl_env={"NCCL_IB_DISABLE": "1", "NCCL_P2P_DISABLE": "0", "NCCL_SHM_DISABLE": "0"},
+    run=ReferenceRun(4, "100 frames, batch 4", 0.998, 12.3, 22.0, 0.132),
+)
+
+V100 = CardProfile(
+    name="V100",
+    memory_gb=(16, 32),
+    memory_kind="HBM2",
+    bandwidth_gbs=900,
+    nvlink_count=3,
+    nvlink_gbs=300,
+    pcie="3.0 x16",
+    bottleneck="trouble with NCCL from 2.10 on; half-precision overflow; "
+    "copies from host to device beyond 120 frames",
+    advice="no upgrade yet: pin NCCL, clip gradients, and watch it",
+    memory=MemoryUse(32, 12.1, 5.3, 3.8, 2.1, 23.3),
+    parallel=Parallel.DDP,
+    dtypes=("float16", "float32"),
+    gradient_clip=1.0,
+    inf_steps=(3, 5),
+    copy_frames=120,
+    nccl_env={"NCCL_ASYNC_ERROR_HANDLING": "0"},
+    nccl_version="2.9.9",
+    run=ReferenceRun(4, "not stated", 0.841, 18.7, 23.3, 0.211),
+)
+
+CARDS: Mapping[str, CardProfile] = {card.name: card for card in (A10, A100, V100)}
+
+#: Two A10 in data parallel were this share slower than one: all-reduce over PCIe.
+A10_PAIR_SLOWDOWN = 0.18
+
+SERVICE = Service()
+
+STORAGE: tuple[Storage, ...] = (
+    Storage("SATA SSD", 550, 1.8, "GPU waits 31 % of the time"),
+    Storage("NVMe SSD", 3200, 0.3, "GPU busy 89 %"),
+    Storage("RAM disk", 12000, 0.08, "no longer the bottleneck, 12 % faster end to end"),
+)
+
+#: Upstream's least device memory with everything resident, GB by mode.
+UPSTREAM_GB: Mapping[str, int] = {"full": 26, "lite": 24}
+#: The resident text encoder (Qwen3-8B in bfloat16), GB: almost all of the above.
+TEXT_ENCODER_GB = 16.4
+#: Full in float32 once texts are encoded and the encoder is freed, GiB.
+ENCODED_FIRST_GIB = 5.5
+
+
+def profile(name: str) -> CardProfile:
+    """The reference profile for a card's name as its driver writes it, or a blank derived one.
+
+    `NVIDIA A100-SXM4-40GB`, `Tesla V100-PCIE-16GB` and `a10` are known; an `A10G` is another card.
+    """
+    words = re.split(r"[^A-Z0-9]+", name.upper())
+    for word in words:
+        if word in CARDS:
+            return CARDS[word]
+    return CardProfile(name=name, derived=True, bottleneck="not published", advice=WATCH)
+
+
+def derive(facts: DeviceFacts) -> CardProfile:
+    """The profile of a device: published figures where there are any, the driver's facts on top.
+
+    A card without NVLink never goes data-parallel, whatever its family does: PCIe variants of the
+    A100 and V100 have none.
+    """
+    base = profile(facts.name)
+    if base.derived:
+        base = replace(
+            base,
+            bandwidth_gbs=facts.bandwidth_gbs,
+            pcie=facts.pcie,
+            memory_gb=() if facts.memory_bytes is None else (round(facts.memory_bytes / GB),),
+            dtypes=_dtypes(facts.capability),
+        )
+    if facts.nvlink_count is None:
+        return base
+    parallel = Parallel.DDP if facts.nvlink_count else Parallel.NONE
+    bandwidth = base.nvlink_gbs if facts.nvlink_count else 0
+    return replace(base, nvlink_count=facts.nvlink_count, nvlink_gbs=bandwidth, parallel=parallel)
+
+
+def _dtypes(capability: tuple[int, int] | None) -> tuple[str, ...]:
+    """bfloat16 needs compute capability 8.0 (Ampere), useful float16 7.0 (Volta)."""
+    if capability is None or capability < (7, 0):
+        return ("float32",)
+    if capability < (8, 0):
+        return ("float16", "float32")
+    return ("bfloat16", "float16", "float32")

@@ -1,0 +1,1 @@
+"""How far a batch is, why it waits, how far its motions are from real ones."""

@@ -1,0 +1,73 @@
+"""What is kept of a motion: its files, its quality and its features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from types import MappingProxyType
+
+from sqlalchemy import Connection, delete, insert, select
+
+from jobs.domain.attempts import Features, Quality
+from jobs.domain.batches import Artifact, NewJob
+from jobs.store.base import Found, among, record
+from jobs.store.tables import artifacts, jobs, motion_features
+
+#: The columns of jobs and of attempts, named as the record's fields.
+QUALITY: tuple[str, ...] = tuple(each.name for each in fields(Quality))
+
+#: The values of a job that has no motion.
+NO_QUALITY: Mapping[str, None] = MappingProxyType(asdict(Quality()))
+
+
+def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
+    """The files of each of these jobs, by format."""
+    found: dict[int, tuple[Artifact, ...]] = {}
+    query = (
+        select(artifacts)
+        .where(among(connection, artifacts.c.job_id, job_ids))
+        .order_by(artifacts.c.format)
+    )
+    for row in connection.execute(query) if job_ids else ():
+        found[row.job_id] = (*found.get(row.job_id, ()), record(Artifact, row))
+    return found
+
+
+def add_files(connection: Connection, files: Mapping[int, Sequence[Artifact]], now: float) -> None:
+    """Add the files of jobs that have none: those of a job that is tried again were removed."""
+    rows = [
+        {"job_id": job_id, **asdict(file), "created_at": now}
+        for job_id, some in files.items()
+        for file in some
+    ]
+    if rows:
+        connection.execute(insert(artifacts), rows)
+
+
+def add_features(connection: Connection, found: Mapping[int, Features | None]) -> None:
+    """Add the features of jobs that have none: those of a job that is tried again were removed."""
+    rows = [{"job_id": job_id, **asdict(one)} for job_id, one in found.items() if one is not None]
+    if rows:
+        connection.execute(insert(motion_features), rows)
+
+
+def remove_features(connection: Connection, job_ids: Sequence[int]) -> None:
+    """Remove those of jobs whose motions are to be made anew."""
+    gone = among(connection, motion_features.c.job_id, job_ids)
+    connection.execute(delete(motion_features).where(gone))
+
+
+def to_quality(row: Found) -> Quality:
+    """The quality in a row of jobs or attempts."""
+    return record(Quality, row)
+
+
+def shared_quality(connection: Connection, new: Sequence[NewJob]) -> Mapping[int | None, Quality]:
+    """By `NewJob.cached_from`: the quality of the motions that these jobs share, none for None."""
+    earlier = sorted({job.cached_from for job in new if job.cached_from is not None})
+    found: dict[int | None, Quality] = dict.fromkeys((None, *earlier), Quality())
+    if earlier:
+        query = select(jobs.c.id, *(jobs.c[name] for name in QUALITY))
+        rows = connection.execute(query.where(among(connection, jobs.c.id, earlier)))
+        found |= {row.id: to_quality(row) for row in rows}
+    return found

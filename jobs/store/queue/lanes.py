@@ -1,0 +1,202 @@
+"""Lanes: the queued jobs of one model, mode and class, in the order in which they are taken.
+
+The partial index `ix_jobs_claim` holds every lane in its order. The best job of all is found by
+looking at the head of each lane that a worker may use: a few index seeks, however deep the queue
+is and whatever stands in it that the worker cannot take.
+
+Statements are made once and take their values as parameters: building one with SQLAlchemy costs
+more than SQLite needs to run it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Double,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
+
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
+from jobs.domain.states import SUSPECT, State
+from jobs.store.tables import batches, jobs
+
+#: The order in which jobs are taken: priority, then class (biggest first), then age.
+ORDER: tuple[ColumnElement[Any], ...] = (
+    jobs.c.priority.desc(),
+    jobs.c.class_gib.desc(),
+    jobs.c.id,
+)
+
+#: Written as in the partial indexes and not as parameters: the planner must see that they apply.
+QUEUED: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.QUEUED}'")
+RUNNING: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.RUNNING}'")
+
+#: As in the partial indexes too: what can be sampled, and what waits for its text.
+SAMPLING: ColumnElement[bool] = jobs.c.encode_gib.is_(None)
+WAITING: ColumnElement[bool] = jobs.c.encode_gib.is_not(None)
+
+#: Conditions for a job to be taken by anybody at the time `now`, a parameter.
+READY: tuple[ColumnElement[bool], ...] = (
+    QUEUED,
+    jobs.c.not_before <= bindparam("now", type_=Double),
+    jobs.c.attempt < jobs.c.attempt_limit,
+    jobs.c.cancel_requested.is_(False),
+    jobs.c.batch_id.not_in(select(batches.c.id).where(batches.c.paused.is_(True))),
+)
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Queued jobs of one model, mode and class.
+
+    Attributes:
+        frames: the longest motion wanted of it; None: of any length.
+        revision: of the weights; None: any.
+    """
+
+    model: str
+    mode: str
+    gib: int
+    frames: int | None
+    revision: str | None = None
+
+
+def lane(model: str, mode: str, gib: int, offer: Offer) -> Lane:
+    """The part of a lane that this offer can take."""
+    return Lane(
+        model=model,
+        mode=mode,
+        gib=gib,
+        frames=offer.max_frames.get(mode),
+        revision=offer.revisions.get(model, {}).get(mode),
+    )
+
+
+def suits(offer: Offer) -> ColumnElement[bool]:
+    """Condition for a job to be sampled by who makes this offer (`jobs.domain.routing.fits` in
+    SQL)."""
+    return and_(
+        SAMPLING,
+        jobs.c.model.in_(offer.models),
+        *(_has(model, offer) for model in offer.revisions if model in offer.models),
+        jobs.c.class_gib <= offer.memory_bytes // GIB,
+        or_(
+            false(),
+            *(
+                and_(
+                    jobs.c.mode == mode,
+                    *(
+                        [jobs.c.frames <= offer.max_frames[mode]]
+                        if mode in offer.max_frames
+                        else []
+                    ),
+                )
+                for mode in offer.modes
+            ),
+        ),
+    )
+
+
+def _has(model: str, offer: Offer) -> ColumnElement[bool]:
+    """Condition for a job not to ask for other weights of a model than the offer has."""
+    own = offer.revisions[model].items()
+    return or_(
+        jobs.c.model != model,
+        *(and_(jobs.c.mode == mode, jobs.c.revision == revision) for mode, revision in own),
+    )
+
+
+@lru_cache(maxsize=1)
+def classes() -> Select[int]:
+    """The classes (GiB, at most `most`) in which jobs of `model` and `mode` are queued.
+
+    A loose index scan: one seek a class, not one step a job.
+    """
+    queued = and_(
+        QUEUED,
+        SAMPLING,
+        jobs.c.model == bindparam("model", type_=String),
+        jobs.c.mode == bindparam("mode", type_=String),
+    )
+    biggest = func.max(jobs.c.class_gib)
+    below = jobs.c.class_gib <= bindparam("most", type_=Integer)
+    found = select(biggest.label("gib")).where(queued, below).cte("classes", recursive=True)
+    smaller = select(biggest).where(queued, jobs.c.class_gib < found.c.gib).scalar_subquery()
+    found = found.union_all(select(smaller).where(found.c.gib.is_not(None)))
+    return select(found.c.gib).where(found.c.gib.is_not(None))
+
+
+def best(
+    lanes: Sequence[Lane], n: int, *, now: float, steps: int | None = None, revision: str = ""
+) -> tuple[Select[int], Mapping[str, Any]]:
+    """A statement and its parameters: ids of the best `n` ready jobs in these lanes, best first.
+
+    Args:
+        lanes: at least one.
+        n: the most ids.
+        now: epoch seconds.
+        steps, revision: if steps are given, jobs of these alone that may share a pack.
+    """
+    own = None if steps is None else revision
+    values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": own}
+    for number, wanted in enumerate(lanes):
+        values |= {
+            f"model_{number}": wanted.model,
+            f"mode_{number}": wanted.mode,
+            f"gib_{number}": wanted.gib,
+            f"frames_{number}": wanted.frames,
+            f"revision_{number}": wanted.revision,
+        }
+    limits = tuple((w.frames is not None, w.revision is not None) for w in lanes)
+    statement = _best(limits, steps is not None)
+    return statement, {name: value for name, value in values.items() if value is not None}
+
+
+@lru_cache(maxsize=256)
+def _best(limits: tuple[tuple[bool, bool], ...], alike: bool) -> Select[int]:
+    parts = [_part(number, *limited, alike) for number, limited in enumerate(limits)]
+    if len(parts) == 1:
+        only = parts[0].subquery("best")
+    else:
+        # SQLite takes no ORDER BY in the parts of a compound, only inside a subquery.
+        wrapped = [select(part.subquery(f"lane_{i}")) for i, part in enumerate(parts)]
+        only = union_all(*wrapped).subquery("best")
+    order = (only.c.priority.desc(), only.c.class_gib.desc(), only.c.id)
+    return select(only.c.id).order_by(*order).limit(bindparam("n", type_=Integer))
+
+
+def _part(number: int, short: bool, own: bool, alike: bool) -> Select[Any]:
+    query = select(jobs.c.id, jobs.c.priority, jobs.c.class_gib).where(
+        jobs.c.model == bindparam(f"model_{number}", type_=String),
+        jobs.c.mode == bindparam(f"mode_{number}", type_=String),
+        jobs.c.class_gib == bindparam(f"gib_{number}", type_=Integer),
+        SAMPLING,
+        *READY,
+    )
+    if short:
+        query = query.where(jobs.c.frames <= bindparam(f"frames_{number}", type_=Integer))
+    if own:
+        query = query.where(jobs.c.revision == bindparam(f"revision_{number}", type_=String))
+    if alike:
+        query = query.where(
+            jobs.c.steps == bindparam("steps", type_=Integer),
+            jobs.c.revision == bindparam("revision", type_=String),
+            or_(jobs.c.failure.is_(None), jobs.c.failure.not_in(SUSPECT)),
+        )
+    return query.order_by(jobs.c.priority.desc(), jobs.c.id).limit(bindparam("n", type_=Integer))

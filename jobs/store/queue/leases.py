@@ -1,0 +1,112 @@
+"""Leases: kept alive by the worker that works, taken away from one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+
+from jobs.domain.attempts import Claim, Expired, Renewal
+from jobs.domain.states import Failure
+from jobs.store.base import CHUNK, Found, StorePart
+from jobs.store.queue.endings import HELD, Ending, failed, fenced, holds, released, write_endings
+from jobs.store.queue.lanes import RUNNING
+from jobs.store.tables import jobs
+
+
+class LeaseStore(StorePart):
+    """Renewing leases and ending those that ran out, by the database's clock."""
+
+    def renew(self, worker_id: int, claims: Sequence[Claim], *, lease: float) -> Renewal:
+        """Extend the leases of a worker's claims to `lease` seconds from now.
+
+        A lease that ran out but that nobody took yet is still ours, and lives on.
+        """
+        with self.write() as connection:
+            held = fenced(connection, [c for c in claims if c.worker_id == worker_id])
+            if held:
+                until = self.present(connection) + lease
+                connection.execute(
+                    update(jobs).where(jobs.c.id.in_(list(held))).values(lease_until=until)
+                )
+        return _renewal(claims, held)
+
+    def look(self, worker_id: int, claims: Sequence[Claim]) -> Renewal:
+        """What `renew` would find, without renewing and without a lock."""
+        mine = [claim for claim in claims if claim.worker_id == worker_id]
+        query = select(jobs.c.id, jobs.c.cancel_requested).where(holds(mine))
+        with self.read() as connection:
+            held = {row.id: row for row in connection.execute(query)} if mine else {}
+        return _renewal(claims, held)
+
+    def expire(self, *, backoff: Callable[[int], float]) -> list[Expired]:
+        """End the attempts whose lease ran out: their worker was killed, hangs, or is cut off.
+
+        Each is handled once however many reconcilers look at the same moment. The attempt counts,
+        so a job that kills its workers ends as failed.
+
+        Args:
+            backoff: seconds to wait after the attempt of this number.
+        """
+        with self.write() as connection:
+            now = self.present(connection)
+            query = (
+                select(*HELD, jobs.c.worker_name, jobs.c.card, jobs.c.lease_until)
+                .where(RUNNING, jobs.c.lease_until < now)
+                .order_by(jobs.c.id)
+                .limit(CHUNK)
+                .with_for_update(skip_locked=True)
+            )
+            endings = [
+                failed(row, Failure.LOST, _story(row, now), backoff=backoff)
+                for row in connection.execute(query)
+            ]
+            write_endings(connection, endings, now)
+        return _expired(endings)
+
+    def expire_worker(
+        self, worker_id: int, story: str | None, *, backoff: Callable[[int], float]
+    ) -> list[Expired]:
+        """End what a worker holds at once: its supervisor knows that the process is gone.
+
+        Args:
+            worker_id: of the registration whose process ended.
+            story: how it ended, for its attempts, which count as lost; None: somebody ended it on
+                purpose, and the jobs go back untouched.
+            backoff: as in `expire`.
+        """
+        with self.write() as connection:
+            query = (
+                select(*HELD, jobs.c.worker_name)
+                .where(RUNNING, jobs.c.worker_id == worker_id)
+                .order_by(jobs.c.id)
+                .with_for_update(skip_locked=True)
+            )
+            endings = [
+                released(row)
+                if story is None
+                else failed(row, Failure.LOST, story, backoff=backoff)
+                for row in connection.execute(query)
+            ]
+            write_endings(connection, endings, self.present(connection))
+        return _expired(endings)
+
+
+def _expired(endings: Sequence[Ending]) -> list[Expired]:
+    return [Expired(e.held.id, e.held.worker_name, e.held.attempt, e.state) for e in endings]
+
+
+def _renewal(claims: Sequence[Claim], held: Mapping[int, Any]) -> Renewal:
+    return Renewal(
+        lost=frozenset(claim.job_id for claim in claims).difference(held),
+        cancelled=frozenset(row.id for row in held.values() if row.cancel_requested),
+    )
+
+
+def _story(row: Found, now: float) -> str:
+    return (
+        f"worker {row.worker_name} ({row.card}) stopped renewing its lease, which ran out "
+        f"{now - row.lease_until:.1f} s before this was noticed: "
+        "it was killed, hung, or cut off from the database"
+    )

@@ -1,0 +1,1 @@
+"""What a submit does after the file is read."""

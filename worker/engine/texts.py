@@ -1,0 +1,91 @@
+"""A model's texts as its engine finds them: in the store, or encoded on the spot."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from worker.errors import UnencodedError, UnkeptError
+from worker.planning.encoder_placement import EncoderPlacement
+
+if TYPE_CHECKING:
+    from hymotion.text.store import EmbeddingStore
+    from worker.engine.pool import Encoder
+
+log = logging.getLogger(__name__)
+
+#: Where a text came from, as attempts record it.
+HIT = "hit"
+MADE = "made"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A prompt's conditioning, and whether it was encoded for this."""
+
+    text: Any
+    source: str
+
+
+class PromptFeatures:
+    """Finds the texts of one model.
+
+    Args:
+        store: of embeddings.
+        plan: of this worker; a resident encoder encodes here and now.
+        encoder: the loaded encoder, of a plan that encodes.
+    """
+
+    def __init__(
+        self, *, store: EmbeddingStore, plan: EncoderPlacement, encoder: Callable[[], Encoder]
+    ) -> None:
+        self.store = store
+        self.plan = plan
+        self._encoder = encoder
+
+    def missing(self, prompts: Sequence[str]) -> list[str]:
+        """Those that are not encoded yet, each once."""
+        return [prompt for prompt in dict.fromkeys(prompts) if not self.store.has(prompt)]
+
+    def find(self, prompts: Sequence[str]) -> list[Found]:
+        """The conditioning of each prompt of a pack.
+
+        Raises:
+            UnencodedError: some are not encoded, and the encoder is not here.
+        """
+        found = {prompt: self.store.get(prompt) for prompt in dict.fromkeys(prompts)}
+        missing = [prompt for prompt, text in found.items() if text is None]
+        if missing and self.plan is not EncoderPlacement.RESIDENT:
+            wanted = set(missing)
+            raise UnencodedError([i for i, prompt in enumerate(prompts) if prompt in wanted])
+        made = self.encode(missing) if missing else {}
+        sources = dict.fromkeys(made, MADE)
+        # The text is made once: only the first job of a pack that has it was kept waiting.
+        return [
+            Found(text=made.get(prompt, found[prompt]), source=sources.pop(prompt, HIT))
+            for prompt in prompts
+        ]
+
+    def encode(
+        self, prompts: Sequence[str], *, on_batch: Callable[[int, int], None] | None = None
+    ) -> dict[str, Any]:
+        """Encode prompts and keep them; a resident worker goes on where they cannot be kept.
+
+        Raises:
+            UnkeptError: they cannot be kept, and are needed after the encoder is gone.
+        """
+        texts = self._encoder().encode(prompts, on_batch=on_batch)
+        made = dict(zip(prompts, texts, strict=True))
+        for prompt, text in made.items():
+            self._keep(prompt, text)
+        return made
+
+    def _keep(self, prompt: str, text: Any) -> None:
+        if self.store.put(prompt, text):
+            return
+        reason = self.store.problem or "nobody knows why"
+        if self.plan is not EncoderPlacement.RESIDENT:
+            raise UnkeptError(reason)
+        log.warning("a text was encoded and could not be kept: %s", reason)

@@ -1,0 +1,55 @@
+"""Riding out a database that is locked or away for a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from jobs.domain.clock import Clock
+from jobs.errors import UnreachableError
+from worker.errors import OutageError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Pauses between tries, seconds; the last one repeats.
+PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class DatabaseRetry:
+    """Repeats a store call until the database answers. Every write of the store is fenced, so a
+    repeated one does nothing twice.
+
+    Args:
+        longest: seconds after which it gives up with `OutageError`.
+        clock, sleep: injected by tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        longest: float,
+        clock: Clock = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._longest = longest
+        self._clock = clock
+        self._sleep = sleep
+
+    def call(self, call: Callable[[], T]) -> T:
+        """What `call` returns, once it can."""
+        begun = self._clock()
+        tries = 0
+        while True:
+            try:
+                return call()
+            except UnreachableError as error:
+                gone = self._clock() - begun
+                if gone > self._longest:
+                    raise OutageError(gone, error.reason) from error
+                if tries == 0:
+                    log.warning("%s; trying again", error)
+                self._sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+                tries += 1
