@@ -56,17 +56,22 @@ def _run(chosen: argparse.Namespace) -> int:
     find_device(chosen.device)
     world = parallel.join(chosen.parallel, chosen.device)
     try:
-        trainer, finish = _prepared(chosen, recipe, world)
-        stop = _stopper()
-        watch = RunControl(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
-        done = trainer.run(watch)
-        state = trainer.averaged()
-        if world.first:
-            finish(state)
-            sys.stderr.write(f"{'done' if done else 'cut'} at step {trainer.step}\n")
-        return 0 if done else STOPPED
+        return _trained(chosen, recipe, world)
     finally:
         world.close()
+
+
+def _trained(chosen: argparse.Namespace, recipe: Recipe, world: World) -> int:
+    """Train and write the model; the exit code. Nothing refers to the trainer afterwards."""
+    trainer, finish = _prepared(chosen, recipe, world)
+    stop = _stopper()
+    watch = RunControl(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
+    done = trainer.run(watch)
+    state = trainer.averaged()
+    if world.first:
+        finish(state)
+        sys.stderr.write(f"{'done' if done else 'cut'} at step {trainer.step}\n")
+    return 0 if done else STOPPED
 
 
 def _prepared(

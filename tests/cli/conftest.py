@@ -15,6 +15,7 @@ import pytest
 
 from jobs.store.store import Store
 from tests.cli.calling import Hymo, call
+from tests.waiting import HUNG
 
 
 @dataclass
@@ -31,11 +32,11 @@ class Shell:
         settings = {"HYMO_HOME": str(self.home), "COLUMNS": "80", "HYMO_RECONCILE": "0.5"}
         return {**kept, **settings, **self.environ}
 
-    def run(self, *words: str, timeout: float = 100) -> subprocess.CompletedProcess[str]:
-        """Run `hymo` and wait for it."""
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `hymo` to its end."""
         return subprocess.run(
             [sys.executable, "-m", "jobs", *words],
-            env=self.environment(), capture_output=True, text=True, timeout=timeout,
+            env=self.environment(), capture_output=True, text=True,
             cwd=self.home.parent, check=False,
         )  # fmt: skip
 
@@ -55,7 +56,7 @@ class Shell:
             if process.poll() is None:
                 process.terminate()
                 try:
-                    process.communicate(timeout=30)
+                    process.communicate(timeout=HUNG)
                 except subprocess.TimeoutExpired:
                     process.kill()
             process.communicate()

@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.postgres
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("names", "targets"),
     [

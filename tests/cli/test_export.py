@@ -133,7 +133,7 @@ def test_files_are_written_although_nobody_reads_their_names(
     process = shell.start("export", "1", "2", "--out", str(out))
     process.stdout.close()
     assert process.stderr.read() == "4 files written\n"
-    assert process.wait(timeout=60) == 0
+    assert process.wait() == 0
     assert len(list(out.iterdir())) == 4
 
 

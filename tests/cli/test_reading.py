@@ -356,7 +356,7 @@ def test_stats_start_without_what_is_slow(store: Store, sqlite_url: str, tmp_pat
     )
     environ = os.environ | {"HYMO_DATABASE_URL": sqlite_url, "HYMO_HOME": str(tmp_path)}
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environ, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environ, capture_output=True, check=False)
     assert (done.returncode, b"A100" in done.stdout) == (0, True), done.stderr
 
 
@@ -541,7 +541,7 @@ def test_process_with_a_closed_pipe(shell: Any, sqlite_url: str, how: list[str])
     process = shell.start("history", *how)
     process.stdout.close()
     assert process.stderr.read() == ""
-    assert process.wait(timeout=60) == 0
+    assert process.wait() == 0
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
@@ -553,7 +553,7 @@ def test_closed_streams_are_no_error(
     for words in ("history", f"submit {tmp_path}/w.csv"):
         done = subprocess.run(
             ["sh", "-c", f"exec {sys.executable} -m jobs {words} {closed}"],
-            env=environ, capture_output=True, text=True, timeout=60, check=False,
+            env=environ, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, "")
         assert "Traceback" not in done.stderr

@@ -5,6 +5,7 @@ of `docs/cards.md`: an A10 has no NVLink and loses by sharing (two were 18 % slo
 A100 takes DDP over NVLink, a V100 takes DDP with float16 and a clipped gradient.
 """
 
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch.distributed.checkpoint.state_dict import (
     set_model_state_dict,
     set_optimizer_state_dict,
 )
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
@@ -42,12 +44,14 @@ class World:
         rank: of this process.
         size: how many there are.
         device: of this process.
+        mesh: what "fsdp" shards over.
     """
 
     kind: str
     rank: int
     size: int
     device: torch.device
+    mesh: DeviceMesh | None = None
 
     @property
     def first(self) -> bool:
@@ -55,9 +59,19 @@ class World:
         return self.rank == 0
 
     def close(self) -> None:
-        """Leave the others."""
-        if self.size > 1:
-            dist.destroy_process_group()
+        """Leave the others.
+
+        Gloo's threads end with the last reference to the process group, and a thread that is still
+        busy when the interpreter ends aborts the process. So nothing may refer to the learner and
+        its trainer any more when this is called.
+        """
+        if self.size == 1:
+            return
+        dist.destroy_process_group()
+        if self.mesh is not None:
+            # DTensor's caches keep the mesh for ever, and the mesh of recent versions its group.
+            vars(self.mesh).get("_pg_registry", {}).clear()
+        gc.collect()
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -113,7 +127,8 @@ def join(kind: str, device: str) -> World:
         if on_card:
             torch.cuda.set_device(where)
         dist.init_process_group("nccl" if on_card else "gloo")
-    return World(chosen, rank, size, where)
+    mesh = init_device_mesh(where.type, (size,)) if chosen == "fsdp" else None
+    return World(chosen, rank, size, where, mesh)
 
 
 def wrapped(learner: Learner, world: World) -> nn.Module:
@@ -124,8 +139,8 @@ def wrapped(learner: Learner, world: World) -> nn.Module:
     if world.kind == "fsdp":
         network = learner.flow.motion_transformer
         for block in (*network.double_blocks, *network.single_blocks):
-            fully_shard(block)
-        fully_shard(learner)
+            fully_shard(block, mesh=world.mesh)
+        fully_shard(learner, mesh=world.mesh)
     return learner
 
 

@@ -186,5 +186,5 @@ def test_looking_loads_no_library_of_tensors(home: Path) -> None:
         "assert not {'torch', 'numpy', 'hymotion'} & sys.modules.keys()\n"
     )
     environ = {**os.environ, "HYMO_HOME": str(home)}
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environ, timeout=60,
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environ,
                    capture_output=True)  # fmt: skip

@@ -32,7 +32,7 @@ def test_a_plain_celery_worker_understands_our_messages(
     ran = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("plain.py")),
          kombu_url(plant.settings), QUEUE, "50"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
     assert [line["args"] for line in lines] == [[number] for number in range(1, 51)], ran.stderr

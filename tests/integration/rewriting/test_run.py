@@ -35,7 +35,7 @@ def test_the_rewritten_prompt_is_made_and_both_are_in_the_manifest(rewriter, fol
     words = ("run", "night.csv", "--rewrite", "--estimate-duration", "--json")
     done = subprocess.run(
         [sys.executable, "-m", "jobs", *words], env={**kept, **settings}, cwd=folder,
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

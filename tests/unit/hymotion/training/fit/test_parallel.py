@@ -17,25 +17,27 @@ ROOT = Path(__file__).parents[5]
 SCRIPT = Path(__file__).with_name("shared_run.py")
 
 
-def shared(kind: str, folder: Path, steps: int) -> dict[str, Tensor]:
-    """The averaged weights of two processes' run."""
-    folder.mkdir(exist_ok=True)
+def shared(folder: Path, *runs: str) -> None:
+    """Two processes' runs, see `shared_run.py`."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--local-addr", "127.0.0.1", "--nproc-per-node", "2", str(SCRIPT)]
-    command += [kind, str(folder), str(steps)]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [*command, str(folder), *runs], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Tensor] = torch.load(folder / "averaged.pt", weights_only=True)
+
+
+def averaged(folder: Path, kind: str) -> dict[str, Tensor]:
+    """The averaged weights of a run."""
+    found: dict[str, Tensor] = torch.load(folder / kind / "averaged.pt", weights_only=True)
     return found
 
 
 def test_a_sharded_run_that_was_cut_ends_as_a_replicated_one(tmp_path: Path) -> None:
-    replicated = shared("ddp", tmp_path / "ddp", 10)
-    shared("fsdp", tmp_path / "fsdp", 4)
-    resumed = shared("fsdp", tmp_path / "fsdp", 10)
+    shared(tmp_path, "ddp=10", "fsdp=4")
+    shared(tmp_path, "fsdp=10")
+    replicated, resumed = averaged(tmp_path, "ddp"), averaged(tmp_path, "fsdp")
     assert resumed.keys() == replicated.keys()
     assert all(torch.allclose(resumed[name], replicated[name], atol=1e-5) for name in resumed)
 
