@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_
 
@@ -44,54 +43,25 @@ class JobFilter:
 
     def conditions(self) -> Mapping[str, ColumnElement[bool]]:
         """The conditions given, by name; an index may serve those named in `INDEXED`."""
-        return self._named(_plain)
-
-    def opaque(self) -> Mapping[str, ColumnElement[bool]]:
-        """The same conditions, written so that no index can serve those named in `INDEXED`."""
-        return self._named(_opaque)
-
-    def single(self, name: str) -> bool:
-        """Whether condition `name` asks for one value, so that its index keeps an order."""
-        values: Mapping[str, tuple[object, ...]] = {
-            "batch": (self.batch_id,),
-            "state": self.states,
-            "card": self.cards,
-            "worker": self.workers,
-            "failure": self.failures,
-        }
-        return len(values.get(name, ())) == 1
-
-    def _named(self, write: Any) -> Mapping[str, ColumnElement[bool]]:
         found: dict[str, ColumnElement[bool]] = {}
-        batch = () if self.batch_id is None else (self.batch_id,)
+        if self.batch_id is not None:
+            found["batch"] = jobs.c.batch_id == self.batch_id
         for name, column, values in (
-            ("batch", jobs.c.batch_id, batch),
             ("state", jobs.c.state, self.states),
             ("card", jobs.c.card, self.cards),
             ("worker", jobs.c.worker_name, self.workers),
             ("failure", jobs.c.failure, self.failures),
+            ("mode", jobs.c.mode, self.modes),
         ):
             if values:
-                subject = write(column)
-                found[name] = subject == values[0] if len(values) == 1 else subject.in_(values)
+                found[name] = column.in_(values)
         bounds = []
         if self.since is not None:
-            bounds.append(write(jobs.c.created_at) >= self.since)
+            bounds.append(jobs.c.created_at >= self.since)
         if self.until is not None:
-            bounds.append(write(jobs.c.created_at) < self.until)
+            bounds.append(jobs.c.created_at < self.until)
         if bounds:
             found["created"] = and_(*bounds)
-        if self.modes:
-            found["mode"] = jobs.c.mode.in_(self.modes)
         if self.grep:
             found["grep"] = jobs.c.prompt.icontains(self.grep, autoescape=True)
         return found
-
-
-def _plain(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    return column
-
-
-def _opaque(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """An expression equal to the column that no index matches."""
-    return column + ("" if column.type.python_type is str else 0)

@@ -120,7 +120,8 @@ def select_jobs(key: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
 
 def job_rows(connection: Connection, rows: Sequence[Found], *, files: bool) -> tuple[JobRow, ...]:
     """Rows of `select_jobs` with their batches' names and, if asked, their files."""
-    # Looked up rather than joined: a join gives the planner an order to spoil.
+    # Looked up rather than joined: SQLite sorts all jobs of two cards where a join comes first, in
+    # 800 ms instead of 3 of a million jobs.
     wanted = {row.batch_id for row in rows}
     named = {
         row.id: row

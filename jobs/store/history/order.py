@@ -8,13 +8,14 @@ import json
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, and_, or_, tuple_
+from sqlalchemy import Column, ColumnElement, and_, or_, tuple_
 
 from jobs.errors import JobsError
 from jobs.store.tables import jobs
 
-#: Sort key → expression. Ties are broken by id in the same direction.
-KEYS: dict[str, ColumnElement[Any]] = {
+#: Sort key → column. Ties are broken by id in the same direction. Jobs that lack the key come last
+#: in either direction.
+KEYS: dict[str, Column[Any]] = {
     "id": jobs.c.id,
     "created": jobs.c.created_at,
     "finished": jobs.c.finished_at,
@@ -26,9 +27,6 @@ KEYS: dict[str, ColumnElement[Any]] = {
     "penetration": jobs.c.penetration_mm,
     "jitter": jobs.c.jitter,
 }
-
-#: Keys that a job may lack. Jobs without come last in either direction.
-NULLABLE = frozenset({"finished", "duration", "queue", "peak", "skate", "penetration", "jitter"})
 
 #: Keys that only a job which succeeded can have: they are its motion's.
 OF_MOTION = frozenset({"skate", "penetration", "jitter"})
@@ -63,21 +61,20 @@ class Order:
         return f"{'-' * self.descending}{self.key}"
 
     @property
-    def expression(self) -> ColumnElement[Any]:
+    def expression(self) -> Column[Any]:
         """The sort key as SQL."""
         return KEYS[self.key]
 
     @property
     def nullable(self) -> bool:
         """Whether jobs may lack the key."""
-        return self.key in NULLABLE
+        return bool(self.expression.nullable)
 
     def directed(
         self, key: ColumnElement[Any], number: ColumnElement[int]
     ) -> list[ColumnElement[Any]]:
         """ORDER BY for rows that all have the key; `number` is the id."""
-        ends = [number] if self.key == "id" or key is number else [key, number]
-        return [each.desc() if self.descending else each.asc() for each in ends]
+        return [each.desc() if self.descending else each.asc() for each in (key, number)]
 
     def nulls_last(
         self, key: ColumnElement[Any], number: ColumnElement[int]
@@ -102,14 +99,15 @@ class Cursor:
     @classmethod
     def decode(cls, text: str, order: Order) -> Self:
         """The cursor in `text`; raises `OrderError` if it is damaged or of another order."""
+        damaged = OrderError(f"{text!r} is no cursor: take it from `next` of a page")
         try:
             padded = text + "=" * (-len(text) % 4)
             found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             name, value, number = found
         except (binascii.Error, ValueError, TypeError) as error:
-            raise OrderError(f"{text!r} is no cursor: take it from `next` of a page") from error
-        if not _is_number(number, whole=True) or not (value is None or _is_number(value)):
-            raise OrderError(f"{text!r} is no cursor: take it from `next` of a page")
+            raise damaged from error
+        if type(number) is not int or type(value) not in {int, float, type(None)}:
+            raise damaged
         if name != str(order):
             raise OrderError(f"this cursor is of --sort={name}: go on with the same --sort")
         return cls(value, number)
@@ -122,8 +120,6 @@ class Cursor:
         self, order: Order, key: ColumnElement[Any], number: ColumnElement[int]
     ) -> ColumnElement[bool]:
         """The condition that a row comes after this one, if both have the key."""
-        if order.key == "id":
-            return self.later(order, number)
         pair, here = tuple_(key, number), tuple_(self.value, self.id)
         return pair < here if order.descending else pair > here
 
@@ -136,9 +132,3 @@ class Cursor:
         if self.value is None:
             return and_(key.is_(None), self.later(order, number))
         return or_(self.within(order, key, number), key.is_(None))
-
-
-def _is_number(value: object, *, whole: bool = False) -> bool:
-    if isinstance(value, bool):
-        return False
-    return isinstance(value, int) or (isinstance(value, float) and not whole)

@@ -90,7 +90,7 @@ def some_filter(random_: random.Random) -> JobFilter:
 def plan(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways to fetch a page, whatever the number of jobs."""
     if request.param == "walk":
-        for name in ("FEW", "FEW_IN_ORDER", "FEW_APART", "FEW_WAITING"):
+        for name in ("FEW", "FEW_APART", "FEW_WAITING"):
             monkeypatch.setattr(page_query, name, 0)
     return str(request.param)
 
