@@ -1,7 +1,7 @@
-"""How a page of jobs is fetched in milliseconds from a million.
+"""Queries that fetch a page of jobs in milliseconds from a table of a million.
 
-Where one of the conditions holds for few jobs, those are fetched by its index and sorted. Else the
-order's index is walked, and what the other conditions refuse is dropped on the way.
+If one condition selects few jobs, these are fetched by its index and sorted. Otherwise the index of
+the sort key is scanned in order, and jobs that do not meet the conditions are skipped.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from jobs.store.history.jobrow import select_jobs
 from jobs.store.history.order import OF_MOTION, Cursor, Order
 from jobs.store.tables import jobs
 
-#: A condition that holds for at most so many jobs is a good place to begin. Fetching and sorting
-#: them costs 2–4 µs each; the walk costs less unless what is wanted lies at its far end.
+#: If a condition selects at most this many jobs, they are fetched by its index and sorted, which
+#: costs 2–4 µs per job. The scan costs less unless the jobs of the page lie near its end.
 FEW = 20_000
-#: The orders of submission: their walks are the cheapest.
+#: The same limit for orders by submission (id, created), whose scans are the cheapest.
 FEW_IN_ORDER = 10_000
-#: Where the walk may find nothing for long: jobs of a time lie together in the order of their end,
-#: and failed jobs may have no peak at all.
+#: The same limit where the scan may skip many rows before the first match: jobs submitted at about
+#: the same time are adjacent in the order of finish times, and failed jobs may have no peak memory.
 FEW_APART = 50_000
-#: Hardly a job that waits has been measured, so the walk would find next to nothing.
+#: The same limit for jobs that have not ended: few of them have measured values, so the scan would
+#: find almost none.
 FEW_WAITING = 250_000
 
 
@@ -38,7 +39,7 @@ def fetch(
     cursor: Cursor | None,
     limit: int,
 ) -> list[Row[*tuple[Any, ...]]]:
-    """The first `limit` rows (of `select_jobs`) after the cursor."""
+    """The first `limit` rows of `select_jobs` after the cursor."""
     if order.key == "id" and len(set(wanted.states)) > 1:
         return _merged(connection, wanted, order, cursor, limit)
     begin = _rarest(connection, wanted, order)
@@ -55,8 +56,11 @@ def fetch(
 def _merged(
     connection: Connection, wanted: JobFilter, order: Order, cursor: Cursor | None, limit: int
 ) -> list[Row[*tuple[Any, ...]]]:
-    """Jobs of several states: each state's index holds them by id, and one walk over all states
-    would pass a whole backlog of queued jobs to find the first that ended."""
+    """Jobs of several states, merged from one query per state.
+
+    The index on (state, id) returns the jobs of each state by id. A single scan by id would pass
+    the whole backlog of queued jobs before it reached the first ended job.
+    """
     rows = [
         row
         for state in dict.fromkeys(wanted.states)
@@ -66,7 +70,7 @@ def _merged(
 
 
 def _rarest(connection: Connection, wanted: JobFilter, order: Order) -> str | None:
-    """The condition that, by its index alone, holds for the fewest jobs; None if for too many."""
+    """The indexed condition that selects the fewest jobs; None if each selects too many."""
     rarest, fewest = None, FEW_WAITING + 1
     for name, condition in wanted.conditions().items():
         if name in INDEXED:
@@ -90,10 +94,10 @@ def _enough(name: str, wanted: JobFilter, order: Order) -> int:
 def _sorted(
     begin: str, wanted: JobFilter, order: Order, cursor: Cursor | None, limit: int
 ) -> Select[*tuple[Any, ...]]:
-    """All that is wanted, fetched by the index of condition `begin`, then sorted."""
+    """The selected jobs, fetched by the index of condition `begin`, then sorted."""
     conditions = {**wanted.opaque(), begin: wanted.conditions()[begin]}
-    # Materialised: merged into the query, the planner might walk the order's index after all, and
-    # drop nearly everything that it gives.
+    # Without MATERIALIZED the planner might inline the CTE, scan the sort key's index after all and
+    # skip nearly every row.
     few = (
         select(jobs.c.id, order.expression.label("key"))
         .where(*conditions.values())
@@ -109,10 +113,11 @@ def _sorted(
 
 
 def _walkable(dialect: str, wanted: JobFilter, order: Order) -> list[ColumnElement[bool]]:
-    """The conditions, hidden from the planner where their index would spoil the walk.
+    """The conditions, written so that SQLite scans the index of the sort key.
 
-    PostgreSQL has statistics and needs no help. SQLite has none, prefers an index of any condition,
-    and sorts all that it gives.
+    PostgreSQL chooses well by its statistics. SQLite has none: it would use the index of any
+    condition and sort all rows of it. Conditions are therefore opaque to its planner unless their
+    index returns rows in the wanted order.
     """
     plain = wanted.conditions()
     if dialect != "sqlite":
@@ -133,7 +138,7 @@ def _walks(
     order: Order,
     cursor: Cursor | None,
 ) -> Iterator[Select[*tuple[Any, ...]]]:
-    """Queries that give, one after the other, the wanted jobs in order."""
+    """Queries whose results, concatenated, are the selected jobs in order."""
     key, number = order.expression, jobs.c.id
     query = select_jobs(key).where(*conditions)
     lacking = cursor is not None and cursor.value is None and order.nullable
@@ -143,7 +148,7 @@ def _walks(
             there = there.where(key.is_not(None))
         yield there.order_by(*order.directed(key, number))
     if order.nullable:
-        # Jobs that lack the key come last, by id.
+        # Jobs whose key is null come last, by id.
         absent = query.where(key.is_(None))
         if cursor is not None and lacking:
             absent = absent.where(cursor.later(order, number))
@@ -151,8 +156,10 @@ def _walks(
 
 
 def _never(wanted: JobFilter, order: Order) -> bool:
-    """Whether no job wanted can have the key, so that looking for one would walk through all
-    others: one that has not ended has no end, and one that did not succeed no motion."""
+    """Whether the key is null for every selected job, so that a scan for one would read all rows.
+
+    A job that has not ended has no finish time, and one that did not succeed has no motion.
+    """
     if order.key in OF_MOTION:
         return bool(wanted.states) and State.SUCCEEDED not in wanted.states
     return wanted.waiting_only and order.key in {"finished", "duration"}

@@ -87,10 +87,10 @@ def failed(
     run: Run | None = None,
 ) -> Ending:
     """The ending of a failed attempt: the job is retried, fails, or is cancelled on request."""
-    hopeful = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
+    retryable = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
     if held.cancel_requested:
         state = State.CANCELLED
-    elif hopeful:
+    elif retryable:
         state = State.QUEUED
     else:
         state = State.FAILED
