@@ -198,7 +198,7 @@ def _found(connection: Connection, name: str) -> Found:
         select(batches.c.name).order_by(batches.c.id.desc()).limit(CHUNK)
     ).all()
     close = difflib.get_close_matches(name, names, n=3) or names[:3]
-    mend = f"there is {', '.join(close)}" if close else "nothing was submitted yet"
+    mend = f"existing batches include {', '.join(close)}" if close else "nothing was submitted yet"
     raise NotFoundError("batch", name, mend)
 
 

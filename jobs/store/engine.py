@@ -73,7 +73,7 @@ def _sqlite(url: URL, timeout: float) -> Engine:
         Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _away(
-            url, f"its folder cannot be made ({error.strerror})", "check HYMO_HOME"
+            url, f"its folder cannot be created ({error.strerror})", "check HYMO_HOME"
         ) from error
     engine = create_engine(url, connect_args={"timeout": timeout})
 

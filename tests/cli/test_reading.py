@@ -216,7 +216,7 @@ def test_queued_jobs_say_why_they_wait(hymo_: Hymo, store: Store) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (("history", "--batch", "nite"), 3, "no batch 'nite': there is night"),
+        (("history", "--batch", "nite"), 3, "no batch 'nite': existing batches include night"),
         (("history", "--card", "A10"), 3, "no card 'A10': known cards: NVIDIA A100-SXM4-40GB"),
         (("history", "--sort", "speed"), 2, "cannot sort by 'speed'"),
         (("history", "--state", "done"), 2, "'done' is not one of queued"),
