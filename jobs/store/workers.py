@@ -119,7 +119,9 @@ class WorkerStore(StorePart):
                 names = connection.scalars(
                     select(workers.c.name).where(workers.c.state == DECLARED).order_by("name")
                 ).all()
-                mend = f"the declared workers are {', '.join(names)}" if names else "none is declared"
+                mend = (
+                    f"the declared workers are {', '.join(names)}" if names else "none is declared"
+                )
                 raise NotFoundError("declared worker", name, mend)
 
     def rows(self, *, alive: float, all: bool = False) -> list[WorkerRow]:  # noqa: A002
