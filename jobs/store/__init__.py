@@ -1,1 +1,1 @@
-"""The SQL store: everything that reads or writes the database."""
+"""The SQL store: all code that reads or writes the database."""

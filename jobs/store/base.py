@@ -1,4 +1,4 @@
-"""What every part of the store shares: the engine, the clock, transactions, errors."""
+"""Base class of every part of the store: engine, clock, transactions and errors."""
 
 from __future__ import annotations
 
@@ -33,24 +33,25 @@ from jobs.store.faults import name_error
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-#: Execution option of a connection that will write: see `jobs.store.engine`.
+#: Execution option of a connection that is going to write: see `jobs.store.engine`.
 WRITES = "hymo_writes"
 
-#: Rows in one page or one transaction, pairs in one IN list.
+#: Maximum number of rows in one page or transaction, and of pairs in one IN list.
 CHUNK = 1_000
 
 
-#: A row of a statement of ours, whose columns are read by name.
+#: A result row whose columns are read by name.
 Found: TypeAlias = "Row[*tuple[Any, ...]]"
 
 Record = TypeVar("Record", bound="DataclassInstance")
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[Any]) -> Any:
-    """The condition `column IN values`, however many.
+    """The condition `column IN values`, for any number of values.
 
-    They are one parameter, an array (PostgreSQL) or JSON (SQLite): with a placeholder each, a
-    thousand take the driver longer than the query takes the database, and SQLite allows 32 766.
+    The values are one parameter, an array (PostgreSQL) or JSON (SQLite). With one placeholder per
+    value, the driver needs longer for a thousand values than the database needs for the query, and
+    SQLite allows no more than 32 766.
     """
     if connection.dialect.name == "postgresql":
         return column == any_(literal(list(values), ARRAY(column.type)))
@@ -59,7 +60,7 @@ def among(connection: Connection, column: Column[Any], values: Sequence[Any]) ->
 
 
 def record(kind: type[Record], row: Found, **given: Any) -> Record:
-    """A record whose fields are the row's columns of the same names, but for those given."""
+    """A record built from the row's columns of the same names; `given` overrides fields."""
     own = {one.name: getattr(row, one.name) for one in fields(kind) if one.name not in given}
     return kind(**own, **given)
 
@@ -67,14 +68,14 @@ def record(kind: type[Record], row: Found, **given: Any) -> Record:
 class StorePart:
     """One part of the store, over a shared engine.
 
-    Every part raises `UnreachableError` when the database does not answer, stays locked or drops
-    the connection, and `SchemaError` when its tables are not there. After either, nothing of the
-    transaction is kept, with one exception: when the connection breaks during the commit itself,
-    the commit may have happened. All writes are fenced, so repeating one is safe.
+    Every part raises `UnreachableError` if the database does not answer, stays locked or drops the
+    connection, and `SchemaError` if its tables are missing. In both cases the transaction is rolled
+    back, with one exception: if the connection breaks during the commit itself, the commit may have
+    succeeded. All writes are fenced, so it is safe to repeat one.
 
     Args:
-        engine: made by `jobs.store.engine.connect`.
-        clock: None for the database's own clock (production); tests inject one.
+        engine: an engine from `jobs.store.engine.connect`.
+        clock: None for the database's own clock (production); tests pass their own.
     """
 
     def __init__(self, engine: Engine, *, clock: Clock | None = None) -> None:
@@ -86,36 +87,37 @@ class StorePart:
         return self._engine.dialect.name == "postgresql"
 
     def _upsert(self, table: Table) -> Any:
-        """An insert into `table` that may say what to do on a conflict."""
+        """An insert into `table` that supports ON CONFLICT."""
         return postgresql.insert(table) if self._is_postgresql else sqlite.insert(table)
 
     def now(self) -> ColumnElement[float]:
-        """The present in epoch seconds as an SQL expression: the database's clock decides."""
+        """The database's current time in epoch seconds, as an SQL expression."""
         if self._clock is not None:
             return literal(self._clock(), Double)
         if self._is_postgresql:
-            # clock_timestamp, not now(): a transaction that waited for a lock must see the time.
+            # now() is the time at which the transaction began, which is too early after it waited
+            # for a lock.
             return cast(extract("epoch", func.clock_timestamp()), Double)
         return (func.julianday("now", type_=Double) - 2440587.5) * 86400.0
 
     def present(self, connection: Connection) -> float:
-        """The present in epoch seconds by the database's clock, read once for a transaction.
+        """The database's current time in epoch seconds, read once per transaction.
 
-        One reading gives every row of a transaction the same stamp, and lets comparisons use an
-        index (PostgreSQL evaluates `clock_timestamp()` anew for each row).
+        A single reading gives all rows of a transaction the same timestamp and lets comparisons use
+        an index (PostgreSQL evaluates `clock_timestamp()` for every row).
         """
         if self._clock is not None:
             return self._clock()
         return float(connection.execute(select(self.now())).scalar_one())
 
     def time(self) -> float:
-        """The present by the store's clock, for callers that compare with stored times."""
+        """The current time of the store's clock, for comparisons with stored times."""
         with self.read() as connection:
             return self.present(connection)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that will write. On SQLite it takes the write lock at once."""
+        """A transaction that writes. On SQLite it takes the write lock at once."""
         with self._named(), self._engine.connect() as connection:
             connection = connection.execution_options(**{WRITES: True})  # noqa: PLW2901
             with connection.begin():
@@ -123,8 +125,8 @@ class StorePart:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads, and sees one state of the database (SQLite) or one a
-        statement (PostgreSQL)."""
+        """A read-only transaction. It sees one snapshot of the database (SQLite) or one snapshot
+        per statement (PostgreSQL)."""
         with self._named(), self._engine.connect() as connection:
             yield connection
 

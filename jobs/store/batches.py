@@ -1,4 +1,4 @@
-"""Batches: what one submit creates, and the jobs put into it."""
+"""Batches: creating them and inserting jobs into them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from jobs.store.tables import batches, jobs
 
 
 class BatchStore(StorePart):
-    """Making batches, inserting jobs, and what is known of a batch as a whole."""
+    """Creates batches, inserts jobs, and reads the state of whole batches."""
 
     def ensure(self, name: str, *, source: str, output: str) -> Batch:
-        """The batch `name`, made with this source and output folder unless it exists.
+        """The batch `name`, created with this source and output folder if it does not exist.
 
-        An existing batch keeps its own source and output: its files are there already.
+        An existing batch keeps its source and output, because its files are already there.
         """
         with self.write() as connection:
             connection.execute(
@@ -48,7 +48,7 @@ class BatchStore(StorePart):
             return to_batch(connection.execute(_by_name(name)).one())
 
     def get(self, name: str) -> Batch:
-        """The batch `name`; raises `NotFoundError` naming those that are spelt alike."""
+        """The batch `name`; raises `NotFoundError`, which lists batches with similar names."""
         with self.read() as connection:
             return to_batch(_found(connection, name))
 
@@ -59,15 +59,15 @@ class BatchStore(StorePart):
             return [to_batch(row) for row in connection.execute(query)]
 
     def pause(self, name: str) -> Batch:
-        """Let no further job of the batch be claimed; running ones finish."""
+        """Stop further jobs of the batch from being claimed; running jobs finish."""
         with self.write() as connection:
             return _set_paused(connection, name, paused=True)
 
     def resume(self, name: str) -> Batch:
-        """Undo `pause`. Its queued jobs are published again: their messages were used up."""
+        """Undo `pause`. Queued jobs are published again: workers consumed their messages."""
         with self.write() as connection:
             batch = _set_paused(connection, name, paused=False)
-            # In the order in which everybody locks jobs.
+            # Every transaction locks jobs in the order of their ids, which avoids deadlocks.
             published = (
                 select(jobs.c.id)
                 .where(jobs.c.batch_id == batch.id, jobs.c.state == State.QUEUED)
@@ -88,16 +88,16 @@ class BatchStore(StorePart):
         attempt_limit: int,
         place: Callable[[Sequence[NewJob]], None] | None = None,
     ) -> Inserted:
-        """Add jobs to a batch in one transaction, leaving those that are there as they are.
+        """Add jobs to a batch in one transaction; jobs that already exist are not changed.
 
-        Identity within a batch is (custom id, seed). Repeating a chunk adds nothing.
+        A job is identified within its batch by (custom id, seed). Repeating a chunk adds nothing.
 
         Args:
-            batch: where they go.
-            new: a chunk of jobs, best about a thousand.
-            attempt_limit: how often each may be tried.
-            place: puts the files of those jobs into place that are cached and were really added,
-                before that is committed; what it raises undoes the chunk.
+            batch: the batch.
+            new: a chunk of jobs, preferably about a thousand.
+            attempt_limit: maximum number of attempts of each job.
+            place: called before the commit with the cached jobs that were added, to put their files
+                in place. An exception from it rolls the chunk back.
         """
         wanted = {(job.spec.custom_id, job.spec.seed): job for job in new}
         with self.write() as connection:
@@ -112,7 +112,7 @@ class BatchStore(StorePart):
             added = self._add(connection, rows)
             lost = [key for key in wanted if key not in there and key not in added]
             if lost:
-                # Another submit of the same batch added them between our look and our insert.
+                # Another submit of the batch added them between the query and the insert.
                 there |= row_hashes(connection, batch.id, lost)
             kept = {
                 number: wanted[key].artifacts
@@ -135,22 +135,22 @@ class BatchStore(StorePart):
         )
 
     def content(self, hashes: Sequence[str]) -> Mapping[str, tuple[int, tuple[Artifact, ...]]]:
-        """For each content hash that succeeded before: the newest such job and its files."""
+        """The newest succeeded job of each content hash, with its files."""
         with self.read() as connection:
             newest = connection.execute(_newest(connection, hashes)).all()
             files = files_of(connection, [row.job_id for row in newest])
         return {row.content_hash: (row.job_id, files.get(row.job_id, ())) for row in newest}
 
     def existing(self, batch_id: int, keys: Sequence[Key]) -> Mapping[Key, Known]:
-        """The jobs of these identities that the batch has, with the files of those that succeeded.
+        """The jobs of the batch with these identities, and the files of those that succeeded.
 
-        Jobs that are put into it meanwhile may be missing.
+        Jobs that are inserted at the same time may be missing.
         """
         with self.read() as connection:
             return existing_jobs(connection, batch_id, keys)
 
     def counts(self, batch_id: int) -> dict[State, int]:
-        """How many jobs of the batch are in each state; states without any are left out."""
+        """Number of jobs of the batch in each state; states without jobs are omitted."""
         query = (
             select(jobs.c.state, func.count().label("n"))
             .where(jobs.c.batch_id == batch_id)
@@ -162,7 +162,7 @@ class BatchStore(StorePart):
     def _add(
         self, connection: Connection, rows: builtins.list[dict[str, Any]]
     ) -> dict[tuple[str, int], int]:
-        """Ids of the rows that were added; rows that are there already are left out."""
+        """Ids of the added rows by identity; rows that already exist are omitted."""
         if not rows:
             return {}
         statement, values = self._upsert(jobs), cast("Any", rows)
@@ -176,9 +176,9 @@ class BatchStore(StorePart):
 
 
 def _from_json(names: builtins.list[str]) -> tuple[builtins.list[str], Any]:
-    """Columns and rows of an insert whose rows travel as one JSON value, the parameter `rows`.
+    """Columns and rows of an insert whose rows are passed as one JSON value, the parameter `rows`.
 
-    PostgreSQL's driver reads 25 000 placeholders (a thousand rows) ten times slower than that.
+    PostgreSQL's driver takes ten times longer for 25 000 placeholders (a thousand rows).
     """
     rows = func.json_populate_recordset(
         literal_column("NULL::jobs"), bindparam("rows", type_=JSON)
@@ -198,7 +198,7 @@ def _found(connection: Connection, name: str) -> Found:
         select(batches.c.name).order_by(batches.c.id.desc()).limit(CHUNK)
     ).all()
     close = difflib.get_close_matches(name, names, n=3) or names[:3]
-    mend = f"there is {', '.join(close)}" if close else "nothing was submitted yet"
+    mend = f"existing batches include {', '.join(close)}" if close else "nothing was submitted yet"
     raise NotFoundError("batch", name, mend)
 
 
@@ -211,8 +211,8 @@ def _set_paused(connection: Connection, name: str, *, paused: bool) -> Batch:
 def _newest(connection: Connection, hashes: Sequence[str]) -> Any:
     succeeded: ColumnElement[bool] = jobs.c.state == State.SUCCEEDED
     if connection.dialect.name == "sqlite":
-        # It has no statistics and would rather walk all that succeeded: 250 instead of 4 ms for a
-        # thousand hashes among a million jobs.
+        # SQLite has no statistics and would scan all succeeded jobs instead of using the index on
+        # content_hash: 250 ms instead of 4 ms for a thousand hashes among a million jobs.
         succeeded = func.likely(succeeded)
     return (
         select(jobs.c.content_hash, func.max(jobs.c.id).label("job_id"))
@@ -259,5 +259,5 @@ def _row(
 
 
 def to_batch(row: Found) -> Batch:
-    """A row of the batches table as a record."""
+    """A batch from a row of the batches table."""
     return record(Batch, row)

@@ -13,20 +13,20 @@ from jobs.errors import SettingsError, UnreachableError
 from jobs.store.base import WRITES
 from jobs.store.faults import name_error
 
-#: Seconds after which PostgreSQL gives up on one statement. The longest of ours is the deletion or
-#: update of a whole batch, seconds for 100 000 jobs.
+#: Seconds after which PostgreSQL aborts a statement. The longest statements delete or update a
+#: whole batch and take seconds for 100 000 jobs.
 STATEMENT_TIMEOUT = 60.0
 
 
 def connect(url: str, *, timeout: float = 20.0) -> Engine:
-    """An engine for `url`, after one connection was made to it.
+    """An engine for `url`, returned after a test connection succeeded.
 
     Args:
         url: `sqlite:///file` or `postgresql://user:password@host/name`.
-        timeout: seconds to wait for a lock, and (PostgreSQL) for the server to accept us.
+        timeout: seconds to wait for a lock and, on PostgreSQL, for a connection.
 
     Raises:
-        SettingsError: the URL names a database that HyMo does not work with.
+        SettingsError: the URL is invalid or names a database that HyMo does not support.
         UnreachableError: the driver is missing, or the database does not answer.
     """
     target = _target(url)
@@ -73,23 +73,23 @@ def _sqlite(url: URL, timeout: float) -> Engine:
         Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _away(
-            url, f"its folder cannot be made ({error.strerror})", "check HYMO_HOME"
+            url, f"its folder cannot be created ({error.strerror})", "check HYMO_HOME"
         ) from error
     engine = create_engine(url, connect_args={"timeout": timeout})
 
     @event.listens_for(engine, "connect")
     def _open(connection: Any, _record: object) -> None:
-        # The driver's own transaction control begins deferred transactions behind our back:
-        # two of them that read and then write would fail with "database is locked" at once,
-        # whatever the timeout. So it is switched off, and `_begin` says which kind is wanted.
+        # The driver would begin deferred transactions by itself. Two of them that read and then
+        # write fail with "database is locked" at once, regardless of the timeout. The driver's
+        # transaction control is therefore switched off, and `_begin` chooses the kind.
         connection.isolation_level = None
         for pragma in (
             f"busy_timeout = {round(timeout * 1000)}",
             "journal_mode = WAL",
-            # In WAL mode a commit is in the operating system's hands when it returns: it survives
-            # kill -9 of every process. A power cut may take the last commits, never the database's
-            # consistency, and the jobs of a lost commit are claimed and made again. FULL would
-            # sync on every claim and renewal (ten times slower on a disk).
+            # In WAL mode with NORMAL, a commit has reached the operating system when it returns, so
+            # it survives kill -9 of every process. A power cut may lose the last commits but does
+            # not corrupt the database; the jobs of a lost commit are claimed and sampled again.
+            # FULL would sync on every claim and renewal (ten times slower on a disk).
             "synchronous = NORMAL",
             "foreign_keys = ON",
             "cache_size = -16000",
@@ -108,12 +108,12 @@ def _postgresql(url: URL, timeout: float) -> Engine:
     options = (
         f"-c lock_timeout={round(timeout * 1000)}"
         f" -c statement_timeout={round(STATEMENT_TIMEOUT * 1000)}"
-        # A process stopped in the middle of a transaction must not hold its rows for ever.
+        # A process that stops in the middle of a transaction must not lock its rows forever.
         f" -c idle_in_transaction_session_timeout={round(STATEMENT_TIMEOUT * 1000)}"
     )
     given = url.query.get("options")
     if isinstance(given, str):
-        options = f"{options} {given}"  # the last one counts: the URL's owner decides
+        options = f"{options} {given}"  # the last value counts, so the URL's options win
     seconds = max(2, math.ceil(timeout))
     try:
         return create_engine(
@@ -124,7 +124,7 @@ def _postgresql(url: URL, timeout: float) -> Engine:
                 "application_name": "hymo",
                 "connect_timeout": seconds,
                 "options": options,
-                # A server whose machine went away is noticed within this, not after hours.
+                # Without keepalives, the failure of the server's machine is noticed after hours.
                 "keepalives_idle": seconds,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,

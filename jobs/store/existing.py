@@ -1,4 +1,4 @@
-"""What a batch has already of the jobs that are about to be put into it."""
+"""Existing jobs: which of the jobs to be submitted a batch already has."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class Known:
-    """A job that a batch has.
+    """A job that a batch already has.
 
     Attributes:
-        queue: of its class.
-        row_hash: of what its row asked for.
+        queue: name of the queue of its mode and class.
+        row_hash: hash of the row that the job was submitted from.
         artifacts: its files if it succeeded.
     """
 
@@ -47,7 +47,7 @@ def existing_jobs(
 
 
 def row_hashes(connection: Connection, batch_id: int, keys: Sequence[Key]) -> dict[Key, str]:
-    """The row hash of each of these identities that the batch has."""
+    """The row hashes of the batch's jobs with these identities."""
     found = _rows(connection, batch_id, keys)
     return {(row.custom_id, row.seed): row.row_hash for row in found}
 
@@ -74,7 +74,7 @@ def _known(row: Found, artifacts: tuple[Artifact, ...]) -> Known:
 
 
 def _unnested(connection: Connection, keys: Sequence[Key]) -> Select[Any]:
-    """The identities as rows: see `jobs.store.base.among`."""
+    """The identities as rows of one parameter: see `jobs.store.base.among`."""
     if connection.dialect.name == "postgresql":
         return select(
             func.unnest(literal([name for name, _ in keys], ARRAY(String))),

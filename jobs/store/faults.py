@@ -1,4 +1,4 @@
-"""What a database error means to a user."""
+"""Translates errors of the database driver into errors that a user understands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, Operationa
 
 from jobs.errors import JobsError, SchemaError, UnreachableError
 
-#: How SQLite says that the trouble is the file, and what that means to its user.
+#: Messages of SQLite about its file, and the explanations shown to the user.
 FILE_FAULTS = {
     "unable to open database file": "cannot be opened by this user",
     "attempt to write a readonly database": "cannot be written by this user",
@@ -19,8 +19,8 @@ HEAD = "0005"
 
 
 def missing_table(error: DatabaseError) -> bool:
-    """Whether a statement failed because a table or column of ours is not there."""
-    # PostgreSQL: undefined_table, undefined_column. SQLite has nothing but the message.
+    """Whether a statement failed because a table or column is missing."""
+    # PostgreSQL: undefined_table, undefined_column. SQLite has no codes for them, only messages.
     if getattr(error.orig, "sqlstate", None) in {"42P01", "42703"}:
         return True
     message = str(error.orig)
@@ -28,10 +28,10 @@ def missing_table(error: DatabaseError) -> bool:
 
 
 def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
-    """The error of ours that says what `error` means to a user; None for a fault of the program."""
+    """The `JobsError` that explains `error` to a user; None if `error` is a bug of the program."""
     if isinstance(error, DatabaseError) and missing_table(error):
         return SchemaError(None, HEAD)
-    # SQLite raises the bare DatabaseError for a file that is damaged or no database at all.
+    # SQLite raises a plain DatabaseError if the file is damaged or not a database.
     away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
     message = str(error.orig)
     for start, meaning in FILE_FAULTS.items():

@@ -1,4 +1,4 @@
-"""What a batch's `manifest.jsonl` is written from."""
+"""Rows of a batch's `manifest.jsonl`, and which manifests are out of date."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from jobs.store.batches import to_batch
 from jobs.store.motions import files_of
 from jobs.store.tables import batches, jobs
 
-#: Seconds by which a commit may become visible after a later reading of the clock (see `dirty`).
+#: Maximum seconds between reading the clock and the commit becoming visible (see `dirty`).
 COMMIT_LAG = 10.0
 
 
 class ManifestStore(StorePart):
-    """Which manifests are behind the database, and the rows to write them from."""
+    """Reads which manifests are out of date, and the rows to write them from."""
 
     def running(self, batch_id: int) -> frozenset[tuple[str, int]]:
-        """(stem of its files, attempt) of each job of the batch that runs."""
+        """(stem of the files, attempt) of each running job of the batch."""
         query = select(jobs.c.custom_id, jobs.c.seed, jobs.c.attempt).where(
             jobs.c.batch_id == batch_id, jobs.c.state == State.RUNNING
         )
@@ -32,14 +32,14 @@ class ManifestStore(StorePart):
             )
 
     def dirty(self, *, every: float = 0.0) -> list[Batch]:
-        """Batches with finished jobs that their manifest may lack.
-
-        Args:
-            every: leave out those whose manifest was written less than so many seconds ago.
+        """Batches whose manifest may lack finished jobs.
 
         A job's `finished_at` is read before its transaction commits, so a manifest written at t
-        may lack a job that finished a little before t. Hence the margin: for `COMMIT_LAG` seconds
-        after its last job a batch stays dirty, and its manifest is written once more.
+        may lack a job that finished shortly before t. A batch therefore stays dirty for
+        `COMMIT_LAG` seconds after its last job, and its manifest is written once more.
+
+        Args:
+            every: omit batches whose manifest was written less than this many seconds ago.
         """
         last = (
             select(func.max(jobs.c.finished_at))
@@ -63,10 +63,10 @@ class ManifestStore(StorePart):
             return [to_batch(row) for row in connection.execute(query)]
 
     def manifest_rows(self, batch_id: int) -> Iterator[ManifestRow]:
-        """The batch's finished jobs by id, read a page at a time: memory stays bounded.
+        """The batch's finished jobs by id, read page by page to bound memory.
 
-        Each page is a transaction of its own, so a long walk blocks nobody. Jobs that finish
-        meanwhile may be missing; `dirty` names the batch again then.
+        Each page is read in its own transaction, so that a large batch blocks no other transaction.
+        Jobs that finish in the meantime may be missing; `dirty` then returns the batch again.
         """
         after = 0
         while page := self._page(batch_id, after):
@@ -74,9 +74,9 @@ class ManifestStore(StorePart):
             after = page[-1].id
 
     def mark_manifest(self, batch_id: int, at: float) -> None:
-        """Note that the batch's manifest holds what was committed at `at`.
+        """Record that the batch's manifest contains the jobs that were committed at `at`.
 
-        `at` is the store's `time()` read before the first row was.
+        `at` is the store's `time()`, read before the first row.
         """
         with self.write() as connection:
             connection.execute(

@@ -1,4 +1,4 @@
-"""What is kept of a motion: its files, its quality and its features."""
+"""Stored data of motions: files, quality and features."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from jobs.domain.batches import Artifact, NewJob
 from jobs.store.base import Found, among, record
 from jobs.store.tables import artifacts, jobs, motion_features
 
-#: The columns of jobs and of attempts, named as the record's fields.
+#: Quality columns of jobs and attempts, named like the fields of `MotionQuality`.
 QUALITY: tuple[str, ...] = tuple(each.name for each in fields(MotionQuality))
 
-#: The values of a job that has no motion.
+#: Values of the quality columns of a job without a motion.
 NO_QUALITY: Mapping[str, None] = MappingProxyType(asdict(MotionQuality()))
 
 
 def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
-    """The files of each of these jobs, by format."""
+    """The files of each of these jobs, sorted by format."""
     found: dict[int, tuple[Artifact, ...]] = {}
     query = (
         select(artifacts)
@@ -34,7 +34,7 @@ def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[
 
 
 def add_files(connection: Connection, files: Mapping[int, Sequence[Artifact]], now: float) -> None:
-    """Add the files of jobs that have none: those of a job that is tried again were removed."""
+    """Insert the files of jobs. The jobs must have none: `retry` deletes earlier ones."""
     rows = [
         {"job_id": job_id, **asdict(file), "created_at": now}
         for job_id, some in files.items()
@@ -45,27 +45,27 @@ def add_files(connection: Connection, files: Mapping[int, Sequence[Artifact]], n
 
 
 def add_features(connection: Connection, found: Mapping[int, Features | None]) -> None:
-    """Add the features of jobs that have none: those of a job that is tried again were removed."""
+    """Insert the features of jobs. The jobs must have none: `retry` deletes earlier ones."""
     rows = [{"job_id": job_id, **asdict(one)} for job_id, one in found.items() if one is not None]
     if rows:
         connection.execute(insert(motion_features), rows)
 
 
 def remove_features(connection: Connection, job_ids: Sequence[int]) -> None:
-    """Remove those of jobs whose motions are to be made anew."""
+    """Delete the features of jobs whose motions will be sampled again."""
     gone = among(connection, motion_features.c.job_id, job_ids)
     connection.execute(delete(motion_features).where(gone))
 
 
 def to_quality(row: Found) -> MotionQuality:
-    """The quality in a row of jobs or attempts."""
+    """The quality from a row of jobs or attempts."""
     return record(MotionQuality, row)
 
 
 def shared_quality(
     connection: Connection, new: Sequence[NewJob]
 ) -> Mapping[int | None, MotionQuality]:
-    """By `NewJob.cached_from`: the quality of the motions that these jobs share, none for None."""
+    """The quality of the motions that these jobs share, by `NewJob.cached_from`; empty for None."""
     earlier = sorted({job.cached_from for job in new if job.cached_from is not None})
     found: dict[int | None, MotionQuality] = dict.fromkeys((None, *earlier), MotionQuality())
     if earlier:

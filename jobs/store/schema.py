@@ -1,6 +1,6 @@
-"""The database's schema: bringing it up to date, and refusing to work on another one.
+"""The database's schema: checking its revision and migrating it.
 
-Alembic is imported only where it is used: checking the schema costs one short query.
+Alembic is imported only for migrations, so that checking the revision costs one short query.
 """
 
 from __future__ import annotations
@@ -20,47 +20,47 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 
-#: Any number will do, as long as every program that migrates this database asks for the same.
+#: An arbitrary number, shared by all programs that migrate this database.
 _ADVISORY_LOCK = 4_869_776_879
 
 
 def current(engine: Engine) -> str | None:
-    """The revision that the database is at; None for a database without our tables.
+    """The revision of the database; None if it has no tables of HyMo.
 
     Raises:
-        UnreachableError: the database did not answer.
+        UnreachableError: the database does not answer.
     """
     with StorePart(engine).read() as connection:
         return _revision(connection)
 
 
 def require_current(engine: Engine) -> None:
-    """Raise `SchemaError` unless the database is at this program's revision."""
+    """Raise `SchemaError` unless the database has this program's revision."""
     found = current(engine)
     if found != HEAD:
         raise SchemaError(found, HEAD)
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database at `url` to `revision`, all of it or nothing.
+    """Upgrade the database at `url` to `revision` in one transaction.
 
-    Several processes may do so at once: the first one does it, the others wait and find it done.
+    Several processes may call this at once: the first one upgrades, and the others wait for it.
 
     Raises:
-        UnreachableError: the database did not answer.
-        SchemaError: the database is at a revision that this program does not know.
-        SettingsError: the SQLite file holds another program's tables.
+        UnreachableError: the database does not answer.
+        SchemaError: the database has a revision that this program does not know.
+        SettingsError: the SQLite file contains another program's tables.
     """
     _migrate(url, revision, up=True)
 
 
 def downgrade(url: str, revision: str) -> None:
-    """Take the database at `url` back to `revision` (`base`: no tables at all). Loses data."""
+    """Downgrade the database at `url` to `revision` (`base`: no tables). This loses data."""
     _migrate(url, revision, up=False)
 
 
 def configuration() -> Config:
-    """Alembic's configuration, pointing at the `migrations` package without importing it."""
+    """Alembic's configuration for the `migrations` package, which is located but not imported."""
     from alembic.config import Config
 
     spec = importlib.util.find_spec("migrations")
@@ -80,7 +80,7 @@ def _migrate(url: str, revision: str, *, up: bool) -> None:
     try:
         with StorePart(engine).write() as connection:
             if engine.dialect.name == "postgresql":
-                # Building an index on a large table may take longer than any query should.
+                # Building an index on a large table may exceed the timeout for queries.
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(text("SET LOCAL lock_timeout = 0"))
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
@@ -97,7 +97,7 @@ def _migrate(url: str, revision: str, *, up: bool) -> None:
 
 
 def _require_ours(connection: Connection) -> None:
-    """Refuse an SQLite file with tables of somebody else: no name of theirs should meet ours."""
+    """Reject an SQLite file with tables of another program, whose names could collide."""
     if connection.dialect.name != "sqlite" or _revision(connection) is not None:
         return
     query = (

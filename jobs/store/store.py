@@ -1,4 +1,4 @@
-"""The store: all of its parts over one engine."""
+"""The store: all parts, sharing one engine."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from jobs.store.workers import WorkerStore
 
 
 class Store:
-    """All that is read from or written to the database goes through here.
+    """Access to the database. All reads and writes go through its parts.
 
-    Safe to use from several threads: each operation takes its own connection from the pool.
+    The store is thread-safe: each operation takes its own connection from the pool.
 
     Args:
-        engine: made by `jobs.store.engine.connect`; closed with the store.
-        clock: None for the database's own clock; tests inject one.
+        engine: an engine from `jobs.store.engine.connect`; closed with the store.
+        clock: None for the database's own clock; tests pass their own.
     """
 
     def __init__(self, engine: Engine, *, clock: Clock | None = None) -> None:
@@ -54,18 +54,18 @@ class Store:
 
     @classmethod
     def open(cls, url: str, *, clock: Clock | None = None, timeout: float = 20.0) -> Self:
-        """The store at `url`; see `jobs.store.engine.connect` for the errors.
+        """Open the store at `url`; raises like `jobs.store.engine.connect`.
 
-        The schema is not looked at: see `jobs.store.schema.require_current`.
+        The schema is not checked: see `jobs.store.schema.require_current`.
         """
         return cls(connect(url, timeout=timeout), clock=clock)
 
     def time(self) -> float:
-        """The present by the clock that every stored time comes from (the database's)."""
+        """The current time of the clock that all stored times come from: the database's."""
         return self.batches.time()
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         self.engine.dispose()
 
     def __enter__(self) -> Self:

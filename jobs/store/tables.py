@@ -1,7 +1,7 @@
-"""The SQL tables. Migrations import this file and nothing else of the room.
+"""The SQL tables. Migrations import only this module of the package.
 
-Times are epoch seconds (UTC, double precision) by the database's clock: one representation that
-SQLite and PostgreSQL compare and subtract alike. Sizes are bytes, durations seconds.
+Times are epoch seconds (UTC, double precision) by the database's clock, because SQLite and
+PostgreSQL compare and subtract numbers in the same way. Sizes are in bytes, durations in seconds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NAMING = {
 
 metadata = MetaData(naming_convention=NAMING)
 
-#: SQLite numbers rows itself only for a column typed exactly INTEGER.
+#: SQLite generates row ids only for a column whose type is exactly INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
 STATES = "('queued', 'running', 'succeeded', 'failed', 'cancelled')"
@@ -50,7 +50,7 @@ batches = Table(
     Column("output", Text, nullable=False),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Double, nullable=False),
-    # When the batch's manifest was last written from SQL; null: never.
+    # When the batch's manifest was last written; null: never.
     Column("manifest_at", Double),
 )
 
@@ -72,8 +72,8 @@ workers = Table(
     Column("nvlink", Boolean, nullable=False, server_default=text("false")),
     Column("queues", JSON, nullable=False),
     Column("tags", JSON, nullable=False),
-    # Model → mode → revision of the weights it has; model → revision of the text encoder that it
-    # encodes with. Null: whatever a job asks for, and nothing.
+    # revisions: model → mode → revision of the weights that the worker has; null: any revision.
+    # encoders: model → revision of the worker's text encoder; null: it encodes no texts.
     Column("revisions", JSON),
     Column("encoders", JSON),
     Column("started_at", Double, nullable=False),
@@ -81,7 +81,7 @@ workers = Table(
     Column("stopped_at", Double),
     CheckConstraint("state IN ('declared', 'live', 'draining', 'stopped')", name="state"),
     Index("ix_workers_state_seen_at", "state", "seen_at"),
-    # A machine is declared once; live workers may share a name with it.
+    # A name can be declared only once, but live workers may have the same name.
     Index(
         "ix_workers_declared",
         "name",
@@ -111,28 +111,28 @@ jobs = Table(
     Column("metadata", JSON, nullable=False),
     Column("row_hash", String(64), nullable=False),
     Column("content_hash", String(64), nullable=False),
-    # Routing: the ladder step in GiB; with mode it names the queue.
+    # The memory class in GiB, which together with the mode determines the queue.
     Column("class_gib", Integer, nullable=False),
     Column("state", String(16), nullable=False),
     Column("failure", String(16)),
     Column("error", Text),
-    # Attempts are numbered from 1 and never reused: the number fences every write.
+    # Number of the last attempt, from 1. Numbers are never reused, because they fence every write.
     Column("attempt", Integer, nullable=False, server_default=text("0")),
     Column("attempt_limit", Integer, nullable=False),
     Column("not_before", Double, nullable=False, server_default=text("0")),
     Column("worker_id", ForeignKey("workers.id")),
     Column("lease_until", Double),
     Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
-    # When its message was last put in Redis; null: to be published.
+    # When its message was last published to Redis; null: it must be published.
     Column("published_at", Double),
     Column("created_at", Double, nullable=False),
-    # When it last became queued: queue wait is counted from here (or from not_before).
+    # When it was last queued. The queue wait starts here, or at not_before if that is later.
     Column("queued_at", Double, nullable=False),
     Column("started_at", Double),
     Column("finished_at", Double),
-    # The job whose motion this one has, when its content had already succeeded.
+    # The earlier job with the same content whose motion this job shares.
     Column("cached_from", ForeignKey("jobs.id")),
-    # The last attempt's figures again, so that history reads one table.
+    # Copies of the last attempt's values, so that history reads only one table.
     Column("card", String(100)),
     Column("worker_name", String(200)),
     Column("queue_s", Double),
@@ -142,18 +142,18 @@ jobs = Table(
     Column("decode_s", Double),
     Column("save_s", Double),
     Column("peak_memory_bytes", BigInteger),
-    # What the motion is like (docs/measures.md): mm per 1/30 s, mm, m/s³. Null: not measured.
+    # Quality of the motion (docs/measures.md) in mm per 1/30 s, mm and m/s³; null: not measured.
     Column("skate_mm", Double),
     Column("penetration_mm", Double),
     Column("jitter", Double),
-    # Waits for its text to be encoded, by a worker of this class (GiB) and with this encoder,
-    # before it can be sampled; null: it does not.
+    # The class (GiB) and the revision of the encoder that must encode the job's text before it can
+    # be sampled; null: the job does not wait for its text.
     Column("encode_gib", Integer),
     Column("text_revision", Text),
-    # What the row said where a rewriter was asked for the prompt, and what came of that.
+    # The prompt of the row if a rewriter was asked to change it, and the result of the rewriting.
     Column("original_prompt", Text),
     Column("rewrite", Text),
-    # For sorting history by it: an index on an expression is not reflected by every database.
+    # A column, for sorting history: not every database reflects an index on an expression.
     Column("duration_s", Double, Computed("finished_at - started_at", persisted=True)),
     UniqueConstraint("batch_id", "custom_id", "seed"),
     CheckConstraint(f"state IN {STATES}", name="state"),
@@ -162,9 +162,9 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 
-#: The claim reads a lane (mode, model, class) at a time, in the claim's order within it: a worker
-#: never walks past jobs that it cannot take. The batch is in it so that a paused one is passed over
-#: without reading its rows.
+#: A claim reads one lane (mode, model, class) at a time, in the order of claiming, so that a worker
+#: never scans jobs that it cannot run. The index contains the batch so that jobs of paused batches
+#: are skipped without reading their rows.
 Index(
     "ix_jobs_claim",
     jobs.c.mode,
@@ -176,7 +176,7 @@ Index(
     sqlite_where=text("state = 'queued' AND encode_gib IS NULL"),
     postgresql_where=text("state = 'queued' AND encode_gib IS NULL"),
 )
-#: Those that wait for their text, in the order in which they are encoded.
+#: Jobs that wait for their text, in the order of encoding.
 Index(
     "ix_jobs_encode",
     jobs.c.text_revision,
@@ -185,8 +185,8 @@ Index(
     sqlite_where=text("state = 'queued' AND encode_gib IS NOT NULL"),
     postgresql_where=text("state = 'queued' AND encode_gib IS NOT NULL"),
 )
-#: The state leads although it is always the same: SQLite, which has no statistics, would take
-#: ix_jobs_state_id instead and walk the whole queue.
+#: The state is the first column although it is constant in this index: without it SQLite, which has
+#: no statistics, would use ix_jobs_state_id instead and scan the whole queue.
 Index(
     "ix_jobs_unpublished",
     jobs.c.state,
@@ -211,8 +211,9 @@ Index(
     postgresql_where=text("state = 'succeeded'"),
 )
 
-#: History's filters and orders, each with the id behind it so that pages come out of the index in
-#: order. Partial where a waiting job has no value: then submitting costs nothing.
+#: Indexes for the filters and orders of history. The id is the last column, so that the index
+#: returns pages in order. Indexes on columns that are null in queued jobs are partial, so that
+#: submitting does not update them.
 Index("ix_jobs_batch_id_id", jobs.c.batch_id, jobs.c.id)
 Index("ix_jobs_priority_id", jobs.c.priority, jobs.c.id)
 for _column in (
@@ -258,13 +259,11 @@ attempts = Table(
     Column("decode_s", Double),
     Column("save_s", Double),
     Column("peak_memory_bytes", BigInteger),
-    # What the motion is like (docs/measures.md): mm per 1/30 s, mm, m/s³. Null: not measured.
+    # Quality of the motion (docs/measures.md) in mm per 1/30 s, mm and m/s³; null: not measured.
     Column("skate_mm", Double),
     Column("penetration_mm", Double),
     Column("jitter", Double),
-    # What the motion was computed in, where the text encoder was kept meanwhile (`jobs.texts`),
-    # whether the text was found or encoded (hit, made), how many models were loaded for it, and at
-    # which step which faster number type failed.
+    # How the attempt was run: see `jobs.domain.attempts.Run`.
     Column("dtype", String(16)),
     Column("plan", String(16)),
     Column("embedding", String(8)),
@@ -291,16 +290,16 @@ artifacts = Table(
     UniqueConstraint("job_id", "format"),
 )
 
-#: What a distance to real motions needs to know of a job's motion, packed by the worker that made
-#: it (docs/measures.md) and read by `history stats`. Apart from the jobs: 2.4 kB a motion that
-#: nothing else reads.
+#: Features of a job's motion, from which `history stats` computes the distance to real motions
+#: (docs/measures.md). The worker that made the motion writes them. They are stored apart from the
+#: jobs because they take 2.4 kB per motion and no other query reads them.
 motion_features = Table(
     "motion_features",
     metadata,
     Column(
         "job_id", ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     ),
-    # Revision of the statistics of real motions in whose terms it is told.
+    # Revision of the reference statistics that the features were computed with.
     Column("reference", String(64), nullable=False),
     Column("windows", Integer, nullable=False),
     Column("blob", LargeBinary, nullable=False),

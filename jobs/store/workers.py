@@ -1,4 +1,4 @@
-"""Workers: who is there, what each can do, and when it was last seen."""
+"""Workers: their registrations, their offers, and when each was last seen."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ STOPPED = "stopped"
 
 
 class WorkerStore(StorePart):
-    """Workers' registrations. One row a process's life: a restarted worker registers anew."""
+    """Registrations of workers. Each process has a row: a restarted worker registers again."""
 
     def register(self, card: WorkerCard) -> int:
-        """A live worker's id, under which it claims."""
+        """Register a live worker and return the id under which it claims."""
         with self.write() as connection:
             now = self.present(connection)
             values = _values(card) | {"state": LIVE, "started_at": now, "seen_at": now}
@@ -32,10 +32,10 @@ class WorkerStore(StorePart):
             return int(connection.execute(statement).scalar_one())
 
     def heartbeat(self, worker_id: int, *, state: str = LIVE) -> bool:
-        """Note that the worker lives, and whether it drains.
+        """Record that the worker is alive, and its state (`LIVE` or `DRAINING`).
 
         Returns:
-            False if the worker is not registered or was stopped: nothing is written then.
+            False if the worker is not registered or was stopped; nothing is written in this case.
         """
         with self.write() as connection:
             seen = connection.execute(
@@ -46,7 +46,7 @@ class WorkerStore(StorePart):
             return seen.rowcount == 1
 
     def note(self, worker_id: int, *, dtype: str, tags: Mapping[str, str]) -> None:
-        """Note that a worker computes otherwise from now on, and why, among its tags."""
+        """Record a worker's new number type, and add tags that give the reason."""
         with self.write() as connection:
             row = select(workers.c.tags).where(workers.c.id == worker_id).with_for_update()
             before = connection.execute(row).scalar_one_or_none()
@@ -59,7 +59,7 @@ class WorkerStore(StorePart):
             )
 
     def give_up_encoder(self, worker_id: int, model: str) -> None:
-        """Note that a worker encodes no texts of a model any more."""
+        """Record that a worker no longer encodes texts of a model."""
         with self.write() as connection:
             row = select(workers.c.encoders).where(workers.c.id == worker_id).with_for_update()
             before = connection.execute(row).scalar_one_or_none() or {}
@@ -69,7 +69,7 @@ class WorkerStore(StorePart):
             )
 
     def stop(self, worker_id: int) -> None:
-        """Note that the worker ended by itself."""
+        """Record that the worker stopped."""
         with self.write() as connection:
             now = self.present(connection)
             connection.execute(
@@ -82,8 +82,9 @@ class WorkerStore(StorePart):
         """Ids under which a process registered.
 
         Args:
-            host, pid: the process.
-            age: seconds since it was started; an older registration of that pid is another's.
+            host, pid: host name and process id.
+            age: seconds since the process was started. Older registrations with the same pid belong
+                to other processes.
         """
         with self.read() as connection:
             since = self.present(connection) - age
@@ -93,7 +94,7 @@ class WorkerStore(StorePart):
             return list(connection.scalars(query.order_by(workers.c.id)))
 
     def declare(self, card: WorkerCard) -> int:
-        """Plan for a worker that is not up yet; declaring its name again replaces the card."""
+        """Declare a worker that is not running yet; declaring the name again replaces the card."""
         with self.write() as connection:
             now = self.present(connection)
             values = _values(card) | {"state": DECLARED, "started_at": now, "seen_at": now}
@@ -106,7 +107,7 @@ class WorkerStore(StorePart):
             return int(connection.execute(statement).scalar_one())
 
     def undeclare(self, name: str) -> None:
-        """Take a declaration back; raises `NotFoundError` naming those there are."""
+        """Remove a declaration; raises `NotFoundError`, which lists the declared names."""
         with self.write() as connection:
             now = self.present(connection)
             gone = connection.execute(
@@ -118,15 +119,17 @@ class WorkerStore(StorePart):
                 names = connection.scalars(
                     select(workers.c.name).where(workers.c.state == DECLARED).order_by("name")
                 ).all()
-                mend = f"declared are {', '.join(names)}" if names else "none is declared"
+                mend = (
+                    f"the declared workers are {', '.join(names)}" if names else "none is declared"
+                )
                 raise NotFoundError("declared worker", name, mend)
 
     def rows(self, *, alive: float, all: bool = False) -> list[WorkerRow]:  # noqa: A002
-        """Workers by name.
+        """Workers sorted by name.
 
         Args:
-            alive: seconds within which a live worker must have been seen.
-            all: also those that stopped or were not seen for long.
+            alive: a worker not seen for this many seconds does not count as live.
+            all: include workers that stopped or do not count as live.
         """
         running = (
             select(func.count())
@@ -142,9 +145,12 @@ class WorkerStore(StorePart):
             return [_worker_row(row, since) for row in connection.execute(query)]
 
     def offers(self, *, alive: float) -> list[Offer]:
-        """What live and declared workers can do.
+        """The offers of live and declared workers.
 
-        A draining worker takes no more jobs and offers nothing.
+        Draining workers are excluded, because they claim no more jobs.
+
+        Args:
+            alive: a worker not seen for this many seconds does not count as live.
         """
         with self.read() as connection:
             since = self.present(connection) - alive

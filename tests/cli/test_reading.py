@@ -216,13 +216,13 @@ def test_queued_jobs_say_why_they_wait(hymo_: Hymo, store: Store) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (("history", "--batch", "nite"), 3, "no batch 'nite': there is night"),
+        (("history", "--batch", "nite"), 3, "no batch 'nite': existing batches include night"),
         (("history", "--card", "A10"), 3, "no card 'A10': known cards: NVIDIA A100-SXM4-40GB"),
         (("history", "--sort", "speed"), 2, "cannot sort by 'speed'"),
         (("history", "--state", "done"), 2, "'done' is not one of queued"),
         (("history", "--since", "soon"), 2, "'soon' is not a time"),
         (("history", "--fields", "speed"), 2, "'speed' is not a field"),
-        (("history", "--after", "xyz"), 2, "no cursor"),
+        (("history", "--after", "xyz"), 2, "not a cursor"),
         (("history", "--json", "--csv"), 2, "exclude each other"),
         (("history", "--all"), 2, "needs --json or --csv"),
         (("history", "--batch", "night", "stats"), 2, "after `stats`"),

@@ -1,1 +1,1 @@
-"""Everything that only reads."""
+"""Read-only queries: pages of jobs, statistics, backlog."""

@@ -1,4 +1,4 @@
-"""The backlog of a batch: what is left of it to do, and what will be done before."""
+"""The backlog of a batch: its queued jobs, and the jobs that run before them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jobs.store.tables import jobs
 
 
 class BacklogStore(StorePart):
-    """What somebody wants to know who waits for a batch."""
+    """Reads how much work is queued in and ahead of a batch."""
 
     def left(self, batch_id: int) -> dict[Demand, int]:
-        """What the queued jobs of a batch ask for, and how many do.
+        """The number of queued jobs of a batch, by demand.
 
-        Jobs that differ in length alone are one entry, with the shortest length: if no worker
-        takes that one, none takes the others.
+        Jobs that differ only in length are one entry with the shortest length: if no worker can
+        run the shortest, none can run the others.
         """
         alike = (
             jobs.c.model, jobs.c.mode, jobs.c.class_gib, jobs.c.revision, jobs.c.encode_gib,
@@ -46,7 +46,7 @@ class BacklogStore(StorePart):
             }
 
     def ahead(self, batch_id: int, offers: Sequence[Offer]) -> int:
-        """How many jobs of other batches these workers will take before the first of this one."""
+        """Number of other batches' jobs that these workers claim before this batch's first job."""
         best = (
             select(jobs.c.priority, jobs.c.id)
             .where(jobs.c.batch_id == batch_id, QUEUED)

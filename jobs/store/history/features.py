@@ -1,4 +1,4 @@
-"""What a distance to real motions needs of each: kept with its job, read by card and mode."""
+"""Features of motions, from which their distance to real motions is computed."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from jobs.store.tables import attempts, jobs, motion_features
 
 
 class FeatureStore(StorePart):
-    """Reading the features of motions. Nothing here writes."""
+    """Reads the features of motions."""
 
     def newest(
         self, card: str, mode: str, wanted: AttemptFilter, *, limit: int
     ) -> tuple[Features, ...]:
         """The features of the newest motions made on a card in a mode, newest first.
 
-        A motion counts for the attempt that made it; a cached job's for the job that it shares it
-        with, and not again.
+        A motion belongs to the attempt that made it. Cached jobs have no attempt of their own, so
+        a motion that they share is counted once.
 
         Args:
-            card, mode: as the attempt had them.
+            card, mode: card and mode of the attempt.
             wanted: further conditions on the attempt.
-            limit: at most so many.
+            limit: the maximum number of motions.
         """
         made = and_(attempts.c.job_id == jobs.c.id, attempts.c.number == jobs.c.attempt)
         query = (
             select(motion_features)
             .join(jobs, jobs.c.id == motion_features.c.job_id)
             .join(attempts, made)
-            # The job's own card and mode are its last attempt's, and an index has them by id.
+            # A job has the card and mode of its last attempt, and its index is ordered by id.
             .where(jobs.c.card == card, jobs.c.mode == mode)
             .where(attempts.c.outcome == Outcome.SUCCEEDED, *wanted.conditions())
             .order_by(jobs.c.id.desc())

@@ -1,4 +1,4 @@
-"""Which jobs history is asked for, as conditions on the jobs table."""
+"""Filters of `history`, as conditions on the jobs table."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from sqlalchemy import ColumnElement, and_
 from jobs.domain.states import Failure, State
 from jobs.store.tables import jobs
 
-#: Filters that an index of the jobs table answers.
+#: Conditions that an index of the jobs table can serve.
 INDEXED = ("batch", "state", "card", "worker", "failure", "created")
 
 
 @dataclass(frozen=True)
 class JobFilter:
-    """Jobs that meet every condition given; within one condition any of its values will do.
+    """Selects jobs that meet every given condition; a condition with several values accepts any.
 
     Attributes:
-        batch_id: of one batch.
-        states, modes, failures: see `jobs.domain.states`; modes are those chosen, never `auto`.
-        cards, workers: names as workers registered them, of the job's last attempt.
-        since, until: submitted at or after, and before: epoch seconds.
-        grep: part of the prompt, whatever its case (SQLite: whatever the case of ASCII letters).
+        batch_id: id of the batch.
+        states, failures: see `jobs.domain.states`.
+        modes: modes chosen for the jobs, never `auto`.
+        cards, workers: card and worker names of the job's last attempt, as workers registered them.
+        since, until: the job was submitted at or after `since` and before `until`, epoch seconds.
+        grep: part of the prompt, ignoring case (SQLite ignores only the case of ASCII letters).
     """
 
     batch_id: int | None = None
@@ -38,7 +39,7 @@ class JobFilter:
 
     @property
     def waiting_only(self) -> bool:
-        """Whether only jobs are wanted that have not ended."""
+        """Whether the filter selects only jobs that have not ended."""
         return bool(self.states) and set(self.states) <= {State.QUEUED, State.RUNNING}
 
     def conditions(self) -> Mapping[str, ColumnElement[bool]]:

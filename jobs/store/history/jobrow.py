@@ -1,4 +1,4 @@
-"""Jobs and attempts as history shows them, and how rows become them."""
+"""Jobs and attempts as `history` shows them, built from rows."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ PHASES: tuple[str, ...] = ("queue", "load", "encode", "sample", "decode", "save"
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job as history shows it.
+    """A job as `history` shows it.
 
     Attributes:
-        worker, card, phases, peak_memory_bytes: of the last attempt.
-        quality: of its motion; that of the earlier job where it is cached.
-        phases: seconds by name of `PHASES`; None where the job did not get there.
-        paused: whether its batch is.
-        text: what it waits for before it can be sampled.
-        original_prompt: what its row said, where a rewriter was asked; `rewrite`: what came of it.
-        artifacts: its files; empty unless asked for.
+        worker, card, phases, peak_memory_bytes: values of the last attempt.
+        quality: quality of its motion; if the job is cached, of the motion that it shares.
+        phases: seconds by name of `PHASES`; None for a phase that the job did not reach.
+        paused: whether its batch is paused.
+        text: the encoding that it waits for before it can be sampled.
+        original_prompt: the prompt of its row if a rewriter was asked to change it.
+        rewrite: the result of the rewriting.
+        artifacts: its files; empty unless requested.
     """
 
     id: int
@@ -74,7 +75,7 @@ class JobRow:
 
     @property
     def demand(self) -> Demand:
-        """What the job asks of a worker."""
+        """The job's requirements of a worker."""
         return Demand(
             model=self.model,
             mode=self.mode,
@@ -113,8 +114,8 @@ class AttemptRow:
 
 
 def select_jobs(key: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
-    """All that a `JobRow` needs of the jobs table, and a sort key named `key`."""
-    # The tracebacks are long and shown per attempt.
+    """Selects all columns of a `JobRow` from the jobs table, and a sort key named `key`."""
+    # Tracebacks are long, and attempts show them.
     return select(*(column for column in jobs.c if column.name != "error"), key.label("key"))
 
 
@@ -134,7 +135,7 @@ def job_rows(connection: Connection, rows: Sequence[Found], *, files: bool) -> t
 
 
 def attempt_row(row: Found) -> AttemptRow:
-    """An attempt from its table's row."""
+    """An attempt from a row of the attempts table."""
     return record(
         AttemptRow,
         row,

@@ -1,4 +1,4 @@
-"""Orders of history, and cursors: where a page ended, so that the next begins just there."""
+"""Orders of `history`, and cursors that mark where a page ended and the next one begins."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ KEYS: dict[str, Column[Any]] = {
     "jitter": jobs.c.jitter,
 }
 
-#: Keys that only a job which succeeded can have: they are its motion's.
+#: Keys that describe a motion: only succeeded jobs have them.
 OF_MOTION = frozenset({"skate", "penetration", "jitter"})
 
 
 class OrderError(JobsError):
-    """A sort key or cursor is unusable."""
+    """A sort key or cursor is invalid."""
 
     exit_code = 2
 
@@ -48,8 +48,8 @@ class Order:
     def __post_init__(self) -> None:
         if self.key not in KEYS:
             raise OrderError(
-                f"cannot sort by {self.key!r}: the keys are {', '.join(KEYS)}, "
-                "with - before one for descending"
+                f"cannot sort by {self.key!r}: the keys are {', '.join(KEYS)}; "
+                "put - before a key for descending order"
             )
 
     @classmethod
@@ -79,20 +79,20 @@ class Order:
     def nulls_last(
         self, key: ColumnElement[Any], number: ColumnElement[int]
     ) -> list[ColumnElement[Any]]:
-        """ORDER BY for rows of which some lack the key."""
+        """ORDER BY for rows whose keys may be null."""
         directed = self.directed(key, number)
         return [key.is_(None), *directed] if self.nullable else directed
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last row of a page: its sort key's value (None: it lacks the key) and its id."""
+    """The last row of a page: the value of its sort key (None: null) and its id."""
 
     value: float | int | None
     id: int
 
     def encode(self, order: Order) -> str:
-        """Text to hand out; it only makes sense with the same order."""
+        """The cursor as text, which is valid only for the same order."""
         text = json.dumps([str(order), self.value, self.id], separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -109,11 +109,11 @@ class Cursor:
         if type(number) is not int or type(value) not in {int, float, type(None)}:
             raise damaged
         if name != str(order):
-            raise OrderError(f"this cursor is of --sort={name}: go on with the same --sort")
+            raise OrderError(f"this cursor belongs to --sort={name}: use the same --sort")
         return cls(value, number)
 
     def later(self, order: Order, number: ColumnElement[int]) -> ColumnElement[bool]:
-        """The condition that a row's id comes after this one's."""
+        """Condition: a row's id comes after the cursor's."""
         return number < self.id if order.descending else number > self.id
 
     def within(
@@ -126,7 +126,7 @@ class Cursor:
     def after(
         self, order: Order, key: ColumnElement[Any], number: ColumnElement[int]
     ) -> ColumnElement[bool]:
-        """The condition that a row comes after this one, where some lack the key."""
+        """Condition: a row comes after the cursor, if keys may be null."""
         if not order.nullable:
             return self.within(order, key, number)
         if self.value is None:

@@ -1,4 +1,4 @@
-"""Overhead of attempts: texts encoded, models loaded, motions sampled again."""
+"""Overhead of attempts besides sampling: texts encoded, models loaded, motions sampled again."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from jobs.store.history.stats import ENDED, AttemptFilter
 from jobs.store.tables import attempts
 
 _MOTION = and_(attempts.c.outcome == Outcome.SUCCEEDED, attempts.c.mode != ENCODE)
-#: As `jobs.domain.attempts.Run` has it.
+#: See `embedding` of `jobs.domain.attempts.Run`.
 _MADE = attempts.c.embedding == "made"
-#: Attempts of a time when loads were not counted say nothing of them, nor do failed ones.
+#: Old attempts, made before loads were recorded, and failed attempts have no number of loads.
 _COUNTED = attempts.c.loads.is_not(None)
 
 
 @dataclass(frozen=True)
 class Overhead:
-    """What attempts cost beside sampling.
+    """The cost of attempts besides sampling.
 
     Attributes:
-        motions: attempts that made one.
-        stored: of these, whose text came from the store of embeddings.
-        texts: encoded for that store, ahead or by the attempt that sampled.
-        counted: motions of which it is known how many models were loaded for them.
-        loads, load_s: models loaded, and the seconds that took.
-        resampled: motions that a faster number type broke and that were sampled again in float32.
-        dtypes: number type → motions that came out of it; those made again are float32's.
+        motions: number of attempts that made a motion.
+        stored: number of these whose text came from the store of embeddings.
+        texts: number of texts encoded for that store, ahead of sampling or by the same attempt.
+        counted: number of motions whose number of model loads was recorded.
+        loads, load_s: number of models loaded, and the seconds that loading took.
+        resampled: number of motions sampled again in float32 because a faster number type produced
+            a NaN or an infinity.
+        dtypes: number of motions by the number type of the result; resampled ones are float32.
     """
 
     motions: int = 0
@@ -47,23 +48,23 @@ class Overhead:
 
     @property
     def told(self) -> bool:
-        """Whether anything is known of these attempts beyond their number."""
+        """Whether anything besides the number of motions was recorded."""
         return bool(self.counted or self.texts or self.stored or self.dtypes)
 
     @property
     def hit_rate(self) -> float | None:
-        """Share of the motions whose text need not be encoded for them, 0–1; None: none had its
-        text from the store. Texts encoded and not sampled yet can bring it to 0, not below."""
+        """Share of the motions whose text was already encoded, 0–1; None if no text came from the
+        store. The value is clamped at 0, because texts may be encoded and not sampled yet."""
         return max(0.0, 1 - self.texts / self.stored) if self.stored else None
 
     @property
     def loads_per_1000(self) -> float | None:
-        """Models loaded for 1 000 motions; None: not known of any."""
+        """Models loaded per 1 000 motions; None if loads were recorded for no motion."""
         return 1000 * self.loads / self.counted if self.counted else None
 
     @property
     def resampled_share(self) -> float | None:
-        """Share of the motions that were sampled again, 0–1; None: not known of any."""
+        """Share of the motions that were resampled, 0–1; None if no number type was recorded."""
         known = sum(self.dtypes.values())
         return self.resampled / known if known else None
 
@@ -81,12 +82,12 @@ class Overhead:
 
 
 class OverheadStore(StorePart):
-    """Reading what upkeep attempts cost. Nothing here writes."""
+    """Reads the overhead of attempts."""
 
     def groups(self, wanted: AttemptFilter | None = None) -> Mapping[tuple[str, str], Overhead]:
-        """By (card, mode), in order; mode `encode` has the texts that were encoded ahead.
+        """Overhead by (card, mode), sorted; mode `encode` holds the texts that were encoded ahead.
 
-        Reads every attempt once.
+        The query reads every attempt once.
         """
         found: dict[tuple[str, str], Overhead] = {}
         with self.read() as connection:
@@ -99,12 +100,12 @@ class OverheadStore(StorePart):
 
 
 def total(groups: Mapping[tuple[str, str], Overhead]) -> Overhead:
-    """All of them together."""
+    """The sum over all groups."""
     return sum(groups.values(), start=Overhead())
 
 
 def _sums(conditions: list[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
-    """A row a card, mode and number type."""
+    """One row per card, mode and number type."""
     encoded = or_(attempts.c.outcome == Outcome.ENCODED, and_(_MOTION, _MADE))
     group = (attempts.c.card, attempts.c.mode, attempts.c.dtype)
     number = func.count()

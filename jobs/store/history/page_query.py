@@ -1,4 +1,4 @@
-"""How a page of jobs is fetched in milliseconds from a million.
+"""Queries that fetch a page of jobs in milliseconds from a table of a million.
 
 Where one of the conditions holds for few jobs, those are fetched by an index and sorted. Else the
 order's index is walked, and what the conditions refuse is dropped on the way. The planners left to
@@ -34,13 +34,14 @@ from jobs.store.history.jobrow import select_jobs
 from jobs.store.history.order import OF_MOTION, Cursor, Order
 from jobs.store.tables import jobs
 
-#: A condition that holds for at most so many jobs is a good place to begin. Fetching and sorting
-#: them costs 2–4 µs each; the walk costs less unless what is wanted lies at its far end.
+#: If a condition selects at most this many jobs, they are fetched by its index and sorted, which
+#: costs 2–4 µs per job. The scan costs less unless the jobs of the page lie near its end.
 FEW = 20_000
 #: Where the walk may find nothing for long: jobs of a time lie together in the order of their end,
 #: and failed jobs may have no peak at all.
 FEW_APART = 50_000
-#: Hardly a job that waits has been measured, so the walk would find next to nothing.
+#: The same limit for jobs that have not ended: few of them have measured values, so the scan would
+#: find almost none.
 FEW_WAITING = 250_000
 
 
@@ -117,7 +118,7 @@ def _sorted(
 def _walks(
     dialect: str, wanted: JobFilter, order: Order, cursor: Cursor | None
 ) -> Iterator[Select[*tuple[Any, ...]]]:
-    """Queries that give, one after the other, the wanted jobs in order."""
+    """Queries whose results, concatenated, are the selected jobs in order."""
     key, number = order.expression, jobs.c.id
     conditions: Iterable[ColumnElement[bool]] = wanted.conditions().values()
     if dialect == "sqlite" and order.key != "id":
@@ -132,7 +133,7 @@ def _walks(
             there = there.where(key.is_not(None))
         yield there.order_by(*order.directed(key, number))
     if order.nullable:
-        # Jobs that lack the key come last, by id.
+        # Jobs whose key is null come last, by id.
         absent = query.where(key.is_(None))
         if cursor is not None and lacking:
             absent = absent.where(cursor.later(order, number))
@@ -140,8 +141,10 @@ def _walks(
 
 
 def _never(wanted: JobFilter, order: Order) -> bool:
-    """Whether no job wanted can have the key, so that looking for one would walk through all
-    others: one that has not ended has no end, and one that did not succeed no motion."""
+    """Whether the key is null for every selected job, so that a scan for one would read all rows.
+
+    A job that has not ended has no finish time, and one that did not succeed has no motion.
+    """
     if order.key in OF_MOTION:
         return bool(wanted.states) and State.SUCCEEDED not in wanted.states
     return wanted.waiting_only and order.key in {"finished", "duration"}

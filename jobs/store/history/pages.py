@@ -1,4 +1,4 @@
-"""History: pages of jobs by filter and order, one job in full, and its attempts."""
+"""History: pages of jobs by filter and order, single jobs, and their attempts."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from jobs.store.history.order import Cursor, Order
 from jobs.store.history.page_query import fetch
 from jobs.store.tables import attempts, batches, jobs, workers
 
-#: The most jobs in one page.
+#: The maximum number of jobs in one page.
 PAGE = 1_000
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some jobs, and the cursor at which the next page begins; None: there is no more."""
+    """Some jobs, and the cursor at which the next page begins (None: this is the last page)."""
 
     rows: tuple[JobRow, ...]
     next: str | None
 
 
 class HistoryStore(StorePart):
-    """Reading what was asked for and what became of it. Nothing here writes."""
+    """Reads jobs and their attempts."""
 
     def page(
         self,
@@ -42,11 +42,11 @@ class HistoryStore(StorePart):
         """One page of jobs.
 
         Args:
-            wanted: which jobs.
-            order: default newest id first.
-            limit: at most `PAGE`.
-            after: `next` of the page before.
-            files: whether to look up the jobs' artifacts.
+            wanted: selects the jobs.
+            order: defaults to the newest id first.
+            limit: number of jobs, at most `PAGE`.
+            after: `next` of the previous page.
+            files: whether to read the jobs' artifacts as well.
 
         Raises:
             OrderError: the cursor is damaged or belongs to another order.
@@ -64,7 +64,7 @@ class HistoryStore(StorePart):
     def pages(
         self, wanted: JobFilter, order: Order | None = None, *, after: str | None = None
     ) -> Iterator[Page]:
-        """Every page from `after` on, with files, for exports of any size."""
+        """All pages after the cursor `after`, with files, for exports of any size."""
         while True:
             page = self.page(wanted, order, limit=PAGE, after=after, files=True)
             yield page
@@ -73,7 +73,7 @@ class HistoryStore(StorePart):
             after = page.next
 
     def job(self, number: int) -> JobRow:
-        """The job with this id, with its files; raises `NotFoundError`."""
+        """The job with this id and its files; raises `NotFoundError`."""
         with self.read() as connection:
             rows = connection.execute(select_jobs(jobs.c.id).where(jobs.c.id == number)).all()
             if not rows:
@@ -83,7 +83,7 @@ class HistoryStore(StorePart):
             return job_rows(connection, rows, files=True)[0]
 
     def find(self, batch: str, custom_id: str, *, seed: int | None = None) -> tuple[JobRow, ...]:
-        """The jobs of one row of a batch, by seed, with their files; none: an empty tuple."""
+        """The jobs of one row of a batch, by seed, with their files; empty if there are none."""
         of_name = select(batches.c.id).where(batches.c.name == batch).scalar_subquery()
         query = (
             select_jobs(jobs.c.id)
@@ -98,15 +98,15 @@ class HistoryStore(StorePart):
             return job_rows(connection, connection.execute(query).all(), files=True)
 
     def cards(self) -> tuple[str, ...]:
-        """The names of all cards on which workers ever ran."""
-        # Declared workers, up to now or once, have no process.
+        """The names of all cards on which a worker has ever run."""
+        # Workers that are or were only declared have no process id.
         ran = workers.c.pid.is_not(None)
         query = select(workers.c.card).where(ran).distinct().order_by(workers.c.card)
         with self.read() as connection:
             return tuple(connection.scalars(query))
 
     def attempts(self, number: int) -> tuple[AttemptRow, ...]:
-        """The attempts at a job, first to last."""
+        """The attempts of a job, oldest first."""
         query = select(attempts).where(attempts.c.job_id == number).order_by(attempts.c.number)
         with self.read() as connection:
             return tuple(map(attempt_row, connection.execute(query)))

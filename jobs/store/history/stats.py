@@ -1,8 +1,8 @@
-"""Statistics over attempts: success, phases, memory and quality by card and mode, computed by the
-database.
+"""Statistics of attempts by card and mode, computed by the database.
 
-A percentile is the nearest rank: the smallest value that at least that share of the values does
-not exceed. Both databases give the same, and it is a value that was measured.
+They cover success, phases, memory and quality. Percentiles use the nearest-rank method: the
+smallest measured value that at least the given share of the values does not exceed. Both databases
+return the same value.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from jobs.store.motions import QUALITY
 from jobs.store.tables import attempts, jobs
 
 _GROUP = (attempts.c.card, attempts.c.mode)
-#: An attempt that made what it was for: a motion, or in mode `encode` a text's features.
+#: Condition: the attempt succeeded. It made a motion or, in mode `encode`, encoded a text.
 _SUCCEEDED = attempts.c.outcome.in_((Outcome.SUCCEEDED, Outcome.ENCODED))
-#: Those, and the ones that failed: what ended by itself.
+#: Outcomes of attempts that ended by themselves, as a success or a failure.
 ENDED = (Outcome.SUCCEEDED, Outcome.ENCODED, Outcome.FAILED)
 _ENCODING = attempts.c.mode == ENCODE
 _RANKS = (("p50", 0.5), ("p95", 0.95))
-#: Under a name of its own: who filters attempts may have jobs in the query already.
+#: An alias, because the query that is filtered may already contain the jobs table.
 _JOB = jobs.alias("job")
 
-#: What is measured of a successful attempt. `total`: its phases but the wait in the queue.
+#: Measures of a successful attempt. `total` is the sum of its phases without the queue wait.
 MEASURES: Mapping[str, ColumnElement[Any]] = {
     **{phase: attempts.c[f"{phase}_s"] for phase in PHASES},
-    # Cast, since an ORDER BY takes a bare sum apart and sorts by its terms one after the other.
+    # Without the cast, ORDER BY would split the sum and sort by its terms one after the other.
     "total": cast(
         sum(
             (func.coalesce(attempts.c[f"{phase}_s"], 0.0) for phase in PHASES[2:]),
@@ -55,19 +55,19 @@ MEASURES: Mapping[str, ColumnElement[Any]] = {
     "peak_memory": cast(attempts.c.peak_memory_bytes, Double),
     **{name: attempts.c[name] for name in QUALITY},
 }
-#: Those of them that an attempt has which only encodes a text.
+#: Measures of an attempt that only encodes a text.
 OF_TEXTS = ("queue", "load", "encode", "total", "peak_memory")
 
 
 @dataclass(frozen=True)
 class AttemptFilter:
-    """Attempts that meet every condition given.
+    """Selects attempts that meet every given condition.
 
     Attributes:
-        batch_id: at jobs of one batch.
-        modes: as the attempt had them; of one that encodes a text, as its job has them.
-        cards, workers: as the attempt had them.
-        since, until: begun at or after, and before: epoch seconds.
+        batch_id: id of the batch of their jobs.
+        modes: modes of the attempts; for an attempt that encodes a text, the mode of its job.
+        cards, workers: card and worker names of the attempts.
+        since, until: the attempt started at or after `since` and before `until`, epoch seconds.
     """
 
     batch_id: int | None = None
@@ -84,7 +84,7 @@ class AttemptFilter:
             own = select(jobs.c.id).where(jobs.c.batch_id == self.batch_id)
             found.append(attempts.c.job_id.in_(own))
         if self.modes:
-            # Asked row by row, and only of those that encode.
+            # A correlated subquery, evaluated only for attempts that encode a text.
             of_mode = exists().where(_JOB.c.id == attempts.c.job_id, _JOB.c.mode.in_(self.modes))
             found.append(or_(attempts.c.mode.in_(self.modes), and_(_ENCODING, of_mode)))
         for column, values in (
@@ -102,8 +102,10 @@ class AttemptFilter:
 
 @dataclass(frozen=True)
 class MeasureSpread:
-    """Mean, median and 95th percentile: seconds, bytes for memory, a quality's own unit. None: not
-    asked for."""
+    """Mean, median and 95th percentile of a measure; None if percentiles were not requested.
+
+    The unit is seconds, bytes for memory, and the unit of the measure for quality.
+    """
 
     mean: float
     p50: float | None = None
@@ -112,12 +114,12 @@ class MeasureSpread:
 
 @dataclass(frozen=True)
 class StatsGroup:
-    """The attempts of one card and mode; mode `encode` has those that encode a text ahead.
+    """The attempts of one card and mode; mode `encode` holds those that encode a text ahead.
 
     Attributes:
-        count: those that ended by themselves, as a success or as a failure. Attempts that a
-            person cancelled or a worker gave back say nothing of the card.
-        measures: by name of `MEASURES`, over the successes that have it.
+        count: number of attempts that succeeded or failed. Cancelled and released attempts are not
+            counted, because they say nothing about the card.
+        measures: by name of `MEASURES`, over the successful attempts that have the measure.
     """
 
     card: str
@@ -133,10 +135,10 @@ class StatsGroup:
 
 
 class StatsStore(StorePart):
-    """Reading what attempts cost. Nothing here writes.
+    """Reads statistics of attempts.
 
-    Means read every attempt once; percentiles sort them once for each measure: a million take
-    seconds (docs/cli.md).
+    Means read every attempt once. Percentiles sort the attempts once per measure, which takes
+    seconds for a million attempts (docs/cli.md).
     """
 
     def groups(
@@ -147,13 +149,13 @@ class StatsStore(StorePart):
         percentiles: bool = True,
         encoding: bool = False,
     ) -> tuple[StatsGroup, ...]:
-        """Every card and mode with attempts that ended, by name, with these measures.
+        """Statistics of every card and mode that has ended attempts, sorted by card and mode.
 
         Args:
-            wanted: which attempts.
-            measures: of `MEASURES`.
-            percentiles: whether to work out more than means.
-            encoding: whether to tell of attempts that encode a text, in groups of mode `encode`.
+            wanted: selects the attempts.
+            measures: names of `MEASURES` to compute.
+            percentiles: whether to compute percentiles as well as means.
+            encoding: whether to include attempts that encode a text, in groups of mode `encode`.
         """
         conditions = (wanted or AttemptFilter()).conditions()
         if not encoding:
@@ -189,14 +191,14 @@ class StatsStore(StorePart):
 
 
 def _of(mode: str, measures: Sequence[str]) -> Sequence[str]:
-    """Those of the measures that attempts of a mode have."""
+    """The measures that attempts of this mode have."""
     return [name for name in measures if name in OF_TEXTS] if mode == ENCODE else measures
 
 
 def _summary(
     conditions: Sequence[ColumnElement[bool]], measures: Sequence[str]
 ) -> Select[*tuple[Any, ...]]:
-    """Counts and means, a row a group."""
+    """Counts and means, one row per group."""
     columns: list[ColumnElement[Any]] = [
         *_GROUP,
         func.count().label("count_"),
@@ -219,11 +221,11 @@ def _summary(
 def _percentiles(
     dialect: str, name: str, conditions: Sequence[ColumnElement[bool]]
 ) -> Select[*tuple[Any, ...]]:
-    """Median and 95th percentile, a row a group."""
+    """Median and 95th percentile, one row per group."""
     value = MEASURES[name]
     there = (_SUCCEEDED, value.is_not(None), *conditions)
     if dialect == "postgresql":
-        # The window below would take it 2.5 to 4 times as long.
+        # On PostgreSQL the window function used below takes 2.5 to 4 times as long.
         both = [
             func.percentile_disc(least).within_group(value).label(label) for label, least in _RANKS
         ]

@@ -1,1 +1,1 @@
-"""Everything that changes a job's state."""
+"""All operations that change the state of a job."""

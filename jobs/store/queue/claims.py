@@ -1,4 +1,4 @@
-"""Claiming: a worker takes a pack of jobs it can run, each under a lease, all at once or none."""
+"""Claiming: a worker takes a pack of jobs that it can run, in one transaction, under a lease."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from jobs.store.motions import NO_QUALITY
 from jobs.store.queue.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
 from jobs.store.tables import attempts, batches, jobs, workers
 
-#: Candidates looked at for each job wanted. Where workers claim at the same moment, those that
-#: another one is just taking are passed over (PostgreSQL's SKIP LOCKED) and the next ones taken.
+#: Candidates read for each job of the pack. When several workers claim at once, PostgreSQL's SKIP
+#: LOCKED skips the candidates that another worker has locked, so more are read than are taken.
 _WIDTH = 4
-#: With still more workers at once every candidate may be taken; then look again, further.
+#: Rounds of reading candidates. With many workers every candidate may be locked; the next round
+#: reads `_WIDTH` times as many.
 _ROUNDS = 4
 
 _WORKER = select(workers.c.id, workers.c.name, workers.c.card).where(
@@ -43,7 +44,7 @@ _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
     jobs.c.frames, jobs.c.failure,
 ).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
-#: All that a `Claim` needs, of jobs named by id that can be taken at all, locked.
+#: Selects and locks the jobs of the given ids that are ready, with all columns of a `Claim`.
 TAKEABLE = (
     select(
         jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
@@ -77,7 +78,7 @@ _TAKE = (
         started_at=_AT,
         failure=None,
         error=None,
-        # A clock that was set back must not make a wait negative.
+        # If the clock was set back, the wait would be negative.
         queue_s=case((_SINCE < _AT, _AT - _SINCE), else_=0.0),
         **dict.fromkeys(("load_s", "encode_s", "sample_s", "decode_s", "save_s"), None),
         peak_memory_bytes=None,
@@ -100,7 +101,7 @@ _BEGIN = insert(attempts).from_select(
 
 
 class ClaimStore(StorePart):
-    """Taking queued jobs."""
+    """Claims queued jobs for a worker."""
 
     def claim(
         self,
@@ -111,27 +112,28 @@ class ClaimStore(StorePart):
         limit: Callable[[Demand], int] | int = 1,
         lease: float,
     ) -> list[Claim]:
-        """Take a pack: a head and further jobs of the same model, mode, steps and revision.
+        """Claim a pack: a first job and further jobs of the same model, mode, steps and revision.
 
-        The head is `job_id`, or without one the best job that this offer can take: by priority,
-        then class (biggest first), then id. The others come in the same order and are of the
-        head's class or smaller. A job that was lost with its worker comes alone: see
-        `jobs.domain.states.SUSPECT`.
+        The first job is `job_id`; without one it is the best job that this offer can take: by
+        priority, then class (largest first), then id. The others follow in the same order and are
+        of the same class or smaller. A job that was running when its worker died is claimed alone:
+        see `jobs.domain.states.SUSPECT`.
 
         Args:
-            worker_id: who claims, from `WorkerStore.register`.
-            offer: what it can do.
-            job_id: the job that a message named; nothing is claimed if it cannot be taken (any
-                more): whoever has it finishes it.
-            limit: the most jobs in the pack (at least 1), or a function of the head's demand that
-                says so. It runs inside the transaction: compute, and nothing else.
-            lease: seconds until the claim lapses unless renewed.
+            worker_id: the claiming worker, from `WorkerStore.register`.
+            offer: what the worker can run.
+            job_id: the job that a message named. Nothing is claimed if the job is not ready: it
+                has ended, or another worker holds it.
+            limit: the maximum number of jobs in the pack (at least 1), or a function that computes
+                it from the first job's demand. The function runs inside the transaction, so it
+                must not do I/O.
+            lease: seconds after which the claim expires unless it is renewed.
 
         Returns:
-            The claims, head first; empty when there is nothing to do.
+            The claims, the first job first; empty if no job can be claimed.
 
         Raises:
-            NotFoundError: no such worker.
+            NotFoundError: no worker has this id.
         """
         if job_id is not None and not self._queued(job_id):
             return []
@@ -150,14 +152,14 @@ class ClaimStore(StorePart):
             return take(connection, worker, pack, now=now, lease=lease)
 
     def _queued(self, job_id: int) -> bool:
-        """Whether the job waits at all. After a pack its jobs' messages still come, one by one:
-        looking first spares each of them a write transaction."""
+        """Whether the job is queued. The messages of a pack's jobs still arrive one by one after
+        the pack was claimed; this read saves a write transaction for each of them."""
         with self.read() as connection:
             return connection.execute(_WAITS, {"id": job_id}).one_or_none() is not None
 
 
 def registered(connection: Connection, worker_id: int) -> Found:
-    """A worker's row; raises `NotFoundError`."""
+    """The worker's row; raises `NotFoundError` if there is none."""
     row = connection.execute(_WORKER, {"id": worker_id}).one_or_none()
     if row is None:
         raise NotFoundError("worker", str(worker_id), "register it before it claims")
@@ -165,7 +167,7 @@ def registered(connection: Connection, worker_id: int) -> Found:
 
 
 def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) -> Found | None:
-    """The job that decides what the pack is made of. One named by a message is locked here."""
+    """The job that the rest of the pack must match. A job named by a message is locked here."""
     if job_id is not None:
         named = _HEAD.where(suits(offer), *READY).with_for_update(skip_locked=True)
         return connection.execute(named, {"head": job_id, "now": now}).one_or_none()
@@ -182,9 +184,10 @@ def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) 
 
 
 def lanes_of(connection: Connection, model: str, mode: str, most: int, offer: Offer) -> list[Lane]:
-    """The lanes of a model and mode that hold jobs now, up to a class of `most` GiB.
+    """The lanes of a model and mode that contain jobs, up to a class of `most` GiB.
 
-    None of a mode whose weights the offer lacks, though it serves that mode of other models.
+    Empty if the offer lacks the weights of this mode for this model, even if it has the mode for
+    other models.
     """
     own = offer.revisions.get(model)
     if own is not None and mode not in own:
@@ -206,11 +209,11 @@ def _demand(head: Found) -> Demand:
 def _pack(
     connection: Connection, offer: Offer, now: float, head: Found, *, most: int, width: int
 ) -> Sequence[Found]:
-    """The jobs to take, locked: the head if it is still there, and its company."""
+    """The jobs of the pack, locked: the first job if it is still ready, then matching jobs."""
     among = [head.id]
     wanted = max(most, width)
     lanes = lanes_of(connection, head.model, head.mode, head.class_gib, offer) if wanted > 1 else []
-    # On PostgreSQL the head may be gone by now, and its lane with it.
+    # On PostgreSQL another worker may have claimed the first job, and emptied its lane, by now.
     if lanes:
         found = best(lanes, wanted, now=now, steps=head.steps, revision=head.revision)
         among += [number for number in connection.scalars(*found) if number != head.id]
@@ -227,7 +230,10 @@ def take(
     lease: float,
     phase: str | None = None,
 ) -> list[Claim]:
-    """Put rows of `TAKEABLE` under a lease, an attempt each; `phase` stands for the mode there."""
+    """Lease the rows of `TAKEABLE` and insert an attempt for each.
+
+    `phase` is recorded as the attempts' mode; None records the mode of each job.
+    """
     if not pack:
         return []
     taken = connection.execute(

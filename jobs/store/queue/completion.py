@@ -1,4 +1,4 @@
-"""Outcomes: what a worker writes when it is done with its jobs, one way or another."""
+"""Completion: a worker ends its attempts as succeeded, failed, cancelled or released."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from jobs.store.queue.endings import Ending, cancelled, end, failed, fenced, rel
 
 
 class CompletionStore(StorePart):
-    """Ending attempts. Every write is fenced: a worker that lost its lease changes nothing."""
+    """Ends attempts. Every write is fenced: a worker that lost its lease changes nothing."""
 
     def succeed(
         self, results: Sequence[Success], *, publish: Callable[[Success], None]
     ) -> dict[int, OSError | None]:
         """Finish a pack of jobs in one transaction.
 
-        For each job whose claim still holds, `publish(result)` puts its files in place (renames
-        them) while the row is locked and before anything is committed. So a worker that lost its
-        lease can never put its files over those of the one that has the job now. A job asked to
-        cancel in the meantime succeeds all the same: the request came too late.
+        For each job whose claim still holds, `publish(result)` renames its files into place while
+        the row is locked and before the transaction commits. A worker that lost its lease can
+        therefore never overwrite the files of the worker that holds the job now. A job succeeds
+        even if its cancellation was requested in the meantime: the request came too late.
 
         Args:
-            results: at most a pack of them; `artifacts` name the files where they will be.
-            publish: renames only; the row's lock is held meanwhile. An `OSError` concerns its own
-                job alone. Files of a transaction that could not commit stay until the job's next
-                attempt puts its own over them.
+            results: results of at most one pack; `artifacts` contains the final paths of the files.
+            publish: must only rename files, because the row is locked meanwhile. An `OSError`
+                affects only the job that it was raised for. If the transaction fails to commit,
+                the files remain until the job's next attempt overwrites them.
 
         Returns:
-            The refused jobs by id: None where the claim no longer held, or the `OSError` of
-            `publish`; that job is still running under its claim, for `fail` to end.
+            The refused jobs by id: None if the claim no longer held, or the `OSError` that
+            `publish` raised. In the latter case the job is still running under its claim and the
+            caller ends it with `fail`.
         """
         refused: dict[int, OSError | None] = {}
         done: list[Success] = []
@@ -61,15 +62,16 @@ class CompletionStore(StorePart):
     ) -> dict[int, State]:
         """End attempts that failed.
 
-        A job goes back to the queue while a further attempt may help and it has attempts left; it
-        ends as cancelled if that was asked for. The attempt keeps its failure and error always.
+        A job returns to the queue if another attempt could succeed and it has attempts left. It
+        ends as cancelled if its cancellation was requested. The attempt always keeps its failure
+        and error.
 
         Args:
-            failures: what went wrong.
-            backoff: seconds to wait after the attempt of this number.
+            failures: the failed attempts.
+            backoff: returns the seconds to wait after the attempt with the given number.
 
         Returns:
-            Each job's new state by id; those whose claim no longer held are left out.
+            Each job's new state by id; jobs whose claim no longer held are omitted.
         """
         with self.write() as connection:
             held = fenced(connection, [failure.claim for failure in failures])
@@ -92,20 +94,20 @@ class CompletionStore(StorePart):
             return {ending.held.id: ending.state for ending in endings}
 
     def cancelled(self, claims: Sequence[Claim]) -> frozenset[int]:
-        """End jobs that their owner cancelled while they ran.
+        """End running jobs whose cancellation was requested.
 
         Returns:
-            The refused job ids, whose claims no longer held.
+            Ids of the jobs whose claims no longer held; they are unchanged.
         """
         return end(self, claims, cancelled)
 
     def release(self, claims: Sequence[Claim]) -> frozenset[int]:
-        """Give jobs back untouched, as a draining worker does. The attempt does not count.
+        """Return jobs to the queue, as a draining worker does. The attempt does not count.
 
-        A job that its owner asked to cancel ends as cancelled instead.
+        A job whose cancellation was requested ends as cancelled instead.
 
         Returns:
-            The refused job ids, whose claims no longer held.
+            Ids of the jobs whose claims no longer held; they are unchanged.
         """
         return end(self, claims, released)
 

@@ -1,4 +1,4 @@
-"""Requests: what a person asks of jobs, to cancel them or to try them again."""
+"""Control: cancelling and retrying jobs on a user's request."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from jobs.store.base import CHUNK, StorePart, among
 from jobs.store.motions import NO_QUALITY, remove_features
 from jobs.store.tables import artifacts, jobs
 
-#: What `retry` takes unless told otherwise.
+#: States that `retry` selects by default.
 UNFINISHED: frozenset[State] = frozenset({State.FAILED, State.CANCELLED})
 
 
 class ControlStore(StorePart):
-    """Cancelling and retrying, by job ids or by batch. Ids that do not exist are passed over."""
+    """Cancels and retries jobs, by job ids or by batch. Ids that do not exist are ignored."""
 
     def cancel(
         self, job_ids: Sequence[int] | None = None, *, batch_id: int | None = None
     ) -> Cancelled:
-        """Cancel queued jobs at once and ask the workers of running ones to stop.
+        """Cancel queued jobs at once and request that the workers of running jobs stop.
 
-        A request that comes while a worker claims the job is seen by that worker: there is no
-        moment in which it is lost.
+        If a worker is claiming the job at the same moment, that worker sees the request: it cannot
+        be lost.
         """
         with self.write() as connection:
             now = self.present(connection)
             chosen = _chosen(connection, job_ids, batch_id)
-            # Locked in order, so that this waits for a claim or an ending and sees its result.
+            # The lock waits for a concurrent claim or ending, so its result is seen here. The order
+            # is the one in which every transaction locks jobs.
             rows = connection.execute(_locked(chosen, {State.QUEUED, State.RUNNING})).all()
             stopped = [row.id for row in rows if row.state == State.QUEUED]
             asked = [row.id for row in rows if row.state == State.RUNNING]
@@ -52,19 +53,19 @@ class ControlStore(StorePart):
         max_attempts: int,
         force: bool = False,
     ) -> int:
-        """Put ended jobs back into the queue with `max_attempts` fresh attempts.
+        """Return ended jobs to the queue with `max_attempts` further attempts.
 
         Args:
-            job_ids: which jobs; or
-            batch_id: all jobs of a batch.
-            states: which of them.
-            failure: of the failed ones, only those that failed so.
-            max_attempts: how often each may be tried from now on.
-            force: take succeeded jobs too if `states` names them; their files' rows are removed,
-                and the files replaced when the job succeeds again.
+            job_ids: ids of the jobs.
+            batch_id: selects all jobs of this batch as well.
+            states: selects only jobs in these states.
+            failure: selects only jobs that failed with this failure.
+            max_attempts: number of attempts that each job gets from now on.
+            force: include succeeded jobs if `states` contains that state. The rows of their files
+                are deleted, and the files are replaced when the job succeeds again.
 
         Returns:
-            How many jobs were put back.
+            The number of jobs returned to the queue.
         """
         wanted = set(states) & FINAL
         if not force:
@@ -85,7 +86,7 @@ class ControlStore(StorePart):
 def _chosen(
     connection: Connection, job_ids: Sequence[int] | None, batch_id: int | None
 ) -> ColumnElement[bool]:
-    """The condition for a job to be meant: named, or of the batch."""
+    """Condition: the job has one of these ids or belongs to this batch."""
     chosen = [among(connection, jobs.c.id, job_ids)] if job_ids else []
     if batch_id is not None:
         chosen.append(jobs.c.batch_id == batch_id)
@@ -126,11 +127,11 @@ def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_att
             finished_at=None,
             worker_id=None,
             cached_from=None,
-            # Who samples it finds out whether its text is encoded: by the encoder of today, not by
-            # one that it waited for and that may be gone.
+            # The encoder that the job waited for may no longer exist. The worker that claims the
+            # job checks whether its text is encoded, and parks it for the current encoder if not.
             encode_gib=None,
             text_revision=None,
-            # It is its files', which are to be made anew.
+            # The quality describes the old motion, which is sampled again.
             **NO_QUALITY,
             failure=None,
             error=None,

@@ -1,4 +1,4 @@
-"""Delivery: which queued rows have a message in the broker, and which want one."""
+"""Delivery: which queued jobs have a message in the broker, and which need one."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from jobs.store.base import CHUNK, StorePart, among
 from jobs.store.queue.lanes import READY, SAMPLING, WAITING
 from jobs.store.tables import jobs
 
-#: What a job's queue is named after: its mode and class, or while it waits for its text the
-#: encoder's class.
+#: The parts of a job's queue name: its mode and class, or `encode` and the encoder's class while
+#: the job waits for its text.
 _PHASE = case((WAITING, literal_column(f"'{ENCODE}'")), else_=jobs.c.mode).label("phase")
 _GIB = case((WAITING, jobs.c.encode_gib), else_=jobs.c.class_gib).label("gib")
 
 
 def _in(phase: str, gib: int) -> tuple[ColumnElement[bool], ...]:
-    """Conditions for a job to be in a queue."""
+    """Conditions: the job belongs to this queue."""
     if phase == ENCODE:
         return (WAITING, jobs.c.encode_gib == gib)
     return (SAMPLING, jobs.c.mode == phase, jobs.c.class_gib == gib)
 
 
 class DeliveryStore(StorePart):
-    """Keeps the broker's messages in step with the rows, which are the truth."""
+    """Tracks which jobs have a message in the broker. The rows are authoritative."""
 
     def unpublished(self, limit: int = CHUNK) -> list[tuple[int, str]]:
-        """(job id, queue) of jobs that could run now and have no message, oldest first."""
+        """(job id, queue) of ready jobs that have no message, oldest first."""
         with self.read() as connection:
             now = self.present(connection)
             query = (
@@ -44,7 +44,7 @@ class DeliveryStore(StorePart):
             ]
 
     def mark_published(self, job_ids: Sequence[int]) -> None:
-        """Note that a message for each of these jobs was put in the broker just now."""
+        """Record that a message for each of these jobs was published just now."""
         ids = sorted(job_ids)
         for start in range(0, len(ids), CHUNK):
             with self.write() as connection:
@@ -59,7 +59,7 @@ class DeliveryStore(StorePart):
                 )
 
     def waiting(self) -> dict[str, int]:
-        """How many jobs could run now, a queue: what the broker's queues should hold at least."""
+        """Number of ready jobs by queue: the minimum number of messages that it should hold."""
         with self.read() as connection:
             query = (
                 select(_PHASE, _GIB, func.count().label("n")).where(*READY).group_by(_PHASE, _GIB)
@@ -68,12 +68,12 @@ class DeliveryStore(StorePart):
             return {queue_name(row.phase, row.gib): row.n for row in found}
 
     def oldest(self, queue: str, n: int, *, older_than: float) -> list[int]:
-        """Jobs of `queue` that could run now and whose message is old: perhaps it was lost.
+        """Ready jobs of `queue` whose message is old and may have been lost, oldest message first.
 
         Args:
-            queue: as `jobs.domain.memory.queue_name` makes it.
-            n: at most so many, the longest published first.
-            older_than: seconds since the message was put in the broker.
+            queue: a name from `jobs.domain.memory.queue_name`.
+            n: the maximum number of jobs.
+            older_than: minimum age of the message in seconds.
         """
         _, phase, gib = queue.split(".")
         with self.read() as connection:

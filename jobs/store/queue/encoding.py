@@ -1,8 +1,8 @@
-"""Jobs whose text is to be encoded first: sent to wait for it, claimed for it, sent on to sampling.
+"""Encoding: jobs that wait for their text are parked, claimed, and returned to sampling.
 
-A job waits in the class of the encoder (`hymo.encode.<GiB>`) while `encode_gib` is set. Whether a
-text is encoded is known to whoever sees the store of embeddings, which is a worker: a submit sends
-every job to its sampling class, and the first worker that finds the text missing sends it here.
+While `encode_gib` is set, a job waits in the queue of the encoder's class (`hymo.encode.<GiB>`).
+Only workers see the store of embeddings and know whether a text is encoded. A submit therefore
+sends every job to its sampling class, and the first worker that finds the text missing parks it.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ _WAITERS = (
     .order_by(jobs.c.priority.desc(), jobs.c.id)
     .limit(bindparam("n", type_=Integer))
 )
-_CROWD = select(func.count().label("n")).select_from(
+_WAITER_COUNT = select(func.count().label("n")).select_from(
     _WAITERS.with_only_columns(jobs.c.id).subquery()
 )
 
 
 @dataclass(frozen=True)
 class Waiter:
-    """A queued job and the text that it needs."""
+    """A queued job and the prompt to encode."""
 
     job_id: int
     prompt: str
 
 
 class EncodingStore(StorePart):
-    """Sending jobs to wait for their text, and on."""
+    """Parks jobs that wait for their text, and releases them once it is encoded."""
 
     def upcoming(self, offer: Offer, model: str, n: int) -> list[Waiter]:
-        """The next `n` jobs of a model that this offer could sample, in the order of claims."""
+        """The next `n` jobs of a model that this offer could sample, in the order of claiming."""
         with self.read() as connection:
             now = self.present(connection)
             lanes = [
@@ -65,28 +65,28 @@ class EncodingStore(StorePart):
                 return []
             ids = list(connection.scalars(*best(lanes, n, now=now)))
             prompts: dict[int, str] = {}
-            # PostgreSQL may read all of the table for more of them.
+            # With longer lists PostgreSQL may choose a sequential scan of the table.
             for start in range(0, len(ids), CHUNK):
                 some = among(connection, jobs.c.id, ids[start : start + CHUNK])
                 found = connection.execute(select(jobs.c.id, jobs.c.prompt).where(some))
                 prompts |= {row.id: row.prompt for row in found}
-        # A job may be gone from between the two looks; whoever has it needs nothing of this.
+        # A job may have been deleted between the two queries.
         return [Waiter(number, prompts[number]) for number in ids if number in prompts]
 
     def park(self, job_ids: Sequence[int], text: TextDemand) -> int:
-        """Let queued jobs wait for their text; how many do now that did not before."""
+        """Make queued jobs wait for their text; returns how many did not wait before."""
         values = {"encode_gib": text.gib, "text_revision": text.revision}
         return self._move(job_ids, SAMPLING, values)
 
     def unpark(self, job_ids: Sequence[int]) -> int:
-        """Send jobs on to their sampling class, since their text is encoded; how many went."""
+        """Return jobs to their sampling class once their text is encoded; returns how many."""
         return self._move(job_ids, WAITING, {"encode_gib": None, "text_revision": None})
 
     def send_back(self, claims: Sequence[Claim], text: TextDemand) -> frozenset[int]:
-        """Give claimed jobs back untouched, to wait for their text. The attempt does not count.
+        """End claims and make the jobs wait for their text. The attempt does not count.
 
         Returns:
-            The refused job ids, whose claims no longer held.
+            Ids of the jobs whose claims no longer held; they are unchanged.
         """
         return end(self, claims, partial(released, text=text))
 
@@ -95,16 +95,20 @@ class EncodingStore(StorePart):
         return [Waiter(row.id, row.prompt) for row in self._ask(_WAITERS, model, revision, n)]
 
     def crowd(self, model: str, revision: str, n: int) -> int:
-        """How many such jobs there are, counted up to `n`."""
-        return int(self._ask(_CROWD, model, revision, n)[0].n)
+        """Number of jobs that `waiters` selects, counted up to `n`."""
+        return int(self._ask(_WAITER_COUNT, model, revision, n)[0].n)
 
     def free_strays(self, model: str, encoders: Collection[str]) -> int:
-        """Let jobs go that wait for an encoder which nobody has (any more): whoever samples them
-        next sends them to wait for its own. How many there were, a chunk at most.
+        """Return jobs to sampling that wait for an encoder that no worker has.
+
+        The worker that claims such a job next parks it for its own encoder.
 
         Args:
-            model: of the jobs.
-            encoders: revisions that somebody has.
+            model: the jobs' model.
+            encoders: revisions of the encoders that workers have.
+
+        Returns:
+            The number of jobs returned, at most `CHUNK`.
         """
         query = (
             select(jobs.c.id)
@@ -114,18 +118,18 @@ class EncodingStore(StorePart):
             .limit(CHUNK)
         )
         with self.read() as connection:
-            strays = list(connection.scalars(query))
-        return self.unpark(strays)
+            ids = list(connection.scalars(query))
+        return self.unpark(ids)
 
     def claim_texts(
         self, worker_id: int, job_ids: Sequence[int], *, revision: str, lease: float
     ) -> list[Claim]:
-        """Take jobs that wait for their text, to encode it: those that still do.
+        """Claim those of the jobs that still wait for their text, to encode it.
 
-        Their attempts have `encode` for a mode.
+        The mode of their attempts is `encode`.
 
         Raises:
-            NotFoundError: no such worker.
+            NotFoundError: no worker has this id.
         """
         if not job_ids:
             return []
@@ -146,17 +150,17 @@ class EncodingStore(StorePart):
         *,
         peak_memory_bytes: int | None = None,
     ) -> frozenset[int]:
-        """Send claimed jobs on to their sampling class: their text is encoded now.
+        """End claims whose text is now encoded and return the jobs to their sampling class.
 
-        The attempt does not count against the job: it is not the one that makes the motion. A job
-        that its owner asked to cancel ends as cancelled instead.
+        The attempt does not count against the job's limit, because it does not sample the motion.
+        A job whose cancellation was requested ends as cancelled instead.
 
         Args:
-            claims: of `claim_texts`.
-            timings, run, peak_memory_bytes: of each of them.
+            claims: claims from `claim_texts`.
+            timings, run, peak_memory_bytes: values recorded for each attempt.
 
         Returns:
-            The refused job ids, whose claims no longer held.
+            Ids of the jobs whose claims no longer held; they are unchanged.
         """
 
         def ending(held: Found) -> Ending:
@@ -185,7 +189,7 @@ class EncodingStore(StorePart):
         ids, moved = sorted(set(job_ids)), 0
         for start in range(0, len(ids), CHUNK):
             with self.write() as connection:
-                # In the order in which everybody locks jobs.
+                # Every transaction locks jobs in the order of their ids, which avoids deadlocks.
                 some = (
                     select(jobs.c.id)
                     .where(among(connection, jobs.c.id, ids[start : start + CHUNK]))
@@ -196,7 +200,7 @@ class EncodingStore(StorePart):
                 moved += connection.execute(
                     update(jobs)
                     .where(jobs.c.id.in_(some))
-                    # Its message lies in the queue that it leaves: it needs another.
+                    # The job's message is in its old queue, so it needs a new one.
                     .values(published_at=None, **values)
                 ).rowcount
         return moved

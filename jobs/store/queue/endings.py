@@ -1,4 +1,4 @@
-"""How an attempt ends: the one place where a running job is written back."""
+"""Endings: the only code that changes a running job when its attempt ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jobs.domain.states import FINAL, HOPELESS, Failure, Outcome, State, check
 from jobs.store.base import Found, StorePart
 from jobs.store.tables import attempts, jobs
 
-#: What is read of a running job before its end is decided.
+#: Columns of a running job that are read to decide how its attempt ends.
 HELD = (
     jobs.c.id, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.worker_id, jobs.c.class_gib,
     jobs.c.not_before, jobs.c.queued_at, jobs.c.published_at, jobs.c.cancel_requested,
@@ -24,20 +24,21 @@ HELD = (
 
 @dataclass(frozen=True)
 class Ending:
-    """What becomes of one running job.
+    """The end of one attempt, and the next state of its job.
 
     Attributes:
         held: the job's row (`HELD`), locked in this transaction.
-        state: where the job goes.
-        outcome: what its attempt came to.
-        failure, error: of the attempt; the job shows them while it waits for a retry or failed.
-        timings, peak_memory_bytes: None where the attempt ended without having been measured.
-        quality: of the motion, where one was made.
+        state: the next state of the job.
+        outcome: the outcome of the attempt.
+        failure, error: failure and error of the attempt; the job keeps them while it waits for a
+            retry or is failed.
+        timings, peak_memory_bytes: None if the attempt ended before they were measured.
+        quality: quality of the motion, if there is one.
         delay: seconds until a retry may start.
-        gib: the class to retry in; None: as before.
-        extra: further attempts granted, where the ended one shall not count.
-        run: how it was run.
-        text: what the job waits for next; None: for nobody to encode its text.
+        gib: the class of the retry; None: unchanged.
+        extra: attempts added to the job's limit; 1 if the ended attempt does not count.
+        run: how the attempt was run.
+        text: the encoding that the job waits for next; None: it needs none.
     """
 
     held: Found
@@ -56,7 +57,7 @@ class Ending:
 
 
 def holds(claims: Iterable[Claim]) -> ColumnElement[bool]:
-    """The condition that a claim still holds: its job runs, in the same attempt, by its worker."""
+    """Condition: a claim still holds, so its worker still runs the job in the same attempt."""
     fences = [(claim.job_id, claim.attempt, claim.worker_id) for claim in claims]
     return and_(
         tuple_(jobs.c.id, jobs.c.attempt, jobs.c.worker_id).in_(fences),
@@ -65,10 +66,9 @@ def holds(claims: Iterable[Claim]) -> ColumnElement[bool]:
 
 
 def fenced(connection: Connection, claims: Sequence[Claim]) -> dict[int, Found]:
-    """The rows of those claims that still hold, locked until the transaction ends.
+    """The rows of the claims that still hold, locked until the transaction ends.
 
-    A worker that was away too long finds its jobs taken from it here, and nothing that it brings
-    is written.
+    If a worker lost its lease, its jobs are missing here and none of its results are written.
     """
     query = select(*HELD).where(holds(claims)).order_by(jobs.c.id).with_for_update()
     return {row.id: row for row in connection.execute(query)} if claims else {}
@@ -86,11 +86,11 @@ def failed(
     peak_memory_bytes: int | None = None,
     run: Run | None = None,
 ) -> Ending:
-    """How a job goes on after a failed attempt: again later, or not, or as its owner asked."""
-    hopeful = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
+    """The ending of a failed attempt: the job is retried, fails, or is cancelled on request."""
+    retryable = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
     if held.cancel_requested:
         state = State.CANCELLED
-    elif hopeful:
+    elif retryable:
         state = State.QUEUED
     else:
         state = State.FAILED
@@ -110,15 +110,15 @@ def failed(
 
 
 def cancelled(held: Found) -> Ending:
-    """How a job ends that its owner cancelled while it ran."""
+    """The ending of an attempt whose job was cancelled while it ran."""
     return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
 
 
 def released(held: Found, *, text: TextDemand | None = None) -> Ending:
-    """How a job goes on that was given back untouched: the attempt does not count.
+    """The ending of an attempt that its worker gave up: the job is queued, nothing is counted.
 
     Args:
-        text: what it waits for from now on; None: what it waited for before, if anything.
+        text: the encoding that the job waits for from now on; None: unchanged.
     """
     if held.cancel_requested:
         return cancelled(held)
@@ -132,7 +132,7 @@ def released(held: Found, *, text: TextDemand | None = None) -> Ending:
 
 
 def text_demand(held: Found) -> TextDemand | None:
-    """What a job waits for before it can be sampled, and a running one when it was claimed."""
+    """The encoding that a job waits for, or waited for when it was claimed; None: it needs none."""
     if held.encode_gib is None:
         return None
     return TextDemand(gib=held.encode_gib, revision=held.text_revision)
@@ -141,10 +141,10 @@ def text_demand(held: Found) -> TextDemand | None:
 def end(
     store: StorePart, claims: Sequence[Claim], ending: Callable[[Found], Ending]
 ) -> frozenset[int]:
-    """End the attempts of these claims, each as `ending` says of its job's row, if it still holds.
+    """End the attempts of the claims that still hold; `ending` decides from the job's row.
 
     Returns:
-        The refused job ids, whose claims no longer held.
+        Ids of the jobs whose claims no longer held; they are unchanged.
     """
     with store.write() as connection:
         held = fenced(connection, claims)
@@ -153,7 +153,7 @@ def end(
 
 
 def write_endings(connection: Connection, endings: Sequence[Ending], now: float) -> None:
-    """Write every ending: the job's row and the attempt's."""
+    """Update the job and the attempt of every ending."""
     if not endings:
         return
     for ending in endings:

@@ -1,11 +1,11 @@
-"""Lanes: the queued jobs of one model, mode and class, in the order in which they are taken.
+"""Lanes: the queued jobs of one model, mode and class, in the order in which they are claimed.
 
-The partial index `ix_jobs_claim` holds every lane in its order. The best job of all is found by
-looking at the head of each lane that a worker may use: a few index seeks, however deep the queue
-is and whatever stands in it that the worker cannot take.
+The partial index `ix_jobs_claim` stores every lane in this order. The best job is found by reading
+the head of each lane that a worker may use. This takes a few index seeks, regardless of how many
+jobs are queued and how many of them the worker cannot run.
 
-Statements are made once and take their values as parameters: building one with SQLAlchemy costs
-more than SQLite needs to run it.
+Statements are built once and take their values as parameters, because building a statement with
+SQLAlchemy costs more than SQLite needs to run it.
 """
 
 from __future__ import annotations
@@ -36,22 +36,23 @@ from jobs.domain.routing import Offer
 from jobs.domain.states import SUSPECT, State
 from jobs.store.tables import batches, jobs
 
-#: The order in which jobs are taken: priority, then class (biggest first), then age.
+#: The order in which jobs are claimed: priority, then class (largest first), then id.
 ORDER: tuple[ColumnElement[Any], ...] = (
     jobs.c.priority.desc(),
     jobs.c.class_gib.desc(),
     jobs.c.id,
 )
 
-#: Written as in the partial indexes and not as parameters: the planner must see that they apply.
+#: Literals instead of parameters, as in the partial indexes: otherwise the planner cannot see that
+#: the indexes apply.
 QUEUED: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.QUEUED}'")
 RUNNING: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.RUNNING}'")
 
-#: As in the partial indexes too: what can be sampled, and what waits for its text.
+#: Conditions of the partial indexes: the job can be sampled, or waits for its text.
 SAMPLING: ColumnElement[bool] = jobs.c.encode_gib.is_(None)
 WAITING: ColumnElement[bool] = jobs.c.encode_gib.is_not(None)
 
-#: Conditions for a job to be taken by anybody at the time `now`, a parameter.
+#: Conditions: the job is ready to be claimed at the time `now`, a parameter.
 READY: tuple[ColumnElement[bool], ...] = (
     QUEUED,
     jobs.c.not_before <= bindparam("now", type_=Double),
@@ -66,8 +67,8 @@ class Lane:
     """Queued jobs of one model, mode and class.
 
     Attributes:
-        frames: the longest motion wanted of it; None: of any length.
-        revision: of the weights; None: any.
+        frames: maximum length of the motions; None: no limit.
+        revision: revision of the weights; None: any.
     """
 
     model: str
@@ -78,7 +79,7 @@ class Lane:
 
 
 def lane(model: str, mode: str, gib: int, offer: Offer) -> Lane:
-    """The part of a lane that this offer can take."""
+    """The lane, restricted to the jobs that this offer can run."""
     return Lane(
         model=model,
         mode=mode,
@@ -89,8 +90,7 @@ def lane(model: str, mode: str, gib: int, offer: Offer) -> Lane:
 
 
 def suits(offer: Offer) -> ColumnElement[bool]:
-    """Condition for a job to be sampled by who makes this offer (`jobs.domain.routing.fits` in
-    SQL)."""
+    """Condition: this offer can sample the job (`jobs.domain.routing.fits` in SQL)."""
     return and_(
         SAMPLING,
         jobs.c.model.in_(offer.models),
@@ -114,7 +114,7 @@ def suits(offer: Offer) -> ColumnElement[bool]:
 
 
 def _has(model: str, offer: Offer) -> ColumnElement[bool]:
-    """Condition for a job not to ask for other weights of a model than the offer has."""
+    """Condition: if the job is for this model, the offer has the weights that it needs."""
     own = offer.revisions[model].items()
     return or_(
         jobs.c.model != model,
@@ -126,7 +126,7 @@ def _has(model: str, offer: Offer) -> ColumnElement[bool]:
 def classes() -> Select[int]:
     """The classes (GiB, at most `most`) in which jobs of `model` and `mode` are queued.
 
-    A loose index scan: one seek a class, not one step a job.
+    This is a loose index scan: it takes one seek per class instead of one step per job.
     """
     queued = and_(
         QUEUED,
@@ -148,10 +148,11 @@ def best(
     """A statement and its parameters: ids of the best `n` ready jobs in these lanes, best first.
 
     Args:
-        lanes: at least one.
-        n: the most ids.
+        lanes: the lanes to read, at least one.
+        n: the maximum number of ids.
         now: epoch seconds.
-        steps, revision: if steps are given, jobs of these alone that may share a pack.
+        steps, revision: if `steps` is given, only jobs with these steps and this revision that may
+            share a pack are selected.
     """
     own = None if steps is None else revision
     values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": own}
@@ -174,7 +175,7 @@ def _best(limits: tuple[tuple[bool, bool], ...], alike: bool) -> Select[int]:
     if len(parts) == 1:
         only = parts[0].subquery("best")
     else:
-        # SQLite takes no ORDER BY in the parts of a compound, only inside a subquery.
+        # SQLite does not accept ORDER BY in the parts of a compound SELECT, only in a subquery.
         wrapped = [select(part.subquery(f"lane_{i}")) for i, part in enumerate(parts)]
         only = union_all(*wrapped).subquery("best")
     order = (only.c.priority.desc(), only.c.class_gib.desc(), only.c.id)

@@ -1,4 +1,4 @@
-"""Leases: kept alive by the worker that works, taken away from one that does not."""
+"""Leases: workers renew them; the reconciler ends those that expired."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from jobs.store.tables import jobs
 
 
 class LeaseStore(StorePart):
-    """Renewing leases and ending those that ran out, by the database's clock."""
+    """Renews leases and ends expired ones, by the database's clock."""
 
     def renew(self, worker_id: int, claims: Sequence[Claim], *, lease: float) -> Renewal:
         """Extend the leases of a worker's claims to `lease` seconds from now.
 
-        A lease that ran out but that nobody took yet is still ours, and lives on.
+        A lease that expired but whose attempt was not ended yet is renewed as well.
         """
         with self.write() as connection:
             held = fenced(connection, [c for c in claims if c.worker_id == worker_id])
@@ -33,7 +33,7 @@ class LeaseStore(StorePart):
         return _renewal(claims, held)
 
     def look(self, worker_id: int, claims: Sequence[Claim]) -> Renewal:
-        """What `renew` would find, without renewing and without a lock."""
+        """The result that `renew` would return, without renewing and without locking."""
         mine = [claim for claim in claims if claim.worker_id == worker_id]
         query = select(jobs.c.id, jobs.c.cancel_requested).where(holds(mine))
         with self.read() as connection:
@@ -41,13 +41,13 @@ class LeaseStore(StorePart):
         return _renewal(claims, held)
 
     def expire(self, *, backoff: Callable[[int], float]) -> list[Expired]:
-        """End the attempts whose lease ran out: their worker was killed, hangs, or is cut off.
+        """End the attempts whose lease expired: their worker was killed, hangs, or is cut off.
 
-        Each is handled once however many reconcilers look at the same moment. The attempt counts,
-        so a job that kills its workers ends as failed.
+        Each attempt is ended once, even if several reconcilers run at the same moment. The attempt
+        counts, so a job that kills its workers ends as failed.
 
         Args:
-            backoff: seconds to wait after the attempt of this number.
+            backoff: returns the seconds to wait after the attempt with the given number.
         """
         with self.write() as connection:
             now = self.present(connection)
@@ -68,12 +68,15 @@ class LeaseStore(StorePart):
     def expire_worker(
         self, worker_id: int, story: str | None, *, backoff: Callable[[int], float]
     ) -> list[Expired]:
-        """End what a worker holds at once: its supervisor knows that the process is gone.
+        """End all attempts of a worker without waiting for their leases to expire.
+
+        The supervisor calls this when it sees that the worker's process ended.
 
         Args:
-            worker_id: of the registration whose process ended.
-            story: how it ended, for its attempts, which count as lost; None: somebody ended it on
-                purpose, and the jobs go back untouched.
+            worker_id: the worker's registration.
+            story: how the process ended, recorded as the error of its attempts, which count as
+                lost. None: the process was stopped on purpose; its jobs return to the queue and
+                the attempts do not count.
             backoff: as in `expire`.
         """
         with self.write() as connection:

@@ -152,5 +152,5 @@ def test_a_cursor_of_another_order_is_refused(world: World) -> None:
 
 @pytest.mark.parametrize("text", ["", "zzz", "WyI", "ÄÖ", "W10", Cursor(1, 2).encode(Order())[:-4]])
 def test_a_damaged_cursor_is_refused(world: World, text: str) -> None:
-    with pytest.raises(OrderError, match="no cursor"):
+    with pytest.raises(OrderError, match="not a cursor"):
         world.store.history.page(JobFilter(), Order(), after=text)

@@ -46,7 +46,7 @@ def test_an_unknown_batch_names_those_spelt_alike(farm):
         farm.store.batches.get("nihgt-1")
     assert "walks" not in str(caught.value)
     assert caught.value.exit_code == 3
-    with pytest.raises(NotFoundError, match="there is walks, night-2, night-1"):
+    with pytest.raises(NotFoundError, match="existing batches include walks, night-2, night-1"):
         farm.store.batches.pause("zzz")
     with pytest.raises(NotFoundError):
         farm.store.batches.resume("zzz")

@@ -41,7 +41,7 @@ def test_sqlite_is_opened_as_documented(empty_sqlite_url):
 
 def test_a_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UnreachableError, match="folder cannot be made"):
+    with pytest.raises(UnreachableError, match="folder cannot be created"):
         connect(f"sqlite:///{tmp_path / 'file' / 'sub' / 'hymo.db'}")
 
 

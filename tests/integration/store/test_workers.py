@@ -104,7 +104,7 @@ def test_undeclare_of_an_unknown_name(farm):
     with pytest.raises(NotFoundError, match="none is declared"):
         farm.store.workers.undeclare("rack2")
     farm.store.workers.declare(farm.card(farm.offer("rack1")))
-    with pytest.raises(NotFoundError, match="declared are rack1"):
+    with pytest.raises(NotFoundError, match="the declared workers are rack1"):
         farm.store.workers.undeclare("rack2")
 
 
