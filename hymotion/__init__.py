@@ -4,7 +4,7 @@
     >>> pipeline = hymotion.load_bundled("tiny", "lite")
     >>> [motion] = pipeline.sample([hymotion.Request(frames=40, seed=1, prompt="a wave")])
 
-Knows nothing of queues, databases or command lines. See docs/library.md.
+The library does not depend on queues, databases or command lines. See docs/library.md.
 """
 
 from hymotion import errors, export

@@ -1,4 +1,4 @@
-"""Text as the network takes it: one prompt's features, and a pack of them."""
+"""Text conditioning: the encoded features of one prompt and of a pack of prompts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class TextConditioning:
     Attributes:
         vtxt: (1, Dv) pooled features of the whole prompt.
         ctxt: (T, Dc) features of the tokens, T ≥ length; rows from `length` on are padding.
-        length: how many tokens are valid, at least 1.
+        length: number of valid tokens, at least 1.
 
     Raises:
-        RequestError: the shapes or the length do not fit each other, or a number is not finite.
+        RequestError: the shapes and the length are inconsistent, or a value is not finite.
     """
 
     vtxt: Tensor
@@ -44,14 +44,14 @@ class TextConditioning:
 
 
 class TextEncoder(Protocol):
-    """Encodes prompts, each by itself: the result does not depend on its neighbours."""
+    """Encodes each prompt independently: the result does not depend on the rest of the list."""
 
     def encode(self, prompts: Sequence[str]) -> list[TextConditioning]: ...
 
 
 @dataclass(frozen=True, eq=False)
 class TextBatch:
-    """The text states of B samples: vtxt (B, 1, Dv), ctxt (B, T, Dc), length (B,) integers."""
+    """Text features of B samples: vtxt (B, 1, Dv), ctxt (B, T, Dc), length (B,) integers."""
 
     vtxt: Tensor
     ctxt: Tensor
@@ -59,11 +59,11 @@ class TextBatch:
 
     @classmethod
     def of(cls, texts: Sequence[TextConditioning], *, tokens: int | None = None) -> "TextBatch":
-        """Stack prompts, padded with zeros to `tokens`, by default to the longest valid one."""
+        """Stack prompts, zero-padded to `tokens`, by default the longest valid length."""
         width = tokens if tokens is not None else max(text.length for text in texts)
         ctxt = torch.zeros(len(texts), width, texts[0].ctxt.shape[1])
         for row, text in zip(ctxt, texts, strict=True):
-            # Padding rows of the input are dropped here: they may hold anything, even NaN.
+            # Drop the input's padding rows: they may hold anything, even NaN.
             row[: text.length] = text.ctxt[: text.length]
         return cls(
             vtxt=torch.stack([text.vtxt.float() for text in texts]),
@@ -72,7 +72,7 @@ class TextBatch:
         )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "TextBatch":
-        """The same batch on another device: the tokens in `dtype`, the pooled features float32."""
+        """The same batch on another device: tokens in `dtype`, pooled features in float32."""
         return TextBatch(
             vtxt=self.vtxt.to(device, torch.float32),
             ctxt=self.ctxt.to(device, dtype),
@@ -84,7 +84,7 @@ class TextBatch:
         return TextBatch(self.vtxt[index], self.ctxt[index], self.length[index])
 
     def joined(self, other: "TextBatch") -> "TextBatch":
-        """This batch's samples, then the other's; both must be padded to the same T."""
+        """This batch's samples followed by the other's; both must have the same T."""
         return TextBatch(
             torch.cat((self.vtxt, other.vtxt)),
             torch.cat((self.ctxt, other.ctxt)),

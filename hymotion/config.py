@@ -1,8 +1,7 @@
 """The configuration of a model, read from the `config.yml` that comes with its weights.
 
-Only what changes our numbers is read; keys of training and of upstream's own class paths are
-left alone. A key inside `network_module_args` that we do not know is refused, because there it
-may change the architecture.
+Only keys that affect inference are read; keys for training and upstream's class paths are ignored.
+An unknown key inside `network_module_args` is refused, because it may change the architecture.
 """
 
 from collections.abc import Mapping
@@ -14,35 +13,35 @@ import yaml
 from hymotion.errors import ConfigError
 
 FPS = 30
-"""Frames a second of every released model and of everything written here."""
+"""Frame rate, in frames per second, of every released model and of every motion written here."""
 
 MIN_FRAMES = 20
-"""The shortest motion, in frames, that the released models were made for."""
+"""The shortest motion, in frames, that the released models support."""
 
 NARROWBAND_FRAMES = 60
-"""How far, in frames, one frame sees another: 2.0 s at 30 fps."""
+"""Half-width, in frames, of the band within which frames attend to each other: 2.0 s at 30 fps."""
 
 FRAME_WIDTH = 201
-"""Numbers a frame: 3 translation, 22 × 6 rotation, 22 × 3 predicted joint positions."""
+"""Values per frame: 3 translation, 22 × 6 rotation, 22 × 3 predicted joint positions."""
 
 SUBWORD = "subword"
-"""The `llm_type` of models whose text encoder was trained with them and comes along."""
+"""The `llm_type` of models that ship with a text encoder trained alongside them."""
 
 PREDICTIONS = ("velocity", "clean", "preconditioned")
-"""What a network's output is: the flow's velocity, as in the released models; the clean motion
-from which the velocity follows; or what is left of the motion after the best guess that is a
-multiple of the noisy one, scaled to variance 1 (Karras et al. 2022)."""
+"""What a network predicts: the flow's velocity, as in the released models; the clean motion, from
+which the velocity follows; or the clean motion minus its best linear estimate from the noisy one,
+scaled to variance 1 (Karras et al. 2022)."""
 
 RELEASED = {(1280, 27, 20): "full", (1024, 18, 16): "lite"}
-"""(feat_dim, num_layers, num_heads) of the released models, and the mode each one is."""
+"""(feat_dim, num_layers, num_heads) of each released model → its mode."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
     """Sizes of the velocity field.
 
-    Blocks are two thirds single-stream, one third double-stream. `time_factor` scales the flow
-    time in [0, 1] before its sinusoidal embedding (not in the text refiner, where it is 1).
+    One third of the blocks are double-stream, two thirds single-stream. `time_factor` scales the
+    flow time in [0, 1] before its sinusoidal embedding (except in the text refiner, which uses 1).
     `train_frames` is the position at which text tokens start in the rotary embedding.
     """
 
@@ -59,12 +58,12 @@ class NetworkConfig:
 
     @property
     def double_blocks(self) -> int:
-        """How many blocks keep motion and text apart."""
+        """Number of blocks with separate weights for motion and text."""
         return self.num_layers // 3
 
     @property
     def single_blocks(self) -> int:
-        """How many blocks run on [motion, text] as one sequence."""
+        """Number of blocks that run on [motion, text] as one sequence."""
         return self.num_layers - self.double_blocks
 
     @property
@@ -83,9 +82,9 @@ class SubwordConfig:
     """Sizes of a text encoder that was trained with its model.
 
     Attributes:
-        width: numbers a vector of a word or of a piece has.
-        buckets: vectors that the pieces share.
-        max_tokens: what comes after so many tokens of a prompt is cut off.
+        width: size of the vector of a word or of a subword piece.
+        buckets: number of vectors that the pieces share by hashing.
+        max_tokens: prompts are cut off after this many tokens.
         ctxt_dim: Dc, width of the token features.
         vtxt_dim: Dv, width of the pooled features.
     """
@@ -101,13 +100,12 @@ class SubwordConfig:
 class ModelConfig:
     """A whole model: its network, how it is guided, and which text encoder it expects.
 
-    `steps` and `guidance` are what the model is sampled with where nobody says otherwise.
+    `steps` and `guidance` are the defaults for sampling.
 
-    `model`, `mode`, `revision` and `trained` name the model to people and databases; they are
-    optional keys at the top of the file, and None where the file does not say. `prediction` is
-    one too, and the released models' where the file does not say; `plant_feet` says whether feet
-    are held where they stand, which the released models' decoder does not do. `subword` has the
-    sizes of the model's own text encoder, where it has one.
+    `model`, `mode`, `revision` and `trained` identify the model; they are optional top-level keys,
+    None where absent. `prediction` is also optional and defaults to that of the released models.
+    `plant_feet` enables foot planting, which the released models' decoder does not do. `subword`
+    has the sizes of the text encoder that ships with the model, if any.
     """
 
     network: NetworkConfig
@@ -130,7 +128,7 @@ class ModelConfig:
         """Read and validate a `config.yml`.
 
         Raises:
-            ConfigError: the file is absent, is not YAML, or describes no network we know.
+            ConfigError: the file is absent, is not YAML, or describes an unsupported network.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -147,7 +145,7 @@ class ModelConfig:
 
     @classmethod
     def parse(cls, text: str, *, path: Path | None = None) -> "ModelConfig":
-        """Validate the text of a `config.yml`; `path` is only for the messages."""
+        """Validate the text of a `config.yml`; `path` is only used in error messages."""
         try:
             loaded: object = yaml.safe_load(text)
         except yaml.YAMLError as error:
@@ -177,7 +175,7 @@ class ModelConfig:
 
 
 class _Section:
-    """One mapping of the file, with getters that name the key they miss."""
+    """One mapping of the file; its getters name the offending key in errors."""
 
     def __init__(self, name: str, value: object, path: Path | None) -> None:
         self.name = name
@@ -251,7 +249,7 @@ def _network(args: _Section, train_frames: int) -> NetworkConfig:
     for key, only in fixed.items():
         if args.get(key) != only:
             raise args.error(args.full(key), f"is {args.get(key)!r}; only {only!r} is supported")
-    # Dropout acts in training alone, so any value means the same network here.
+    # Dropout only acts during training, so any value gives the same network here.
     unknown = [str(key) for key in args.value if key not in known | set(fixed) | {"dropout"}]
     if unknown:
         raise args.error(args.full(unknown[0]), "is not a key of the released networks")

@@ -1,4 +1,4 @@
-"""Names of devices and number types, checked."""
+"""Devices and number formats by name, with checks of what the hardware supports."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,18 +11,18 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from hymotion.errors import DeviceError
 
 AMPERE = (8, 0)
-"""The first compute capability with TensorFloat-32, and with torch's kernel for int4."""
+"""The first compute capability that has TensorFloat-32 and runs torch's int4 kernel."""
 
 
 @dataclass(frozen=True)
 class Precision:
-    """What the network computes in. Latents, solver and decoding are float32 or wider.
+    """Number format of the network. Latents, solver and decoding use float32 or wider.
 
     Attributes:
-        name: as asked for.
-        dtype: what the weights are kept in.
-        tf32: whether products of float32 numbers may round their factors to TensorFloat-32, ten
-            bits after the point instead of 23.
+        name: the name the user gave.
+        dtype: type of the weights.
+        tf32: whether float32 matrix products may round their inputs to TensorFloat-32, a 10-bit
+            mantissa instead of 23 bits.
     """
 
     name: str
@@ -30,10 +30,10 @@ class Precision:
     tf32: bool = False
 
     def check(self, device: torch.device) -> None:
-        """Refuse a precision that the device would silently compute otherwise.
+        """Refuse a precision that the device would silently replace by another.
 
         Raises:
-            DeviceError: TensorFloat-32 on a device that has none.
+            DeviceError: TensorFloat-32 was requested on a device without it.
         """
         if not self.tf32:
             return
@@ -45,9 +45,9 @@ class Precision:
 
     @contextmanager
     def products(self) -> Iterator[None]:
-        """Multiply float32 numbers as this precision says, whatever the process is set to.
+        """Set how torch multiplies float32 matrices within this context, and restore it after.
 
-        The setting is the process's own, and is put back; other threads see it meanwhile.
+        The setting is process-wide, so other threads see it too.
         """
         with ExitStack() as stack:
             for setting in _float32_settings():
@@ -64,69 +64,70 @@ PRECISIONS = {
         Precision("float16", torch.float16),
     )
 }
-"""What a model can be loaded in, by name."""
+"""Precisions a model can be loaded in, by name."""
 
 DTYPES = {each.name: each.dtype for each in PRECISIONS.values() if not each.tf32}
-"""The types weights can be kept in, by name."""
+"""Types the weights can be stored in, by name."""
 
 
 @contextmanager
 def attention() -> Iterator[None]:
-    """Attention by any kernel but cuDNN's.
+    """Let attention use any kernel except cuDNN's.
 
-    That one plans each new shape for some tenths of a second (torch 2.11 on an H100), and here
-    nearly every pack and every prompt has a shape of its own; planned, it is no faster.
+    cuDNN spends some tenths of a second planning each new shape (torch 2.11 on an H100), and
+    nearly every pack and prompt has a new shape; once planned, it is no faster.
     """
     with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
         yield
 
 
 def find_device(name: str | torch.device) -> torch.device:
-    """The torch device of a name such as "cpu" or "cuda:0".
+    """The torch device for a name such as "cpu" or "cuda:0".
 
     Raises:
-        DeviceError: no such name, or no such device here.
+        DeviceError: the name is invalid, or this machine has no such device.
     """
     try:
         device = torch.device(name)
     except RuntimeError as error:
         raise DeviceError(
-            f"{name!r} is no device", mend='Use "cpu", "cuda" or "cuda:<number>"'
+            f"{name!r} is not a device", mend='Use "cpu", "cuda" or "cuda:<number>"'
         ) from error
     count = torch.cuda.device_count() if device.type == "cuda" else 1
     if (device.index or 0) >= count:
         raise DeviceError(
             f"there is no {device} here, only {count} CUDA devices",
-            mend='Use "cpu", or look at CUDA_VISIBLE_DEVICES and at the torch build',
+            mend='Use "cpu", or check CUDA_VISIBLE_DEVICES and the torch build',
         )
     return device
 
 
 def find_precision(name: str) -> Precision:
-    """The precision of a name.
+    """The precision with this name.
 
     Raises:
-        DeviceError: no such name.
+        DeviceError: there is no such precision.
     """
     if name not in PRECISIONS:
-        raise DeviceError(f"{name!r} is no precision", mend=f"Use one of {', '.join(PRECISIONS)}")
+        mend = f"Use one of {', '.join(PRECISIONS)}"
+        raise DeviceError(f"{name!r} is not a precision", mend=mend)
     return PRECISIONS[name]
 
 
 def find_dtype(name: str) -> torch.dtype:
-    """The torch type of a name; "tf32" is no type, only a way to multiply float32.
+    """The torch type with this name; "tf32" is not a type but a way to multiply float32.
 
     Raises:
-        DeviceError: no such name.
+        DeviceError: there is no such type.
     """
     if name not in DTYPES:
-        raise DeviceError(f"{name!r} is no number type", mend=f"Use one of {', '.join(DTYPES)}")
+        raise DeviceError(f"{name!r} is not a number type", mend=f"Use one of {', '.join(DTYPES)}")
     return DTYPES[name]
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Small matrices on one thread: more gain nothing, and on a busy machine they block."""
+    """Run on one thread: small matrices gain nothing from more, which block on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -136,17 +137,17 @@ def one_thread() -> Iterator[None]:
 
 
 class _Backend(Protocol):
-    """A library's switch for products of float32 numbers, from torch 2.9 on."""
+    """A backend's setting for float32 matrix products, from torch 2.9 on."""
 
     fp32_precision: str
 
 
 @dataclass(frozen=True)
 class _Switch:
-    """One backend's switch.
+    """The setting of one backend.
 
-    torch 2.9 brought a switch for each library and warns of the one for all; mixing the two is
-    an error where the old one is read, so only one kind is ever touched.
+    torch 2.9 added a setting per backend and deprecated the global one. Reading the global one
+    after setting both is an error, so only one kind is ever used.
     """
 
     backend: _Backend
@@ -156,7 +157,7 @@ class _Switch:
     def of(self, *, tf32: bool) -> Iterator[None]:
         before = self.backend.fp32_precision
         wanted = "tf32" if tf32 and self.has_tf32 else "ieee"
-        # "none" is full precision too, and what nobody set need not be touched.
+        # "none" (unset) is full precision too.
         if before == wanted or (before, wanted) == ("none", "ieee"):
             yield
             return
@@ -164,7 +165,7 @@ class _Switch:
         try:
             yield
         finally:
-            # What is read may come from a switch above this one: then this one is unset again.
+            # The value read may have been inherited from a parent setting: unset it first.
             self.backend.fp32_precision = "none"
             if self.backend.fp32_precision != before:
                 self.backend.fp32_precision = before
@@ -172,7 +173,7 @@ class _Switch:
 
 @dataclass(frozen=True)
 class _OldSwitch:
-    """The one switch of torch before 2.9."""
+    """The global setting of torch before 2.9."""
 
     @contextmanager
     def of(self, *, tf32: bool) -> Iterator[None]:
@@ -188,6 +189,6 @@ def _float32_settings() -> tuple[_Switch | _OldSwitch, ...]:
     matmul = torch.backends.cuda.matmul
     if not hasattr(matmul, "fp32_precision"):
         return (_OldSwitch(),)
-    # The CPU's library would take bfloat16 for float32 if told to, and is never to.
+    # oneDNN on the CPU could be set to compute float32 products in bfloat16.
     mkldnn: _Backend = getattr(torch.backends.mkldnn, "matmul")  # noqa: B009 — unknown to stubs
     return _Switch(matmul, has_tf32=True), _Switch(mkldnn, has_tf32=False)

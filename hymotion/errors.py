@@ -1,7 +1,7 @@
 """Every error the model library raises on purpose.
 
-One root, so a caller can catch the room's errors and nothing else. Each error carries its data
-as attributes and ends its message with the mend: what the reader can do about it.
+They share one base class, so a caller can catch exactly these. Each error carries its data as
+attributes, and its message ends with the mend: what the reader can do about it.
 """
 
 import math
@@ -41,7 +41,7 @@ class ValueRefusedError(HymotionError):
 
 
 class ConfigError(HymotionError):
-    """A config.yml that cannot describe a network we know; carries the path and the key."""
+    """A config.yml that does not describe a supported network; carries the path and the key."""
 
     def __init__(self, problem: str, *, mend: str, path: Path | None, key: str | None) -> None:
         where = str(path) if path is not None else "config"
@@ -55,12 +55,12 @@ class CheckpointError(FileError):
 
 
 class TensorMismatchError(CheckpointError):
-    """The file's tensors are not the network's; names the first that differ.
+    """The file's tensors do not match the network's; the message names the first differences.
 
     Attributes:
-        missing: tensors the network has and the file lacks.
-        unexpected: tensors the file has and the network lacks.
-        mismatched: "name: file has A, network has B" for tensors of another shape or type.
+        missing: tensors that only the network has.
+        unexpected: tensors that only the file has.
+        mismatched: "name: file has A, network has B" for tensors of a different shape or type.
     """
 
     SHOWN = 3
@@ -94,7 +94,7 @@ class TensorMismatchError(CheckpointError):
 
 
 class RequestError(ValueRefusedError):
-    """A request no model or not this model can serve."""
+    """A request that no model, or not this model, can serve."""
 
 
 class EncoderMissingError(HymotionError):
@@ -106,14 +106,14 @@ class DeviceError(HymotionError):
 
 
 class NumericsError(HymotionError):
-    """Sampling left the numbers that can be trusted.
+    """Sampling produced velocities that are not finite or far too large.
 
     Attributes:
-        step: the first solver step, 1-based, whose velocity was broken.
-        total: how many steps were asked for.
-        indices: positions in the pack of the requests that broke, ascending.
-        peaks: the largest |v| of each of these requests; NaN or infinite where not finite.
-        reasons: of each of them, `NON_FINITE` or `EXPLODING`.
+        step: the first solver step, 1-based, with such a velocity.
+        total: number of steps requested.
+        indices: positions in the pack of the affected requests, ascending.
+        peaks: the largest |v| of each affected request; NaN or infinite where not finite.
+        reasons: `NON_FINITE` or `EXPLODING` for each affected request.
     """
 
     NON_FINITE = "non-finite"
@@ -152,7 +152,7 @@ class NumericsError(HymotionError):
 
 
 class ExportError(HymotionError):
-    """A motion or its metadata cannot be written in the wanted format."""
+    """A motion or its metadata cannot be written in the requested format."""
 
 
 class MotionFileError(FileError):
@@ -160,7 +160,7 @@ class MotionFileError(FileError):
 
 
 class PictureError(HymotionError):
-    """Motions of which the wanted picture cannot be drawn."""
+    """Motions that cannot be drawn as the requested picture."""
 
 
 class MeasureError(ValueRefusedError):

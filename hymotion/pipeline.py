@@ -29,8 +29,8 @@ class Identity:
     Attributes:
         model: its name, such as "tiny".
         mode: "full", "lite", or "custom" for a size that is neither.
-        revision: tells apart weights that give different motions.
-        trained: false where the weights are random and the motions mean nothing.
+        revision: identifies the weights; weights that give different motions have different ones.
+        trained: false if the weights are random, so the motions are meaningless.
     """
 
     model: str
@@ -42,8 +42,8 @@ class Identity:
 class Pipeline:
     """One loaded model on one device.
 
-    Requests of different lengths, guidance and prompts go through one forward pass together (a
-    pack); each comes out as it would alone, but for rounding.
+    Requests with different lengths, guidance scales and prompts share one forward pass (a pack);
+    each result equals that of sampling the request alone, up to rounding.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class Pipeline:
 
     @property
     def text_widths(self) -> tuple[int, int]:
-        """(Dv, Dc), the features of a prompt that the model takes."""
+        """(Dv, Dc), the widths of the text features that the model takes."""
         return self.config.network.vtxt_input_dim, self.config.network.ctxt_input_dim
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of the weights on the device."""
+        """Size of the weights on the device, in bytes."""
         return self._flow.weight_bytes()
 
     def encode(self, prompts: Sequence[str]) -> list[TextConditioning]:
@@ -103,7 +103,7 @@ class Pipeline:
         return self._encoder.encode(prompts)
 
     def velocity(self, x: Tensor, t: Tensor, text: TextBatch, frames: Tensor) -> Tensor:
-        """One call of the velocity field: see `VelocityField.forward`; float32 on the CPU.
+        """One evaluation of the velocity field, float32 on the CPU; see `VelocityField.forward`.
 
         Args:
             x: (B, L, 201) noisy motion.
@@ -130,9 +130,9 @@ class Pipeline:
         Args:
             requests: B requests with the same number of steps.
             conditionings: the B encoded prompts.
-            on_step: called with (step, total) after each step; what it raises passes through.
+            on_step: called with (step, total) after each step; its exceptions propagate.
             trim: compute only the longest request's frames and the longest prompt's tokens.
-                False computes the full padding of training, which is slower and gives the same.
+                False pads to the training lengths, which is slower and gives the same result.
 
         Returns:
             B latents (frames, 201), float32 on the CPU.
@@ -140,12 +140,12 @@ class Pipeline:
         Raises:
             RequestError: a request does not suit this model or the rest of the pack.
             NumericsError: a velocity is not finite or far too large; carries the step and the
-                requests. Seen within two steps: see `hymotion.sampling.guard`.
+                requests. Raised within two steps: see `hymotion.sampling.guard`.
         """
         self._check_pack(requests, conditionings)
         if not requests:
             return []
-        # Weights never need a gradient; inference mode also spares autograd's book-keeping.
+        # Inference mode also avoids autograd's bookkeeping, which no_grad alone keeps.
         with torch.inference_mode(), self._products(), attention():
             guidance, noise = self._prepare(requests, conditionings, trim=trim)
             solver = EulerSolver(steps=self._steps(requests[0]))
@@ -157,11 +157,11 @@ class Pipeline:
         ]
 
     def decode(self, latents: Sequence[Tensor]) -> list[Motion]:
-        """Motions of normalised latents (L, 201), each on the ground."""
+        """Decode normalised latents (L, 201) into motions, each placed on the ground."""
         return [self.decoder.decode(latent.detach().cpu()) for latent in latents]
 
     def sample(self, requests: Sequence[Request], *, on_step: OnStep | None = None) -> list[Motion]:
-        """Encode, denoise and decode a pack; see `denoise` for what can go wrong."""
+        """Encode, denoise and decode a pack; raises the errors of `encode` and `denoise`."""
         prompts = [request.prompt for request in requests if request.prompt is not None]
         encoded = iter(self.encode(prompts) if prompts else [])
         conditionings = [
@@ -234,7 +234,7 @@ class Pipeline:
     def _check_one(self, request: Request, text: TextConditioning) -> None:
         if request.frames > self.train_frames:
             raise RequestError(
-                f"{request.frames} frames are more than model {self.model} was made for",
+                f"{request.frames} frames are more than model {self.model} supports",
                 mend=f"Choose at most {self.train_frames} frames",
                 field="frames",
                 value=request.frames,
@@ -250,7 +250,7 @@ class Pipeline:
 
 
 def _placed(flow: FlowModel, device: torch.device, dtype: torch.dtype) -> FlowModel:
-    """The model on its device, its weights in `dtype` but those that should stay float32."""
+    """The model on its device with weights in `dtype`, except those that should stay float32."""
     kept = [
         (part, {name: weights.detach() for name, weights in part.named_parameters()})
         for part in flow.motion_transformer.exact_parts

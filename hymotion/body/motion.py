@@ -1,4 +1,4 @@
-"""A decoded motion: what a request ends in."""
+"""A decoded motion, the result of a request."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ class Motion:
     """L frames of a body in the world: metres, Y up, the ground at y = 0.
 
     Attributes:
-        rot6d: (L, 22, 6) local rotations, the root's against the world; the first two columns
-            of each matrix stored row by row.
-        trans: (L, 3) root translation: where the pelvis is, as it rests at the origin.
+        rot6d: (L, 22, 6) rotations relative to the parent, the root's relative to the world; the
+            first two columns of each matrix stored row by row.
+        trans: (L, 3) root translation, which is the pelvis position, as its rest is the origin.
         joints: (L, 22, 3) joint positions in the world, from `rot6d`, `trans` and `skeleton`.
-        fps: frames a second.
+        fps: frames per second.
         skeleton: the body the rotations were applied to.
     """
 
@@ -43,7 +43,7 @@ class Motion:
         fps: int = FPS,
         skeleton: Skeleton = BODY,
     ) -> "Motion":
-        """From tensors of any float type; (L, 22, 3, 3) local rotations instead of `rot6d`."""
+        """Build from tensors of any float type, with (L, 22, 3, 3) rotations instead of `rot6d`."""
         return cls(
             rot6d=_floats(rot6d_from_matrix(matrices)),
             trans=_floats(trans),
@@ -54,7 +54,7 @@ class Motion:
 
     @property
     def frames(self) -> int:
-        """How many frames."""
+        """Number of frames, L."""
         return len(self.trans)
 
     def matrices(self) -> Tensor:

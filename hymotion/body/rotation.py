@@ -1,4 +1,4 @@
-"""Rotations in the forms that motion formats use, batched over leading axes.
+"""Rotation conversions for motion formats, batched over leading axes.
 
 Matrices act on column vectors and are active: world = R · local.
 """
@@ -10,8 +10,8 @@ from torch import Tensor
 def matrix_from_rot6d(rot6d: Tensor) -> Tensor:
     """(…, 6) → (…, 3, 3) by Gram–Schmidt.
 
-    The six numbers are the matrix's first two columns stored row by row, that is a (3, 2)
-    array, which is not how Zhou et al. 2019 lay them out. Column 2 is their cross product.
+    The six values are the matrix's first two columns stored row by row, a (3, 2) array, unlike
+    the layout of Zhou et al. 2019. The third column is their cross product.
     """
     first, second = rot6d.reshape(*rot6d.shape[:-1], 3, 2).unbind(-1)
     x = torch.nn.functional.normalize(first, dim=-1)
@@ -26,10 +26,10 @@ def rot6d_from_matrix(matrix: Tensor) -> Tensor:
 
 
 def davenport(matrix: Tensor) -> Tensor:
-    """(…, 3, 3) → (…, 4, 4): q qᵀ of the matrix's quaternion q = (w, x, y, z).
+    """(…, 3, 3) → (…, 4, 4): q qᵀ for the matrix's quaternion q = (w, x, y, z).
 
-    Linear in the matrix, so the image of an average of matrices is the average of their
-    q qᵀ (Bar-Itzhack 2000). The quaternion's sign drops out.
+    Linear in the matrix, so an average of matrices maps to the average of their q qᵀ
+    (Bar-Itzhack 2000). The sign of q cancels.
     """
     m = matrix
     (a, b, c), (d, e, f), (g, h, i) = ([m[..., r, k] for k in range(3)] for r in range(3))
@@ -45,8 +45,8 @@ def davenport(matrix: Tensor) -> Tensor:
 def quaternion_from_matrix(matrix: Tensor) -> Tensor:
     """(…, 3, 3) → (…, 4), unit, (w, x, y, z), w ≥ 0.
 
-    The column of q qᵀ with the largest diagonal is q times its largest entry: no division by a
-    small number at any angle.
+    The column of q qᵀ with the largest diagonal is q times its largest entry, which avoids
+    division by a small number at any angle.
     """
     outer = davenport(matrix)
     largest = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)
@@ -107,8 +107,10 @@ def euler_zxy_from_matrix(matrix: Tensor) -> Tensor:
 
 
 def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
-    """(…, 3) and (…, 3) → (…, 3, 3): the rotation by the smallest angle that takes one direction
-    to the other; the identity where they are opposite to within rounding."""
+    """(…, 3), (…, 3) → (…, 3, 3): the smallest rotation from one direction to the other.
+
+    The identity where they are opposite up to rounding.
+    """
     axis = torch.linalg.cross(start, end)
     sine = axis.norm(dim=-1, keepdim=True)
     cosine = (start * end).sum(-1, keepdim=True)
@@ -118,7 +120,7 @@ def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
 
 
 def slerp(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """(…, 4) unit quaternions and (…, 1) shares → (…, 4), the shorter way round (Shoemake 1985)."""
+    """(…, 4) unit quaternions, (…, 1) shares → (…, 4), along the shorter arc (Shoemake 1985)."""
     cosine = (first * second).sum(-1, keepdim=True)
     second = torch.where(cosine < 0, -second, second)
     angle = torch.atan2((second - first).norm(dim=-1, keepdim=True) / 2,

@@ -1,9 +1,9 @@
 """The body that rotations are applied to: 22 joints at rest, in metres, Y up.
 
-The joint order and the parents are SMPL-H's body, which the motion format uses. The
-proportions are our own: an adult of 1.70 m in a T-pose, facing +Z with the left side at +X.
-Leg lengths follow the mean segment fractions of Drillis & Contini 1966 (knee at 0.285, hip at
-0.530, ankle at 0.039 of the height), the rest are round numbers with an arm span near the height.
+The motion format uses the joint order and the parents of SMPL-H's body. The proportions are our
+own: an adult of 1.70 m in a T-pose, facing +Z with the left side at +X. Leg lengths follow the
+mean segment fractions of Drillis & Contini 1966 (knee at 0.285, hip at 0.530, ankle at 0.039 of
+the height); the rest are round numbers with an arm span near the height.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Contact:
     Attributes:
         joint: index of the joint it moves with.
         offset: from that joint at rest, metres.
-        radius: how far the flesh reaches beyond the point in every direction, metres.
+        radius: of the sphere of flesh around the point, metres.
     """
 
     joint: int
@@ -32,7 +32,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class Tip:
-    """The end of a chain, for formats that draw the last bone: joint and offset in metres."""
+    """The end of a chain, as joint and offset in metres, for formats that draw the last bone."""
 
     joint: int
     offset: Vector
@@ -46,7 +46,7 @@ class Skeleton:
         names: of the joints, parents before children.
         parents: index of each joint's parent, −1 for the root, which is joint 0.
         rest: (x, y, z) of each joint in metres.
-        contacts: what may touch the ground; empty where the body has no known surface.
+        contacts: points that may touch the ground; empty if the body's surface is unknown.
         tips: ends of the chains.
     """
 
@@ -63,7 +63,7 @@ class Skeleton:
 
     @cached_property
     def offsets(self) -> Tensor:
-        """(J, 3) each joint minus its parent at rest, the root as it stands, float64."""
+        """(J, 3) rest positions relative to the parent, absolute for the root, float64."""
         parents = [0, *self.parents[1:]]
         offsets = self.joints - self.joints[parents]
         offsets[0] = self.joints[0]
@@ -101,7 +101,7 @@ BODY_JOINTS: tuple[tuple[str, int, Vector], ...] = (
 """Name, parent and offset from the parent, metres."""
 
 PELVIS_HEIGHT = 0.961
-"""How high the pelvis joint is above the soles at rest, metres."""
+"""Height of the pelvis joint above the soles at rest, metres."""
 
 ANKLE_HEIGHT = 0.066
 BALL_HEIGHT = 0.020
@@ -128,7 +128,7 @@ SOLES = (
 """Heels, balls and toes, all in one plane at rest."""
 
 FLESH = (
-    # Whoever sits, crawls, rolls or stands on the hands touches the ground with these.
+    # These touch the ground when the body sits, crawls, rolls or does a handstand.
     Contact(0, (0.0, 0.0, 0.0), 0.110),
     Contact(4, (0.0, 0.0, 0.0), 0.055),
     Contact(5, (0.0, 0.0, 0.0), 0.055),
@@ -159,4 +159,4 @@ def _body() -> Skeleton:
 
 
 BODY = _body()
-"""The 22-joint body of every motion written here; its pelvis is at the origin at rest."""
+"""The 22-joint body of every motion written here, with the pelvis at the origin at rest."""

@@ -1,1 +1,1 @@
-"""Holding this package against golden fixtures of the published inference code."""
+"""Comparison of this package with golden fixtures of the published inference code."""

@@ -1,4 +1,4 @@
-"""`python -m hymotion.conformance`: hold an installation against golden fixtures."""
+"""`python -m hymotion.conformance`: compare an installation with golden fixtures."""
 
 from __future__ import annotations
 

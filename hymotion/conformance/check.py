@@ -1,18 +1,18 @@
-"""Does this library compute what the published code computes?
+"""Check that this library computes the same values as the published code.
 
     python -m hymotion.conformance FOLDER
 
 compares with a folder of golden fixtures, in float32 on the CPU, and prints one JSON object with
 the largest relative error of each quantity: with the motion padded to the training length as
-the published code does, and trimmed to the wanted frames and tokens as this library does.
+in the published code, and trimmed to the requested frames and tokens as in this library.
 
-The relative error of a case's array a against the golden b is max|a − b| / max|b|; null stands for
-one that is not finite. `transl` and `keypoints3d` are compared up to one height a motion, since the
-fixtures were put on the ground with a mesh that is not in them: the mean difference in y is taken
-off first. `transl` is the least exact: the fixtures' first and last five frames carry the rounding
-of a polynomial that was fitted in single precision, up to 7e-5 in the small network's.
+The relative error of an array a against the golden b is max|a − b| / max|b|, or null if it is not
+finite. `transl` and `keypoints3d` are compared after removing each motion's mean difference in y,
+because the fixtures were placed on the ground with a mesh that they do not include. `transl` is
+the least exact: the fixtures' first and last five frames carry the rounding of a polynomial that
+was fitted in single precision, up to 7e-5 for the small network.
 
-Exit code 0 within the tolerance, 1 above it, 2 for a folder or a command that cannot be used.
+Exit code: 0 within the tolerance, 1 above it, 2 for an unusable folder or command.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def relative_error(ours: Tensor, golden: Tensor) -> float:
 
 
 def conformance(folder: Path) -> dict[str, object]:
-    """Compare with the fixtures of `folder`; the object that the command prints.
+    """Compare with the fixtures of `folder` and return the object that the command prints.
 
     Raises:
         HymotionError: the folder's model or fixtures cannot be used.
@@ -71,7 +71,7 @@ def conformance(folder: Path) -> dict[str, object]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; returns its exit code."""
+    """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m hymotion.conformance", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("folder", type=Path, help="with config.yml, latest.ckpt and golden.npz")
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _printable(errors: Errors) -> dict[str, float | None]:
-    """JSON has no infinity."""
+    """Replace infinity by None, because JSON has no infinity."""
     return {name: error if math.isfinite(error) else None for name, error in errors.items()}
 
 
@@ -143,7 +143,7 @@ def _latents(pipeline: Pipeline, golden: Golden, case: Case, *, trim: bool) -> l
 
 
 def _at_height(ours: Tensor, golden: Tensor) -> Tensor:
-    """`ours` (B, …, 3) with each motion moved in y by one number to where `golden` is."""
+    """`ours` (B, …, 3) with each motion shifted in y to the mean height of `golden`."""
     shift = (golden[..., 1] - ours[..., 1]).flatten(1).mean(1)
     moved = ours.clone()
     moved[..., 1] += shift.reshape(-1, *[1] * (ours.ndim - 2))

@@ -24,17 +24,17 @@ MEND = "Give a folder with config.yml, latest.ckpt and golden.npz in the documen
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """B prompts of one length L.
+    """B prompts with the same length L.
 
     Attributes:
         frames: L.
         texts: the B encoded prompts.
-        tokens: how many token rows the published code padded them to.
+        tokens: number of token rows the published code padded them to.
         seeds: of the B motions.
-        x: (B, train_frames, 201) and
-        t: (B,) inputs of one call of the network, whose first L frames are
-        velocity: (B, L, 201).
-        expected: the arrays after it, by name: noise_first_frame (B, 201), latent (B, L, 201),
+        x: (B, train_frames, 201) state given to one network call.
+        t: (B,) flow times given to it.
+        velocity: (B, L, 201) first L frames of its output.
+        expected: the sampled arrays by name: noise_first_frame (B, 201), latent (B, L, 201),
             rot6d (B, L, 22, 6), transl (B, L, 3), keypoints3d (B, L, J, 3), root_rotmat
             (B, L, 3, 3).
     """
@@ -63,7 +63,7 @@ class Golden:
         """Read `golden.npz` of a folder.
 
         Raises:
-            GoldenError: the file is absent, is no plain npz, or lacks an array or its shape.
+            GoldenError: the file is absent or not a plain npz, or an array is missing or misshapen.
         """
         arrays = _Arrays.read(folder)
         lengths = arrays.get("frames", (None,)).tolist()
@@ -83,7 +83,7 @@ class Golden:
 
 @dataclass(frozen=True, eq=False)
 class _Arrays:
-    """The arrays of a golden.npz, each fetched with the shape it must have."""
+    """The arrays of a golden.npz; checks each array's shape when it is read."""
 
     folder: Path
     arrays: Mapping[str, NDArray[np.generic]]
@@ -93,9 +93,9 @@ class _Arrays:
         path = folder / "golden.npz"
         if not path.is_file():
             raise GoldenError("golden.npz is missing", mend=MEND, path=folder)
-        # Anything else numpy might load, with pickle off or in another form, is not asked about.
+        # np.load also accepts other formats than npz.
         if not zipfile.is_zipfile(path):
-            raise GoldenError("golden.npz is no zip of arrays", mend=MEND, path=folder)
+            raise GoldenError("golden.npz is not a zip of arrays", mend=MEND, path=folder)
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls(folder, {key: file[key] for key in file.files})
@@ -123,7 +123,7 @@ def _skeleton(arrays: _Arrays) -> Skeleton:
     rest = arrays.get("joint_template", (None, 3)).tolist()
     parents = arrays.get("parents", (len(rest),)).tolist()
     if parents[:1] != [-1] or any(not 0 <= p < j for j, p in enumerate(parents) if j):
-        raise arrays.error("parents is no tree with parents before children")
+        raise arrays.error("parents is not a tree with parents before children")
     return Skeleton(
         names=tuple(f"joint{index}" for index in range(len(rest))),
         parents=tuple(parents),

@@ -1,4 +1,4 @@
-"""The decoder: one latent in, one motion out."""
+"""The decoder: turns one latent into one motion."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
 from hymotion.errors import ConfigError
 
 FLAT_STD = 1e-3
-"""A number of the frame whose standard deviation is below this is a constant."""
+"""Features with a standard deviation below this count as constant."""
 
 ROTATIONS = slice(3, 135)
 BODY_JOINTS = 22
@@ -27,7 +27,7 @@ class Pose:
     Attributes:
         matrices: (L, 22, 3, 3) smoothed local rotations, float64.
         trans: (L, 3) smoothed root translation, metres, float64.
-        positions: (L, J, 3) joints without the translation, float64.
+        positions: (L, J, 3) joint positions without the translation, float64.
         turns: (L, J, 3, 3) world rotations of the joints, float64.
     """
 
@@ -45,7 +45,7 @@ class Decoder:
         mean: (201,) of the training data.
         std: (201,) of the training data.
         skeleton: the body; its first 22 joints are the rotations' joints.
-        plant_feet: hold feet where they touch the ground, of `BODY` alone.
+        plant_feet: hold feet where they touch the ground; only for `BODY`.
     """
 
     mean: Tensor
@@ -63,9 +63,10 @@ class Decoder:
             )
 
     def pose(self, latent: Tensor) -> Pose:
-        """Denormalise and smooth a latent (L, 201), L ≥ 11, and pose the skeleton, on no ground.
+        """Denormalise and smooth a latent (L, 201), L ≥ 11, and pose the skeleton.
 
-        The last 66 numbers of a frame, the network's own guess of joint positions, are not used.
+        The pose is not placed on the ground. The last 66 values of a frame, the joint positions
+        that the network predicts, are not used.
         """
         std = self.std.double()
         frame = latent.double() * std.where(std >= FLAT_STD, 0.0) + self.mean.double()
@@ -74,7 +75,7 @@ class Decoder:
         return self._posed(matrices, smooth_translation(frame[:, :3]))
 
     def decode(self, latent: Tensor) -> Motion:
-        """The motion of a latent (L, 201), lowered so that its lowest point is at y = 0."""
+        """The motion of a latent (L, 201), shifted so that its lowest point is at y = 0."""
         pose = self._lowered(self.pose(latent))
         if self.plant_feet:
             matrices = planted(pose.matrices, pose.trans, GENERATED)
@@ -87,7 +88,7 @@ class Decoder:
         return Pose(matrices=matrices, trans=trans, positions=positions, turns=turns)
 
     def _lowered(self, pose: Pose) -> Pose:
-        """The pose with its lowest point at y = 0."""
+        """The pose, shifted so that its lowest point is at y = 0."""
         trans = pose.trans.clone()
         world = pose.positions + trans[:, None]
         trans[:, 1] -= lowest_point(world, pose.turns, self.skeleton)

@@ -1,4 +1,4 @@
-"""Where the surface of a posed body is, and the ground that it rests on."""
+"""Ground contact: the points of a posed body that can touch the ground, and their heights."""
 
 from torch import Tensor
 
@@ -6,18 +6,15 @@ from hymotion.body.skeleton import Skeleton
 
 
 def soles(positions: Tensor, turns: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
-    """The points of a body that can touch the ground, C of them.
-
-    For someone on their feet these are the soles; whoever crawls or rolls rests on knees,
-    hands or back instead.
+    """Positions and heights of the C contact points of a body: soles, knees, hands and back.
 
     Args:
-        positions: (L, J, 3) joints in the world, metres.
+        positions: (L, J, 3) joint positions in the world, metres.
         turns: (L, J, 3, 3) world rotations of the joints.
         skeleton: with at least one contact.
 
     Returns:
-        (L, C) heights of the flesh below each point over y = 0, and (L, C, 3) the points.
+        (L, C) heights above y = 0 of the flesh below each point, and (L, C, 3) the points.
     """
     joints = [contact.joint for contact in skeleton.contacts]
     offsets = positions.new_tensor([contact.offset for contact in skeleton.contacts])

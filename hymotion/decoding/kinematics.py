@@ -1,4 +1,4 @@
-"""Forward kinematics: local rotations down the tree of joints to world positions."""
+"""Forward kinematics: world joint positions from local rotations."""
 
 import torch
 from torch import Tensor

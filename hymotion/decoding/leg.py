@@ -1,4 +1,4 @@
-"""A leg of two bones that reaches for a place."""
+"""Two-bone inverse kinematics of a leg."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from hymotion.body.rotation import matrix_from_axis_angle, shortest_turn
 from hymotion.body.skeleton import BODY
 
 STRETCH = 0.9995
-"""How much of its length a leg uses at most: a straight knee has no axis to bend about."""
+"""The largest fraction of its length a leg may use: a straight knee has no axis to bend about."""
 
 BEND = 0.05
-"""What the knee's own axis counts beside that of its bend, which a straight knee does not have."""
+"""Weight of the knee joint's x axis relative to its bend axis, which a straight knee lacks."""
 
 
 @dataclass(frozen=True)
 class Leg:
-    """Joints of a leg of `BODY`, and which of its contacts are heel, ball and toes."""
+    """Indices of a leg's joints in `BODY` and of its heel, ball and toe contacts."""
 
     hip: int
     knee: int
@@ -27,12 +27,12 @@ class Leg:
     toes: int
 
     def reach(self, turns: Tensor, positions: Tensor, target: Tensor) -> None:
-        """Turn hip and knee until the ankle is at its target; the foot keeps its turn.
+        """Turn hip and knee to put the ankle at its target; the foot keeps its world rotation.
 
         Args:
             turns: (L, 22, 3, 3) world rotations; changed in place.
-            positions: (L, 22, 3) joints in the world.
-            target: (L, 3); a leg too short for it points there.
+            positions: (L, 22, 3) joint positions in the world.
+            target: (L, 3); a leg too short to reach it points towards it.
         """
         hip, knee, ankle = (positions[:, joint] for joint in (self.hip, self.knee, self.ankle))
         upper, lower = (float(BODY.offsets[joint].norm()) for joint in (self.knee, self.ankle))
@@ -50,7 +50,7 @@ class Leg:
 
 
 def _inner(upper: float, lower: float, far: Tensor) -> Tensor:
-    """The knee's inner angle for a distance from hip to ankle, by the law of cosines."""
+    """The knee's inner angle for the distance `far` from hip to ankle, by the law of cosines."""
     cosine = (upper**2 + lower**2 - far**2) / (2 * upper * lower)
     return torch.acos(cosine.clamp(-1, 1))
 

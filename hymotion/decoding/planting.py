@@ -1,4 +1,4 @@
-"""Feet on the ground: when they are, and making them stay where they are."""
+"""Foot planting: detect ground contact and hold feet still during it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from hymotion.decoding.smoothing import gaussian_average
 
 @dataclass(frozen=True)
 class Touch:
-    """When the heel or the ball of a foot is taken to stand.
+    """Thresholds below which the heel or ball of a foot counts as in contact with the ground.
 
     Attributes:
-        height: where it is lower than this, metres,
-        speed: and slower than this, metres a second,
-        share: to which this share of the pelvis' speed is added, as the feet of whoever runs
-            never stop for as long as three frames.
+        height: upper limit of its height, metres.
+        speed: upper limit of its speed, metres per second.
+        share: fraction of the pelvis' speed to add to `speed`, because a runner's feet never stop
+            for as long as three frames.
     """
 
     height: float
@@ -31,37 +31,37 @@ class Touch:
 
 
 RECORDED = Touch(height=0.06, speed=0.40, share=0.12)
-"""Of people: their feet slide little, and what swings is fast."""
+"""For recorded people: feet in contact slide little, and swinging feet are fast."""
 
 GENERATED = Touch(height=0.08, speed=1.00, share=0.40)
-"""Of motions that a small network made: feet slide where they should stand, and as the decoder puts
-the lowest moment on the ground, they stand a little over it in others. A foot that swings is still
-faster: with this its highest speed stays what it was, and a walk's feet stand 65 % of the time."""
+"""For motions from a small network: feet slide where they should stand, and stand slightly above
+the ground because the decoder grounds only the lowest moment. Swinging feet are still faster: their
+top speed is unchanged with these limits, and in a walk each foot stands 65 % of the time."""
 
 SHORTEST = 3
 """Contacts of fewer frames are noise, and so are gaps between contacts."""
 
 REACH = 0.15
-"""No foot is moved further than this, metres: what is further away is no slide."""
+"""The largest shift of a foot, metres: a larger distance is not a slide."""
 
 SIGMA = 0.4
-"""Smoothing of the correction over time, frames: more lets the slide back in, and its jitter."""
+"""Standard deviation, in frames, of the correction's smoothing: more restores slide and jitter."""
 
 FADE = 12
-"""Frames after the last contact, and before the first, in which a correction fades out."""
+"""Frames before the first and after the last contact over which the correction fades."""
 
 
 def planted(rotations: Tensor, trans: Tensor, touch: Touch) -> Tensor:
-    """(L, 22, 3, 3) the rotations with every foot held where it touches the ground, at y = 0.
+    """(L, 22, 3, 3) the rotations, changed to hold each foot still while it touches the ground.
 
-    A foot is held at the mean place of each stretch of contact; the leg follows by two-bone
-    inverse kinematics, the foot keeps its rotation in the world. Between contacts the
-    correction goes over from one to the next.
+    A foot is held at its mean position during each contact; the leg follows by two-bone inverse
+    kinematics and the foot keeps its world rotation. Between contacts the correction is
+    interpolated.
 
     Args:
         rotations: (L, 22, 3, 3) local rotations of `BODY`, float64.
-        trans: (L, 3) where the pelvis is, metres, y up, the ground at y = 0.
-        touch: what counts as contact.
+        trans: (L, 3) pelvis positions, metres, y up, the ground at y = 0.
+        touch: thresholds of contact.
     """
     pose = _posed(rotations, trans)
     heights, points = soles(*pose, BODY)
@@ -70,10 +70,10 @@ def planted(rotations: Tensor, trans: Tensor, touch: Touch) -> Tensor:
     for side, leg in enumerate(LEGS):
         lowest = heights[:, [leg.heel, leg.ball, leg.toes]].amin(1)
         shift = _correction(points[:, [leg.heel, leg.ball]], lowest, contacts[:, side])
-        # In the air as on the ground, no foot is under it.
+        # No foot may go below the ground, in contact or not.
         shift[:, 1] = torch.maximum(shift[:, 1], -lowest)
         targets.append(pose[0][:, leg.ankle] + shift)
-    # A leg that bends about an axis not quite its own comes close at first, then arrives.
+    # The bending axis is only approximate, so a second pass is needed to reach the target.
     rotations = _reached(rotations, pose, targets)
     return _reached(rotations, _posed(rotations, trans), targets)
 
@@ -87,9 +87,9 @@ def foot_contacts(heights: Tensor, points: Tensor, trans: Tensor, touch: Touch) 
     """(L, 2, 2) whether the heel and the ball of the left and the right foot are in contact.
 
     Args:
-        heights, points: of the body's contacts, see `soles`.
-        trans: (L, 3) where the pelvis is, metres.
-        touch: what counts as contact.
+        heights, points: of the body's contact points, from `soles`.
+        trans: (L, 3) pelvis positions, metres.
+        touch: thresholds of contact.
     """
     speed: Tensor = torch.gradient(points, dim=0)[0].norm(dim=-1) * FPS
     level = torch.tensor([1.0, 0.0, 1.0], dtype=speed.dtype)
@@ -106,14 +106,14 @@ def foot_contacts(heights: Tensor, points: Tensor, trans: Tensor, touch: Touch) 
 
 
 def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
-    """(L, 3) by how much to move a foot: (L, 2, 3) heel and ball, (L,) lowest, (L, 2) contact."""
+    """(L, 3) shift of a foot, from (L, 2, 3) heel and ball, (L,) lowest height, (L, 2) contacts."""
     length = len(points)
     shift = points.new_zeros(length, 3)
     known = contacts.any(1)
     if not bool(known.any()):
         return shift
-    # What the standing point slides from frame to frame is taken back: the ball's slide where
-    # it stands, else the heel's, so that rolling over from one to the other leaves no jump.
+    # Undo the slide between frames of the ball where it stands, else of the heel, so that the
+    # roll from heel to ball causes no jump.
     slide = points.diff(dim=0)
     ball = (contacts[1:, 1] & contacts[:-1, 1]) | ~(contacts[1:, 0] & contacts[:-1, 0])
     steps = torch.where(ball[:, None], slide[:, 1], slide[:, 0])
@@ -128,7 +128,7 @@ def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
 
 
 def _faded(known: Tensor) -> Tensor:
-    """(L, 1) 1 from the first to the last known frame, falling to 0 within `FADE` beyond them."""
+    """(L, 1) 1 from the first to the last known frame, fading to 0 over `FADE` frames outside."""
     places = known.nonzero()[:, 0]
     moments = torch.arange(len(known))
     beyond = torch.maximum(places[0] - moments, moments - places[-1]).clamp(min=0)
@@ -136,7 +136,7 @@ def _faded(known: Tensor) -> Tensor:
 
 
 def _filled(values: Tensor, known: Tensor) -> Tensor:
-    """Unknown rows of (L, C) interpolated between known ones, the ends repeated."""
+    """(L, C) with unknown rows interpolated between known ones and the ends repeated."""
     places = known.nonzero()[:, 0]
     moments = torch.arange(len(values))
     after = torch.searchsorted(places, moments).clamp(max=len(places) - 1)
@@ -150,8 +150,8 @@ def _reached(rotations: Tensor, pose: tuple[Tensor, Tensor], targets: list[Tenso
     """The rotations with each ankle at its (L, 3) target, or as near as the leg's length allows.
 
     Args:
-        rotations: to change.
-        pose: theirs; neither leg moves the other.
+        rotations: (L, 22, 3, 3) local rotations to change.
+        pose: positions and world rotations of `rotations`.
         targets: of the left and the right ankle.
     """
     turns, rotations = pose[1].clone(), rotations.clone()
@@ -163,7 +163,7 @@ def _reached(rotations: Tensor, pose: tuple[Tensor, Tensor], targets: list[Tenso
 
 
 def _runs(mask: Tensor) -> Iterator[tuple[int, int]]:
-    """[start, end) of every stretch of True in (L,)."""
+    """[start, end) of every run of True in (L,)."""
     edges = torch.diff(mask.int(), prepend=torch.zeros(1).int(), append=torch.zeros(1).int())
     starts, ends = (edges == 1).nonzero()[:, 0], (edges == -1).nonzero()[:, 0]
     yield from zip(starts.tolist(), ends.tolist(), strict=True)

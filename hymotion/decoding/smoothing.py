@@ -1,4 +1,4 @@
-"""Smoothing over time: rotations by a Gaussian average, translation by Savitzky–Golay."""
+"""Temporal smoothing: Gaussian average of rotations, Savitzky–Golay filter of translation."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,11 @@ from hymotion.body.rotation import davenport, matrix_from_quaternion
 
 SIGMA = 1.0
 RADIUS = 4
-"""The Gaussian over rotations, in frames."""
+"""Standard deviation and radius of the Gaussian over rotations, in frames."""
 
 WINDOW = 11
 ORDER = 5
-"""The polynomial fit of the translation: frames and degree."""
+"""Window, in frames, and polynomial order of the translation filter."""
 
 
 def gaussian_average(values: Tensor, *, sigma: float, radius: int) -> Tensor:
@@ -26,9 +26,9 @@ def gaussian_average(values: Tensor, *, sigma: float, radius: int) -> Tensor:
 def smooth_rotations(matrices: Tensor) -> Tensor:
     """Gaussian average over time of rotations (L, J, 3, 3), σ = 1 frame, radius 4, edges repeated.
 
-    Each result is the largest eigenvector of Σ w q qᵀ (Markley et al. 2007). q qᵀ is linear in
-    the matrix, so the matrices are averaged and one batched `eigh` does the rest; quaternion
-    signs, which q qᵀ does not see, need no care.
+    Each result is the eigenvector of Σ w q qᵀ with the largest eigenvalue (Markley et al. 2007).
+    q qᵀ is linear in the matrix, so averaging the matrices and one batched `eigh` suffice; q qᵀ
+    does not depend on the sign of q.
     """
     average = gaussian_average(matrices, sigma=SIGMA, radius=RADIUS)
     # eigh sorts its eigenvalues in ascending order.
@@ -37,10 +37,10 @@ def smooth_rotations(matrices: Tensor) -> Tensor:
 
 
 def smooth_translation(trans: Tensor) -> Tensor:
-    """Savitzky & Golay 1964 over time of (L, C), window 11, order 5, L ≥ 11.
+    """Savitzky–Golay filter (1964) of (L, C) over time, window 11, order 5, L ≥ 11.
 
-    Each frame takes the value at its place of the polynomial fitted to the window around it;
-    the first and last five frames take theirs from the first and the last whole window.
+    Each frame takes the value of the polynomial fitted to the window around it; the first and
+    last five frames are evaluated on the polynomial of the first and the last whole window.
     """
     half = WINDOW // 2
     place = torch.arange(-half, half + 1, dtype=trans.dtype, device=trans.device)

@@ -1,4 +1,4 @@
-"""The standard evaluation of a model, and measures of motions that exist. See docs/measures.md."""
+"""The standard evaluation of a model, and measures of existing motions. See docs/measures.md."""
 
 from hymotion.evaluation.evaluate import Options, evaluate
 from hymotion.evaluation.plan import Trial

@@ -13,7 +13,7 @@ from hymotion.evaluation.table import lines
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     chosen = _parser().parse_args(arguments)
     options = Options(
         seeds=chosen.seeds,

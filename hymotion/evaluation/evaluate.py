@@ -1,4 +1,4 @@
-"""The standard evaluation: what a model shows when it is asked for every action."""
+"""The standard evaluation: sample every action from a model and measure the motions."""
 
 import time
 from collections import Counter
@@ -23,15 +23,15 @@ from hymotion.training.phrases.phrases import own_texts
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a model is evaluated.
+    """Options of an evaluation.
 
     Attributes:
-        seeds: motions of each action.
-        pair_seeds: motions of each sequence of two.
-        steps: of the solver, or None for the model's own.
-        guidance: how strongly prompts are followed, or None for the model's own.
-        pack: motions sampled together.
-        actions: only these; all of the judge's if empty.
+        seeds: motions per action.
+        pair_seeds: motions per sequence of two actions.
+        steps: number of solver steps, or None for the model's default.
+        guidance: guidance scale, or None for the model's default.
+        pack: number of motions sampled together.
+        actions: actions to evaluate; all of the judge's if empty.
     """
 
     seeds: int = 8
@@ -44,7 +44,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Measures:
-    """What motions are held to: the judge, the reference, and the figures of real clips."""
+    """The measuring tools: the judge, the reference, and the baseline of real clips."""
 
     judge: Classifier
     reference: Reference
@@ -52,7 +52,7 @@ class Measures:
 
     @classmethod
     def own(cls) -> "Measures":
-        """Those that come with this package."""
+        """The bundled ones."""
         return cls(judge=load_judge(), reference=load_reference(), baseline=load_baseline())
 
 
@@ -63,11 +63,11 @@ def evaluate(
     measures: Measures | None = None,
     on_pack: OnPack | None = None,
 ) -> Report:
-    """Ask the model for every action and for sequences of two, and measure what comes.
+    """Sample every action and sequences of two actions from the model, and measure them.
 
     Raises:
-        MeasureError: an action that the judge was never taught.
-        RequestError: options that the model cannot be asked with.
+        MeasureError: an action is unknown to the judge.
+        RequestError: the options do not suit the model.
     """
     options, measures = options or Options(), measures or Measures.own()
     measures.judge.check(options.actions)

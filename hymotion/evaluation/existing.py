@@ -1,4 +1,4 @@
-"""Motions that exist: what each is like, which stand out, how far the set is from real ones."""
+"""Measures of existing motions: quality, outliers, and the set's distance from real motions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,22 +20,22 @@ from hymotion.metrics.quality import Quality, measure
 
 SCHEMA = "hymo.measures/1"
 FENCE = 3.0
-"""Interquartile ranges above the third quartile from where a motion stands out (Tukey 1977)."""
+"""Interquartile ranges above the third quartile beyond which a motion stands out (Tukey 1977)."""
 
 FEWEST = 8
-"""In fewer motions nothing is said to stand out."""
+"""Minimum number of motions for detecting outliers."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MotionScore:
-    """One motion.
+    """The measures of one motion.
 
     Attributes:
         name: as given.
         frames: its length.
-        quality: measured from it alone.
-        paired: distance from the motion of the same name; None without one.
-        stands_out: figures that are far above those of the other motions, or "not finite".
+        quality: of this motion.
+        paired: difference from its partner, the motion of the same name; None without one.
+        stands_out: measures far above those of the other motions, or "not finite".
     """
 
     name: str
@@ -47,16 +47,16 @@ class MotionScore:
 
 @dataclass(frozen=True, kw_only=True)
 class SetReport:
-    """A set of motions.
+    """The measures of a set of motions.
 
     Attributes:
         reference: revision of the reference.
-        motions: in the order given.
-        quality: of all that are finite.
-        distance: from the reference, of those that are finite and have 20 frames or more; None
-            for fewer than 8 of them.
-        real: the figures of real clips.
-        unpaired: names that have no partner to compare with, or none that is finite.
+        motions: in the given order.
+        quality: of all finite motions.
+        distance: from the reference, of the finite motions with at least 20 frames; None for
+            fewer than 8 of them.
+        real: the baseline of real clips.
+        unpaired: names of motions without a finite partner.
     """
 
     reference: str
@@ -67,7 +67,7 @@ class SetReport:
     unpaired: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
-        """As `hymo evaluate --json` prints it."""
+        """The document that `hymo evaluate --json` prints."""
         return {
             "schema": SCHEMA,
             "reference": self.reference,
@@ -91,22 +91,22 @@ def evaluate_motions(
     partner: Callable[[str], Motion | None] | None = None,
     on_problem: Callable[[MeasureError], None] | None = None,
 ) -> SetReport:
-    """Measure motions one by one, with none of them kept.
+    """Measure motions one at a time without keeping them in memory.
 
-    Those of another frame rate are measured as they are at 30 a second, as the real ones are:
-    jitter is a third difference over frames and is not comparable between frame rates.
+    Motions at other frame rates are resampled to 30 fps, the rate of the real ones: jitter is a
+    third difference over frames and not comparable between frame rates.
 
     Args:
-        motions: names, each once, and motions of 4 frames or more; those of fewer than 20 are
+        motions: unique names, and motions of at least 4 frames; those with fewer than 20 are
             left out of the distance.
-        reference: to take the distance from.
+        reference: that the distance is measured from.
         baseline: of the same reference.
-        partner: gives the run of the same request to compare a motion with, by its name.
-        on_problem: told of a motion that is too short, which is then left out, and of a partner
-            of another length, without which the motion is then measured; None: it is raised.
+        partner: returns the run of the same request to compare a motion with, by its name.
+        on_problem: called with the error of a motion that is too short, which is then left out,
+            or of a partner of another length, which is then ignored; None: the error is raised.
 
     Raises:
-        MeasureError: no motions could be measured; what `on_problem` is for without it.
+        MeasureError: no motion could be measured, or there is a problem and no `on_problem`.
     """
     scores: list[MotionScore] = []
     sums: list[WindowSums] = []
@@ -150,14 +150,14 @@ def _raise(error: MeasureError) -> None:
 
 
 def _named(name: str, error: MeasureError) -> MeasureError:
-    """The error with the motion it is about: a set is long."""
+    """The error with the motion's name added."""
     return MeasureError(
         f"{name}: {error.problem}", mend=error.mend, field=error.field, value=error.value
     )
 
 
 def _paired(motion: Motion, other: Motion | None) -> PairedError | None:
-    """How far a motion is from its partner; None without one that is finite."""
+    """The difference of a motion from its partner; None without a finite partner."""
     if other is None or not np.isfinite(other.joints).all() or not np.isfinite(other.rot6d).all():
         return None
     return paired_error(other, motion)

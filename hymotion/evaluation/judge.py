@@ -1,8 +1,8 @@
 """Makes the judge and the reference: `python -m hymotion.evaluation.judge DATA OUT`.
 
-Writes `judge.npz` (the classifier, taught on training clips alone), `reference.npz` (statistics
-for the Fréchet distance) and `baseline.json` (what real clips and noise measure). With
-OUT = hymotion/metrics they are the files that the package ships. No clip is in any of them. The
+Writes `judge.npz` (the classifier, trained on training clips only), `reference.npz` (statistics
+for the Fréchet distance) and `baseline.json` (measures of real clips and noise). With
+OUT = hymotion/metrics these are the files that the package ships. They contain no clips. The
 same data and seed give the same files on the same machine; it takes some minutes on one core.
 """
 
@@ -42,28 +42,28 @@ from hymotion.training.dataset.frames import SIZE, canonical, frames_of
 from hymotion.training.dataset.holding import Sway, at_rest
 
 UPRIGHT = frozenset({"bend", "drink", "jumping_jacks", "laugh", "punch", "squat", "twist", "wave"})
-"""Actions that begin standing: their first frames are the rest of other clips."""
+"""Actions that begin standing; their first frames serve as rest for other clips."""
 
 REST = (15, 60)
 """Frames of rest before and after an action."""
 
 PAIR_SEEDS = 4
-"""Spliced sequences of each pair."""
+"""Number of spliced sequences per pair."""
 
 PART = 50
-"""Frames of the shortest clip that fills its part of a sequence."""
+"""Minimum frames of a clip that is used in a sequence."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeScore:
-    """How the judge did on what it never saw.
+    """The judge's results on held-out clips and noise.
 
     Attributes:
-        held: held-out clips.
-        rested: the same clips twice, with rest before and after.
-        pairs: (recognised in order, all) sequences of two, spliced of held-out clips where an
-            action has some of 50 frames or more.
-        noise: share of noise motions given the action whose place they take.
+        held: accuracy on held-out clips.
+        rested: accuracy on the same clips, twice each, with rest before and after.
+        pairs: (recognised in order, total) sequences of two actions, spliced from held-out clips
+            if an action has held-out clips of at least 50 frames.
+        noise: fraction of noise motions that get the action of the clip they replace.
     """
 
     held: Accuracy
@@ -73,10 +73,10 @@ class JudgeScore:
 
 
 def with_rest(clips: Sequence[RealClip], sway: Sway, *, seed: int) -> Iterator[Labelled]:
-    """Each clip between two rests: its own first and last pose, or two of somebody standing.
+    """Each clip with rest before and after: its own end poses, or poses of a standing person.
 
-    Own poses sway where they can be stood in, and are frozen where they cannot. Poses are taken
-    from the given clips, so that those of a split stay in it.
+    The clip's own poses sway if they are standing poses and are frozen otherwise. All poses come
+    from the given clips, so that a split's poses stay in that split.
     """
     draw = random.Random(seed)  # noqa: S311 — no secrets
     standing = [one.clip for one in clips if one.action in UPRIGHT] or [clips[0].clip]
@@ -93,7 +93,7 @@ def with_rest(clips: Sequence[RealClip], sway: Sway, *, seed: int) -> Iterator[L
 
 
 def noise(clips: Sequence[RealClip], *, seed: int) -> Iterator[Labelled]:
-    """As many motions of the same lengths, decoded from noise with the clips' statistics."""
+    """One motion per clip, of the same length, decoded from noise with the clips' statistics."""
     frames = torch.cat([frames_of(canonical(one.clip)) for one in clips])
     decoder = Decoder(mean=frames.mean(0), std=frames.std(0))
     generator = torch.Generator().manual_seed(seed)
@@ -103,14 +103,14 @@ def noise(clips: Sequence[RealClip], *, seed: int) -> Iterator[Labelled]:
 
 
 def teach(clips: Sequence[RealClip], sway: Sway, settings: FitSettings) -> Classifier:
-    """The judge: taught training clips, mirrored, slower and faster, with rest and without."""
+    """Train the judge on training clips, also mirrored, slower and faster, and with rest."""
     taught = [variant for one in clips if one.split == "train" for variant in one.variants()]
     plain = [variant.labelled() for variant in taught]
     return fit([*plain, *with_rest(taught, sway, seed=settings.seed)], settings)
 
 
 def try_out(judge: Classifier, clips: Sequence[RealClip], sway: Sway, *, seed: int) -> JudgeScore:
-    """The judge on held-out clips, and on noise."""
+    """Test the judge on held-out clips and on noise."""
     held = [one for one in clips if one.split == "held"]
     return JudgeScore(
         held=judge.score(one.labelled() for one in held),
@@ -138,7 +138,7 @@ def _pairs(judge: Classifier, clips: Sequence[RealClip]) -> tuple[int, int]:
 
 
 def real_distance(clips: Sequence[RealClip]) -> Distance:
-    """Held-out clips against training clips of the same actions, both balanced."""
+    """Distance of held-out clips from training clips of the same actions, both balanced."""
     tested = {one.action for one in clips if one.split == "held"}
     sides = {
         split: balanced([one for one in clips if one.split == split and one.action in tested])
@@ -149,7 +149,7 @@ def real_distance(clips: Sequence[RealClip]) -> Distance:
 
 
 def baseline(clips: Sequence[RealClip], trial: JudgeScore, reference: Reference) -> Baseline:
-    """What to read the figures of generated motions beside."""
+    """The baseline for the measures of generated motions."""
     chosen = balanced(clips)
     measured: dict[str, list[Quality]] = {}
     for one in chosen:
@@ -184,17 +184,17 @@ def make(
     *,
     keep: bool = False,
 ) -> Iterator[str]:
-    """Write the three files; what was found comes line by line.
+    """Write the three files and yield the results line by line.
 
     Args:
-        clips: all there are.
-        sway: of who stands.
+        clips: all clips.
+        sway: of a standing person.
         out: folder to write to.
-        settings: of the judge.
-        keep: leave the judge that is there as it is, and make the others.
+        settings: of the judge's training.
+        keep: keep the existing judge and make only the other files.
 
     Raises:
-        MeasureError: too few clips or actions, or no judge to keep.
+        MeasureError: there are too few clips or actions, or there is no judge to keep.
     """
     if not keep:
         save_classifier(teach(clips, sway, settings), out / "judge.npz")
@@ -225,14 +225,14 @@ def _described(trial: JudgeScore) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m hymotion.evaluation.judge", description=__doc__
     )
     parser.add_argument("data", type=Path, help="folder with cmu.tar.xz and deepmimic.tar.xz")
     parser.add_argument("out", type=Path, help="folder to write to")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--keep", action="store_true", help="do not teach the judge anew")
+    parser.add_argument("--keep", action="store_true", help="do not train the judge again")
     chosen = parser.parse_args(arguments)
     chosen.out.mkdir(parents=True, exist_ok=True)
     clips, sway = real_clips(chosen.data)

@@ -1,7 +1,7 @@
-"""What a model is asked for: every action from several seeds, and pairs of actions in order.
+"""The requests of an evaluation: every action with several seeds, and ordered pairs of actions.
 
-Prompts are paraphrases that no model is trained on, with the sides, directions and styles of an
-action in turn. The plan depends on nothing but the tables, so two models get the same requests.
+Prompts are held-out paraphrases that cycle through an action's sides, directions and styles. The
+plan depends only on the tables, so two models get the same requests.
 """
 
 import csv
@@ -15,12 +15,12 @@ from hymotion.training.phrases.phrases import Phrases
 
 PAIRS = "pairs.tsv"
 SPLIT = "held"
-"""Of the phrases: those kept from training."""
+"""The split of the phrases that are kept out of training."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """An action with its attributes, and the frames it gets."""
+    """An action with its attributes and its number of frames."""
 
     action: str
     attributes: Mapping[str, str]
@@ -29,7 +29,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Trial:
-    """One motion to ask for.
+    """One motion to sample.
 
     Attributes:
         shows: the action that it should show, or two in order.
@@ -45,7 +45,7 @@ class Trial:
 
 
 def own_pairs() -> tuple[tuple[Act, Act], ...]:
-    """The pairs of actions that come with this package, in the table's order."""
+    """The bundled pairs of actions, in the table's order."""
     table = files("hymotion.evaluation").joinpath(PAIRS).read_text(encoding="utf-8")
     rows = csv.DictReader(table.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     return tuple((_act(row, "first"), _act(row, "second")) for row in rows)
@@ -55,9 +55,9 @@ def action_trials(texts: Phrases, frames: Mapping[str, int], *, seeds: int) -> I
     """`seeds` motions of each action.
 
     Args:
-        texts: where the held-out paraphrases are.
+        texts: the phrases, with held-out paraphrases.
         frames: length of each action.
-        seeds: 0, 1, … are the seeds.
+        seeds: number of seeds, which are 0, 1, ….
 
     Raises:
         MocapError: an action has no held-out paraphrase.
@@ -90,7 +90,7 @@ def pair_trials(texts: Phrases, pairs: Sequence[tuple[Act, Act]], *, seeds: int)
 
 
 def attributes_of(texts: Phrases, action: str) -> tuple[Mapping[str, str], ...]:
-    """What the held-out phrases of an action tell apart, in the table's order; at least one."""
+    """The attribute sets of an action's held-out phrases, in the table's order; at least one."""
     kinds: list[Mapping[str, str]] = []
     for phrase in texts.phrases:
         known = phrase.action == action and phrase.split == SPLIT
@@ -100,7 +100,7 @@ def attributes_of(texts: Phrases, action: str) -> tuple[Mapping[str, str], ...]:
 
 
 def _shuffled(prompts: Sequence[str], name: str) -> list[str]:
-    """The prompts in an order that puts different subjects and phrases one after another."""
+    """The prompts shuffled, so that successive ones have different subjects and phrases."""
     order = list(prompts)
     random.Random(name).shuffle(order)  # noqa: S311 — no secrets
     return order

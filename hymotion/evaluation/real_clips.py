@@ -1,7 +1,7 @@
-"""The real clips as motions: what judges learn from and generated motions are measured against.
+"""Real clips as motions, for training judges and for comparison with generated motions.
 
-Generated motions have been through the decoder, which smooths them and lowers them to the
-ground, so the real ones go through the same decoder, as frames with mean 0 and deviation 1.
+Generated motions come from the decoder, which smooths them and puts them on the ground. So the
+real ones go through the same decoder, as frames with mean 0 and standard deviation 1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,16 +24,16 @@ from hymotion.training.dataset.variation import GAIT_SPEEDS, SPEEDS
 from hymotion.training.mocap.clip import Clip
 
 BLEND = 10
-"""Frames over which rest goes over into an action."""
+"""Frames over which rest is blended into an action."""
 
 
 @dataclass(frozen=True, eq=False)
 class RealClip:
-    """A segment of a take, its feet planted, before the decoder.
+    """A segment of a take with planted feet, before the decoder.
 
     Attributes:
-        clip: at its own speed, on the ground.
-        action: its name, which says nothing of sides: a mirrored clip keeps it.
+        clip: at its original speed, on the ground.
+        action: its name, which is independent of sides, so a mirrored clip keeps it.
         split: "train" or "held".
     """
 
@@ -46,20 +46,20 @@ class RealClip:
         return Labelled(decoded(self.clip), self.action, self.split)
 
     def standing(self, before: int, after: int, sway: Sway, start: int) -> Labelled:
-        """As a decoded motion whose first and last pose are held, swaying from a frame on."""
+        """As a decoded motion whose end poses are held with sway, from frame `start` of it."""
         clip = held(self.clip, before=before, after=after, sway=sway, start=start)
         span = before, before + self.clip.frames
         return Labelled(decoded(clip), self.action, self.split, span)
 
     def between(self, before: Clip, after: Clip) -> Labelled:
-        """As a decoded motion that starts and ends in rest, such as clips of `still`."""
+        """As a decoded motion between two clips of rest, such as those of `still`."""
         clip = spliced(before, self.clip, blend=BLEND)
         whole = spliced(clip, after, blend=BLEND)
         span = before.frames - BLEND // 2, clip.frames - BLEND // 2
         return Labelled(decoded(whole), self.action, self.split, span)
 
     def variants(self, speeds: Sequence[float] | None = None) -> Iterator["RealClip"]:
-        """The clip and its mirror image at all speeds that leave 20 frames, speed by speed."""
+        """The clip and its mirror image at each speed that leaves at least 20 frames."""
         for speed in speeds or (GAIT_SPEEDS if self.action in GAITS else SPEEDS):
             for side in (self.clip, mirrored(self.clip)):
                 clip = side if speed == 1.0 else respeeded(side, speed)
@@ -68,9 +68,9 @@ class RealClip:
 
 
 def real_clips(data: Path) -> tuple[tuple[RealClip, ...], Sway]:
-    """As `read_samples` of a folder of archives."""
+    """The clips and the sway from a folder of archives; see `read_samples`."""
     samples, sway = read_samples(data)
-    # The table's reader lets no other split pass.
+    # The table's reader refuses any other split.
     clips = (RealClip(one.clip, one.action, cast("Split", one.split)) for one in samples)
     return tuple(clips), sway
 
@@ -87,6 +87,6 @@ def still(clip: Clip, frame: int, frames: int) -> Clip:
 
 
 def decoded(clip: Clip) -> Motion:
-    """The clip after the decoder that generated motions go through."""
+    """The clip as a motion, after the decoder that generated motions go through."""
     decoder = Decoder(mean=torch.zeros(SIZE), std=torch.ones(SIZE))
     return decoder.decode(frames_of(canonical(clip)))

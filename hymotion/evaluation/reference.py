@@ -1,8 +1,8 @@
-"""The clips of the reference: as many of each action, as long as is typical of it.
+"""The clips of the reference: the same number for each action, with its typical length.
 
-Real motion capture has 28 walks and one backflip. Models are evaluated on every action as often
-as on any other, so the reference has as many clips of each; where there are too few, mirrored
-and slightly faster or slower variants stand in.
+Real motion capture has 28 walks and one backflip. Models are evaluated equally often on every
+action, so the reference has equally many clips of each. If there are too few, mirrored and
+slightly faster or slower variants are added.
 """
 
 import statistics
@@ -15,23 +15,23 @@ from hymotion.evaluation.real_clips import BLEND, RealClip, decoded
 from hymotion.training.dataset.augmentation import cropped, spliced
 
 EACH = 8
-"""Clips of an action."""
+"""Number of clips per action."""
 
 SPEEDS = (1.0, 0.95, 1.05, 0.9)
-"""Variants that stand in: four speeds of the clip and of its mirror image, 8 in all."""
+"""Speeds of the added variants: four of the clip and four of its mirror image, 8 in all."""
 
 FEWEST, MOST = 40, 150
-"""Frames that an evaluated motion has at least and at most."""
+"""Minimum and maximum frames of an evaluated motion."""
 
 
 def typical_frames(clips: Sequence[RealClip]) -> int:
-    """The median length of clips of one action, to 5 frames, between 40 and 150."""
+    """The median length of one action's clips, rounded to 5 frames, between 40 and 150."""
     middle = statistics.median(one.clip.frames for one in clips)
     return min(MOST, max(FEWEST, round(middle / 5) * 5))
 
 
 def by_action(clips: Sequence[RealClip]) -> dict[str, list[RealClip]]:
-    """The clips of each action, actions by name, clips in their order."""
+    """The clips of each action, sorted by action, in their original order."""
     groups: dict[str, list[RealClip]] = {}
     for clip in sorted(clips, key=lambda one: one.action):
         groups.setdefault(clip.action, []).append(clip)
@@ -41,8 +41,8 @@ def by_action(clips: Sequence[RealClip]) -> dict[str, list[RealClip]]:
 def balanced(clips: Sequence[RealClip], *, each: int = EACH) -> list[RealClip]:
     """`each` clips of every action: recorded ones, evenly spaced in the table, then variants.
 
-    Variants come a kind at a time (all mirrored, then all at the next speed …); kinds start again
-    where they do not suffice. Longer clips are cut to the middle of typical length.
+    Variants are added one kind at a time (all mirrored, then all at the next speed …), starting
+    again if they do not suffice. Longer clips are cut to a middle part of typical length.
     """
     chosen: list[RealClip] = []
     for group in by_action(clips).values():
@@ -59,7 +59,7 @@ def balanced(clips: Sequence[RealClip], *, each: int = EACH) -> list[RealClip]:
 def spliced_pair(
     clips: Mapping[str, Sequence[RealClip]], first: Act, second: Act, number: int
 ) -> Motion:
-    """A sequence of two made of recorded clips, the `number`-th of each action in turn."""
+    """A sequence of two actions, spliced from the `number`-th recorded clip of each, cyclically."""
     parts = [
         _middle(clips[act.action][number % len(clips[act.action])], act.frames).clip
         for act in (first, second)

@@ -1,4 +1,4 @@
-"""What an evaluation found, as data."""
+"""The results of an evaluation as data."""
 
 import math
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ from hymotion.metrics.level import FIGURES, Level
 
 SCHEMA = "hymo.evaluate/1"
 REAL = ("held", "pairs", "noise", "quality", "real_distance", "noise_distance")
-"""The figures of real clips that a report shows."""
+"""The measures of real clips that a report shows."""
 
 CERTAIN = 1.959964
-"""Standard deviations on either side that hold 95 % of a normal distribution."""
+"""Half-width, in standard deviations, of the central 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
-    """How many of how many, with a 95 % interval (Wilson 1927); 0 of 0 is none at all."""
+    """A count out of a total, with a 95 % interval (Wilson 1927); the total may be 0."""
 
     right: int
     count: int
 
     @property
     def share(self) -> float:
-        """Of 1."""
+        """The fraction, 0 to 1."""
         return self.right / self.count if self.count else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Where the share of infinitely many would be."""
+        """The 95 % interval of the true fraction."""
         if not self.count:
             return 0.0, 1.0
         weight = CERTAIN**2 / self.count
@@ -40,7 +40,7 @@ class Share:
         return max(0.0, middle - spread), min(1.0, middle + spread)
 
     def document(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """The JSON document."""
         low, high = self.interval
         numbers = {"right": self.right, "count": self.count, "share": round(self.share, 4)}
         return numbers | {"low": round(low, 4), "high": round(high, 4)}
@@ -48,15 +48,15 @@ class Share:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionScore:
-    """One action.
+    """The results of one action.
 
     Attributes:
         action: its name.
         frames: length of its motions.
-        top1: recognised by the judge.
-        taken_for: what it was taken for otherwise, how often, the most frequent first.
-        skate: mean, mm per frame in contact; None where no foot touches.
-        jitter: mean, m/s³; None where no motion is finite.
+        top1: share of motions recognised by the judge.
+        taken_for: wrong predictions with their counts, the most frequent first.
+        skate: mean, mm per frame in contact; None without any contact.
+        jitter: mean, m/s³; None if no motion is finite.
     """
 
     action: str
@@ -69,12 +69,12 @@ class ActionScore:
 
 @dataclass(frozen=True, kw_only=True)
 class PairScore:
-    """One sequence of two.
+    """The results of one sequence of two actions.
 
     Attributes:
         first, second: the actions.
-        both: both seen, in order.
-        first_seen: the first one seen, whatever came after it.
+        both: share of motions with both recognised in order.
+        first_seen: share of motions with the first recognised.
     """
 
     first: str
@@ -88,18 +88,18 @@ class Report:
     """The standard evaluation of a model.
 
     Attributes:
-        model, mode, revision, trained: which one.
+        model, mode, revision, trained: identify the model.
         steps, guidance, seeds: how it was sampled.
-        reference: revision of the reference; distances of others cannot be compared.
-        top1: of all actions.
-        actions: by name.
-        sequences: of all pairs.
+        reference: revision of the reference; distances from others cannot be compared.
+        top1: over all actions.
+        actions: sorted by name.
+        sequences: over all pairs.
         pairs: in the plan's order.
-        failed: motions that were not finite; they count as not recognised.
+        failed: number of motions that were not finite; they count as not recognised.
         quality: of the motions of single actions.
         distance: of the same motions from the reference; None for fewer than 8.
-        real: the figures of real clips and of noise.
-        seconds: that sampling took.
+        real: the baseline of real clips and of noise.
+        seconds: duration of sampling.
     """
 
     model: str
@@ -121,11 +121,11 @@ class Report:
     seconds: float
 
     def ratio(self, figure: str) -> float | None:
-        """The mean of skate, penetration or jitter over that of real clips; None without both."""
+        """Mean skate, penetration or jitter relative to real clips; None if either is missing."""
         return self.quality.ratio(self.real.quality, figure)
 
     def document(self) -> dict[str, Any]:
-        """As `hymo evaluate --json` prints it."""
+        """The document that `hymo evaluate --json` prints."""
         real = asdict(self.real)
         return {
             "schema": SCHEMA,

@@ -1,4 +1,4 @@
-"""Asking a model for many motions, a pack at a time."""
+"""Sampling many motions from a model, one pack at a time."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from hymotion.pipeline import Pipeline
 from hymotion.sampling.request import Request
 
 OnPack = Callable[[int, int], None]
-"""Called with (motions made, motions wanted) after each pack."""
+"""Called with (motions made, total motions) after each pack."""
 
 
 def sample_all(
@@ -21,12 +21,12 @@ def sample_all(
     pack: int,
     on_pack: OnPack | None = None,
 ) -> list[Motion | None]:
-    """The motion of each trial, in their order; None where its numbers were not finite.
+    """The motion of each trial, in order; None if it was not finite.
 
-    Motions of like length share a pack, as a pack computes the frames of its longest.
+    Motions of similar length share a pack, because a pack computes the frames of its longest.
 
     Raises:
-        RequestError: the model cannot make so many frames, or steps or guidance are unusable.
+        RequestError: the model does not support so many frames, or these steps or guidance.
     """
     order = sorted(range(len(trials)), key=lambda index: trials[index].frames, reverse=True)
     made: dict[int, Motion | None] = {}
@@ -49,7 +49,7 @@ def sample_all(
 
 
 def _sample(pipeline: Pipeline, requests: Sequence[Request]) -> list[Motion | None]:
-    """The motions of a pack; those that are not finite do not count against the others."""
+    """The motions of a pack; if some are not finite, the others are sampled again."""
     if not requests:
         return []
     try:
@@ -57,6 +57,6 @@ def _sample(pipeline: Pipeline, requests: Sequence[Request]) -> list[Motion | No
     except NumericsError as error:
         bad = set(error.indices)
     good = [request for index, request in enumerate(requests) if index not in bad]
-    # A pack that says of none which it was would fail for ever.
+    # If the error names no request, sampling again would fail forever.
     made = iter(_sample(pipeline, good) if bad else [None] * len(requests))
     return [None if index in bad else next(made) for index in range(len(requests))]

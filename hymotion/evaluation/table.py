@@ -1,4 +1,4 @@
-"""An evaluation as text of 80 columns."""
+"""The results of an evaluation as text, 80 columns wide."""
 
 from collections.abc import Iterator
 
@@ -9,15 +9,15 @@ from hymotion.metrics.level import Distribution, Level
 
 UNITS = {"skate": "mm/frame", "penetration": "mm", "jitter": "m/s³"}
 TAKEN = 28
-"""Columns for what an action was taken for."""
+"""Columns for the wrong predictions of an action."""
 
 WIDTH = 80
 NAME = 31
-"""Columns for a motion's name, of which the end tells more."""
+"""Columns for a motion's name, whose end is the most specific part."""
 
 
 def lines(report: Report) -> Iterator[str]:
-    """The report line by line: the whole, quality, each action, each pair."""
+    """The lines of a report: summary, quality, each action, each pair."""
     yield from _head(report)
     yield ""
     yield from _quality(report.quality, report.real.quality)
@@ -30,7 +30,7 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def set_lines(report: SetReport) -> Iterator[str]:
-    """The measures of a set line by line: the whole, and the motions that stand out."""
+    """The lines of a set's measures: summary, then the motions that stand out."""
     yield f"motions    {len(report.motions)}"
     if report.distance is not None:
         yield f"distance   {_distance(report.distance)} from {report.distance.clips[0]} real clips"

@@ -1,4 +1,4 @@
-"""Writing motions to files, by the name of the format, and reading them back."""
+"""Writing motions to files in several formats, and reading them back."""
 
 from hymotion.export.bvh import write_bvh
 from hymotion.export.format import FORMATS, Format

@@ -1,10 +1,10 @@
 """The `.bvh` format: a skeleton and its angles, for animation programs.
 
-Lengths are centimetres unless asked otherwise: that is what MotionBuilder and Maya take a BVH
-to be in; in Blender's importer set Scale to 0.01 to get metres. Y is up and the body faces
-+Z at rest (with Z up it faces −Y). The root's OFFSET is zero and its position channels are the
-pelvis in the world, so programs that add the two and programs that let one replace the other
-agree. Each joint turns by Rz · Rx · Ry, in the order of its channels, in degrees.
+Lengths are in centimetres by default, as MotionBuilder and Maya expect; in Blender's importer set
+Scale to 0.01 to get metres. Y is up and the body faces +Z at rest (with Z up it faces −Y). The
+root's OFFSET is zero and its position channels are the pelvis position in the world, so programs
+that add the two agree with programs that replace one by the other. Each joint's rotation is
+Rz · Rx · Ry, in the order of its channels, in degrees.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def write_bvh(motion: Motion, file: TextIO, *, options: ExportOptions = AS_IT_IS
 
 
 def _joint(skeleton: Skeleton, joint: int, depth: int, scale: float) -> Iterator[str]:
-    """Lines of a joint and of all below it."""
+    """Lines of a joint and its descendants."""
     pad = INDENT * depth
     inner = pad + INDENT
     yield f"{pad}{'JOINT' if depth else 'ROOT'} {skeleton.names[joint]}"
@@ -57,7 +57,7 @@ def _joint(skeleton: Skeleton, joint: int, depth: int, scale: float) -> Iterator
     for child in children:
         yield from _joint(skeleton, child, depth + 1, scale)
     if not children:
-        # The format wants an end for every chain; a joint without a known tip ends in itself.
+        # The format requires an End Site for every chain; a joint without a known tip gets zero.
         tips = [tip.offset for tip in skeleton.tips if tip.joint == joint] or [(0.0, 0.0, 0.0)]
         yield f"{inner}End Site"
         yield f"{inner}{{"
@@ -71,7 +71,7 @@ def _offset(metres: list[float], scale: float) -> str:
 
 
 def _depth_first(skeleton: Skeleton, joint: int) -> list[int]:
-    """Joints in the order in which the hierarchy names them, which is that of the channels."""
+    """Joints in the order of the hierarchy, which is also the order of the channels."""
     below = [_depth_first(skeleton, child) for child in skeleton.children(joint)]
     return [joint, *(index for chain in below for index in chain)]
 
@@ -79,8 +79,8 @@ def _depth_first(skeleton: Skeleton, joint: int) -> list[int]:
 def unwrapped_degrees(matrices: Tensor) -> NDArray[np.float64]:
     """(L, J, 3, 3) → (L, J, 3) angles (z, x, y) in degrees with matrix = Rz · Rx · Ry.
 
-    Each angle triple has a twin, (z + 180, 180 − x, y + 180), that means the same; of the two
-    and their whole turns the one nearest to the frame before is taken.
+    (z + 180, 180 − x, y + 180) is the same rotation. Of the two triples, and of all full turns,
+    the nearest to the previous frame is used.
     """
     angles: NDArray[np.float64] = np.degrees(euler_zxy_from_matrix(matrices).double().numpy())
     for frame in range(1, len(angles)):

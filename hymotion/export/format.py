@@ -14,8 +14,7 @@ from hymotion.export.options import AS_IT_IS, ExportOptions
 
 
 class Write(Protocol):
-    """Writes a motion to a path, over what is there. BVH has no place for metadata and leaves
-    it out."""
+    """Writes a motion to a path and overwrites an existing file. BVH cannot hold metadata."""
 
     def __call__(
         self, motion: Motion, path: Path, metadata: Metadata, options: ExportOptions = AS_IT_IS
@@ -28,7 +27,7 @@ class Format:
 
     Attributes:
         extension: of its files, with the dot.
-        write: (motion, path, metadata, options) → nothing.
+        write: writes a motion in the format.
     """
 
     extension: str

@@ -1,10 +1,10 @@
 """The `.glb` format: glTF 2.0 in one file, with a skeleton, a mesh bound to it and one animation.
 
-Written from the Khronos glTF 2.0 specification. The nodes are the joints, at rest in a T-pose
-that stands on the ground; an octahedron along each bone is skinned to them, left limbs
-orange and right limbs blue. The animation turns every joint and moves the root. glTF is defined
-in metres with Y up; other options are written as asked, and viewers will show what they mean
-by them. Metadata is in `asset.extras`. The same motion, metadata and options give the same bytes.
+Implements the Khronos glTF 2.0 specification. The nodes are the joints, at rest in a T-pose that
+stands on the ground; an octahedron along each bone is skinned to them, left limbs orange and right
+limbs blue. The animation rotates every joint and moves the root. glTF is defined in metres with
+Y up; other units and axes are written as requested, but viewers read them as metres with Y up.
+Metadata is in `asset.extras`. The same motion, metadata and options give the same bytes.
 """
 
 import json
@@ -42,8 +42,8 @@ def write_glb(
     """Write a motion and its metadata to a binary file.
 
     Raises:
-        ExportError: a value of the metadata is neither text nor a finite number, or the skeleton
-            has more joints than a byte can count.
+        ExportError: a metadata value is neither text nor a finite number, or the skeleton has too
+            many joints for a byte index.
     """
     motion = prepared(motion, options)
     if len(motion.skeleton.names) > MOST_JOINTS:
@@ -73,19 +73,19 @@ def write_glb(
 
 @dataclass(eq=False)
 class _Buffer:
-    """The binary chunk as it grows, and the views and accessors that say what is where."""
+    """The binary chunk under construction, with its buffer views and accessors."""
 
     data: bytearray = field(default_factory=bytearray)
     views: list[dict[str, Any]] = field(default_factory=list)
     accessors: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, rows: NDArray[Any], *, vertices: bool = False, bounds: bool = False) -> int:
-        """Append (N, K) float32 or uint8 numbers; the index of their accessor.
+        """Append (N, K) float32 or uint8 values and return the index of their accessor.
 
         Args:
-            rows: K of a `KINDS`; matrices column by column.
-            vertices: whether a mesh is drawn from them.
-            bounds: whether to say their minimum and maximum, as the format wants for some.
+            rows: K is a key of `KINDS`; matrices are column-major.
+            vertices: whether they are vertex attributes of a mesh.
+            bounds: whether to add their minimum and maximum, which the format requires for some.
         """
         view = {"buffer": 0, "byteOffset": len(self.data), "byteLength": rows.nbytes}
         self.views.append(view | ({"target": ARRAY_BUFFER} if vertices else {}))
@@ -104,7 +104,7 @@ class _Buffer:
 
 
 def _lift(skeleton: Skeleton, up: str) -> Floats:
-    """What puts the skeleton at rest on the ground, metres."""
+    """Translation that places the skeleton at rest on the ground, metres."""
     axis = "xyz".index(up)
     rest = skeleton.joints.numpy()
     ends = [rest[tip.joint] + np.array(tip.offset) for tip in skeleton.tips]
@@ -163,7 +163,7 @@ def _animation(motion: Motion, scale: float, buffer: _Buffer) -> dict[str, Any]:
     outputs = [(0, "translation", buffer.add(root))]
     quaternions = _continuous(quaternion_from_matrix(motion.matrices()).numpy())
     for joint in range(quaternions.shape[1]):
-        # glTF wants x, y, z, w.
+        # glTF's quaternion order is x, y, z, w.
         turns = np.roll(quaternions[:, joint], -1, axis=-1).astype("<f4")
         outputs.append((joint, "rotation", buffer.add(turns)))
     return {
@@ -179,7 +179,7 @@ def _animation(motion: Motion, scale: float, buffer: _Buffer) -> dict[str, Any]:
 
 
 def _continuous(quaternions: Floats) -> Floats:
-    """(L, J, 4) with signs such that neighbouring frames are on the same side."""
+    """(L, J, 4) with signs chosen so that neighbouring frames lie in the same hemisphere."""
     products = (quaternions[1:] * quaternions[:-1]).sum(-1)
     signs = np.cumprod(np.where(products < 0, -1.0, 1.0), axis=0)
     return np.concatenate((quaternions[:1], quaternions[1:] * signs[..., None]))
@@ -195,7 +195,7 @@ def _write_container(file: BinaryIO, document: dict[str, Any], buffer: _Buffer) 
         text = json.dumps(document | parts, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise ExportError(
-            f"metadata cannot be JSON: {error}", mend="Give text or numbers"
+            f"metadata cannot be written as JSON: {error}", mend="Give text or numbers"
         ) from error
     text += b" " * (-len(text) % 4)
     size = 12 + 8 + len(text) + 8 + len(buffer.data)

@@ -1,13 +1,13 @@
-"""What other programs call the 22 joints.
+"""Names of the 22 joints in other programs.
 
 | ours | SMPL-H | HumanIK | Mixamo |
 |---|---|---|---|
 | Pelvis | pelvis | Hips | mixamorig:Hips |
 
 and so on for each joint, in the order of `hymotion.body.skeleton.BODY`; docs/formats.md has the
-whole table. SMPL-H's are the names of the `smplx` package. HumanIK's are those that MotionBuilder
-and Maya find by themselves when a character is defined; Mixamo's are the same behind a namespace.
-Three vertebrae and one neck joint are what all four have in common.
+whole table. SMPL-H's names are those of the `smplx` package. MotionBuilder and Maya recognise
+HumanIK's names when a character is defined; Mixamo's are the same with a namespace. All four have
+three vertebrae and one neck joint.
 """
 
 from collections.abc import Mapping
@@ -36,4 +36,4 @@ JOINT_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "hik": HIK,
     }
 )
-"""Scheme → the names of the 22 joints in our order."""
+"""Naming scheme → names of the 22 joints, in our order."""

@@ -1,4 +1,4 @@
-"""The `.npz` format: upstream's keys for SMPL-H viewers, then ours, all without pickle.
+"""The `.npz` format: upstream's keys for SMPL-H viewers, then our own, all without pickle.
 
 | key | shape | |
 |---|---|---|
@@ -11,12 +11,12 @@
 | rot6d | (L, 22, 6) | local rotations, the first two columns of each matrix stored row by row |
 | fps | | 30 |
 
-and each entry of the metadata as an array without axes. Options that are not the usual ones are
-written down: `up` "z" (the root turns the world, the body rests as before, as motions of SMPL
-bodies are kept where Z is up), `unit` "cm" (of trans and joints), `joint_names` (22,). The same
-motion, metadata and options give the same bytes: entries are in a fixed order, carry the zip
-format's earliest date, and are stored, as compressed bytes would depend on the version of zlib.
-`hymotion.export.read_npz` reads it back.
+and each metadata entry as a zero-dimensional array. Non-default options are recorded: `up` "z"
+(only the root is rotated and the body at rest keeps Y up, as usual for SMPL motions with Z up),
+`unit` "cm" (of trans and joints), `joint_names` (22,). The same motion, metadata and options give
+the same bytes: entries are in a fixed order, carry the zip format's earliest date, and are not
+compressed, because compressed bytes depend on the version of zlib. `hymotion.export.read_npz`
+reads the file back.
 """
 
 import io
@@ -37,7 +37,7 @@ from hymotion.export.preparation import moved, turned_to_z
 Metadata = Mapping[str, str | int | float]
 
 OWN_KEYS = ("poses", "trans", "betas", "gender", "Rh", "joints", "rot6d", "fps")
-"""The format's own keys, in the file's order; every other is metadata."""
+"""The format's own keys, in the file's order; all others are metadata."""
 
 UNIT = "m"
 HAND_NUMBERS = 90
@@ -52,8 +52,8 @@ def write_npz(
     """Write a motion and its metadata (prompt, seed, …) to a binary file.
 
     Raises:
-        ExportError: a metadata key is one of the format's own or not a name, or a value is
-            neither text nor a number that fits 64 bits.
+        ExportError: a metadata key is one of the format's own keys or not a valid name, or a value
+            is neither text nor a number that fits 64 bits.
     """
     motion = moved(motion, options)
     motion = turned_to_z(motion) if options.up == "z" else motion
@@ -62,7 +62,7 @@ def write_npz(
         if key in arrays or not key.isidentifier():
             raise ExportError(
                 f"metadata cannot have the key {key!r}",
-                mend=f"Use a name that is none of {', '.join(arrays)}",
+                mend=f"Use a name other than {', '.join(arrays)}",
             )
         arrays[key] = _scalar(key, metadata[key])
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
@@ -86,7 +86,7 @@ def _arrays(motion: Motion, scale: float) -> dict[str, NDArray[np.generic]]:
 
 
 def _unusual(options: ExportOptions) -> dict[str, NDArray[np.generic]]:
-    """What a reader must know that is not as usual."""
+    """Entries for the options that differ from the defaults."""
     found: dict[str, NDArray[np.generic]] = {}
     if options.up == "z":
         found["up"] = np.array("z", dtype="<U1")
@@ -117,7 +117,7 @@ def _npy(array: NDArray[np.generic]) -> bytes:
 
 def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name, date_time=EPOCH)
-    # The default is the machine's own system.
+    # The default depends on the operating system.
     entry.create_system = UNIX
     entry.external_attr = 0o644 << 16
     return entry

@@ -1,4 +1,4 @@
-"""A mesh for a skeleton: an octahedron along every bone, so that viewers have something to show."""
+"""A mesh for a skeleton, with an octahedron along every bone, for viewers to display."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from hymotion.body.skeleton import Skeleton
 Floats = NDArray[np.float64]
 
 LIMB, TRUNK = (0.2, 0.018, 0.055), (0.5, 0.045, 0.085)
-"""Greatest half-width of a bone as a share of its length, but within two bounds in metres: of
-limbs, and of the short bones from the pelvis to the head."""
+"""Largest half-width of a bone as a fraction of its length, with lower and upper bounds in metres,
+for limbs and for the short bones from the pelvis to the head."""
 
 WAIST = 0.3
-"""Where along a bone it is thickest."""
+"""Position of the thickest point along a bone, as a fraction."""
 
 LEFT, RIGHT, MIDDLE = (0.80, 0.28, 0.06), (0.07, 0.27, 0.66), (0.42, 0.44, 0.48)
-"""Linear RGB of left limbs, right limbs and the rest."""
+"""Linear RGB colours of left limbs, right limbs and the rest."""
 
 SHORTEST = 1e-6
 """A bone below this length, metres, has no direction and is left out."""
@@ -25,7 +25,7 @@ SHORTEST = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles in the world of the skeleton at rest, three vertices each, none shared.
+    """Triangles in the coordinates of the skeleton at rest, without shared vertices.
 
     Attributes:
         points: (V, 3) metres.
@@ -41,7 +41,7 @@ class Mesh:
 
 
 def octahedra(skeleton: Skeleton) -> Mesh:
-    """A mesh with one octahedron for each bone and each tip, wholly bound to the bone's joint."""
+    """A mesh with one octahedron for each bone and tip, fully bound to the bone's joint."""
     rest = skeleton.joints.numpy()
     ends = [
         (skeleton.parents[joint], joint, rest[joint]) for joint in range(1, len(skeleton.parents))
@@ -73,7 +73,7 @@ def _octahedron(start: Floats, end: Floats, build: tuple[float, float, float]) -
     along = end - start
     length = float(np.linalg.norm(along))
     axis = along / length
-    # The coordinate axis that the bone is least along gives a stable square around it.
+    # The coordinate axis least parallel to the bone gives a well-conditioned cross section.
     across = np.cross(axis, np.eye(3)[np.abs(axis).argmin()])
     across /= np.linalg.norm(across)
     other = np.cross(axis, across)
@@ -88,7 +88,7 @@ def _octahedron(start: Floats, end: Floats, build: tuple[float, float, float]) -
 
 
 def _colour(name: str) -> tuple[float, float, float]:
-    """By the side that any of the naming schemes tells."""
+    """Colour by the body side in the joint's name, in any of the naming schemes."""
     bare = name.rpartition(":")[2].lower()
     if bare.startswith(("l_", "left")):
         return LEFT

@@ -1,4 +1,4 @@
-"""How a motion is written: what a program that reads it expects."""
+"""Export options, which match what the reading program expects."""
 
 from dataclasses import dataclass
 
@@ -8,20 +8,20 @@ from hymotion.export.names import JOINT_NAMES
 FRAME_RATES = (24, 30, 60)
 UPS = ("y", "z")
 UNITS = {"m": 1.0, "cm": 100.0}
-"""Unit → how many of it are in a metre."""
+"""Unit → units per metre."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """What to write, for every format.
+    """Options for all formats.
 
     Attributes:
-        fps: frames a second, 24, 30 or 60; None: as the motion is. Rotations between frames
-            lie on the shortest arc, positions on the straight line.
-        in_place: keep the pelvis over the origin; it still goes up and down and turns.
+        fps: frames per second, 24, 30 or 60; None keeps the motion's. Rotations are interpolated
+            along the shortest arc, positions linearly.
+        in_place: keep the pelvis above the origin; it still moves vertically and turns.
         up: the axis that points up, "y" or "z".
-        scale: the unit of lengths, "cm" or "m"; None: the format's own.
-        names: of the joints, a key of `JOINT_NAMES`.
+        scale: the unit of lengths, "cm" or "m"; None: the format's default.
+        names: naming scheme of the joints, a key of `JOINT_NAMES`.
 
     Raises:
         ExportError: a value is none of these.
@@ -40,7 +40,7 @@ class ExportOptions:
         _one_of("names", self.names, tuple(JOINT_NAMES))
 
     def units(self, own: str) -> float:
-        """How many units are in a metre, where the format's own unit is `own`."""
+        """Units per metre, if the format's default unit is `own`."""
         return UNITS[self.scale or own]
 
 
@@ -51,4 +51,4 @@ def _one_of(field: str, value: object, known: tuple[object, ...]) -> None:
 
 
 AS_IT_IS = ExportOptions()
-"""The motion as it was made, in the format's own unit."""
+"""The default options: the motion unchanged, in the format's default unit."""

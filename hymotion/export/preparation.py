@@ -1,4 +1,4 @@
-"""A motion made ready for writing: frame rate, place, up axis, joint names."""
+"""Preparing a motion for writing: frame rate, position, up axis, joint names."""
 
 from dataclasses import replace
 
@@ -14,17 +14,17 @@ from hymotion.export.options import ExportOptions
 from hymotion.export.retime import retimed
 
 Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], dtype=torch.float64)
-"""(x, y, z) with Y up → (x, −z, y) with Z up: who faced +Z faces −Y, the left stays at +X."""
+"""(x, y, z) with Y up → (x, −z, y) with Z up: +Z (front) becomes −Y, the left stays at +X."""
 
 
 def prepared(motion: Motion, options: ExportOptions) -> Motion:
-    """The motion for a format with a skeleton of its own, in metres.
+    """The motion for a format that stores a skeleton, in metres.
 
-    With Z up the skeleton at rest stands upright along Z as well, so that its T-pose can be
-    characterised; the local rotations are about the same body axes as before.
+    With Z up the skeleton at rest also stands along Z, so that its T-pose can be characterised;
+    the local rotations are about the same body axes as before.
 
     Raises:
-        ExportError: names are wanted for a skeleton that is not the 22-joint body.
+        ExportError: a naming scheme was chosen for a skeleton other than the 22-joint body.
     """
     motion = moved(motion, options)
     motion = replace(motion, skeleton=named(motion.skeleton, options.names))
@@ -32,7 +32,7 @@ def prepared(motion: Motion, options: ExportOptions) -> Motion:
 
 
 def moved(motion: Motion, options: ExportOptions) -> Motion:
-    """The motion at the wanted frame rate and, if so wanted, in place."""
+    """The motion at the requested frame rate and, if requested, in place."""
     motion = retimed(motion, options.fps or motion.fps)
     if not options.in_place:
         return motion
@@ -41,9 +41,9 @@ def moved(motion: Motion, options: ExportOptions) -> Motion:
 
 
 def turned_to_z(motion: Motion) -> Motion:
-    """The motion in a world with Z up and a body that still rests with Y up.
+    """The motion in a world with Z up, with a body whose rest still has Y up.
 
-    Only the root turns: this is how motions of SMPL bodies are kept where Z is up.
+    Only the root is rotated, as is usual for SMPL motions with Z up.
     """
     matrices = motion.matrices()
     matrices[:, 0] = Z_UP @ matrices[:, 0]

@@ -1,4 +1,4 @@
-"""Reading a motion back from the `.npz` that was written of it."""
+"""Reading a motion back from its `.npz` file."""
 
 import zipfile
 import zlib
@@ -19,22 +19,22 @@ from hymotion.errors import MotionFileError
 from hymotion.export.npz import OWN_KEYS, Metadata
 
 AGREEMENT = 2e-3
-"""How far joints may be from where rotations and translation put them, metres: single
-precision stays below a tenth of it, another body's joints are centimetres away."""
+"""Maximum distance, in metres, of stored joints from those that rotations and translation give:
+single precision stays below a tenth of it, another body's joints are centimetres away."""
 
 FASTEST = 1000
-"""Frames a second that a motion may have at most."""
+"""Maximum frames per second of a motion."""
 
 AGAIN = "Make the motion again, or fetch the file again"
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """What a file holds.
+    """The contents of a motion file.
 
     Attributes:
-        motion: on the body of 22 joints that everything here is made for.
-        metadata: prompt, seed and whatever else was written with it.
+        motion: of the 22-joint body.
+        metadata: prompt, seed and other values written with the motion.
     """
 
     motion: Motion
@@ -44,11 +44,11 @@ class Recording:
 def read_npz(path: Path) -> Recording:
     """Read a motion and its metadata from a file that `write_npz` wrote.
 
-    Nothing in the file is run (no pickle), and what is read is checked: a motion that comes out
-    is finite, of one length, and its joints are where its rotations put them.
+    No code in the file is run (no pickle). The motion is checked: its values are finite, its
+    arrays have the same length, and its joints match its rotations.
 
     Raises:
-        MotionFileError: there is no such file, it is damaged, or it is no motion of ours.
+        MotionFileError: the file is absent, damaged, or not a motion written by this library.
     """
     arrays = _arrays(path)
     for key, usual in (("up", "y"), ("unit", "m")):
@@ -86,9 +86,9 @@ def _arrays(path: Path) -> Mapping[str, NDArray[Any]]:
         raise MotionFileError("is not there", mend="Check the name", path=path) from error
     except OSError as error:
         reason = error.strerror or "cannot be read"
-        raise MotionFileError(reason, mend="See that it can be read", path=path) from error
+        raise MotionFileError(reason, mend="Check its permissions", path=path) from error
     except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as error:
-        # numpy's own advice is to allow pickle, which would run what the file says.
+        # numpy's message advises allowing pickle, which would run code from the file.
         reason = "it holds no plain arrays" if "pickle" in str(error) else str(error)
         raise _wrong(path, f"is damaged or no .npz ({reason})") from error
 
@@ -119,7 +119,7 @@ def _present(path: Path, arrays: Mapping[str, NDArray[Any]], key: str) -> NDArra
 
 
 def _compare(path: Path, motion: Motion) -> None:
-    """Raise unless the joints are where rotations, translation and our body put them."""
+    """Raise unless the joints match those that rotations, translation and our body give."""
     matrices = matrix_from_rot6d(torch.from_numpy(motion.rot6d).double())
     positions, _ = forward_kinematics(matrices, BODY)
     there = positions + torch.from_numpy(motion.trans).double()[:, None]

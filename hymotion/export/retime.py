@@ -1,4 +1,4 @@
-"""Another frame rate for a motion, at the same speed."""
+"""Resampling a motion to another frame rate at the same speed."""
 
 import torch
 
@@ -8,11 +8,11 @@ from hymotion.decoding.kinematics import forward_kinematics
 
 
 def retimed(motion: Motion, fps: int) -> Motion:
-    """The motion at `fps` frames a second, from its first frame on.
+    """The motion resampled to `fps` frames per second, from its first frame on.
 
-    Frame k shows the moment k / fps: rotations lie on the shortest arc between the two frames
-    around it (slerp, Shoemake 1985), the translation on the straight line. The last frame shows
-    the last moment that is not past the end, less than one new frame before it.
+    Frame k is at time k / fps. Rotations are interpolated by slerp (Shoemake 1985) and the
+    translation linearly between the two frames around it. The last frame is less than one new
+    frame before the end of the motion.
     """
     if fps == motion.fps:
         return motion

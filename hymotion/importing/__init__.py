@@ -1,4 +1,4 @@
-"""Importing the published model: from what a user downloaded to a folder that loads fast."""
+"""Importing the published model from a user's download into a folder that loads fast."""
 
 from hymotion.importing.importer import Imported, Importer
 from hymotion.importing.plan import ImportPlan, Wanted

@@ -1,4 +1,4 @@
-"""Why the tensors of a file are not the network's, in words that help to find the right file."""
+"""Likely causes of tensor mismatches, worded to help the user find the right file."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from torch import Tensor
 
 PUBLISHED = "Fetch the published latest.ckpt or its safetensors copy"
 PREFIXES = ("module.", "_orig_mod.", "ema.", "ema_model.", "model.", "net.", "state_dict.")
-"""What programs that train put before the names of what they save."""
+"""Prefixes that training programs add to tensor names."""
 
 TRAINING = {"optimizer", "optimizer_state_dict", "optimizers", "optimizer_states", "scheduler",
             "lr_schedulers", "state_dict", "ema", "ema_state_dict", "model", "net", "scaler",
             "callbacks"}  # fmt: skip
-"""Keys of checkpoints that other training programs write."""
+"""Keys in checkpoints of other training programs."""
 
 FOREIGN = {
     "model.layers.": "a language model such as Qwen3",
@@ -20,12 +20,12 @@ FOREIGN = {
     "vision_model.": "CLIP",
     "lm_head.": "a language model such as Qwen3",
 }
-"""How the tensors of other models begin."""
+"""Tensor name prefixes of other models."""
 
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a file is likely the wrong one, and what to do."""
+    """The likely reason why a file is the wrong one, and the mend."""
 
     why: str
     mend: str
@@ -38,13 +38,13 @@ def cause_of(
     mode: str,
     others: Mapping[str, Mapping[str, Tensor]],
 ) -> Cause | None:
-    """The likely cause of a difference; None where nothing tells.
+    """The likely cause of a mismatch, or None if unknown.
 
     Args:
-        found: what the file has under the names of tensors.
+        found: the file's contents by tensor name.
         expected: the network's tensors.
-        mode: that it was given as.
-        others: the other modes' tensors.
+        mode: the mode the file was given as.
+        others: the tensors of the other modes.
     """
     for other, tensors in others.items():
         if _shapes(found) == _shapes(tensors):
@@ -59,7 +59,7 @@ def cause_of(
 
 
 def cause_of_keys(keys: Sequence[str]) -> Cause:
-    """Why a checkpoint without the published key is likely the wrong one."""
+    """The likely cause when a checkpoint lacks the published key."""
     shown = ", ".join(keys[:6]) + (", …" if len(keys) > 6 else "")
     if TRAINING & set(keys):
         return Cause(f"it is a training checkpoint with other keys ({shown})", PUBLISHED)
@@ -89,7 +89,7 @@ def _types(found: Mapping[str, object], expected: Mapping[str, Tensor]) -> Cause
     }
     if not types:
         return None
-    why = f"its numbers are {', '.join(sorted(types))}: a smaller copy that somebody made"
+    why = f"its numbers are {', '.join(sorted(types))}: a smaller copy of the published file"
     return Cause(why, f"{PUBLISHED}, in float32; workers convert it as they load it")
 
 

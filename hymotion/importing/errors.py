@@ -1,4 +1,4 @@
-"""What keeps a model from being imported; each error names the mend."""
+"""Errors of an import; each names the mend."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ class SourceError(FileError):
 
 
 class WrongWeightsError(TensorMismatchError):
-    """The file's tensors are not the network's, and what they are is known.
+    """The file's tensors do not match the network's, and the likely cause is known.
 
     Attributes:
-        cause: what the file likely is instead.
+        cause: what the file likely is.
     """
 
     def __init__(self, found: TensorMismatchError, *, cause: str, mend: str) -> None:
@@ -30,11 +30,11 @@ class WrongWeightsError(TensorMismatchError):
 
 
 class RoomError(HymotionError):
-    """The disk has no room.
+    """The disk is full.
 
     Attributes:
-        path: of the file or folder that was to be written.
-        wanted, free: bytes.
+        path: of the file or folder to be written.
+        wanted, free: bytes needed and bytes available.
     """
 
     def __init__(self, path: Path, *, wanted: int, free: int, kept: Path | None) -> None:
@@ -42,7 +42,7 @@ class RoomError(HymotionError):
             "" if kept is None else f"; what is written stays in {kept} and is not written twice"
         )
         super().__init__(
-            f"{path}: the disk is full: {wanted:,} bytes are wanted, {free:,} are free",
+            f"{path}: the disk is full: {wanted:,} bytes are needed, {free:,} are free",
             mend=f"Make room and import again{again}",
         )
         self.path = path
@@ -51,7 +51,7 @@ class RoomError(HymotionError):
 
 
 class DifferentError(HymotionError):
-    """A part is installed already and is not what was given; carries the part's name."""
+    """A part is already installed and differs from the given one; carries the part's name."""
 
     def __init__(self, part: str, *, installed: str, given: str) -> None:
         super().__init__(

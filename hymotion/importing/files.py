@@ -1,4 +1,4 @@
-"""What the user's folder holds: which file is the configuration, which the weights."""
+"""Finding the configuration and the weights in the user's folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,10 @@ NAMED = (
     "model.safetensors.index.json",
     "pytorch_model.bin",
 )
-"""Names of weights, the first that is there is taken."""
+"""File names of weights; the first that exists is used."""
 
 PATTERNS = ("*.safetensors", "*.ckpt", "*.pt", "*.pth", "*.bin")
-"""Other names of weights, where just one file has one."""
+"""Other name patterns of weights, used if exactly one file matches."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class ModelFiles:
     """The files of one mode.
 
     Attributes:
-        source: the folder, and which snapshot it is.
-        config, weights: of the model.
-        inner: whether the folder is the mode's own inside of the publisher's repository.
+        source: the folder, with its snapshot.
+        config, weights: the model's files.
+        inner: whether the folder is the mode's subfolder of the publisher's repository.
     """
 
     source: HubSnapshot
@@ -40,12 +40,12 @@ def model_files(given: Path, *, subfolder: str) -> ModelFiles:
     """Find a model's files.
 
     Args:
-        given: a folder with `config.yml` and weights; one with `subfolder` that has them, as the
-            publisher's repository; the same as a repository of the hub's cache; or the weights.
-        subfolder: of the wanted mode.
+        given: a folder with `config.yml` and weights; the publisher's repository, which has them
+            in `subfolder`; either in the hub's cache; or the weights file.
+        subfolder: of the requested mode.
 
     Raises:
-        SourceError: a file is missing, or it is not clear which one is meant.
+        SourceError: a file is missing or ambiguous.
     """
     if not given.exists():
         raise SourceError("it does not exist", mend="Give the folder of the download", path=given)

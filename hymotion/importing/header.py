@@ -1,4 +1,4 @@
-"""The head of a safetensors file: what it holds, and whether it is whole."""
+"""Reading a safetensors header: tensor names, and whether the file is complete."""
 
 import json
 import struct
@@ -8,19 +8,19 @@ from hymotion.importing.errors import SourceError
 from hymotion.loading.checkpoint import refuse_pointer
 
 COUNT = 8
-"""Bytes at the start of a file that say how long its header is."""
+"""Number of bytes at the start of a file that give its header's length."""
 
 MOST = 100 * 2**20
-"""The longest header that the format allows."""
+"""Maximum header length in the format."""
 
 FETCH = "Fetch the file again and compare its size with the published one"
 
 
 def read_header(path: Path) -> frozenset[str]:
-    """The names of a file's tensors; the size that its header promises is the file's.
+    """The names of a file's tensors, after checking the file's size against its header.
 
     Raises:
-        SourceError: it is absent, a Git LFS pointer, no safetensors file, or cut short.
+        SourceError: it is absent, a Git LFS pointer, not a safetensors file, or cut short.
     """
     check_file(path)
     size = path.stat().st_size
@@ -28,7 +28,7 @@ def read_header(path: Path) -> frozenset[str]:
         head = file.read(COUNT)
         length = struct.unpack("<Q", head)[0] if len(head) == COUNT else MOST + 1
         if length > MOST:
-            raise SourceError("it is no safetensors file", mend=FETCH, path=path)
+            raise SourceError("it is not a safetensors file", mend=FETCH, path=path)
         text = file.read(length)
     first = COUNT + length
     if len(text) < length:
@@ -38,7 +38,7 @@ def read_header(path: Path) -> frozenset[str]:
         table.pop("__metadata__", None)
         end = first + max((entry["data_offsets"][1] for entry in table.values()), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        problem = "it is no safetensors file: its header cannot be read"
+        problem = "it is not a safetensors file: its header cannot be read"
         raise SourceError(problem, mend=FETCH, path=path) from error
     if size != end:
         raise _cut(path, end, size)
@@ -46,10 +46,10 @@ def read_header(path: Path) -> frozenset[str]:
 
 
 def check_file(path: Path) -> None:
-    """Refuse what is absent, empty, a Git LFS pointer or a page of the web.
+    """Refuse a file that is absent, empty, a Git LFS pointer or a web page.
 
     Raises:
-        SourceError: saying which.
+        SourceError: names the reason.
     """
     if not path.is_file():
         dangling = "it is a link to nothing" if path.is_symlink() else "it is missing"
@@ -61,7 +61,7 @@ def check_file(path: Path) -> None:
         raise SourceError("it is empty", mend=FETCH, path=path)
     if head.lstrip()[:5].lower() in {b"<!doc", b"<html"}:
         raise SourceError(
-            "it is a page of the web, not the file itself",
+            "it is a web page, not the file itself",
             mend="Log in or accept the publisher's licence, then download the file again",
             path=path,
         )

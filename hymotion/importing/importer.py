@@ -1,4 +1,4 @@
-"""Importing a release into a folder of models: checked, then made, then put in place."""
+"""Importing a release into a folder of models: check, build, then move into place."""
 
 import re
 import shutil
@@ -25,13 +25,13 @@ TEXT_REVISION = re.compile(r"te-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did.
+    """The result of an import.
 
     Attributes:
         folder: of the model.
-        revisions: part → its revision, of what was given.
-        fresh: parts that were made; the others were there already and are the same.
-        record: as it stands in `model.json`.
+        revisions: part → its revision, for the given parts.
+        fresh: parts that were built; the others were already installed and identical.
+        record: the contents of `model.json`.
     """
 
     folder: Path
@@ -43,11 +43,11 @@ class Imported:
 class Importer:
     """Imports a release.
 
-    Two must not work in one folder at a time: whoever calls takes care of that.
+    The caller must ensure that only one import works in a folder at a time.
 
     Args:
-        models: folder of all models; made if need be.
-        release: which one.
+        models: folder of all models; created if absent.
+        release: the release to import.
         now: the clock.
     """
 
@@ -64,10 +64,10 @@ class Importer:
         self.partial = models / f".{release.name}.partial"
 
     def plan(self, wanted: Wanted) -> ImportPlan:
-        """Check what was given, as far as names, types and sizes tell, and write nothing.
+        """Check the names, types and sizes of the given files; writes nothing.
 
         Raises:
-            HymotionError: something is not what it should be; names it and the likely cause.
+            HymotionError: a file is wrong; names it and the likely cause.
         """
         record = read_record(self.folder, self._release.name)
         parts = self._parts(wanted)
@@ -91,16 +91,16 @@ class Importer:
         )
 
     def run(self, plan: ImportPlan, *, on_bytes: OnBytes | None = None) -> Imported:
-        """Do what was planned. A part is in place whole or not at all.
+        """Carry out a plan. Each part is moved into place complete or not at all.
 
         Args:
             plan: of this importer.
-            on_bytes: told of work as it is done; what it raises ends the import, and the next one
-                goes on from there.
+            on_bytes: called with progress; an exception ends the import, and the next import
+                resumes there.
 
         Raises:
             RoomError: the disk is, or would be, full.
-            DifferentError: a part is installed that is not what was given.
+            DifferentError: an installed part differs from the given one.
             HymotionError: a file is damaged.
         """
         wanted = plan.bytes - plan.kept
@@ -144,10 +144,10 @@ class Importer:
         return parts
 
     def _make(self, part: Part, plan: ImportPlan, record: Record, on_bytes: OnBytes | None) -> str:
-        """Build a part aside, put it in place, and only then say that it is there."""
+        """Build a part aside, move it into place, and only then record it."""
         aside, place = self.partial / part.name, self.folder / part.name
         if place.exists():
-            # Put in place by a run that ended before it could say so: compared, like all else.
+            # An earlier run moved it here but ended before recording it: compare it again.
             if aside.exists():
                 shutil.rmtree(place)
             else:
@@ -184,12 +184,12 @@ class Importer:
 
 def _entry(record: Record, part: str) -> Mapping[str, Any] | None:
     entry = record["text"] if part == TEXT else record["modes"].get(part)
-    # A revision that is only known by its name stands for no files.
+    # An entry without a folder is a recorded revision without files.
     return entry if entry is not None and entry["folder"] is not None else None
 
 
 def _whole(place: Path, entry: Mapping[str, Any] | None) -> bool:
-    """Whether a part that is recorded has its files; one that lost some is made again."""
+    """Whether a recorded part has all its files; otherwise it is built again."""
     if entry is None:
         return False
     if "files" in entry:
@@ -221,7 +221,7 @@ def _checked_revision(given: str | None, record: Record, parts: list[Part]) -> s
     there = _entry(record, TEXT)
     if not TEXT_REVISION.fullmatch(given):
         raise SourceError(
-            "it is no revision of a text encoder",
+            "it is not a revision of a text encoder",
             mend="Copy it from `hymo models show hy-motion-1.0` on the machine that has the "
             "encoder: te- and 12 hexadecimal digits",
             path=Path(given),
@@ -233,7 +233,7 @@ def _checked_revision(given: str | None, record: Record, parts: list[Part]) -> s
 
 
 def _merged(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
-    """What was shown before stays, with what was shown now."""
+    """Combine the licence notices shown earlier with those shown now."""
     merged = {**old, **new}
     told, seen = old.get("notices"), new.get("notices")
     if isinstance(told, dict) and isinstance(seen, dict):

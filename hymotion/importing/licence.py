@@ -1,4 +1,4 @@
-"""Whose licences an imported model is under. A notice, no advice; the texts are the publishers'."""
+"""Licence notices for an imported model; not legal advice. The publishers' texts are decisive."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ NOTICES: Mapping[str, str] = {
     "qwen": "Qwen3-8B is published under the Apache License 2.0.",
     "clip": "CLIP ViT-L/14 is published under the MIT licence.",
 }
-"""What is said of each part, in our words."""
+"""Our notice for each part."""
 
 BEGIN = ("license", "licence", "notice")
-"""How the names of the publishers' own texts begin, whatever their case."""
+"""Prefixes of the names of the publishers' licence files, in any case."""
 
 
 @dataclass(frozen=True)
 class Licence:
-    """What the user was told.
+    """The licence information shown to the user.
 
     Attributes:
-        notices: a sentence or more on each part that is imported.
-        files: the publishers' own texts, as found beside what was given.
+        notices: one or more sentences on each imported part.
+        files: the publishers' licence files found in the given folders.
     """
 
     notices: Mapping[str, str]
     files: tuple[Path, ...]
 
     def record(self, shown: datetime) -> dict[str, object]:
-        """For `model.json`."""
+        """The entry for `model.json`."""
         return {
             "notices": dict(self.notices),
             "files": [str(path) for path in self.files],
@@ -42,11 +42,11 @@ class Licence:
 
 
 def licence_of(parts: Iterable[str], folders: Iterable[Path]) -> Licence:
-    """The licence of some parts.
+    """The licence information of some parts.
 
     Args:
-        parts: of `NOTICES`.
-        folders: in which the publishers' texts may lie.
+        parts: keys of `NOTICES`.
+        folders: that may hold the publishers' licence files.
     """
     found = (
         path.absolute()

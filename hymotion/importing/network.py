@@ -1,4 +1,4 @@
-"""One mode's network: the published files to `config.yml` and `weights.safetensors`."""
+"""Importing one mode's network as `config.yml` and `weights.safetensors`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,15 +27,15 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True)
 class NetworkPart:
-    """A mode whose files were found and fit, as far as names, shapes and types tell.
+    """A mode whose files were found and fit the network in names, shapes and types.
 
     Attributes:
         name: of the mode.
-        files: the user's.
+        files: the user's files.
         config: text of the `config.yml` to be installed.
-        weights: the user's, mapped.
-        tensors: the same in the network's order.
-        linked: whether the weights file is linked to.
+        weights: the user's weights, mapped.
+        tensors: the same tensors in the network's order.
+        linked: whether the weights file is linked instead of written.
     """
 
     name: str
@@ -50,14 +50,14 @@ class NetworkPart:
         """Find a mode's files and compare them with the network.
 
         Args:
-            given: the user's folder, or weights file.
+            given: the user's folder or weights file.
             mode: "full" or "lite".
-            release: that they should be of.
-            link: whether to link to weights that have the very bytes that we would write.
+            release: the expected release.
+            link: whether to link to weights that have exactly the bytes that we would write.
 
         Raises:
-            SourceError, ConfigError, CheckpointError, TensorMismatchError: they are not it; with
-                the likely cause.
+            SourceError, ConfigError, CheckpointError, TensorMismatchError: the files are not those
+                of the mode; the message has the likely cause.
         """
         files = model_files(given, subfolder=release.subfolders[mode])
         config = ModelConfig.read(files.config)
@@ -72,12 +72,12 @@ class NetworkPart:
 
     @property
     def folders(self) -> Sequence[Path]:
-        """Of the files, and of the publisher's repository where that is one above."""
+        """The folder of the files, and the publisher's repository if that is its parent."""
         folder = self.files.source.folder
         return (folder, folder.parent) if self.files.inner else (folder,)
 
     def steps(self) -> Sequence[Step]:
-        """Weights, then the configuration."""
+        """The steps: weights, then configuration."""
         read = sum(path.stat().st_size for path in self.weights.files)
         size = 0 if self.linked else self._size()
         action = "link" if self.linked else "convert"
@@ -88,7 +88,7 @@ class NetworkPart:
         )
 
     def build(self, folder: Path, on_bytes: OnBytes | None) -> Built:
-        """Convert or link the weights, write the configuration; raises `RoomError` as well."""
+        """Convert or link the weights and write the configuration; may raise `RoomError`."""
         for path in self.weights.files:
             check_sums(path)
         check_statistics(self.weights.path, self.tensors["mean"], self.tensors["std"])
@@ -116,7 +116,7 @@ class NetworkPart:
         return Built(revision, entry, (source,))
 
     def compare(self, on_bytes: OnBytes | None) -> str:
-        """The revision that these weights have once they are installed."""
+        """The revision that these weights would have once installed."""
         return f"st-{digest_pieces(self._pieces(), on_bytes=on_bytes).sha256[:12]}"
 
     def _pieces(self) -> Iterator[bytes]:
@@ -128,7 +128,7 @@ class NetworkPart:
 
 
 def _check_size(path: Path, config: ModelConfig, mode: str, release: Release) -> None:
-    """Refuse a configuration of another mode, or of another model."""
+    """Refuse a configuration of another mode or model."""
     found = release.mode_of(config)
     if found == mode:
         _check_widths(path, config, release)
@@ -141,7 +141,7 @@ def _check_size(path: Path, config: ModelConfig, mode: str, release: Release) ->
         )
     sizes = ", ".join(f"{name} {size}" for name, size in release.sizes.items())
     raise SourceError(
-        f"its network is of size {size_of(config)}, which {release.name} has not ({sizes})",
+        f"its network has size {size_of(config)}, which {release.name} does not have ({sizes})",
         mend="Give the folder of the published model, unchanged",
         path=path,
     )
@@ -178,7 +178,7 @@ def _check_fit(
 
 
 def _same_bytes(weights: Weights, ordered: Mapping[str, Tensor]) -> bool:
-    """Whether the user's file has the bytes that we would write, and with them our revision."""
+    """Whether the user's file has exactly the bytes, and so the revision, that we would write."""
     if weights.path.suffix != SAFETENSORS:
         return False
     head = header_bytes(ordered)
@@ -187,7 +187,7 @@ def _same_bytes(weights: Weights, ordered: Mapping[str, Tensor]) -> bool:
 
 
 def _named_config(path: Path, config: ModelConfig, *, name: str, mode: str) -> str:
-    """The configuration with the model's name and mode, which the published one does not tell."""
+    """The configuration with the model's name and mode, which the published one lacks."""
     text = path.read_text(encoding="utf-8")
     added = [
         f"{key}: {value}"
@@ -200,6 +200,6 @@ def _named_config(path: Path, config: ModelConfig, *, name: str, mode: str) -> s
     again = ModelConfig.parse(text, path=path)
     if (again.network, again.mode or mode) != (config.network, mode):
         raise SourceError(
-            "it cannot be added to", mend="Use the config.yml as it was published", path=path
+            "keys cannot be added to it", mend="Use the config.yml as it was published", path=path
         )
     return text

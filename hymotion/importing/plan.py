@@ -1,4 +1,4 @@
-"""What an import will do, decided and checked before anything is written."""
+"""The plan of an import, decided and checked before anything is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from hymotion.importing.stream import OnBytes
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the user gave.
+    """The user's input.
 
     Attributes:
-        full, lite: folders of the two modes; any of them.
+        full, lite: folders of the two modes; both, one or none.
         upstream, qwen, clip: the published program's clone and the text models' folders; all or
-            none, as they are one text encoder together.
-        link: leave what is in our format already where it is, and link to it.
-        text_revision: of the text encoder on the machines that have it, where this one gets none.
+            none, as together they are one text encoder.
+        link: link to files that are already in our format instead of copying them.
+        text_revision: of the text encoder on other machines, if this one gets none.
     """
 
     full: Path | None = None
@@ -32,15 +32,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Step:
-    """One file to be made.
+    """One file to install.
 
     Attributes:
         part: `full`, `lite` or `text`.
-        action: `convert`, `copy`, `link`, or `compare` where the part is installed already.
-        source: of the numbers.
-        target: inside the model's folder.
-        bytes: that it writes.
-        work: bytes that are read, hashed and written for it, for a bar.
+        action: `convert`, `copy`, `link`, or `compare` if the part is already installed.
+        source: the file that is read.
+        target: path inside the model's folder.
+        bytes: number of bytes written.
+        work: number of bytes read, hashed and written, for a progress bar.
     """
 
     part: str
@@ -53,12 +53,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Built:
-    """A part that was made, or what would have been made.
+    """A part that was built, or would be built.
 
     Attributes:
         revision: of the part.
-        entry: for `model.json`.
-        sources: likewise, where it came from.
+        entry: its entry in `model.json`.
+        sources: the entries of its sources in `model.json`.
     """
 
     revision: str
@@ -67,7 +67,7 @@ class Built:
 
 
 class Part(Protocol):
-    """What is installed, replaced and removed as one."""
+    """The unit of installation, replacement and removal."""
 
     @property
     def name(self) -> str:
@@ -75,16 +75,16 @@ class Part(Protocol):
 
     @property
     def folders(self) -> Sequence[Path]:
-        """The user's folders that it comes from, in which licences may lie."""
+        """The user's folders that it comes from, which may hold licence files."""
 
     def steps(self) -> Sequence[Step]:
-        """What `build` does."""
+        """The steps of `build`."""
 
     def build(self, folder: Path, on_bytes: OnBytes | None) -> Built:
-        """Make the part's files in a folder, which may hold what a cut run left."""
+        """Build the part's files in a folder, which may hold files of an interrupted run."""
 
     def compare(self, on_bytes: OnBytes | None) -> str:
-        """The revision that `build` would give."""
+        """The revision that `build` would produce."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ class ImportPlan:
     """An import.
 
     Attributes:
-        parts: that will be made, checked as far as is cheap.
-        steps: of them, in order.
-        installed: names of parts that are there already and will be compared with what was given.
-        text_revision: to be recorded where there is no text part.
-        free: bytes of the disk that are free.
-        kept: bytes that a cut run left, which need not be written again.
-        licence: what the user is to be told.
+        parts: the parts to install, after cheap checks.
+        steps: their steps, in order.
+        installed: names of the parts that are already installed and will only be compared.
+        text_revision: revision to record if there is no text part.
+        free: free bytes on the disk.
+        kept: bytes left by an interrupted run, which need not be written again.
+        licence: the licence information to show to the user.
     """
 
     parts: Sequence[Part]
@@ -111,10 +111,10 @@ class ImportPlan:
 
     @property
     def bytes(self) -> int:
-        """That will be written, if nothing of it is there."""
+        """Number of bytes to write, not counting what is already there."""
         return sum(step.bytes for step in self.steps)
 
     @property
     def work(self) -> int:
-        """Bytes to read, hash and write."""
+        """Number of bytes to read, hash and write."""
         return sum(step.work for step in self.steps)

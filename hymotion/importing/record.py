@@ -1,4 +1,4 @@
-"""`model.json`: what is installed, as every other part of the program reads it."""
+"""`model.json`, the record of what is installed, which the rest of the program reads."""
 
 import json
 import os
@@ -16,10 +16,10 @@ Record = dict[str, Any]
 
 
 def read_record(folder: Path, name: str) -> Record:
-    """The record of a model's folder; an empty one where nothing is installed.
+    """The record of a model's folder, empty if nothing is installed.
 
     Raises:
-        SourceError: it is damaged, or of a version that this program does not know.
+        SourceError: it is damaged, or of a version unknown to this program.
     """
     path = folder / FILE
     try:
@@ -30,7 +30,7 @@ def read_record(folder: Path, name: str) -> Record:
             "licence": {}, "sources": [],
         }  # fmt: skip
     except ValueError as error:
-        problem = "it is no JSON"
+        problem = "it is not JSON"
         raise SourceError(problem, mend=f"Remove {folder} and import again", path=path) from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise SourceError(
@@ -42,7 +42,7 @@ def read_record(folder: Path, name: str) -> Record:
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write the record, whole or not at all."""
+    """Write the record atomically."""
     path = folder / FILE
     part = path.with_name(f".{FILE}.part")
     with part.open("w", encoding="utf-8") as file:
@@ -55,13 +55,13 @@ def write_record(folder: Path, record: Record) -> None:
 def source_entry(
     part: str, kind: str, source: HubSnapshot, files: Mapping[Path, FileDigest]
 ) -> dict[str, Any]:
-    """A source of a part.
+    """The entry of a part's source in the record.
 
     Args:
         part: of the model.
-        kind: what the folder is, such as "weights" or "qwen".
+        kind: kind of the folder, such as "weights" or "qwen".
         source: the folder.
-        files: each with its size and hash, as they were read.
+        files: each with its size and hash when it was read.
     """
     return {
         "part": part,

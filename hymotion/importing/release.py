@@ -1,4 +1,4 @@
-"""What the published release is: its name, sizes, and the features its networks take."""
+"""The published release: its name, sizes, and the text features its networks take."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,10 +18,10 @@ class Release:
     """A release that can be imported.
 
     Attributes:
-        name: of the model, as jobs name it.
+        name: of the model, as used in jobs.
         sizes: mode → (feat_dim, num_layers, num_heads).
         ctxt_dim, vtxt_dim: hidden sizes of the language model and of CLIP's text model.
-        system_message: how the language model's system message is known.
+        system_message: fingerprint of the language model's system message.
         subfolders: mode → folder of that mode's files inside the publisher's repository.
     """
 
@@ -33,14 +33,14 @@ class Release:
     subfolders: Mapping[str, str]
 
     def mode_of(self, config: ModelConfig) -> str | None:
-        """The mode whose size a configuration has; None for none of them."""
+        """The mode with the configuration's size, or None."""
         for mode, size in self.sizes.items():
             if size == size_of(config):
                 return mode
         return None
 
     def tensors(self, config: ModelConfig, mode: str) -> Mapping[str, Tensor]:
-        """The tensors of a mode, without their numbers; other settings are `config`'s."""
+        """The tensors of a mode on the meta device; settings other than sizes are `config`'s."""
         feat_dim, num_layers, num_heads = self.sizes[mode]
         network = replace(
             config.network, feat_dim=feat_dim, num_layers=num_layers, num_heads=num_heads
@@ -63,4 +63,4 @@ HY_MOTION = Release(
     system_message=UPSTREAM_MESSAGE,
     subfolders={"full": "HY-Motion-1.0", "lite": "HY-Motion-1.0-Lite"},
 )
-"""The one release there is."""
+"""The only supported release."""

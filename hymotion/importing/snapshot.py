@@ -1,4 +1,4 @@
-"""Folders as the Hugging Face hub's client keeps them.
+"""Folders in the cache of the Hugging Face hub's client.
 
 `models--<organisation>--<name>/` holds `refs/main` with a revision, `snapshots/<revision>/` with
 links, and `blobs/` with the files. A large file's blob is named after its sha256.
@@ -16,12 +16,12 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class HubSnapshot:
-    """A folder of files, and what the hub's client tells of it.
+    """A folder of files, with its origin if it is a snapshot of the hub's client.
 
     Attributes:
-        folder: where the files are.
-        repository: "organisation/name"; None where the folder is no snapshot.
-        revision: of the repository; None likewise.
+        folder: of the files.
+        repository: "organisation/name"; None if the folder is not a snapshot.
+        revision: of the repository; None if the folder is not a snapshot.
     """
 
     folder: Path
@@ -33,11 +33,11 @@ def snapshot(folder: Path) -> HubSnapshot:
     """The folder with the files of `folder`, which may be a repository of the hub's cache.
 
     Raises:
-        SourceError: it has several snapshots, or none, and does not say which is meant.
+        SourceError: it has no snapshot, or several and no reference to one of them.
     """
     if (folder / "snapshots").is_dir():
         folder = _chosen(folder)
-    # Links are kept: what a snapshot's files are called is told by it, not by the blobs.
+    # Links are not resolved: only the snapshot has the files' names, not the blobs.
     whole = folder.absolute()
     for inner in (whole, *whole.parents):
         holder = inner.parent.parent
@@ -48,7 +48,7 @@ def snapshot(folder: Path) -> HubSnapshot:
 
 
 def promised_sha256(path: Path) -> str | None:
-    """The sha256 that the hub's client says a file has; None where it does not say."""
+    """The sha256 of a file according to the hub's client, or None if unknown."""
     real = path.resolve()
     if real.parent.name == "blobs" and SHA256.fullmatch(real.name):
         return real.name

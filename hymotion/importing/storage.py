@@ -1,4 +1,4 @@
-"""Putting files in place: written or linked, and what a full disk says."""
+"""Writing, copying and linking files, with an error for a full disk."""
 
 import errno
 import shutil
@@ -22,16 +22,16 @@ FULL = {errno.ENOSPC, errno.EDQUOT}
 def store(
     path: Path, pieces: Iterable[bytes], *, wanted: int, on_bytes: OnBytes | None
 ) -> FileDigest:
-    """Write a file as `write_pieces` does.
+    """Write a file with `write_pieces`.
 
     Args:
-        path: of the file; its folder is made if need be.
-        pieces: of it.
-        wanted: bytes that it will have, for the message.
-        on_bytes: told of progress.
+        path: of the file; its folder is created if absent.
+        pieces: the file's bytes, in order.
+        wanted: size of the file, for the error message.
+        on_bytes: called with progress.
 
     Raises:
-        RoomError: the disk is full; what was written stays for the next try.
+        RoomError: the disk is full; the part written so far is kept for the next try.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +63,7 @@ def digest(source: Path, *, on_bytes: OnBytes | None) -> FileDigest:
     """Hash a user's file.
 
     Raises:
-        SourceError: the hub's client says that it has another sha256.
+        SourceError: the hub's client recorded another sha256.
     """
     written = digest_pieces(file_pieces(source), on_bytes=on_bytes)
     _check_promise(source, written)
@@ -71,20 +71,20 @@ def digest(source: Path, *, on_bytes: OnBytes | None) -> FileDigest:
 
 
 def free_bytes(folder: Path) -> int:
-    """Free on the disk of a folder that may not be there yet."""
+    """Free bytes on the disk of a folder, which need not exist yet."""
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
 
 
 def used_bytes(folder: Path) -> int:
-    """Bytes on the disk of a folder's own files."""
+    """Bytes on disk of a folder's files, not counting linked ones."""
     files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return sum(path.stat().st_size for path in files)
 
 
 def keep_only(folder: Path, names: Iterable[str]) -> None:
-    """Remove from a folder what is not one of the files named, as an earlier run may have left."""
+    """Remove all files from a folder except those named; an earlier run may have left others."""
     wanted = {folder / name for name in names}
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_symlink() or not path.is_dir():

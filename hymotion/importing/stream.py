@@ -1,9 +1,9 @@
-"""Writing files a piece at a time, so that gigabytes need no memory, and going on after a cut.
+"""Writing large files piece by piece with little memory, and resuming after an interruption.
 
-safetensors' own writer wants all bytes at once, which for Full is 4.2 GB beside the source. The
+The writer of safetensors needs all bytes at once, which for Full is 4.2 GB besides the source. The
 format is simple: the header's length as 8 bytes, a JSON header, then the tensors
-(https://huggingface.co/docs/safetensors, "Format"). A file that was cut goes on where it stopped:
-what is there is compared with the source, never trusted.
+(https://huggingface.co/docs/safetensors, "Format"). An interrupted file resumes where it stopped;
+the existing part is compared with the source, never trusted.
 """
 
 import hashlib
@@ -29,15 +29,15 @@ NAMES = {
     torch.int64: "I64",
     torch.int32: "I32",
 }
-"""What the format calls torch's types."""
+"""The format's names of torch's types."""
 
 PIECE = 16 * 2**20
-"""Bytes written, hashed and told of at a time."""
+"""Bytes written, hashed and reported at a time."""
 
 ALIGN = 8
 
 OnBytes = Callable[[int], None]
-"""Called with the bytes of each piece that is done."""
+"""Called with the number of bytes of each finished piece."""
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,22 @@ class FileDigest:
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes], *, on_bytes: OnBytes | None) -> FileDigest:
-    """Write a file of pieces.
+    """Write a file from pieces.
 
-    It is written as `<name>.part`, synced and renamed. What a cut run left, part or whole, is
-    compared with the pieces and kept as far as it is the same.
+    It is written as `<name>.part`, synced and renamed. If an interrupted run left a part or the
+    whole file, it is compared with the pieces and kept as far as it is equal.
 
     Args:
-        path: of the file; replaced if it is there.
-        pieces: its bytes in order; what they raise ends the writing and leaves the part.
-        on_bytes: told after each piece; what it raises likewise.
+        path: of the file; replaced if it exists.
+        pieces: its bytes in order; an exception ends the writing and leaves the part.
+        on_bytes: called after each piece; an exception does the same.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
     part = path.with_name(f"{path.name}.part")
     if path.is_symlink():
-        path.unlink()  # the user's own file is behind it
+        path.unlink()  # a link to the user's own file
     elif path.exists():
         path.replace(part)
     digest, done, same = hashlib.sha256(), 0, True
@@ -88,7 +88,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, on_bytes: OnBytes | Non
 
 
 def digest_pieces(pieces: Iterable[bytes], *, on_bytes: OnBytes | None) -> FileDigest:
-    """What `write_pieces` would write, without writing it."""
+    """Digest of the file that `write_pieces` would write, without writing it."""
     digest, done = hashlib.sha256(), 0
     for piece in pieces:
         digest.update(piece)
@@ -111,8 +111,8 @@ def tensor_pieces(
     """The bytes of a safetensors file of these tensors, in the mapping's order.
 
     Args:
-        tensors: on the CPU, mapped or not; one piece at a time is looked at.
-        release: told of each piece's memory once it is done with.
+        tensors: on the CPU, mapped or not; read one piece at a time.
+        release: called with each piece's memory once it is no longer needed.
 
     Raises:
         KeyError: a tensor's type has no name in the format.
@@ -129,10 +129,10 @@ def tensor_pieces(
 
 
 def header_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """The first bytes of a safetensors file of these tensors, as far as their numbers.
+    """The first bytes of a safetensors file of these tensors, up to the tensors' data.
 
     Args:
-        tensors: in the file's order; the meta device will do.
+        tensors: in the file's order, on any device, even meta.
 
     Raises:
         KeyError: a tensor's type has no name in the format.

@@ -1,4 +1,4 @@
-"""The tensors of a file, mapped and not yet read: checkpoints, state dicts, safetensors."""
+"""Mapping the tensors of a file without reading them: checkpoints, state dicts, safetensors."""
 
 import json
 import zipfile
@@ -19,17 +19,17 @@ SAFETENSORS = ".safetensors"
 INDEX = ".index.json"
 ZIP = b"PK\x03\x04"
 OLD_TORCH = b"\x80\x02"
-"""What torch's own files began with before they were zips."""
+"""The first bytes of torch files from before they were zips."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a model's weight files hold.
+    """The contents of a model's weight files.
 
     Attributes:
-        path: as found: a checkpoint, a safetensors file or the index of several.
-        files: with the numbers.
-        values: name → tensor, mapped; other things only where a file is not what it should be.
+        path: of a checkpoint, a safetensors file or the index of several.
+        files: that hold the tensors.
+        values: name → mapped tensor, or another object if a file is not as it should be.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Weights:
 
 
 def open_weights(path: Path) -> Weights:
-    """Map a file's tensors; nothing in it is run.
+    """Map a file's tensors; no code in it is run.
 
     Args:
         path: of a `.ckpt`, `.pt` or `.bin`, a safetensors file, or a safetensors index.
@@ -60,10 +60,10 @@ def open_weights(path: Path) -> Weights:
 def check_sums(path: Path) -> None:
     """Compare every tensor of a checkpoint with its checksum; other files have none.
 
-    A download in pieces that was broken off can be a whole zip with holes in it.
+    An interrupted download in pieces can be a complete zip with holes in it.
 
     Raises:
-        SourceError: naming the first piece that differs.
+        SourceError: names the first entry that differs.
     """
     if not zipfile.is_zipfile(path):
         return
@@ -78,17 +78,17 @@ def index_files(index: Path) -> tuple[Path, ...]:
     """The files that a safetensors index names, in order.
 
     Raises:
-        SourceError: it is no index, or names a file outside its folder.
+        SourceError: it is not an index, or names a file outside its folder.
     """
     check_file(index)
     try:
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         inside = all(Path(name).name == name for name in names)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = "it is no index of safetensors files"
+        problem = "it is not an index of safetensors files"
         raise SourceError(problem, mend=FETCH, path=index) from error
     if not names or not inside:
-        raise SourceError("it names no files beside itself", mend=FETCH, path=index)
+        raise SourceError("it must name files in its own folder", mend=FETCH, path=index)
     return tuple(index.with_name(name) for name in names)
 
 
@@ -108,7 +108,7 @@ def _safetensors(path: Path, head: bytes) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        problem = f"its header cannot be right ({error})"
+        problem = f"its header is invalid ({error})"
         raise SourceError(problem, mend=FETCH, path=path) from error
 
 
@@ -118,7 +118,7 @@ def _checkpoint(path: Path, head: bytes) -> dict[str, object]:
         raise SourceError(problem, mend="Rename it to weights.safetensors", path=path)
     if head.startswith(OLD_TORCH):
         raise SourceError(
-            "it is a torch file of the old kind, which cannot be mapped",
+            "it is a torch file in the old format, which cannot be mapped",
             mend=f"{PUBLISHED}, or save it again with torch.save of torch 1.6 or newer",
             path=path,
         )

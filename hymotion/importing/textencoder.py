@@ -1,4 +1,4 @@
-"""The text encoder as one part: Qwen3-8B, CLIP, and the system message between them."""
+"""The text encoder as one part: Qwen3-8B, CLIP and the system message."""
 
 import hashlib
 import json
@@ -18,18 +18,18 @@ from hymotion.text.folder import IDENTITY_FILE, MESSAGE_FILE, SCHEMA
 
 NAME = "text"
 FORMAT = 1
-"""Rises when the same files would give other embeddings, so that old ones are made again."""
+"""Raised when the same files would give other embeddings, so that stored ones are not reused."""
 
 
 @dataclass(frozen=True)
 class TextPart:
-    """The text encoder's files, found and checked by their heads.
+    """The text encoder's files, found and checked by their headers.
 
     Attributes:
         message: the language model's system message.
         models: both text models.
         upstream: the clone that the message came from.
-        linked: whether the models' files are linked to.
+        linked: whether the models' files are linked instead of copied.
     """
 
     message: SystemMessage
@@ -42,7 +42,7 @@ class TextPart:
     def check(
         cls, *, upstream: Path, qwen_folder: Path, clip_folder: Path, release: Release, link: bool
     ) -> "TextPart":
-        """Find the files; raises `SourceError` naming the first that is not what it should be."""
+        """Find and check the files; raises `SourceError` for the first wrong one."""
         message = read_system_message(upstream, release.system_message)
         models = (
             text_files(qwen_folder, qwen(release.ctxt_dim)),
@@ -52,11 +52,11 @@ class TextPart:
 
     @property
     def folders(self) -> Sequence[Path]:
-        """Of both models, and the clone."""
+        """The folders of both models and the clone."""
         return (*(model.source.folder for model in self.models), self.upstream)
 
     def steps(self) -> Sequence[Step]:
-        """A step a file."""
+        """One step per file."""
         action = "link" if self.linked else "copy"
         steps = [
             Step(NAME, action, path, f"{NAME}/{target}", 0 if self.linked else size, size)
@@ -90,7 +90,7 @@ class TextPart:
         return Built(revision, self._entry(revision, written), self._sources(written))
 
     def compare(self, on_bytes: OnBytes | None) -> str:
-        """The revision that these files have."""
+        """The revision of these files."""
         return self._revision(
             {target: digest(path, on_bytes=on_bytes) for target, path in self._targets()}
         )
@@ -101,7 +101,7 @@ class TextPart:
                 yield f"{model.kind.name}/{name}", path
 
     def _revision(self, written: Mapping[str, FileDigest]) -> str:
-        """Of everything that decides the embeddings: weights, settings, tokenizers, message."""
+        """Hash of all that determines the embeddings: weights, settings, tokenizers, message."""
         told = {
             "format": FORMAT,
             "files": {target: written[target].sha256 for target, _ in self._targets()},

@@ -1,4 +1,4 @@
-"""The user's copies of Qwen3-8B and CLIP ViT-L/14: which files count, and whether all are there."""
+"""Finding and checking the files of the user's copies of Qwen3-8B and CLIP ViT-L/14."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ SETTINGS = (
     "added_tokens.json",
     "chat_template.jinja",
 )
-"""What a folder may hold besides its weights, and what decides how prompts are encoded."""
+"""Files besides the weights that determine how prompts are encoded."""
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -33,10 +33,10 @@ class Kind:
 
     Attributes:
         name: of its folder once installed.
-        title: for messages.
-        types: what its config.json may call it.
+        title: its name in messages.
+        types: values of model_type in its config.json.
         width: of its hidden states.
-        section: of config.json that has the width where it describes more than the text model.
+        section: of config.json that has the width, if that describes more than the text model.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Kind:
 
 
 def qwen(width: int) -> Kind:
-    """The language model, by the width of its hidden states."""
+    """The language model, with the given width of its hidden states."""
     return Kind("qwen", "Qwen3-8B", ("qwen3",), width, None)
 
 
 def clip(width: int) -> Kind:
-    """CLIP, by the width of its text model."""
+    """CLIP, with the given width of its text model."""
     types = ("clip", "clip_text_model")
     return Kind("clip", "CLIP ViT-L/14", types, width, "text_config")
 
@@ -62,8 +62,8 @@ class TextFiles:
     """A folder that was checked.
 
     Attributes:
-        kind: which model it is.
-        source: the folder, and which snapshot it is.
+        kind: the text model it holds.
+        source: the folder, with its snapshot.
         files: name → file, sorted by name.
     """
 
@@ -73,7 +73,7 @@ class TextFiles:
 
     @property
     def bytes(self) -> int:
-        """Of all files."""
+        """Total size of all files, in bytes."""
         return sum(path.stat().st_size for path in self.files.values())
 
 
@@ -84,7 +84,7 @@ def text_files(given: Path, kind: Kind) -> TextFiles:
         SourceError: it is another model, or a file is missing, cut short or a Git LFS pointer.
     """
     if not given.is_dir():
-        problem = f"it is no folder, and {kind.title} is one"
+        problem = f"it is not a folder, but {kind.title} needs one"
         raise SourceError(problem, mend=DOWNLOAD, path=given)
     source = snapshot(given)
     folder = source.folder
@@ -105,7 +105,7 @@ def _check_config(path: Path, kind: Kind) -> None:
         found = config["model_type"]
         section = config
         if kind.section is not None and found != "clip_text_model":
-            # Early files of CLIP have what differs from the library's defaults in the second.
+            # Early CLIP files keep non-default values in the `_dict` section.
             section = config.get(kind.section) or config.get(f"{kind.section}_dict")
         width = section["hidden_size"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -131,7 +131,7 @@ def _check_tokenizer(folder: Path, files: Mapping[str, Path]) -> None:
 
 
 def _weights(folder: Path, kind: Kind) -> tuple[Path, ...]:
-    """The weight files, each whole, and the index where there is one."""
+    """The weight files, checked to be complete, and the index if there is one."""
     if (folder / WEIGHTS).exists() or (folder / WEIGHTS).is_symlink():
         read_header(folder / WEIGHTS)
         return (folder / WEIGHTS,)

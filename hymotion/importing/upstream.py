@@ -1,7 +1,7 @@
-"""The language model's system message, out of the user's own copy of the published program.
+"""Reading the language model's system message from the user's copy of the published program.
 
-The text is not ours to carry. It is read as a literal: the program's file is parsed, and nothing
-in it is imported or run.
+We may not distribute the text. It is read as a literal: the program's file is parsed, and none
+of its code is imported or run.
 """
 
 import ast
@@ -37,13 +37,13 @@ def read_system_message(repository: Path, wanted: Fingerprint) -> SystemMessage:
     """Find the message in a clone of the published repository.
 
     Raises:
-        SourceError: there is no such file, it does not hold the text as a literal, or it is
-            another text.
+        SourceError: the file is missing, does not hold the text as a literal, or holds another
+            text.
     """
     path = repository / FILE
     if not path.is_file():
         raise SourceError(
-            f"it has no {FILE}, so it is no copy of the published repository",
+            f"it has no {FILE}, so it is not a copy of the published repository",
             mend=CLONE,
             path=repository,
         )
@@ -64,7 +64,7 @@ def _value(path: Path) -> ast.expr:
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except (SyntaxError, ValueError) as error:
-        problem = f"it is no Python file ({str(error).splitlines()[0]})"
+        problem = f"it is not a Python file ({str(error).splitlines()[0]})"
         raise SourceError(problem, mend=CLONE, path=path) from error
     found = [value for node in tree.body if (value := _bound(node)) is not None]
     if not found:
@@ -73,7 +73,7 @@ def _value(path: Path) -> ast.expr:
 
 
 def _bound(node: ast.stmt) -> ast.expr | None:
-    """What a statement binds the name to; None if it does not."""
+    """The expression that a statement binds to the name, or None."""
     if isinstance(node, ast.Assign):
         targets: list[ast.expr] = node.targets
     elif isinstance(node, ast.AnnAssign):
@@ -89,7 +89,7 @@ def _text(path: Path, node: ast.expr) -> str:
         value: object = ast.literal_eval(node)
     except (ValueError, SyntaxError) as error:
         raise SourceError(
-            f"{NAME} is computed (line {node.lineno}), not written as a text; nothing was run",
+            f"{NAME} is computed (line {node.lineno}), not written as text; nothing was run",
             mend=CLONE,
             path=path,
         ) from error

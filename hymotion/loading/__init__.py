@@ -1,4 +1,4 @@
-"""Getting weights from disk."""
+"""Loading models and their weights from disk."""
 
 from hymotion.loading.model import load, load_bundled
 

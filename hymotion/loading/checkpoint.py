@@ -1,7 +1,7 @@
-"""Reading `latest.ckpt` safely: nothing in the file is executed, nothing is guessed.
+"""Reading `latest.ckpt` safely: no code in the file is executed.
 
 The file is a `torch.save` zip. It is read with `weights_only=True` and memory-mapped, and its
-tensors must be the network's, by name, shape and type.
+tensors must match the network's in name, shape and type.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ def read_checkpoint(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
 
     Args:
         path: of `latest.ckpt`.
-        expected: tensors of the wanted names, shapes and types; the meta device will do.
+        expected: tensors with the required names, shapes and types, on any device, even meta.
 
     Raises:
         CheckpointError: the file is absent, a Git LFS pointer, cut short, holds anything but
@@ -40,7 +40,7 @@ def read_checkpoint(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Ten
 
 
 def open_checkpoint(path: Path) -> object:
-    """What a `torch.save` zip holds, its tensors memory-mapped.
+    """The contents of a `torch.save` zip, with memory-mapped tensors.
 
     Raises:
         CheckpointError: the file is absent, a Git LFS pointer, cut short, or holds anything but
@@ -61,19 +61,19 @@ def open_checkpoint(path: Path) -> object:
 
 
 def checkpoint_digest(path: Path) -> str:
-    """12 hex digits that tell checkpoints apart without reading gigabytes.
+    """12 hex digits that identify a checkpoint without reading gigabytes.
 
-    They hash the names, sizes and CRC-32 sums in the zip's directory, which `torch.save`
-    computes over every tensor.
+    They hash the names, sizes and CRC-32 checksums in the zip's directory, which `torch.save`
+    computes for every tensor.
 
     Raises:
-        CheckpointError: as `read_checkpoint`, for a file that is no whole zip.
+        CheckpointError: the file is absent, a Git LFS pointer or not a complete zip.
     """
     _check_container(path)
     digest = hashlib.sha256()
     with zipfile.ZipFile(path) as archive:
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-            # The folder inside the zip is named after the file when it was saved.
+            # The folder inside the zip has the name of the file that was saved.
             name = entry.filename.partition("/")[2]
             digest.update(f"{name} {entry.file_size} {entry.CRC}\n".encode())
     return digest.hexdigest()[:12]
@@ -90,7 +90,7 @@ def _check_container(path: Path) -> None:
     # A zip ends with its directory, so a file that was cut short is not a zip.
     if not zipfile.is_zipfile(path):
         size = path.stat().st_size
-        raise _damaged(path, f"it is no complete torch checkpoint ({size} bytes, cut short?)")
+        raise _damaged(path, f"it is not a complete torch checkpoint ({size} bytes, cut short?)")
 
 
 def _damaged(path: Path, problem: str) -> CheckpointError:
@@ -100,7 +100,7 @@ def _damaged(path: Path, problem: str) -> CheckpointError:
 
 
 def refuse_pointer(path: Path, error: type[FileError]) -> None:
-    """Raise the error if a file is only the pointer that Git LFS leaves in its place."""
+    """Raise the error if a file is a Git LFS pointer instead of the file itself."""
     with path.open("rb") as file:
         if file.read(len(LFS_POINTER)) == LFS_POINTER:
             raise error(
@@ -111,7 +111,7 @@ def refuse_pointer(path: Path, error: type[FileError]) -> None:
 
 
 def check_statistics(path: Path, mean: Tensor, std: Tensor) -> None:
-    """Raise `CheckpointError` for statistics that frames cannot be normalised with."""
+    """Raise `CheckpointError` for statistics that cannot normalise frames."""
     if not (mean.isfinite().all() and std.isfinite().all() and (std >= 0).all()):
         raise CheckpointError(
             "mean and std are not finite numbers with std ≥ 0",
@@ -127,7 +127,11 @@ def check_tensors(
     *,
     any_float: bool = False,
 ) -> None:
-    """Compare names, shapes and types, of which any float may do; raises `TensorMismatchError`."""
+    """Compare names, shapes and types; `any_float` allows any float type.
+
+    Raises:
+        TensorMismatchError: they differ.
+    """
     found = {str(name): tensor for name, tensor in state.items()}
     missing = [name for name in expected if name not in found]
     unexpected = [name for name in found if name not in expected]
@@ -149,7 +153,7 @@ def _fits(found: object, wanted: Tensor, *, any_float: bool) -> bool:
 
 
 def describe(value: object) -> str:
-    """Shape and type of a tensor, or what it is instead, for messages."""
+    """Shape and type of a tensor, or the type of another object, for messages."""
     if not isinstance(value, Tensor):
         return type(value).__name__
     shape = "x".join(map(str, value.shape)) or "scalar"

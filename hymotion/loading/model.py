@@ -1,4 +1,4 @@
-"""Loading a model: from a folder with weights, or one of the small ones that come along."""
+"""Loading a model from a folder, or one of the small models bundled with the package."""
 
 from importlib import resources
 from pathlib import Path
@@ -29,20 +29,21 @@ def load(
     encoder: TextEncoder | None = None,
     revision: str | None = None,
 ) -> Pipeline:
-    """Load the model of a folder: `config.yml`, and `weights.safetensors` or `latest.ckpt`.
+    """Load a model from a folder with `config.yml` and `weights.safetensors` or `latest.ckpt`.
 
     Args:
-        folder: of the files. With `text.safetensors` and `vocabulary.txt` where the model's text
-            encoder was trained with it.
+        folder: of the files; also holds `text.safetensors` and `vocabulary.txt` if the model
+            comes with its own text encoder.
         device: "cpu", "cuda" or "cuda:<number>".
         dtype: "float32", "tf32", "bfloat16" or "float16": see `docs/precision.md`.
-        encoder: turns prompts into features. Without one, requests must bring a conditioning,
-            unless the model has its own.
-        revision: of the weights, from whoever knows it, such as an import that hashed the file;
-            gigabytes are then not hashed again. None: it is told from the file.
+        encoder: text encoder. Without one, requests must have a conditioning, unless the model
+            comes with its own encoder.
+        revision: of the weights, if known, such as from an import that hashed the file; avoids
+            hashing gigabytes again. None: computed from the file.
 
     Raises:
-        ConfigError, CheckpointError, DeviceError: each names what to mend.
+        ConfigError, CheckpointError: a file is missing, damaged or does not fit the others.
+        DeviceError: the device or the type is unknown or absent.
     """
     path = Path(folder)
     where, kind = find_device(device), find_precision(dtype)
@@ -73,18 +74,18 @@ def load_bundled(
     device: str | torch.device = "cpu",
     dtype: str = "float32",
 ) -> Pipeline:
-    """Load a small model that comes with the package: see `models/tiny/full/MODEL_CARD.md`.
+    """Load a small model bundled with the package; see `models/tiny/full/MODEL_CARD.md`.
 
     Args:
-        name: of the model; there is "tiny".
+        name: of the model; only "tiny" exists.
         mode: "full" or "lite".
         device: "cpu", "cuda" or "cuda:<number>".
         dtype: "float32", "tf32", "bfloat16" or "float16": see `docs/precision.md`.
 
     Raises:
-        ConfigError: no such name or mode.
-        CheckpointError: the weights are not those that the package came with.
-        DeviceError: no such device or type.
+        ConfigError: there is no such name or mode.
+        CheckpointError: the weights are not those of this package version.
+        DeviceError: the device or the type is unknown or absent.
     """
     folder = bundled_folder(name, mode)
     config = ModelConfig.read(folder / "config.yml")
@@ -92,17 +93,17 @@ def load_bundled(
     if weights.is_file() and file_sha256(weights) != config.weights_sha256:
         raise CheckpointError(
             "the weights are not those that this version came with",
-            mend="Install the package again; whoever trained new ones gives them a new revision",
+            mend="Install the package again, or give newly trained weights a new revision",
             path=weights,
         )
     return load(folder, device=device, dtype=dtype)
 
 
 def bundled_folder(name: str, mode: str) -> Path:
-    """The folder of a model that comes with the package.
+    """The folder of a bundled model.
 
     Raises:
-        ConfigError: there is none; names those there are.
+        ConfigError: there is no such model; names those that exist.
     """
     root = Path(str(resources.files("hymotion") / "models"))
     known = {
@@ -120,20 +121,20 @@ def bundled_folder(name: str, mode: str) -> Path:
 
 
 def _empty(config: ModelConfig) -> FlowModel:
-    # On the meta device a network has shapes and no memory, so Full need not be held twice.
+    # The meta device has shapes but no memory, so Full is not held twice.
     with torch.device("meta"):
         return FlowModel(config)
 
 
 def _move_ahead(flow: FlowModel, device: torch.device, dtype: torch.dtype, weights: Path) -> None:
-    """Move what makes up most of a model a tensor at a time, and give back the file's pages.
+    """Move the bulk of a model one tensor at a time and release the file's pages.
 
-    Else the whole file would be in memory beside what is made of it. The pipeline moves the rest,
-    and knows what stays in float32.
+    Otherwise the whole file and its copy would be in memory together. The pipeline moves the
+    rest, because it knows which parts stay in float32.
     """
     network = flow.motion_transformer
     if (device.type, dtype) == ("cpu", torch.float32):
-        return  # it is used where it is mapped
+        return  # the mapped tensors are used directly
     exact = {id(weight) for part in network.exact_parts for weight in part.parameters()}
     release = release_of([weights])
     for parameter in network.parameters():
@@ -151,8 +152,8 @@ def _own_encoder(config: SubwordConfig | None, folder: Path) -> TextEncoder | No
         vocabulary = listed.read_text(encoding="utf-8").split()
     except OSError as error:
         raise CheckpointError(
-            f"the words that the model knows cannot be read ({error.strerror})",
-            mend="Put the file back that was trained with the weights",
+            f"the model's vocabulary cannot be read ({error.strerror})",
+            mend="Restore the file that was trained with the weights",
             path=listed,
         ) from error
     with torch.device("meta"):

@@ -1,7 +1,7 @@
-"""Giving back the memory of a mapped file as it is read.
+"""Releasing the memory of a mapped file as it is read.
 
-Pages of a mapping stay in the process once they were looked at, so reading all of a mapped file
-would show its whole size as resident. They are clean and can go at any time.
+Pages of a mapping stay resident once read, so reading a whole mapped file would count its full
+size as resident memory. The pages are clean and can be dropped at any time.
 """
 
 import ctypes
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 Release = Callable[[int, int], None]
-"""Called with (address, bytes) of what was read and is not wanted any more."""
+"""Called with (address, bytes) of memory that has been read and is no longer needed."""
 
 MAPS = Path("/proc/self/maps")
 
 
 def release_of(files: Iterable[Path]) -> Release:
-    """What gives back pages of these files' mappings, and touches no other memory.
+    """A function that releases pages of these files' mappings and touches no other memory.
 
-    Elsewhere than on Linux it does nothing, and the memory is the system's to reclaim.
+    Except on Linux it does nothing, and the system reclaims the memory.
     """
     regions = _regions({str(path.resolve()) for path in files})
     if not regions:
@@ -27,11 +27,11 @@ def release_of(files: Iterable[Path]) -> Release:
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
     def release(address: int, size: int) -> None:
-        # Outward to whole pages: those beside are mapped from the same file and come back.
+        # Round outward to whole pages: neighbours in the same file are read again if needed.
         first = address // mmap.PAGESIZE * mmap.PAGESIZE
         last = -(-(address + size) // mmap.PAGESIZE) * mmap.PAGESIZE
         for start, end in regions:
-            # Never outside: advice of this kind empties memory that no file stands behind.
+            # Never outside a mapping: MADV_DONTNEED would zero anonymous memory.
             if start <= address and address + size <= end:
                 madvise(first, min(last, end) - first, mmap.MADV_DONTNEED)
 

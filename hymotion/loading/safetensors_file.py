@@ -1,7 +1,7 @@
-"""Weights as safetensors: nothing in the file can run, and it is mapped, not copied.
+"""Weights as safetensors, which hold no code and are memory-mapped.
 
-Names and shapes must be the network's; the type may be any float, as half precision on disk is
-enough for what is computed in float32.
+Names and shapes must match the network's. Any float type is accepted, as half precision on disk
+is enough for computing in float32.
 """
 
 import hashlib
@@ -24,11 +24,11 @@ def read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
 
     Args:
         path: of the safetensors file.
-        expected: tensors of the wanted names, shapes and types; the meta device will do.
+        expected: tensors with the required names, shapes and types, on any device, even meta.
 
     Raises:
         CheckpointError: the file is absent, a Git LFS pointer or damaged.
-        TensorMismatchError: names or shapes differ, or a tensor is no float.
+        TensorMismatchError: names or shapes differ, or a tensor is not floating point.
     """
     if not path.is_file():
         raise CheckpointError("the weights are missing", mend=MEND, path=path)
@@ -43,23 +43,23 @@ def read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor], *, half: bool) -> None:
-    """Write tensors; matrices in float16 if `half`, the rest, such as statistics, in float32.
+    """Write tensors: matrices in float16 if `half`, everything else in float32.
 
     Raises:
-        CheckpointError: a number is beyond what float16 can hold.
+        CheckpointError: a value overflows float16.
     """
     kept: dict[str, Tensor] = {}
     for name, tensor in state.items():
         small = tensor.detach().to(torch.float16 if half and tensor.ndim == 2 else torch.float32)
         if not small.isfinite().all():
-            mend = "Write it in float32, or look at the training run"
+            mend = "Write it in float32, or check the training run"
             raise CheckpointError(f"{name} is not finite in {small.dtype}", mend=mend, path=path)
         kept[name] = small.cpu().contiguous()
     save_file(kept, path)
-    path.chmod(0o644)  # the library leaves it to its owner alone
+    path.chmod(0o644)  # the library makes it readable only by its owner
 
 
 def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
+    """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

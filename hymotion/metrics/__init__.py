@@ -1,4 +1,4 @@
-"""Measures of motions: quality, distance to real ones, what they show. See docs/measures.md."""
+"""Measures of motions: quality, distance from real motions, action. See docs/measures.md."""
 
 from hymotion.metrics.baseline import Baseline, load_baseline
 from hymotion.metrics.classifier import Accuracy, Classifier, Verdict

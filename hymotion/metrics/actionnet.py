@@ -12,9 +12,9 @@ BLOCKS = 3
 class ActionNet(nn.Module):
     """Features (B, T, 134) with a mask (B, T) → logits (B, actions).
 
-    Frames outside of the mask have no effect at all, so clips of many lengths share a batch:
-    normalisation is per frame, and what a convolution reaches outside of the clip is zero, as
-    it is at the ends of a clip alone.
+    Frames outside the mask have no effect, so clips of different lengths can share a batch:
+    normalisation is per frame, and convolutions see zeros outside the mask, as at the ends of a
+    clip on its own.
     """
 
     mean: Tensor
@@ -33,7 +33,7 @@ class ActionNet(nn.Module):
         self.leave = nn.Linear(2 * width, actions)
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Each clip needs at least one frame in the mask."""
+        """Compute the logits; each clip needs at least one frame in the mask."""
         inside = mask[..., None]
         x = self.enter((features - self.mean) / self.scale)
         for norm, mixer in zip(self.norms, self.mixers, strict=True):

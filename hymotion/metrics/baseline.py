@@ -1,4 +1,4 @@
-"""What real clips measure: the figures beside which those of generated motions are read."""
+"""Baseline figures of real clips, for comparison with those of generated motions."""
 
 import json
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ SHIPPED = "baseline.json"
 
 @dataclass(frozen=True, kw_only=True)
 class ActionBaseline:
-    """An action as real clips show it.
+    """The baseline of one action.
 
     Attributes:
         frames: typical length, 40 to 150.
-        clips: real clips there are, not counting variants.
-        held: (right, all) of the clips that the judge never saw; (0, 0) where there are none.
+        clips: number of real clips, not counting variants.
+        held: (correct, total) for held-out clips; (0, 0) if there are none.
         quality: of the reference's clips of this action.
     """
 
@@ -34,16 +34,16 @@ class ActionBaseline:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """The figures of real clips and of noise, from the same code as those of generated motions.
+    """Figures of real clips and of noise, from the same code as those of generated motions.
 
     Attributes:
         reference: revision of the reference they belong to.
-        actions: by name, the judge's actions.
-        quality: of the reference's clips, as many of each action.
-        held: top-1 of the judge on clips that it never saw.
+        actions: by name, for the judge's actions.
+        quality: of the reference's clips, the same number for each action.
+        held: top-1 accuracy of the judge on held-out clips.
         rested: the same with rest before and after the action.
-        pairs: share of sequences of two, spliced of real clips, recognised in order.
-        noise: top-1 on noise: a judge has no "none of these".
+        pairs: fraction of two-action sequences, spliced from real clips, recognised in order.
+        noise: top-1 accuracy on noise, because a judge has no "none of these".
         real_distance: held-out clips against a reference of training clips of the same actions.
         noise_distance: noise against the reference.
     """
@@ -73,17 +73,17 @@ class Baseline:
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document.pop("schema") != SCHEMA:
-                raise _wrong(path, "its schema is another one")
+                raise _wrong(path, "its schema is unsupported")
             return cls(**_parsed(document))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise _wrong(path, str(error)) from error
 
 
 def load_baseline() -> Baseline:
-    """The baseline that comes with this package, of its judge and its reference.
+    """The bundled baseline, which belongs to the bundled judge and reference.
 
     Raises:
-        MeasureError: the package lacks its file.
+        MeasureError: the package lacks the file.
     """
     return Baseline.read(Path(str(files("hymotion.metrics") / SHIPPED)))
 

@@ -1,4 +1,4 @@
-"""The action classifier: the judge of what a motion shows."""
+"""The action classifier, or judge, which recognises the action in a motion."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from hymotion.metrics.labelled import Labelled
 
 WINDOW = 60
 STRIDE = 15
-"""Windows of a whole motion, frames."""
+"""Length and stride of the windows of a whole motion, frames."""
 
 STILL = 0.05
-"""Added to the speed by which a window counts, m/s: of somebody who hardly moves, all count."""
+"""Added to the speed that weights a window, m/s, so that all windows of slow motions count."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the judge sees in a motion.
+    """The judge's prediction for a motion.
 
     Attributes:
-        action: the likeliest.
-        probability: of that action, by the classifier's own lights.
+        action: the likeliest action.
+        probability: the classifier's probability of that action.
         ranking: all actions, the likeliest first.
     """
 
@@ -37,13 +37,13 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """How often the judge sees the wanted action.
+    """How often the judge recognises the expected action.
 
     Attributes:
-        top1: share of the motions whose likeliest action is the wanted one.
-        count: how many motions.
-        by_action: (right, all) for each wanted action, by name.
-        confused: (wanted, seen) → how often, where they differ.
+        top1: fraction of the motions whose likeliest action is the expected one.
+        count: number of motions.
+        by_action: (correct, total) for each expected action, by name.
+        confused: (expected, predicted) → number of motions, where they differ.
     """
 
     top1: float
@@ -65,14 +65,14 @@ class Classifier:
     network: ActionNet
 
     def predict(self, motion: Motion) -> Verdict:
-        """The action of a whole motion: the mean log-probability over its windows.
+        """The action of a whole motion, by the weighted mean log-probability over its windows.
 
-        A window counts by the mean speed of the joints in it, so that who stands for seconds
-        before or after a short action is known by the action: rest says nothing, and the judge
-        was never taught it alone.
+        A window's weight is the mean speed of the joints in it, so that a short action counts
+        more than seconds of standing before or after it. Rest is not an action, and the judge was
+        never trained on rest alone.
 
         Raises:
-            MeasureError: fewer than two frames, or not finite.
+            MeasureError: the motion has fewer than two frames or is not finite.
         """
         weights = _speeds(motion) + STILL
         seen = self.windows(motion, length=WINDOW, stride=STRIDE)
@@ -83,7 +83,7 @@ class Classifier:
         return Verdict(action=ranking[0], probability=float(share), ranking=ranking)
 
     def windows(self, motion: Motion, *, length: int, stride: int) -> Tensor:
-        """(windows, actions) log-probabilities of the windows of a motion, one after another."""
+        """(windows, actions) log-probabilities of the windows of a motion, in order."""
         features = motion_features(motion)
         starts = windows(len(features), length=length, stride=stride)
         clips = torch.stack([features[start : start + length] for start in starts])
@@ -92,10 +92,10 @@ class Classifier:
         return torch.log_softmax(logits, dim=1).clone()
 
     def score(self, items: Iterable[Labelled]) -> Accuracy:
-        """How often the judge agrees with the labels of all the given items.
+        """The judge's accuracy on labelled items.
 
         Raises:
-            MeasureError: no items, or an action it was never taught.
+            MeasureError: there are no items, or one has an action unknown to the judge.
         """
         pairs = [(item.action, self.predict(item.motion).action) for item in items]
         self.check(tuple(wanted for wanted, _ in pairs))
@@ -109,7 +109,7 @@ class Classifier:
         return _accuracy(pairs)
 
     def check(self, actions: Sequence[str]) -> None:
-        """Raise a MeasureError for actions that the judge was never taught."""
+        """Raise a MeasureError for actions that are unknown to the judge."""
         unknown = sorted(set(actions) - set(self.actions))
         if unknown:
             raise MeasureError(

@@ -1,4 +1,4 @@
-"""When a foot is in contact with the ground, from one frame to the next."""
+"""Foot contact with the ground between successive frames."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ from hymotion.errors import MeasureError
 from hymotion.metrics.surface import Surface
 
 NEAR = 0.080
-"""A sole point below this height may be on the ground, metres. Wide on purpose: a body of rigid
-feet digs its toes in at each push, which puts the ground of the clip below its standing feet."""
+"""A sole point below this height, metres, may be in contact. The margin is wide because rigid feet
+dig their toes in at each push-off, which puts the clip's ground below its standing feet."""
 
 RISE = 0.3
-"""A sole point that rises or falls faster is on its way, m/s."""
+"""A sole point that rises or falls faster than this, m/s, is not in contact."""
 
 FLAT = 0.040
 LEVEL = 0.020
-"""A foot stands beside the other one when its sole points differ by no more than FLAT in height
-and its lowest by no more than LEVEL from the other's, metres."""
+"""The second foot also stands if its sole points differ by at most FLAT in height, and its lowest
+point differs by at most LEVEL from that of the first, metres."""
 
 FEET = ((L_ANKLE, L_FOOT), (R_ANKLE, R_FOOT))
-"""The joints of the left and of the right foot: heel and forefoot."""
+"""The joints of the left and the right foot: ankle for the heel, foot for the forefoot."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class FootContact:
 
     Attributes:
         touching: (L − 1, 2) bool.
-        slip: (L − 1, 2) how far the foot slips in the step, metres; 0 where it is not touching.
+        slip: (L − 1, 2) horizontal slip of the foot in the step, metres; 0 without contact.
     """
 
     touching: Tensor
@@ -39,15 +39,15 @@ class FootContact:
 
 
 def foot_contact(surface: Surface, skeleton: Skeleton, *, fps: int) -> FootContact:
-    """Which foot touches the ground in which step, and how far it slips meanwhile.
+    """Contact and slip of each foot in each step between frames.
 
-    A sole point (heel, ball, toe) is *near* in a step when it is below 80 mm at both its frames
-    and neither rises nor falls faster than 0.3 m/s. A foot's slip is the least horizontal way of
-    its near points, so that a foot that rolls from heel to toe, always with one point at rest,
-    does not slip. The foot that slips less carries the body and touches. The other touches too
-    when it has a near point, stands flat, and stands as high as the first. That leaves out the
-    swinging leg, whose toe passes a centimetre or two above the ground in every human step; as
-    feet are compared and speed is not capped, a body that glides counts in full however fast.
+    A sole point (heel, ball, toe) is *near* in a step if it is below 80 mm in both frames and
+    neither rises nor falls faster than 0.3 m/s. A foot's slip is the smallest horizontal
+    displacement of its near points, so a foot that rolls from heel to toe does not slip. The foot
+    with the smaller slip supports the body and is in contact. The other is in contact too if it
+    has a near point, is flat, and is level with the first. This excludes the swinging foot, whose
+    toe passes a centimetre or two above the ground in every human step. Because feet are compared
+    and speed is not limited, a gliding body counts in full at any speed.
 
     Raises:
         MeasureError: the skeleton lacks sole points at the heels or the forefeet.

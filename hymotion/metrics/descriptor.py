@@ -1,4 +1,4 @@
-"""Descriptors: what happens in a window of a clip, as one vector of fixed length."""
+"""Descriptors: the movement in a window of a clip as a vector of fixed length."""
 
 import math
 
@@ -10,29 +10,29 @@ from hymotion.errors import MeasureError
 from hymotion.metrics.features import FEATURES, JOINTS, VELOCITIES, motion_features, windows
 
 WINDOW = 20
-"""Frames in a window: the shortest motion there is, so that every motion has one."""
+"""Frames in a window: the length of the shortest motion, so that every motion has a window."""
 
 STRIDE = 10
 
 WAVES = 4
-"""How many terms of the cosine transform describe a feature over the window."""
+"""Number of terms of the cosine transform that describe a feature over the window."""
 
 TREMOR_FLOOR = 0.02
-"""Added to the tremor before its logarithm, m/s: the measuring noise of motion capture."""
+"""Added to the tremor before taking its logarithm, m/s: the noise of motion capture."""
 
 NUMBERS = WAVES * FEATURES + JOINTS
 
 
 def describe(motion: Motion) -> Tensor:
-    """(windows, 558) float64: the windows of 20 frames, every 10, of a clip.
+    """(windows, 558) float64: descriptors of a clip's windows of 20 frames, every 10 frames.
 
-    Each of the 134 features gives the first 4 terms of its orthonormal DCT-II over the window
-    (its mean, trend and bends), each joint log(r + 0.02 m/s) of the root mean square r of what the
-    4 terms leave of its velocity: tremor, and whatever else is fast. The logarithm makes twice
-    the tremor as visible in calm actions as in vigorous ones.
+    Each of the 134 features contributes the first 4 terms of its orthonormal DCT-II over the
+    window (mean, trend and curvature). Each joint contributes log(r + 0.02 m/s), where r is the
+    root mean square of the velocity that the 4 terms do not describe: tremor and other fast
+    movement. The logarithm makes doubled tremor as visible in calm as in vigorous actions.
 
     Raises:
-        MeasureError: fewer than 20 frames, or not finite.
+        MeasureError: the clip has fewer than 20 frames or is not finite.
     """
     if motion.frames < WINDOW:
         raise MeasureError(

@@ -1,6 +1,6 @@
-"""Motion features: what a body does, seen from where it stands and faces.
+"""Motion features: a body's movement relative to its position and facing direction.
 
-Our own definition, shared by the Fréchet distance and the action classifier. A frame has
+This is our own definition, shared by the Fréchet distance and the action classifier. A frame has
 
 | numbers | what | unit |
 |---|---|---|
@@ -10,8 +10,8 @@ Our own definition, shared by the Fréchet distance and the action classifier. A
 | 63 | the 21 other joints relative to the pelvis, in the facing frame | m |
 | 66 | velocities of the 22 joints in the world, in the facing frame | m/s |
 
-The facing frame has y up and x to the body's left. Where the body is and which way it faces
-in the world do not change the features.
+The facing frame has y up and x to the body's left. The features do not depend on the body's
+horizontal position and heading in the world.
 """
 
 import torch
@@ -27,24 +27,24 @@ JOINTS = 22
 FEATURES = 1 + 3 + 1 + 3 * (JOINTS - 1) + 3 * JOINTS
 
 VELOCITIES = slice(FEATURES - 3 * JOINTS, FEATURES)
-"""Where the joints' velocities are in a frame."""
+"""Indices of the joints' velocities in a frame."""
 
 LEFTS = ((1, 2), (16, 17))
-"""Hips and shoulders: pairs of joints, left and right, whose line points to the body's left."""
+"""Left and right joints of hips and shoulders; the lines between them give the body's left."""
 
 SIGMA = 5.0
 RADIUS = 15
-"""The Gaussian that smooths the facing direction, in frames."""
+"""Standard deviation, in frames, of the Gaussian that smooths the facing direction."""
 
 
 def motion_features(motion: Motion) -> Tensor:
     """(L, 134) float32 features of L ≥ 2 frames of a 22-joint body.
 
-    Joints are posed from the rotations on our own skeleton, so that bodies of other proportions
-    are compared by what they do. Velocities are central differences times fps.
+    Joint positions are computed from the rotations on our own skeleton, so that the body's
+    proportions have no effect. Velocities are central differences times fps.
 
     Raises:
-        MeasureError: fewer than two frames, or numbers that are not finite.
+        MeasureError: the motion has fewer than two frames or is not finite.
     """
     _check(motion)
     positions, _ = forward_kinematics(motion.matrices(), BODY)
@@ -74,9 +74,9 @@ def facing_frames(world: Tensor) -> Tensor:
         world: (L, 22, 3) joints.
 
     The left direction is the horizontal part of the lines through hips and shoulders, averaged
-    over time with a Gaussian of 5 frames. It is not normalised before, so frames in which the
-    body lies on its side or cartwheels, where it says little, weigh little. A body whose left is
-    vertical all the time counts as facing +Z.
+    over time with a Gaussian of 5 frames. It is averaged before normalisation, so frames in which
+    the body lies on its side or cartwheels have little weight. A body whose left is always
+    vertical counts as facing +Z.
     """
     left = sum((world[:, a] - world[:, b] for a, b in LEFTS), torch.zeros_like(world[:, 0]))
     left = gaussian_average(left[:, (0, 2)], sigma=SIGMA, radius=RADIUS)
@@ -89,9 +89,9 @@ def facing_frames(world: Tensor) -> Tensor:
 
 
 def windows(frames: int, *, length: int, stride: int) -> list[int]:
-    """First frames of the windows that fit into `frames`; one from 0 when the clip is shorter.
+    """First frames of the windows that fit into `frames`; [0] if the clip is shorter.
 
-    The last window ends with the clip, so that no frames are left out.
+    The last window ends with the clip, so that every frame is covered.
     """
     last = max(0, frames - length)
     starts = list(range(0, last + 1, stride))
@@ -101,7 +101,7 @@ def windows(frames: int, *, length: int, stride: int) -> list[int]:
 def _turning(facing: Tensor) -> Tensor:
     step = facing[:-1].transpose(-1, -2) @ facing[1:]
     angle = torch.atan2(step[:, 0, 2], step[:, 0, 0])
-    # A frame's rate is the mean of the steps before and after it, as a central difference is.
+    # Average the steps before and after each frame, like a central difference.
     padded = torch.cat((angle[:1], angle, angle[-1:]))
     return (padded[:-1] + padded[1:]) / 2
 

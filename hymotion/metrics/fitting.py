@@ -1,4 +1,4 @@
-"""Teaching the classifier: real clips in, a judge out."""
+"""Training the action classifier on real clips."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -14,29 +14,29 @@ from hymotion.metrics.features import motion_features
 from hymotion.metrics.labelled import Labelled
 
 FLAT = 1e-3
-"""Least standard deviation by which a feature is divided."""
+"""Lower bound of the standard deviation that a feature is divided by."""
 
 EDGE = 10
-"""A crop that begins or ends within so many frames of the action's end goes on into the rest."""
+"""A crop within this many frames of the action's start or end is extended into the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FitSettings:
-    """How the classifier is taught.
+    """Hyperparameters of the classifier's training.
 
     Attributes:
-        steps: batches.
-        batch: crops a batch.
-        shortest: frames of the shortest crop of what shows the action.
-        longest: frames of the longest such crop.
-        margin: most frames of rest on either side of a crop, where the motion has them.
+        steps: number of batches.
+        batch: crops per batch.
+        shortest: minimum frames of a crop of the action.
+        longest: maximum frames of a crop of the action.
+        margin: maximum frames of rest on either side of a crop, if the motion has rest.
         width: channels of the network.
-        rate: peak learning rate of AdamW, along a half cosine to 0.
-        decay: its weight decay.
-        dropout: share of numbers dropped.
-        noise: standard deviation added to the standardised features.
-        smoothing: of the labels.
-        seed: of everything random.
+        rate: peak learning rate of AdamW, which decays to 0 along a half cosine.
+        decay: weight decay of AdamW.
+        dropout: dropout probability.
+        noise: standard deviation of the noise added to the standardised features.
+        smoothing: label smoothing.
+        seed: of all random numbers.
     """
 
     steps: int = 1500
@@ -55,7 +55,7 @@ class FitSettings:
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """The features of the clips to learn from, where their actions are, and which."""
+    """The training clips: features, spans of the actions, and labels."""
 
     clips: tuple[Tensor, ...]
     spans: tuple[tuple[int, int], ...]
@@ -64,10 +64,10 @@ class Lessons:
 
     @classmethod
     def of(cls, items: Iterable[Labelled]) -> "Lessons":
-        """Items of the split "train" alone.
+        """The training clips among the items: those whose split is "train".
 
         Raises:
-            MeasureError: fewer than two actions to learn, or an unusable motion.
+            MeasureError: there are fewer than two actions, or a motion is unusable.
         """
         taught = [item for item in items if item.split == "train"]
         actions = tuple(sorted({item.action for item in taught}))
@@ -90,8 +90,8 @@ class Lessons:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """A batch: features (B, T, 134), mask (B, T), labels (B,).
 
-        Every action is as likely as any other, however many clips it has; within an action, a
-        clip is as likely as it is long.
+        Every action is equally likely, regardless of its number of clips. Within an action, a
+        clip's probability is proportional to its length.
         """
         counts = torch.tensor([float(stop - start) for start, stop in self.spans])
         totals = torch.zeros(len(self.actions)).index_add(0, self.labels, counts)
@@ -108,8 +108,8 @@ class Lessons:
         length = min(end - first, _between(settings.shortest, settings.longest, generator))
         start = _between(first, end - length, generator)
         stop = start + length
-        # Rest is learnt only beside the action, never as an example of it, so a crop grows into
-        # it from where the action begins or ends.
+        # Rest must never be an example of the action on its own, so a crop only extends into it
+        # from the action's start or end.
         if first > 0 or end < len(clip):
             before, after = (_between(0, settings.margin, generator) for _ in range(2))
             start = max(0, first - before) if start - first < EDGE else start
@@ -118,17 +118,17 @@ class Lessons:
 
 
 def fit(items: Iterable[Labelled], settings: FitSettings | None = None) -> Classifier:
-    """Teach a classifier the items whose split is "train"; the others are not looked at.
+    """Train a classifier on the items whose split is "train"; the others are ignored.
 
-    The same items and settings give the same classifier on the same machine, and the random
-    state of the caller is left alone.
+    The same items and settings give the same classifier on the same machine. The caller's random
+    state is not changed.
 
     Raises:
-        MeasureError: fewer than two actions to learn, or an unusable motion.
+        MeasureError: there are fewer than two actions, or a motion is unusable.
     """
     settings = settings or FitSettings()
     lessons = Lessons.of(items)
-    # Initial weights and dropout come from torch's own generator, which is put back afterwards.
+    # Initial weights and dropout use torch's global generator, which is restored afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = ActionNet(

@@ -1,7 +1,7 @@
 """The Fréchet Motion Distance between two sets of motions. See docs/measures.md.
 
-Our own definition: its numbers are compared with numbers of this code and of the same
-reference set alone.
+This is our own definition: compare its values only with values from this code and the same
+reference set.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from hymotion.metrics.moments import ClipSums, Moments, WindowSums, frechet_dist
 from hymotion.metrics.space import Space
 
 MIN_CLIPS = 8
-"""Fewer clips say nothing about a spread between clips."""
+"""Minimum number of clips: fewer cannot estimate the spread between clips."""
 
 RESAMPLES = 200
 COVER = 0.95
@@ -27,15 +27,15 @@ COVER = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Distance:
-    """A Fréchet Motion Distance with what it was measured on.
+    """A Fréchet Motion Distance with its sample sizes.
 
     Attributes:
-        value: squared distance, in units of the reference's own standard deviations.
+        value: squared distance, in units of the reference's standard deviations.
         low: lower end of the 95 % bootstrap interval.
         high: its upper end.
-        clips: how many clips of each side, first the reference.
-        windows: how many windows of each side.
-        dimensions: of the space it was measured in.
+        clips: number of clips on each side, the reference first.
+        windows: number of windows on each side.
+        dimensions: of the space in which it was measured.
     """
 
     value: float
@@ -48,10 +48,10 @@ class Distance:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Statistics of a set of real clips; sets of motions are measured against it.
+    """Statistics of a set of real clips, against which sets of motions are measured.
 
     Attributes:
-        space: fitted on these clips alone.
+        space: fitted to these clips alone.
         sums: of each clip's windows in the space.
     """
 
@@ -63,16 +63,16 @@ class Reference:
         """Fit the space to real clips.
 
         Raises:
-            MeasureError: fewer than 8 clips, or a clip that is too short or not finite.
+            MeasureError: there are fewer than 8 clips, or a clip is too short or not finite.
         """
         return _reference([describe(motion) for motion in motions])
 
     @cached_property
     def revision(self) -> str:
-        """12 hexadecimal digits that tell this reference from any other.
+        """12 hexadecimal digits that identify this reference.
 
-        Distances of different references cannot be compared. A reference read back from its
-        file has the revision it was written with.
+        Distances from different references cannot be compared. A reference that is read back from
+        its file has the same revision.
         """
         digest = hashlib.sha256()
         for tensor in (*self.space.tensors(), self.sums.count, self.sums.first, self.sums.second):
@@ -80,20 +80,20 @@ class Reference:
         return digest.hexdigest()[:12]
 
     def summary(self, motion: Motion) -> WindowSums:
-        """What the distance needs to know of a motion, to keep until there are enough.
+        """The sums over a motion that the distance needs, to collect until there are enough.
 
         Raises:
-            MeasureError: fewer than 20 frames, or not finite.
+            MeasureError: the motion has fewer than 20 frames or is not finite.
         """
         return WindowSums.of(self.space.place(describe(motion)))
 
     def distance(
         self, motions: Iterable[Motion], *, seed: int = 0, resamples: int = RESAMPLES
     ) -> Distance:
-        """How far a set of motions is from the reference.
+        """The distance of a set of motions from the reference.
 
         Raises:
-            MeasureError: fewer than 8 motions, or one that is too short or not finite.
+            MeasureError: there are fewer than 8 motions, or one is too short or not finite.
         """
         sums = [self.summary(motion) for motion in motions]
         return self.distance_of(sums, seed=seed, resamples=resamples)
@@ -101,10 +101,10 @@ class Reference:
     def distance_of(
         self, sums: Sequence[WindowSums], *, seed: int = 0, resamples: int = RESAMPLES
     ) -> Distance:
-        """The same of summaries that this reference made; each stands for one motion.
+        """The distance of motions given by their summaries from this reference.
 
         Raises:
-            MeasureError: fewer than 8, or made by a reference of another number of dimensions.
+            MeasureError: there are fewer than 8, or one has another number of dimensions.
         """
         _check_count(len(sums), "motions")
         for one in sums:
@@ -119,14 +119,14 @@ class Reference:
 
 
 def halves(motions: Iterable[Motion], *, seed: int = 0, resamples: int = RESAMPLES) -> Distance:
-    """Real against real: one random half of the clips against the other.
+    """The distance between two random halves of a set of real clips.
 
-    The space is fitted to the first half alone: in a space that has seen both, the second
-    would look nearer than any new motion can be. With half the clips a side this is rather
-    more than a perfect generator would get.
+    The space is fitted to the first half alone: in a space fitted to both, the second half would
+    look nearer than any new motion can be. As each side has only half the clips, this distance is
+    slightly larger than that of a perfect generator.
 
     Raises:
-        MeasureError: fewer than 16 clips, or a clip that is too short or not finite.
+        MeasureError: there are fewer than 16 clips, or a clip is too short or not finite.
     """
     clips = [describe(motion) for motion in motions]
     generator = torch.Generator().manual_seed(seed)
@@ -166,8 +166,8 @@ def _distance(real: ClipSums, made: ClipSums, *, seed: int, resamples: int) -> D
         ],
         dtype=torch.float64,
     )
-    # A resample has fewer distinct clips than its set, which lifts the distance. The spread of
-    # the draws is what is wanted of them, so it is put around the value.
+    # A resample has fewer distinct clips than its set, which increases the distance. Only the
+    # spread of the resamples is used, centred on the value.
     tail = (1 - COVER) / 2
     spread = draws - draws.mean()
     return Distance(

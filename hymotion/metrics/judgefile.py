@@ -13,17 +13,17 @@ from hymotion.metrics.classifier import Classifier
 from hymotion.metrics.features import FEATURES
 
 FORMAT = 1
-"""Version of the file and of the features that the network was taught with."""
+"""Version of the file and of the features that the network was trained on."""
 
 
 SHIPPED = "judge.npz"
 
 
 def load_judge() -> Classifier:
-    """The judge that comes with this package, taught real clips of the actions it knows.
+    """The bundled judge, which was trained on real clips.
 
     Raises:
-        MeasureError: the package lacks its file.
+        MeasureError: the package lacks the file.
     """
     return load_classifier(Path(str(files("hymotion.metrics") / SHIPPED)))
 
@@ -45,10 +45,10 @@ def load_classifier(path: Path) -> Classifier:
     """Read a classifier that `save_classifier` wrote.
 
     Raises:
-        MeasureError: the file is absent, damaged, of another version, or no classifier.
+        MeasureError: the file is absent, damaged, of another version, or not a classifier.
     """
     try:
-        # np.load leaves a file that it opened itself open when it is no zip.
+        # np.load does not close a file that it opened itself if it is not a zip.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _classifier(arrays)

@@ -1,4 +1,4 @@
-"""Labelled motions: what a classifier learns from and is held to."""
+"""Labelled motions, for training and testing a classifier."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,11 +15,11 @@ class Labelled:
     Attributes:
         motion: one action, at least 20 frames.
         action: its name.
-        split: "train" to learn from, "held" to be tested on. Split by take, or by segment
-            where there is one take, before any cropping or mirroring: otherwise the held
-            motions are known already.
-        span: (first frame, one past the last) of what shows the action, where the motion has
-            rest before or after it; None where all of it does.
+        split: "train" for training, "held" for testing. Split by take, or by segment if there is
+            only one take, before cropping or mirroring; otherwise training has seen the held
+            motions.
+        span: (first frame, one past the last) of the action, if the motion has rest before or
+            after it; None if all of it shows the action.
     """
 
     motion: Motion

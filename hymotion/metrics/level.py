@@ -1,4 +1,4 @@
-"""The quality of a set of motions: mean and quantiles of each figure."""
+"""The quality of a set of motions: mean and quantiles of each measure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ import numpy as np
 from hymotion.metrics.quality import Quality
 
 FIGURES = ("skate", "penetration", "jitter")
-"""What is measured of one motion."""
+"""The measures of one motion."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distribution:
-    """A figure over motions; None where no motion has it.
+    """The distribution of one measure over motions; None where no motion has it.
 
     Attributes:
-        mean: of the motions.
-        p50: half of them have less.
-        p95: 95 % of them have less.
-        count: motions that have the figure.
+        mean: over the motions.
+        p50: median.
+        p95: 95th percentile.
+        count: number of motions that have the measure.
     """
 
     mean: float | None
@@ -29,7 +29,7 @@ class Distribution:
 
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Distribution":
-        """The spread of the values that are there."""
+        """The distribution of the values that are not None."""
         there = [value for value in values if value is not None]
         if not there:
             return cls(mean=None, p50=None, p95=None, count=0)
@@ -53,13 +53,13 @@ class Level:
 
     @classmethod
     def of(cls, qualities: Sequence[Quality]) -> "Level":
-        """The level of motions that were measured one by one."""
+        """The level of individually measured motions."""
         return cls(**{
             figure: Distribution.of(getattr(one, figure) for one in qualities) for figure in FIGURES
         })  # fmt: skip
 
     def ratio(self, real: "Level", figure: str) -> float | None:
-        """The mean of a figure over the same of real clips; None without both."""
+        """The mean of a measure divided by that of real clips; None if either is missing."""
         ours: float | None = getattr(self, figure).mean
         theirs: float | None = getattr(real, figure).mean
         return ours / theirs if ours is not None and theirs else None

@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 OVERLAP = 2
-"""Windows overlap by half, so about half as many are independent."""
+"""Windows overlap by half, so only about one in two is independent."""
 
 
 @dataclass(frozen=True, eq=False)
 class WindowSums:
-    """Sums over the windows of one clip: all that a Fréchet distance needs to know of it.
+    """Sums over the windows of one clip, which are all that a Fréchet distance needs of it.
 
     Attributes:
-        count: windows.
+        count: number of windows.
         total: (D,) sum of the coordinates, float64.
         outer: (D, D) sum of their products, float64.
     """
@@ -32,10 +32,10 @@ class WindowSums:
 
 @dataclass(frozen=True, eq=False)
 class ClipSums:
-    """Sums over the windows of each of C clips, so that a resample costs no pass over windows.
+    """Sums over the windows of each of C clips, so that resampling need not visit windows.
 
     Attributes:
-        count: (C,) windows.
+        count: (C,) number of windows.
         first: (C, D) sums of the coordinates.
         second: (C, D, D) sums of their products.
     """
@@ -54,10 +54,10 @@ class ClipSums:
         )
 
     def resampled(self, generator: torch.Generator) -> "ClipSums":
-        """As many clips, drawn with replacement, added up to one.
+        """The total of C clips drawn with replacement.
 
-        Whole clips are drawn, as a clip's windows are alike. They are weighted rather than copied:
-        thousands of clips are drawn hundreds of times.
+        Whole clips are drawn, because a clip's windows are correlated. They are weighted rather
+        than copied, as thousands of clips are drawn hundreds of times.
         """
         index = torch.randint(len(self.count), (len(self.count),), generator=generator)
         times = torch.bincount(index, minlength=len(self.count)).double()
@@ -78,7 +78,7 @@ class Moments:
 
     @classmethod
     def of(cls, sums: ClipSums) -> "Moments":
-        """Moments with the covariance shrunk; see `shrunk`."""
+        """Moments with a shrunk covariance; see `shrunk`."""
         count = sums.count.sum()
         mean = sums.first.sum(0) / count
         covariance = sums.second.sum(0) / count - torch.outer(mean, mean)
@@ -86,10 +86,10 @@ class Moments:
 
 
 def shrunk(covariance: Tensor, samples: float) -> Tensor:
-    """Oracle approximating shrinkage of a covariance (D, D) towards a multiple of one.
+    """Oracle approximating shrinkage of a covariance (D, D) towards a multiple of the identity.
 
-    Chen, Wiesel, Eldar & Hero 2010, equation 23: the weight goes to 0 as the samples grow, and
-    fewer samples than dimensions still give full rank.
+    Chen, Wiesel, Eldar & Hero 2010, equation 23: the weight tends to 0 with more samples, and the
+    result has full rank even with fewer samples than dimensions.
     """
     size = len(covariance)
     trace = covariance.trace()
@@ -104,8 +104,8 @@ def shrunk(covariance: Tensor, samples: float) -> Tensor:
 def frechet_distance(one: Moments, other: Moments) -> float:
     """Squared Fréchet distance of two Gaussians (Dowson & Landau 1982).
 
-    |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½), the symmetric form, whose eigenvalues are
-    real; those that rounding makes negative are 0.
+    |m₁ − m₂|² + tr(C₁ + C₂ − 2 (C₁^½ C₂ C₁^½)^½). This symmetric form has real eigenvalues; those
+    that rounding makes negative are set to 0.
     """
     values, vectors = torch.linalg.eigh(one.covariance)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T

@@ -1,4 +1,4 @@
-"""Paired error: two runs from the same noise, frame by frame."""
+"""Paired error: frame-by-frame comparison of two runs from the same noise."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MILLIMETRES = 1000.0
 
 @dataclass(frozen=True, kw_only=True)
 class PairedError:
-    """How far one run is from the reference run of the same request.
+    """The differences between a run and the reference run of the same request.
 
     Attributes:
         joints_mean: mean distance of a joint in the world, mm.
@@ -29,10 +29,10 @@ class PairedError:
 
 
 def paired_error(reference: Motion, other: Motion) -> PairedError:
-    """Compare a run, say in bfloat16, with the float32 run of the same prompt, seed and steps.
+    """Compare a run, such as in bfloat16, with the float32 run of the same request.
 
-    Angles come from the chord, 2·asin(‖A − B‖ / √8), which unlike the arc cosine of the trace
-    keeps its precision where the rotations nearly agree.
+    Angles are computed from the chord, 2·asin(‖A − B‖ / √8), which stays precise for nearly equal
+    rotations, unlike the arc cosine of the trace.
 
     Raises:
         MeasureError: the motions differ in length, frame rate or joints, or are not finite.

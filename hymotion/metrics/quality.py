@@ -1,4 +1,4 @@
-"""The quality of one motion, measured from the motion alone."""
+"""The quality of one motion, without reference to its prompt or to real motions."""
 
 from dataclasses import dataclass
 
@@ -19,12 +19,12 @@ MILLIMETRES = 1000.0
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """What a motion is like, whatever it shows.
+    """The quality of a motion, independent of its action.
 
     Attributes:
-        finite: whether every number is finite; where not, nothing else is measured.
-        skate: mm per frame while a foot is in contact; None where no foot ever is.
-        penetration: mm below the ground, the mean over frames.
+        finite: whether all values are finite; if not, nothing else is measured.
+        skate: mm per frame while a foot is in contact; None without any contact.
+        penetration: mm below the ground, mean over the frames.
         jitter: mean jerk of the joints, m/s³.
     """
 
@@ -38,7 +38,7 @@ def measure(motion: Motion) -> Quality:
     """The quality of a motion of at least four frames.
 
     Raises:
-        MeasureError: fewer frames, or a skeleton whose feet have no soles.
+        MeasureError: the motion is shorter, or its skeleton has no sole points.
     """
     arrays = (motion.rot6d, motion.trans, motion.joints)
     if not all(np.isfinite(array).all() for array in arrays):
@@ -54,9 +54,9 @@ def measure(motion: Motion) -> Quality:
 
 
 def skate(contact: FootContact, *, fps: int) -> float | None:
-    """Mean slip of the feet over the steps in which they touch, mm per frame of 1/30 s.
+    """Mean slip of the feet over the steps with contact, mm per frame of 1/30 s.
 
-    None where no foot ever touches: nothing was measured, which is not the same as no skate.
+    None without any contact, because nothing was measured, which is not the same as no skate.
     """
     if not contact.touching.any():
         return None
@@ -65,9 +65,9 @@ def skate(contact: FootContact, *, fps: int) -> float | None:
 
 
 def penetration(surface: Surface) -> float:
-    """Mean over the frames of how far the body's lowest point is below the ground, mm.
+    """Mean depth of the body's lowest point below the ground over the frames, mm.
 
-    Frames that stay above it count as 0. See `measure_surface` for where the ground is.
+    Frames above the ground count as 0. See `measure_surface` for the height of the ground.
     """
     return float((-surface.heights.amin(1)).clamp(min=0).mean()) * MILLIMETRES
 
@@ -75,13 +75,12 @@ def penetration(surface: Surface) -> float:
 def jitter(motion: Motion) -> float:
     """Mean over joints and frames of the length of the jerk, m/s³.
 
-    The jerk is the third difference of the world positions times fps³. It is not divided by
-    speed or size: vigorous actions have more of it than calm ones, so compare like with
-    like, a generated kick with real kicks that went through the same decoder (whose smoothing
-    takes part of the jerk away).
+    The jerk is the third difference of the world positions times fps³. It is not normalised by
+    speed or size, so vigorous actions have more of it than calm ones. Compare only like with like:
+    a generated kick with real kicks from the same decoder, whose smoothing reduces the jerk.
 
     Raises:
-        MeasureError: fewer than four frames.
+        MeasureError: the motion has fewer than four frames.
     """
     if motion.frames <= ORDER:
         raise MeasureError(

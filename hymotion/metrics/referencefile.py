@@ -1,4 +1,4 @@
-"""The reference's file: an `.npz` of statistics of real clips, never of clips; no pickle."""
+"""The reference's file: an `.npz` of statistics of real clips, without the clips or pickle."""
 
 import zipfile
 from importlib.resources import files
@@ -14,17 +14,17 @@ from hymotion.metrics.moments import ClipSums
 from hymotion.metrics.space import Space
 
 FORMAT = 1
-"""Version of the file and of the descriptors that the statistics were taken of."""
+"""Version of the file and of the descriptors behind the statistics."""
 
 SHIPPED = "reference.npz"
 SPACE = ("mean", "scale", "axes", "centre", "spread")
 
 
 def load_reference() -> Reference:
-    """The reference that comes with this package: real clips of all actions of the judge.
+    """The bundled reference, made from real clips of all of the judge's actions.
 
     Raises:
-        MeasureError: the package lacks its file.
+        MeasureError: the package lacks the file.
     """
     return read_reference(Path(str(files("hymotion.metrics") / SHIPPED)))
 
@@ -32,7 +32,7 @@ def load_reference() -> Reference:
 def save_reference(reference: Reference, path: Path) -> None:
     """Write a reference in float32; the folder must exist.
 
-    Of each clip's symmetric sums only the upper triangle is kept.
+    Only the upper triangle of each clip's symmetric sums is stored.
     """
     sums = reference.sums
     rows, columns = torch.triu_indices(*sums.second.shape[1:])
@@ -51,10 +51,10 @@ def read_reference(path: Path) -> Reference:
     """Read a reference that `save_reference` wrote.
 
     Raises:
-        MeasureError: the file is absent, damaged, of another version, or no reference.
+        MeasureError: the file is absent, damaged, of another version, or not a reference.
     """
     try:
-        # np.load leaves a file that it opened itself open when it is no zip.
+        # np.load does not close a file that it opened itself if it is not a zip.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return _reference(arrays)

@@ -1,4 +1,4 @@
-"""Sequences: whether a motion shows one action and then another."""
+"""Sequences: recognising one action followed by another in a motion."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from hymotion.metrics.features import windows
 
 LENGTH = 40
 STRIDE = 5
-"""The sliding window over a sequence, frames."""
+"""Length and stride of the sliding window over a sequence, frames."""
 
 RUN = 3
-"""Windows one after another that must agree: a single one may be a slip of the judge."""
+"""Number of successive windows that must agree, because the judge may misjudge a single one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Span:
-    """Where one action was seen.
+    """The frames in which an action was recognised.
 
     Attributes:
         start: first frame of its first window.
@@ -31,11 +31,11 @@ class Span:
 
 @dataclass(frozen=True, kw_only=True)
 class Recognition:
-    """What was seen of a sequence of two.
+    """The recognition of a sequence of two actions.
 
     Attributes:
-        first: where the first action was seen, or None.
-        second: where the second was seen after it, or None.
+        first: span of the first action, or None.
+        second: span of the second action after it, or None.
         seen: the likeliest action of each window.
     """
 
@@ -45,7 +45,7 @@ class Recognition:
 
     @property
     def in_order(self) -> bool:
-        """Whether both parts were seen, the first before the second."""
+        """Whether both actions were recognised, the first before the second."""
         return self.first is not None and self.second is not None
 
 
@@ -55,18 +55,18 @@ def recognise(
     """Slide 40-frame windows, every 5 frames, over a motion and look for two actions in order.
 
     A part is a run of at least 3 windows whose likeliest action is one of its names. The
-    first part is the earliest such run, the second any later one; they may overlap in frames
-    but not in windows.
+    first part is the earliest such run, the second any later one; they may share frames but not
+    windows.
 
     Args:
         classifier: the judge.
         motion: the sequence.
-        first: names that are right for the first part; one, or near relations of it.
-        second: names that are right for the second part.
+        first: accepted names of the first action: one, or several similar actions.
+        second: accepted names of the second action.
 
     Raises:
-        MeasureError: unknown names, none, or names common to both parts, whose order nobody
-            could tell; a motion that is not finite.
+        MeasureError: a part has no names or unknown ones, the parts share a name, or the motion
+            is not finite.
     """
     _check_names(classifier, first, second)
     logs = classifier.windows(motion, length=LENGTH, stride=STRIDE)

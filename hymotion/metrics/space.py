@@ -1,4 +1,4 @@
-"""The space in which descriptors are compared: principal components of real clips."""
+"""The space in which descriptors are compared: principal components fitted to real clips."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from torch import Tensor
 COMPONENTS = 32
 
 FLAT = 1e-3
-"""Least spread by which a number is divided (metres, m/s, or standard deviations): what is
-constant in the reference but for rounding must not count for more than what moves."""
+"""Lower bound of the spread that a value is divided by (metres, m/s, or standard deviations), so
+that values that are constant in the reference up to rounding do not dominate."""
 
 FAR = 5.0
-"""Numbers further than this many standard deviations from the mean count as this far: one bad
-frame of motion capture must not decide the distance of a thousand windows."""
+"""Values are clipped to this many standard deviations from the mean, so that one bad frame of
+motion capture does not dominate the distance of a thousand windows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +24,7 @@ class Space:
         mean: (N,) of the reference's descriptors.
         scale: (N,) their standard deviations.
         axes: (N, K) principal axes of the standardised descriptors.
-        centre: (K + 1,) mean along the axes, and of the logarithm of the distance from them.
+        centre: (K + 1,) means along the axes and of the log distance from their subspace.
         spread: (K + 1,) standard deviations of the same.
     """
 
@@ -38,7 +38,7 @@ class Space:
     def fit(cls, descriptors: Tensor) -> "Space":
         """The space of (M, N) float64 descriptors: up to 32 components, fewer for M ≤ 64.
 
-        Half of M at most, so that the covariance has full rank with room to spare.
+        At most M / 2, so that the covariance has full rank by a wide margin.
         """
         mean, scale = descriptors.mean(0), descriptors.std(0).clamp(min=FLAT)
         standard = ((descriptors - mean) / scale).clamp(-FAR, FAR)
@@ -55,14 +55,14 @@ class Space:
         )
 
     def tensors(self) -> tuple[Tensor, ...]:
-        """All its numbers, in the order of the attributes."""
+        """All tensors, in the order of the attributes."""
         return self.mean, self.scale, self.axes, self.centre, self.spread
 
     def place(self, descriptors: Tensor) -> Tensor:
         """(M, K + 1) coordinates in units of the reference's standard deviations.
 
-        The last is the logarithm of the distance from the axes: motions that no real clip
-        resembles would otherwise be seen only by their shadow on the axes.
+        The last is the log distance from the axes' subspace: otherwise a motion unlike any real
+        clip would count only by its projection.
         """
         standard = ((descriptors - self.mean) / self.scale).clamp(-FAR, FAR)
         return (_coordinates(standard, self.axes) - self.centre) / self.spread

@@ -1,4 +1,4 @@
-"""Where the body's surface is in the world, and where the ground is that it rests on."""
+"""The body's surface in the world, and the height of the ground it rests on."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.errors import MeasureError
 
 REST_SHARE = 0.10
-"""The share of frames that may reach below the ground before they are taken for the ground."""
+"""The quantile, over the frames, of the lowest point that defines the ground."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,9 +19,9 @@ class Surface:
     """The points of a body that can touch the ground, over L frames; metres, float64.
 
     Attributes:
-        points: (L, C, 3) of the skeleton's contacts in the world.
-        heights: (L, C) of the flesh below each point (y less its radius) above the ground.
-        ground: y of the ground: 0, or higher where the body rests higher; see `measure_surface`.
+        points: (L, C, 3) the skeleton's contact points in the world.
+        heights: (L, C) heights above the ground of the flesh below each point (y − radius).
+        ground: y of the ground: 0, or higher if the body rests higher; see `measure_surface`.
     """
 
     points: Tensor
@@ -32,10 +32,10 @@ class Surface:
 def measure_surface(motion: Motion) -> Surface:
     """The surface of a finite motion.
 
-    The decoder lowers each motion until its lowest point is at y = 0, so against y = 0 nothing
-    it makes ever sinks into the ground: one frame with a foot 10 cm too low lifts all the others
-    instead. The ground is therefore where the body rests: the 10th percentile over the frames of
-    the frame's lowest point, but never below y = 0, where a motion's ground is by definition.
+    The decoder puts each motion's lowest point at y = 0, so no motion would ever go below y = 0:
+    one frame with a foot 10 cm too low raises all other frames instead. The ground is therefore
+    the 10th percentile over the frames of the lowest point, but at least y = 0, which is a
+    motion's ground by definition.
 
     Raises:
         MeasureError: the skeleton has no contacts.

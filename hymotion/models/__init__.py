@@ -1,1 +1,1 @@
-"""Models that come with the package, one folder a name, one config a mode."""
+"""Models bundled with the package: one folder per model, one config per mode."""

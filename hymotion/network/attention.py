@@ -50,7 +50,7 @@ def additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
 def joint_masks(
     frames: Tensor, tokens: Tensor, *, shape: tuple[int, int], band: int, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    """The masks of `Context` for valid `frames` (B,) and `tokens` (B,) in sequences (L, T)."""
+    """The masks of `Context` for valid `frames` (B,) and `tokens` (B,), padded to sizes (L, T)."""
     length, width = shape
     index = torch.arange(length, device=frames.device)
     near = (index[:, None] - index[None]).abs() <= band
@@ -65,8 +65,8 @@ def joint_attention(
 ) -> tuple[Tensor, Tensor]:
     """Attention over [motion, text], heads merged.
 
-    Two calls instead of one over the whole square: text queries need the text keys alone, which
-    is less work and makes it plain that text never depends on motion.
+    Text queries attend to text keys alone, so two calls do less work than one over the full
+    square and make it obvious that text never depends on motion.
 
     Args:
         motion: q, k, v of the frames, each (B, H, L, head_dim).

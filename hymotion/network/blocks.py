@@ -14,7 +14,7 @@ QKV = tuple[Tensor, Tensor, Tensor]
 
 
 class DoubleBlock(nn.Module):
-    """Motion and text with weights of their own, joined in one attention."""
+    """Motion and text with separate weights and joint attention."""
 
     def __init__(self, feat_dim: int, *, heads: int, hidden: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class DoubleBlock(nn.Module):
     def forward(
         self, motion: Tensor, text: Tensor, adapter: Tensor, context: Context
     ) -> tuple[Tensor, Tensor]:
-        """Motion (B, L, D), text (B, T, D), float32, adapter (B, 1, D); the same two out."""
+        """Update motion (B, L, D) and text (B, T, D), both float32, given adapter (B, 1, D)."""
         motion_mod = self.motion_mod(adapter)
         text_mod = self.text_mod(adapter)
         length = motion.shape[1]
@@ -61,12 +61,12 @@ class DoubleBlock(nn.Module):
         return rotate(self.text_q_norm(q), turns), rotate(self.text_k_norm(k), turns), v
 
     def _shaped(self, x: Tensor, mod: tuple[Tensor, ...]) -> Tensor:
-        """The residual stream x as the next layer takes it, by the shift and scale of `mod`."""
+        """The residual stream x, modulated by the shift and scale in `mod` for the next layer."""
         return modulate(x, shift=mod[0], scale=mod[1], dtype=self.motion_qkv.weight.dtype)
 
 
 class SingleBlock(nn.Module):
-    """Attention and MLP side by side on [motion, text] as one sequence."""
+    """Parallel attention and MLP on [motion, text] as one sequence."""
 
     def __init__(self, feat_dim: int, *, heads: int, hidden: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class SingleBlock(nn.Module):
         self.k_norm = RMSNorm(feat_dim // heads)
 
     def forward(self, x: Tensor, length: int, adapter: Tensor, context: Context) -> Tensor:
-        """x (B, L + T, D), float32, whose first `length` = L entries are frames; the same out."""
+        """Update x (B, L + T, D), float32, whose first `length` = L entries are frames."""
         shift, scale, gate = self.modulation(adapter)
         shaped = modulate(x, shift=shift, scale=scale, dtype=self.linear1.weight.dtype)
         qkv, hidden = self.linear1(shaped).split(self.split, dim=-1)
@@ -98,7 +98,7 @@ class SingleBlock(nn.Module):
 
 
 class FinalLayer(nn.Module):
-    """Modulated norm and the linear layer back to frames: (B, L, D) → (B, L, out)."""
+    """Modulated norm and the output projection to frames: (B, L, D) → (B, L, out)."""
 
     def __init__(self, feat_dim: int, out_dim: int) -> None:
         super().__init__()

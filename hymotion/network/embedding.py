@@ -1,10 +1,10 @@
-"""Embeddings of the flow time, and the small MLPs at the network's doors."""
+"""Embeddings of the flow time, and the small MLPs that encode the network's inputs."""
 
 import torch
 from torch import Tensor, nn
 
 LOG_PERIOD = 9.21034049987793
-"""ln 10000 in float32, as training had it."""
+"""ln 10000 in float32, as in training."""
 
 
 def sinusoid(t: Tensor, width: int, *, factor: float) -> Tensor:
@@ -13,7 +13,7 @@ def sinusoid(t: Tensor, width: int, *, factor: float) -> Tensor:
     Args:
         t: (B,) flow time in [0, 1].
         width: even number of features.
-        factor: scale of t; 1000 at the network's door, 1 inside the text refiner.
+        factor: scale of t; 1000 for the network's time encoder, 1 inside the text refiner.
 
     Returns:
         (B, width), float32. Vaswani et al. 2017, section 3.5, in the order cosines then sines.
@@ -39,8 +39,7 @@ class TimeEncoder(nn.Module):
     def forward(self, t: Tensor) -> Tensor:
         features = sinusoid(t, self.feat_dim, factor=self.factor)
         weight = self.blocks.get_parameter("0.weight")
-        # The embedding is computed in float32 whatever the weights are: in half precision
-        # t·1000 has too few digits left for its cosine.
+        # Always float32: in half precision t·1000 has too few digits left for its cosine.
         encoded: Tensor = self.blocks(features.to(weight.dtype))
         return encoded
 
@@ -56,7 +55,7 @@ class VectorEncoder(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type that it takes its vector in."""
+        """Type of the input vector."""
         return self.linears.get_parameter("0.weight").dtype
 
     def forward(self, x: Tensor) -> Tensor:
@@ -65,7 +64,7 @@ class VectorEncoder(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with an activation between: (…, D) → (…, D)."""
+    """Two linear layers with an activation in between: (…, D) → (…, D)."""
 
     def __init__(self, feat_dim: int, hidden: int, *, activation: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The velocity field of the flow: what the weights compute."""
+"""The velocity field of the flow."""
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,10 @@ from hymotion.network.rope import joint_positions, rotary_turns
 class VelocityField(nn.Module):
     """v(t, x | text): the direction in which noisy motion x flows at time t.
 
-    Pure: its output depends on its arguments and weights alone. `prepare` computes once what all
-    steps of a pack share, `forward` computes one step. Any number of frames up to the training
-    length may be given: padding is never attended to, so a trimmed call gives the same frames as
-    a padded one. The residual streams and the norms are float32 whatever the weights are: see
-    `docs/precision.md`.
+    The output depends only on the arguments and weights. `prepare` computes what all steps of a
+    pack share, `forward` computes one step. Padding is never attended to, so any number of frames
+    up to the training length gives the same result as a padded call. The residual streams and
+    the norms are always float32: see `docs/precision.md`.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -31,7 +30,7 @@ class VelocityField(nn.Module):
         self.ctxt_encoder = nn.Linear(config.ctxt_input_dim, dim)
         self.vtxt_encoder = VectorEncoder(config.vtxt_input_dim, dim)
         self.timestep_encoder = TimeEncoder(dim, factor=config.time_factor)
-        # The refiner's MLP is four times as wide whatever `mlp_ratio` says.
+        # The refiner's MLP is always 4·D wide, independent of `mlp_ratio`.
         self.text_refiner = TextRefiner(dim, heads=heads, hidden=4 * dim)
         self.double_blocks = nn.ModuleList(
             DoubleBlock(dim, heads=heads, hidden=hidden) for _ in range(config.double_blocks)
@@ -43,16 +42,16 @@ class VelocityField(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type that the blocks multiply in."""
+        """Type of the blocks' weights and matrix products."""
         return self.ctxt_encoder.weight.dtype
 
     @property
     def exact_parts(self) -> tuple[nn.Module, ...]:
-        """What should stay float32 where the blocks are in half precision.
+        """Modules that should stay float32 when the blocks use half precision.
 
-        The first layer reads the solver's state and the last one writes the velocity; the encoders
-        of flow time and pooled text reach every block. Together they are a hundredth of the
-        weights and less of the work, and they make most of the error.
+        The first layer reads the solver's state, the last one writes the velocity, and the
+        encoders of flow time and pooled text feed every block. Together they have a hundredth of
+        the weights and do less than that of the work, but cause most of the rounding error.
         """
         return (
             self.input_encoder,
@@ -64,11 +63,11 @@ class VelocityField(nn.Module):
         )
 
     def prepare(self, text: TextBatch, frames: Tensor, *, length: int) -> Context:
-        """What `forward` needs besides state and time; the same for all steps of a pack.
+        """Compute what `forward` needs besides state and time, once for all steps of a pack.
 
         Args:
-            text: the text states of the B samples.
-            frames: (B,) how many of the L frames are wanted; the rest is padding.
+            text: text features of the B samples.
+            frames: (B,) number of valid frames out of L; the rest is padding.
             length: L ≤ train_frames.
         """
         tokens = self.ctxt_encoder(text.ctxt.to(self.dtype))
@@ -96,11 +95,11 @@ class VelocityField(nn.Module):
         Args:
             x: (B, L, 201) noisy motion, normalised.
             t: (B,) flow time in [0, 1], 0 = noise.
-            context: of the B samples with L frames.
+            context: from `prepare`, for the same B samples with L frames.
 
         Returns:
-            (B, L, 201) in the type of the last layer; padding frames hold finite numbers of no
-            use.
+            (B, L, 201) in the type of the last layer; values of padding frames are finite but
+            meaningless.
         """
         length = x.shape[1]
         adapter = self.timestep_encoder(t)[:, None] + context.pooled

@@ -1,4 +1,4 @@
-"""Everything a checkpoint holds: the velocity field, the null features, the statistics."""
+"""The contents of a checkpoint: velocity field, null features and statistics."""
 
 import torch
 from torch import Tensor, nn
@@ -8,12 +8,12 @@ from hymotion.config import ModelConfig
 from hymotion.network import Context, VelocityField
 
 CLOSEST = 1e-3
-"""The shortest way to go that a predicted clean motion is divided by. Solvers start their last
-step well before."""
+"""Lower bound of 1 − t when a predicted clean motion is divided by it. Solvers start their last
+step well before that."""
 
 DETAIL = 0.5
-"""Deviation of what a preconditioned network is taken not to know of the motion, in units of the
-motion's own: less keeps more of the noise out of its work, 0 leaves it the clean motion to tell."""
+"""Data standard deviation d that preconditioning assumes, relative to the motion's: the detail the
+network must still predict. 0 makes the network predict the clean motion."""
 
 
 class FlowModel(nn.Module):
@@ -45,12 +45,11 @@ class FlowModel(nn.Module):
     def velocity(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """The flow's velocity at x (B, L, 201) and time t (B,); see `VelocityField.forward`.
 
-        A network that predicts the clean motion m tells the velocity of the straight path from
+        A network that predicts the clean motion m gives the velocity of the straight path from
         noise to it, (m − x)/(1 − t). A preconditioned one (Karras et al. 2022, section 5, for a
-        straight path) gets x scaled to variance 1, and tells what is left of the motion once the
-        best linear guess is taken off, t·d²·x/D with D = t²·d² + (1 − t)² and d the detail, in
-        units of its own deviation if the motion's is 1. Of the velocity that makes
-        ((t·d² − (1 − t))·x + √((1 − t)² + t²·d⁴)·F)/D.
+        straight path) takes x scaled to variance 1 and predicts F: the motion minus its best
+        linear estimate t·d²·x/D, scaled to variance 1, with D = t²·d² + (1 − t)² and d = `DETAIL`.
+        The velocity is then ((t·d² − (1 − t))·x + √((1 − t)² + t²·d⁴)·F)/D.
         """
         time = t.float()[:, None, None]
         if self.prediction == "preconditioned":
@@ -66,15 +65,15 @@ class FlowModel(nn.Module):
         return (output.float() - x.float()) / (1 - time).clamp(min=CLOSEST)
 
     def unconditional(self, text: TextBatch) -> TextBatch:
-        """The null branch of guidance for the samples of `text`.
+        """The unconditional branch of guidance for the samples of `text`.
 
-        The null token stands in for every token of the prompt, so the prompt's length stays;
-        models trained without a null token keep the prompt's tokens.
+        The null token replaces every token of the prompt and the length stays the same. Models
+        trained without a null token keep the prompt's tokens.
         """
         ctxt = self.null_ctxt_input.expand_as(text.ctxt) if self.null_ctxt else text.ctxt
         return TextBatch(self.null_vtxt_feat.expand_as(text.vtxt), ctxt, text.length)
 
     def weight_bytes(self) -> int:
-        """Bytes of all parameters and buffers on the device."""
+        """Size of all parameters and buffers on the device, in bytes."""
         tensors = (*self.parameters(), *self.buffers())
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

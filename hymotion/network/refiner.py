@@ -15,7 +15,7 @@ EPS = 1e-6
 
 
 class StreamNorm(nn.LayerNorm):
-    """LayerNorm of the residual stream: computed in its type, returned in the weights' own."""
+    """LayerNorm of the residual stream: computed in its type, returned in the weights' type."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 — the parent's name
         weight, bias = self.weight.to(input.dtype), self.bias.to(input.dtype)
@@ -43,7 +43,7 @@ class RefinerBlock(nn.Module):
         self.adaLN_modulation = Modulation(feat_dim, parts=2)
 
     def attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        """What attention says of tokens x (B, T, D), float32; knows nothing of the flow time."""
+        """Attention output for tokens x (B, T, D), float32; independent of the flow time."""
         q, k, v = split_heads(self.self_attn_qkv(self.norm1(x)), self.heads)
         attended = F.scaled_dot_product_attention(
             self.self_attn_q_norm(q), self.self_attn_k_norm(k), v, attn_mask=mask
@@ -52,14 +52,14 @@ class RefinerBlock(nn.Module):
         return update
 
     def forward(self, x: Tensor, attended: Tensor, condition: Tensor) -> Tensor:
-        """Tokens x (B, T, D), what `attend` says of them, condition (B, 1, D); the tokens out."""
+        """Update tokens x (B, T, D) from `attend`'s output for them and condition (B, 1, D)."""
         gate_attention, gate_mlp = self.adaLN_modulation(condition)
         x = add_gated(x, attended, gate=gate_attention)
         return add_gated(x, self.mlp(self.norm2(x)), gate=gate_mlp)
 
 
 class RefinerBlocks(nn.Module):
-    """The refiner's blocks, one after the other; a module of its own for its place in the names."""
+    """The refiner's blocks in sequence; a module because the checkpoint's names contain it."""
 
     def __init__(self, feat_dim: int, *, heads: int, hidden: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class RefinerBlocks(nn.Module):
         )
 
     def attend(self, x: Tensor, mask: Tensor) -> Tensor:
-        """See `RefinerBlock.attend`; of the first block."""
+        """`RefinerBlock.attend` of the first block."""
         return self._typed()[0].attend(x, mask)
 
     def forward(self, condition: Tensor, context: Context) -> Tensor:
@@ -89,7 +89,7 @@ class TextRefiner(nn.Module):
         super().__init__()
         self.input_embedder = nn.Linear(feat_dim, feat_dim)
         self.context_encoder = VectorEncoder(feat_dim, feat_dim)
-        # The factor is 1 here, while the network's own time encoder has `time_factor`.
+        # The factor is 1 here; the network's main time encoder uses `time_factor`.
         self.timestep_encoder = TimeEncoder(feat_dim, factor=1.0)
         self.individual_token_refiner = RefinerBlocks(feat_dim, heads=heads, hidden=hidden)
 
@@ -98,11 +98,11 @@ class TextRefiner(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """`tokens`, `attended` and `mean` of `Context` for tokens (B, T, D) of valid `lengths`.
 
-        The mean and the attention keys leave out padding tokens. What padding tokens become is
-        of no consequence: nothing ever attends to them.
+        The mean and the attention keys leave out padding tokens. The values of padding tokens do
+        not matter, because nothing attends to them.
         """
         weights = length_mask(lengths, tokens.shape[1])[..., None].float()
-        # Summed in float32: the sum of 128 tokens may be beyond float16.
+        # Summed in float32: the sum of 128 tokens may overflow float16.
         mean = (tokens.float() * weights).sum(1) / weights.sum(1)
         embedded = self.input_embedder(tokens).float()
         attended = self.individual_token_refiner.attend(embedded, mask)

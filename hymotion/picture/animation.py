@@ -1,4 +1,4 @@
-"""An animated GIF of a motion, which every browser, chat and slide shows."""
+"""An animated GIF of a motion, which every browser, chat and slide program displays."""
 
 from typing import BinaryIO
 
@@ -12,14 +12,14 @@ from hymotion.picture.lettering import Lettering
 from hymotion.picture.stage import Stage
 
 RATE = 25
-"""Frames a second: GIF counts in hundredths of a second, and 30 a second are none."""
+"""Frames per second: GIF delays are whole hundredths of a second, which 30 fps is not."""
 
 REST = 800
-"""Milliseconds that the last frame stands before it begins anew."""
+"""Duration of the last frame before the animation restarts, milliseconds."""
 
 SCALE, ROOM = 165.0, (480, 420)
 LEAST = 410
-"""Pixels that the picture is wide at least, for the caption."""
+"""Minimum width of the picture in pixels, for the caption."""
 
 CALM = 8
 FOOT = 26
@@ -68,13 +68,13 @@ def _picture(
 
 
 def moment(frame: int, fps: int) -> str:
-    """What is written below the animation's frame: the time, and the motion's frame then."""
-    # In whole numbers: 205 / 25 · 30 is a little less than 246.
+    """The text below an animation frame: the time and the motion's frame number."""
+    # Integer arithmetic: in floating point 205 / 25 · 30 is slightly less than 246.
     return f"{frame / RATE:.2f} s  ·  frame {frame * fps // RATE}"
 
 
 def _palette(pictures: list[Image.Image]) -> Image.Image:
-    """One palette for all frames, so that nothing flickers: that of some of them together."""
+    """One palette for all frames, computed from some of them, so that colours do not flicker."""
     step = max(1, len(pictures) // SAMPLES)
     some = pictures[::step]
     together = Image.new("RGB", (some[0].width, some[0].height * len(some)))

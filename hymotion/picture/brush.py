@@ -1,4 +1,4 @@
-"""Drawing with shade: rods and balls that look round, by strokes one on another."""
+"""Drawing shaded rods and balls with several strokes on top of each other."""
 
 from dataclasses import dataclass
 
@@ -12,21 +12,21 @@ Place = tuple[float, float]
 DARK, WHITE = (20, 24, 32), (255, 255, 255)
 
 STROKES = ((1.0, 0.62, 0.0), (0.84, 0.24, 0.06), (0.62, 0.0, 0.14), (0.30, -0.28, 0.30))
-"""From the rim inwards: share of the radius, how dark (negative: how light), and how far the
-stroke is moved towards the light, in radii. The rim sets limbs that cross apart."""
+"""Strokes from the rim inwards: fraction of the radius, darkness (negative: lightness), and shift
+towards the light in radii. The dark rim separates crossing limbs."""
 
 LIGHT = (-0.55, -0.83)
-"""Towards the light in the picture, x to the right and y down: up and to the left."""
+"""Direction to the light in the picture (x right, y down): up and to the left."""
 
 
 @dataclass(frozen=True)
 class Rod:
-    """A tapered rod in the picture, in pixels; a ball if both ends are one.
+    """A tapered rod in the picture, in pixels; a ball if both ends are the same.
 
     Attributes:
         start, end: (x, y) of the ends.
         thick, thin: radii at start and end.
-        away: how far from the viewer, for the order of drawing.
+        away: distance from the viewer, for the drawing order.
         colour: of its lit side.
     """
 
@@ -39,7 +39,7 @@ class Rod:
 
 
 def draw_bodies(draw: ImageDraw.ImageDraw, bodies: list[list[Rod]]) -> None:
-    """Draw bodies of one or more rods, the farthest first; a body has one rim around all."""
+    """Draw bodies of one or more rods, the farthest first; a body has one common rim."""
     for body in sorted(bodies, key=lambda rods: -sum(rod.away for rod in rods) / len(rods)):
         for stroke in STROKES:
             for rod in body:
@@ -68,14 +68,14 @@ def draw_rod(
     """Draw one rod with round ends in one colour.
 
     Args:
-        ends: where it begins and ends, pixels.
+        ends: start and end, pixels.
         radii: of the ends, pixels.
-        flat: height of the ends as a share of their width; below 1 for what lies on the ground.
+        flat: ratio of the ends' height to their width; below 1 for shapes on the ground.
     """
     for (x, y), radius in zip(ends, radii, strict=True):
         draw.ellipse((x - radius, y - radius * flat, x + radius, y + radius * flat), fill=fill)
-    # The sides touch both circles; where one swallows the other there are none. A flat rod is
-    # a round one of a picture that is stretched and pressed together again.
+    # The sides are tangents of both circles, unless one circle contains the other. A flat rod is
+    # a round rod in a stretched picture, compressed again.
     (start, end), (thick, thin) = ends, radii
     along = np.array([end[0] - start[0], (end[1] - start[1]) / flat])
     length = float(np.hypot(*along))

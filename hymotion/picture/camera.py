@@ -1,4 +1,4 @@
-"""Where a motion is seen from: beside and in front of the person, a little from above."""
+"""The camera: beside and in front of the person, slightly above."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 Points = NDArray[np.float64]
 
 ASIDE = np.radians(50.0)
-"""Angle between where the person looks first and where the camera is: to the right of them, so
-that walking forward goes to the right of the picture, and faces and fronts are seen."""
+"""Angle from the person's initial facing direction to the camera, which is on their right, so that
+walking forward goes to the right of the picture and the front is visible."""
 
 ABOVE = np.radians(14.0)
-"""Angle of the camera above the ground, so that the ground is seen as a plane."""
+"""Elevation of the camera, so that the ground appears as a plane."""
 
 UP = np.array([0.0, 1.0, 0.0])
 FIRST_FRAMES = 10
@@ -25,7 +25,7 @@ class Camera:
     """A parallel projection: sizes in the picture do not depend on the distance.
 
     Attributes:
-        right, up, away: (3,) unit vectors in the world: the picture's axes and into it.
+        right, up, away: (3,) unit vectors in the world: the picture's axes and the depth axis.
     """
 
     right: Points
@@ -50,10 +50,10 @@ class Camera:
 
 
 def facing(points: Points) -> Points:
-    """(3,) unit, horizontal: where the person faces at first, from hips and shoulders.
+    """(3,) horizontal unit vector: the initial facing direction, from hips and shoulders.
 
-    Of someone who lies on their side it is where they face over the whole clip; +Z if that
-    tells nothing either.
+    If the person lies on their side, the mean over the whole clip is used; +Z if that is
+    undefined too.
     """
     for frames in (points[:FIRST_FRAMES], points):
         across = (frames[:, LEFT_SIDES] - frames[:, RIGHT_SIDES]).mean(axis=(0, 1))

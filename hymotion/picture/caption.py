@@ -1,4 +1,4 @@
-"""What stands above a picture: the prompt, what it is, and which colour is which side."""
+"""The caption above a picture: prompt, facts about the motion, and legend of the sides."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from hymotion.picture.stage import MESH
 
 TITLE, SMALL = 22, 14
 WRAPPED = 17
-"""Size of a title that needs two lines."""
+"""Font size of a title that needs two lines."""
 
 HEIGHT = 64
 PAD = 12
@@ -20,7 +20,7 @@ LEGEND = (("left", LEFT), ("right", RIGHT))
 
 @dataclass(frozen=True)
 class Caption:
-    """Words for a picture.
+    """The texts of a picture's caption.
 
     Attributes:
         title: the prompt.
@@ -40,7 +40,7 @@ class Caption:
 def draw_caption(
     image: Image.Image, caption: Caption, motion: Motion, lettering: Lettering
 ) -> None:
-    """Write the caption into the top `HEIGHT` pixels of a picture, cut to its width."""
+    """Draw the caption into the top `HEIGHT` pixels of a picture, cut to its width."""
     room = image.width - 2 * PAD
     title = plain(caption.title)
     fitting = [size for size in (TITLE, WRAPPED) if lettering.width(title, size) <= room]
@@ -60,12 +60,12 @@ def draw_caption(
 
 
 def legend_width(lettering: Lettering) -> float:
-    """Pixels that the legend takes."""
+    """Width of the legend in pixels."""
     return sum(lettering.width(word, SMALL) + 30 for word, _ in LEGEND) - 14
 
 
 def draw_legend(image: Image.Image, place: tuple[float, float], lettering: Lettering) -> None:
-    """A dot in the colour of each side, and its name."""
+    """Draw a dot in the colour of each side, and the side's name."""
     draw = ImageDraw.Draw(image)
     x, y = place
     for word, colour in LEGEND:

@@ -1,4 +1,4 @@
-"""The colours of pictures, sRGB. Left and right differ for every kind of colour vision."""
+"""The colours of pictures, sRGB. Left and right are distinct in every kind of colour vision."""
 
 Colour = tuple[int, int, int]
 
@@ -19,6 +19,6 @@ FAINT: Colour = (108, 115, 125)
 
 
 def mixed(first: Colour, second: Colour, share: float) -> Colour:
-    """`share` of the second in the first."""
+    """The first colour mixed with a `share` of the second."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return (red, green, blue)

@@ -1,4 +1,4 @@
-"""The body as it is drawn: tapered limbs between points, a head with a nose."""
+"""The drawn body: tapered limbs between points, and a head with a nose."""
 
 from dataclasses import dataclass
 
@@ -16,20 +16,20 @@ Points = NDArray[np.float64]
 HEAD = 15
 HEAD_CENTRE, NOSE = Tip(HEAD, (0.0, 0.075, 0.015)), Tip(HEAD, (0.0, 0.065, 0.118))
 EXTRA = (*TIPS, HEAD_CENTRE, NOSE)
-"""Points beside the 22 joints, numbered from 22 on: toes, crown, fingertips, head, nose."""
+"""Points besides the 22 joints, numbered from 22: toes, crown, fingertips, head, nose."""
 
 L_TOE, R_TOE, L_FINGER, R_FINGER, HEAD_BALL, NOSE_BALL = 22, 23, 25, 26, 27, 28
 
 
 @dataclass(frozen=True)
 class Limb:
-    """A tapered rod with round ends, or a ball where start and end are one.
+    """A tapered rod with round ends, or a ball if start and end are the same.
 
     Attributes:
         start, end: indices of the points.
         thick, thin: radii at start and end, metres.
         colour: of its lit side.
-        trunk: whether it is part of the trunk, which is one body without rims inside.
+        trunk: whether it belongs to the trunk, which is drawn as one body without inner rims.
     """
 
     start: int
@@ -41,7 +41,7 @@ class Limb:
 
 
 def _pair(start: tuple[int, int], end: tuple[int, int], thick: float, thin: float) -> list[Limb]:
-    """A limb of the left side and its like of the right."""
+    """A limb of the left side and its counterpart on the right."""
     return [
         Limb(start[0], end[0], thick, thin, LEFT),
         Limb(start[1], end[1], thick, thin, RIGHT),
@@ -68,11 +68,11 @@ LIMBS: tuple[Limb, ...] = (
     Limb(HEAD_BALL, HEAD_BALL, 0.105, 0.105, SKIN),
     Limb(NOSE_BALL, NOSE_BALL, 0.026, 0.026, FACE),
 )
-"""What is drawn. Radii are round numbers of an adult, a little slim so that limbs stay apart."""
+"""The limbs of the figure. Radii are round numbers for a slim adult, so that limbs stay apart."""
 
 
 def body_points(motion: Motion) -> Points:
-    """(L, 29, 3) the joints and `EXTRA` in the world, metres."""
+    """(L, 29, 3) world positions of the joints and of `EXTRA`, metres."""
     _, turns = forward_kinematics(motion.matrices(), motion.skeleton)
     joints = torch.from_numpy(motion.joints).double()
     offsets = torch.tensor([tip.offset for tip in EXTRA], dtype=torch.float64)

@@ -1,9 +1,8 @@
 """Text in pictures, in any script for which a font can be found.
 
-Pillow's own font has the Latin letters. For others the fonts of the system are searched by the
-names of common ones, first that of the caller. A letter that no font has loses its accents; any
-other character is drawn as an empty box and kept in `missing`, so that whoever made the picture can
-say so.
+Pillow's built-in font has the Latin letters. For other characters the caller's font is tried
+first, then common system fonts by name. A letter that no font has loses its accents; any other
+character is drawn as an empty box and recorded in `missing`, so that the caller can report it.
 """
 
 import unicodedata
@@ -22,15 +21,15 @@ FALLBACKS = (
     "Arial Unicode.ttf", "msyh.ttc", "simsun.ttc", "meiryo.ttc", "malgun.ttf", "NanumGothic.ttf",
     "NotoSans-Regular.ttf", "DejaVuSans.ttf", "segoeui.ttf", "arial.ttf",
 )  # fmt: skip
-"""Files of fonts with Chinese, Japanese and Korean, then with Greek, Cyrillic, Arabic and more."""
+"""Font files with Chinese, Japanese and Korean, then with Greek, Cyrillic, Arabic and more."""
 
 UNKNOWN = "\U0010fffe"
-"""A character that no font has: what a font draws for it, it draws for all it lacks."""
+"""A character that no font has: a font draws the same glyph for every missing character."""
 
 ELLIPSIS = "..."
 
 PLAINER = {"–": "-", "—": "-", "‘": "'", "’": "'", "“": '"', "”": '"', "…": "...", "ß": "ss"}
-"""What stands for a character that no font has, besides a letter without its accents."""
+"""Replacement for a character that no font has, even without accents."""
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -39,11 +38,11 @@ class Lettering:
     """Writes text into pictures.
 
     Args:
-        font: a file to look into first for what the built-in one lacks …
-        fallbacks: … then these, files or names of files among the system's fonts.
+        font: font file to try first for characters that the built-in font lacks.
+        fallbacks: fonts to try next: files, or names of files among the system's fonts.
 
     Attributes:
-        missing: characters met so far that no font has.
+        missing: characters drawn so far that no font has.
 
     Raises:
         OSError: `font` cannot be read as a font.
@@ -59,7 +58,7 @@ class Lettering:
             ImageFont.truetype(str(font), 16)
 
     def width(self, text: str, size: int) -> float:
-        """How wide a line of text is, pixels."""
+        """Width of a line of text, pixels."""
         return sum(font.getlength(run) for run, font in self._runs(text, size))
 
     def write(
@@ -75,7 +74,7 @@ class Lettering:
         """Write one line, cut with an ellipsis to `room` pixels; returns its width.
 
         Args:
-            place: left end of the base line.
+            place: left end of the baseline.
             size: of the letters, pixels.
         """
         line = plain(text)
@@ -91,7 +90,7 @@ class Lettering:
         return x - place[0]
 
     def broken(self, text: str, size: int, room: float) -> tuple[str, str]:
-        """The text in two: what fits into `room` pixels, broken at a space if there is one."""
+        """Split the text after what fits into `room` pixels, at a space if there is one."""
         end = next(
             (end for end in range(len(text), 0, -1) if self.width(text[:end], size) <= room), 1
         )
@@ -100,7 +99,7 @@ class Lettering:
         return text[:end], text[end:].strip()
 
     def _runs(self, text: str, size: int) -> Iterator[tuple[str, Font]]:
-        """The text in pieces that one font has each."""
+        """The text in runs that each use one font."""
         run, name = "", None
         for character in text:
             wanted, shown = self._font_for(character)
@@ -112,7 +111,7 @@ class Lettering:
             yield run, self._font(name, size)
 
     def _font_for(self, character: str) -> tuple[str | None, str]:
-        """The font's name (None: the built-in one) and what to draw with it."""
+        """The font's name (None: the built-in font) and the text to draw with it."""
         if character.isspace() or self._covered(None, character):
             return None, character
         for name in self._found:

@@ -1,4 +1,4 @@
-"""A contact sheet: many motions at a glance, a few moments of each."""
+"""A contact sheet of many motions, with a few moments of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from hymotion.picture.stage import Stage
 from hymotion.picture.strip import moments
 
 MOST = 60
-"""Motions on one sheet: more could not be told apart."""
+"""Maximum number of motions on a sheet: more would be too small to distinguish."""
 
 PANELS = 6
 SCALE, PANEL = 78.0, (112, 190)
@@ -25,7 +25,7 @@ TOP = 58
 BETWEEN = 22
 TITLE, SMALL, HEADING = 17, 13, 24
 COLUMNS = (5, 25)
-"""From so many motions on there is one column more."""
+"""Numbers of motions from which the sheet has one more column."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Entry:
 
 
 def draw_sheet(heading: str, entries: Sequence[Entry], lettering: Lettering) -> Image.Image:
-    """The contact sheet of some motions, RGB, in the order given, row by row.
+    """Draw a contact sheet of motions, RGB, row by row in the given order.
 
     Raises:
         PictureError: there are none, or more than `MOST`.

@@ -1,4 +1,4 @@
-"""One frame of a motion as a picture: ground with a grid, path, shadow, and the figure."""
+"""Drawing one frame of a motion: ground with a grid, path, shadow and figure."""
 
 from dataclasses import dataclass
 
@@ -15,32 +15,32 @@ from hymotion.picture.figure import LIMBS, body_points
 Points = NDArray[np.float64]
 
 MARGIN = 0.14
-"""Room around what the joints reach, metres: flesh and a little air."""
+"""Margin around the extent of the joints, metres: flesh and some space."""
 
 LEAST_WIDTH, LEAST_TOP, LEAST_BOTTOM = 0.62, 1.55, -0.30
-"""What is always in the picture, metres from the point of the ground below the pelvis."""
+"""The part that is always visible, metres from the ground point below the pelvis."""
 
 MESH = 0.5
-"""Metres between two lines of the grid."""
+"""Distance between grid lines, metres."""
 
 DEPTH = 1.1
-"""How far the ground reaches behind the person, metres."""
+"""Extent of the ground behind the person, metres."""
 
 SHADOW = 0.42
 
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """How a motion is seen; the picture goes along with the person, the grid stays where it is.
+    """The view of a motion; the picture follows the person, the grid is fixed in the world.
 
     Attributes:
         points: (L, P, 3) of the body in the world, metres.
-        centres: (L, 3) of the ground, what the picture's middle follows.
+        centres: (L, 3) ground points at the picture's centre.
         camera: parallel projection.
-        scale: pixels a metre.
-        half: metres from the middle to either side.
-        top, bottom: metres above and below the ground's middle.
-        finer: it is drawn so many times as large and made smaller, which smooths the edges.
+        scale: pixels per metre.
+        half: metres from the centre to either side.
+        top, bottom: metres above and below the ground point at the centre.
+        finer: supersampling factor, for smooth edges.
     """
 
     points: Points
@@ -66,10 +66,10 @@ class Stage:
         """The stage for a motion.
 
         Args:
-            scale: pixels a metre, less where the motion would not fit …
-            room: … into so many pixels in width and height.
-            calm: frames over which the picture's following is smoothed; 0: not at all.
-            least: pixels that it is wide at least.
+            scale: pixels per metre; reduced if the motion does not fit into `room`.
+            room: maximum width and height in pixels.
+            calm: frames over which the camera's following is smoothed; 0 disables smoothing.
+            least: minimum width in pixels.
         """
         points = body_points(motion)
         camera = Camera.beside(points)
@@ -100,7 +100,7 @@ class Stage:
         return image.reduce(self.finer)
 
     def _place(self, points: Points, frame: int) -> Points:
-        """(…, 3) metres in the world → (…, 3) x, y in pixels of the large picture, and away."""
+        """(…, 3) metres in the world → (…, 3) x, y in supersampled pixels, and depth."""
         seen = self.camera.project(points - self.centres[frame])
         scale = self.scale * self.finer
         placed: Points = np.stack(
@@ -135,7 +135,7 @@ class Stage:
         ]
 
     def _draw_floor(self, image: Image.Image, frame: int) -> None:
-        """A band of ground with the grid and the path; it fades at its far edge."""
+        """Draw a band of ground with grid and path that fades out at its far edge."""
         scale = self.scale * self.finer
         steep = -float(self.camera.away[1])
         first = round((self.top - DEPTH * steep) * scale)
@@ -154,7 +154,7 @@ class Stage:
         image.paste(band, (0, first), Image.fromarray((fade * 255).astype(np.uint8)))
 
     def _mesh(self, frame: int) -> list[tuple[Points, Points]]:
-        """The grid's lines around the picture's middle."""
+        """The grid lines around the picture's centre."""
         reach = 2 * (self.half + DEPTH) + MESH
         x, _, z = self.centres[frame]
         lines = []
@@ -168,7 +168,7 @@ class Stage:
         return lines
 
     def _draw_shadow(self, image: Image.Image, frame: int) -> None:
-        """What light from straight above would leave dark."""
+        """Draw the figure's shadow under light from straight above."""
         scale = self.scale * self.finer
         steep = -float(self.camera.away[1])
         mask = Image.new("L", image.size, 0)
@@ -184,7 +184,7 @@ class Stage:
             )
         blur = 0.02 * scale
         left, upper, right, lower = mask.getbbox() or (0, 0, 1, 1)
-        # The blur reaches some three times its radius.
+        # The blur extends to about three times its radius.
         edge = 1 + int(3 * blur)
         dark = (left - edge, upper - edge, right + edge, lower + edge)
         soft = mask.crop(dark).filter(ImageFilter.GaussianBlur(blur))
@@ -196,7 +196,7 @@ def _place(point: Points) -> Place:
 
 
 def _smoothed(way: Points, calm: int) -> Points:
-    """The mean over `calm` frames before and after, the ends held."""
+    """The mean over `calm` frames before and after, with the ends repeated."""
     if calm == 0:
         return way
     held = np.pad(way, ((calm, calm), (0, 0)), mode="edge")

@@ -1,4 +1,4 @@
-"""A film strip: moments of a motion side by side, from its first frame to its last."""
+"""A film strip: moments of a motion side by side, from the first frame to the last."""
 
 import numpy as np
 from PIL import Image
@@ -11,10 +11,10 @@ from hymotion.picture.stage import Stage
 
 PANELS = 8
 SCALE = 125.0
-"""Pixels a metre: a standing adult is some 210 pixels tall."""
+"""Pixels per metre: a standing adult is about 210 pixels tall."""
 
 ROOM = (190, 340)
-"""The largest that one moment's picture may be."""
+"""Maximum size of the picture of one moment."""
 
 GAP = 4
 FOOT = 26
@@ -27,7 +27,7 @@ def draw_strip(
     """A motion's film strip with its caption, RGB.
 
     Args:
-        panels: how many moments, evenly spread; fewer where the motion has not as many frames.
+        panels: number of evenly spaced moments; fewer if the motion has fewer frames.
     """
     stage = Stage.of(motion, scale=SCALE, room=ROOM)
     frames = moments(motion.frames, panels)
@@ -45,6 +45,6 @@ def draw_strip(
 
 
 def moments(frames: int, count: int) -> list[int]:
-    """`count` frames from the first to the last, evenly spread, none twice."""
+    """At most `count` distinct frames, evenly spaced from the first to the last."""
     spread = np.linspace(0, frames - 1, min(count, frames))
     return [round(float(frame)) for frame in spread]

@@ -1,1 +1,1 @@
-"""From noise to a latent, apart from the network."""
+"""Sampling a latent from noise: guidance, solver and numerics guard."""

@@ -1,8 +1,8 @@
-"""The numerics guard: sees a velocity that broke soon, and never makes a GPU wait for it.
+"""The numerics guard: detects a broken velocity early without stalling the GPU.
 
-The largest |v| of each sample is all that is looked at. On a GPU it is copied to pinned memory
-behind the step's own work, and read when it has arrived, at the latest `LAG` steps later; so the
-host stays ahead of the GPU, whose queue never runs dry. On the CPU it is read at once.
+It checks only the largest |v| of each sample. On a GPU this is copied to pinned memory
+asynchronously and read once it has arrived, at most `LAG` steps later, so that the host keeps
+the GPU's queue filled. On the CPU it is read at once.
 """
 
 import math
@@ -17,36 +17,36 @@ from torch import Tensor
 from hymotion.errors import NumericsError
 
 LAG = 2
-"""How many steps later a bad velocity is seen at the latest."""
+"""The largest number of steps between a bad velocity and its detection."""
 
 EXPLODING = 1000.0
-"""The |v| from which a velocity counts as exploding, times the guidance scale if that is above 1.
+"""A velocity with |v| above this, times the guidance scale if that is above 1, counts as exploding.
 
-A velocity of the flow is motion less noise, both of deviation 1: the trained models here stay below
-15 at a scale of 1, and below 15 times the scale up to 100, the largest allowed; a random network of
-the published kind below 5. One step of 50 with 1000 moves a number by 20 deviations. float16
-itself ends at 65 504. The wide margin is meant: a false alarm costs a motion its precision,
-while what really breaks passes it within a step or two.
+The flow's velocity is motion minus noise, both of standard deviation 1. The trained models here
+stay below 15 times the scale, up to 100, the largest allowed; a random network of the published
+architecture stays below 5. At |v| = 1000, one step of 50 moves a value by 20 standard deviations.
+float16 ends at 65 504. The wide margin is deliberate: a false alarm makes a motion be sampled
+again, while a real failure exceeds it within a step or two.
 """
 
 
 class Parcel(Protocol):
-    """Numbers on their way to the host."""
+    """Values being copied to the host."""
 
     def ready(self) -> bool:
-        """Whether they have arrived."""
+        """Whether the copy is complete."""
 
     def read(self) -> list[float]:
-        """The numbers; waits for them."""
+        """Wait for the copy and return the values."""
 
 
 Send = Callable[[Tensor], Parcel]
-"""Sends numbers (B,) to the host; must not wait for them."""
+"""Starts copying values (B,) to the host; must not block."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Copy:
-    """Numbers in the host's memory, complete once the event is; without one they are already."""
+    """Values in host memory, complete once the event has occurred, or at once without an event."""
 
     numbers: Tensor
     event: torch.cuda.Event | None = None
@@ -61,7 +61,7 @@ class _Copy:
 
 
 def send_to_host(numbers: Tensor) -> Parcel:
-    """Send numbers (B,) of any device to the host; from a GPU without waiting."""
+    """Copy values (B,) from any device to the host; does not block for a GPU."""
     if numbers.device.type != "cuda":
         return _Copy(numbers)
     pinned = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
@@ -76,22 +76,21 @@ def peaks(velocity: Tensor, valid: Tensor | None = None) -> Tensor:
 
     Args:
         velocity: of B samples.
-        valid: (B, L), true where a frame is wanted; padding frames are then not looked at. None:
-            all are wanted.
+        valid: (B, L), true for valid frames; padding frames are ignored. None: all are valid.
     """
-    # The infinity norm is one kernel; abs() and amax() would be two, with a tensor between.
+    # The infinity norm is one kernel; abs() and amax() need two and an intermediate tensor.
     norms: Tensor = torch.linalg.vector_norm(velocity, math.inf, dim=(1, 2) if valid is None else 2)
     return norms if valid is None else norms.masked_fill(~valid, 0.0).amax(1)
 
 
 class Guard:
-    """Looks at the velocities of one run of the solver.
+    """Checks the velocities of one solver run.
 
     Args:
-        total: how many steps the run has.
-        limits: the |v| of each sample of the pack from which it counts as exploding.
-        valid: (B, L), true where a frame is wanted; None: everywhere.
-        send: takes numbers to the host.
+        total: number of steps of the run.
+        limits: for each sample of the pack, the |v| above which it counts as exploding.
+        valid: (B, L), true for valid frames; None: all are valid.
+        send: copies values to the host.
     """
 
     def __init__(
@@ -109,10 +108,10 @@ class Guard:
         self._waiting: deque[tuple[int, Parcel]] = deque()
 
     def look(self, step: int, velocity: Tensor) -> None:
-        """Look at the velocity (B, L, 201) of a step, from 1.
+        """Check the velocity (B, L, 201) of a step, counted from 1.
 
         Raises:
-            NumericsError: this velocity, or one of up to `LAG` steps before, is broken.
+            NumericsError: this velocity, or that of one of the `LAG` steps before, is broken.
         """
         self._waiting.append((step, self._send(peaks(velocity, self._valid))))
         while self._waiting:
@@ -122,21 +121,21 @@ class Guard:
             self._judge()
 
     def close(self) -> None:
-        """Wait for what is on its way, at the end of the run.
+        """Check all velocities that are still pending, at the end of the run.
 
         Raises:
-            NumericsError: a velocity of the last steps is broken.
+            NumericsError: a pending velocity is broken.
         """
         while self._waiting:
             self._judge()
 
     def _judge(self) -> None:
-        """Judge the oldest numbers, and if they are bad all that were sent after them."""
+        """Check the oldest values and, if they are broken, all later ones too."""
         step, parcel = self._waiting.popleft()
         broken = self._broken(parcel)
         if not broken:
             return
-        # Whoever samples the rest of the pack again should not stumble over the next one.
+        # Report every broken sample now, so that the caller can sample the rest again safely.
         for _, later in self._waiting:
             broken = self._broken(later) | broken
         self._waiting.clear()
@@ -146,5 +145,5 @@ class Guard:
 
     def _broken(self, parcel: Parcel) -> dict[int, float]:
         numbers = enumerate(zip(parcel.read(), self._limits, strict=True))
-        # Written so that NaN, which compares with nothing, is broken.
+        # `not <=` rather than `>`, so that NaN counts as broken.
         return {index: peak for index, (peak, limit) in numbers if not peak <= limit}

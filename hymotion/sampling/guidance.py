@@ -1,4 +1,4 @@
-"""Classifier-free guidance (Ho & Salimans 2022), a scale of its own for every sample."""
+"""Classifier-free guidance (Ho & Salimans 2022) with a separate scale for every sample."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,7 +11,7 @@ from hymotion.network import Context
 
 
 class Field(Protocol):
-    """What `FlowModel` does."""
+    """The part of `FlowModel` that sampling uses."""
 
     def prepare(self, text: TextBatch, frames: Tensor, *, length: int) -> Context: ...
 
@@ -22,13 +22,12 @@ class Field(Protocol):
 class Guidance:
     """v = v_null + scale·(v_text − v_null) where scale > 1, else v_text alone.
 
-    Samples that are not guided get no null row, so they cost half and their result cannot
-    depend on the null features.
+    Unguided samples get no null row, so they cost half and cannot depend on the null features.
 
     Attributes:
         field: the velocity field.
         context: the conditional rows first (B), then a null row for each guided sample.
-        guided: (guided,) which samples have a null row, ascending.
+        guided: (guided,) indices of the samples that have a null row, ascending.
         scales: (guided, 1, 1) float32.
     """
 
@@ -48,9 +47,9 @@ class Guidance:
         length: int,
         scales: Tensor,
     ) -> "Guidance":
-        """Guide B samples with `scales` (B,) from `text` against `null`, both of B samples.
+        """Guide B samples with `scales` (B,) from `null` towards `text`, both of B samples.
 
-        `frames` (B,) of the `length` computed ones are valid.
+        `frames` (B,) is the number of valid frames out of the `length` computed ones.
         """
         guided = torch.nonzero(scales > 1).flatten()
         rows = text.joined(null.rows(guided))

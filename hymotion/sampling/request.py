@@ -1,4 +1,4 @@
-"""What somebody wants: one motion."""
+"""A request for one motion."""
 
 import math
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ class Request:
     """One motion to sample.
 
     Attributes:
-        frames: wanted length at 30 fps, from 20 up to the model's training length.
-        seed: of the noise, 0 to 2⁶³ − 1; the same seed gives the same motion.
-        prompt: what the motion shows; any text, also an empty one. Or else
-        conditioning: the prompt, already encoded. Exactly one of the two.
-        steps: of the solver, 1 to 1000, or None for the model's own; all requests of one pack
-            have the same.
-        guidance: how strongly the prompt is followed, or None for the model's own; 1 or less is
-            the plain conditional model, which costs half.
+        frames: length at 30 fps, from 20 to the model's training length.
+        seed: seed of the noise, 0 to 2⁶³ − 1; the same seed gives the same motion.
+        prompt: text that describes the motion; may be empty.
+        conditioning: the encoded prompt. Give either this or `prompt`.
+        steps: number of solver steps, 1 to 1000, or None for the model's default; the same for
+            all requests of a pack.
+        guidance: guidance scale, or None for the model's default; 1 or less samples the
+            conditional model without guidance, which costs half.
 
     Raises:
         RequestError: a field is out of its range; carries the field and the value.
@@ -44,7 +44,7 @@ class Request:
             _check_whole("steps", self.steps, low=1, high=MAX_STEPS)
         if (self.prompt is None) == (self.conditioning is None):
             raise RequestError(
-                "a request has exactly one of prompt and conditioning",
+                "a request needs exactly one of prompt and conditioning",
                 mend="Give the prompt, or what encode() returned for it, but not both",
                 field="prompt",
                 value=self.prompt,

@@ -1,4 +1,4 @@
-"""The ordinary differential equation from noise to motion, solved apart from the field."""
+"""Solver of the ordinary differential equation that takes noise to motion."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 """Flow time t (scalar) and state (B, L, 201) → velocity (B, L, 201)."""
 
 OnStep = Callable[[int, int], None]
-"""Called with (step, total) after each step, step from 1; what it raises ends the sampling."""
+"""Called with (step, total) after each step, counted from 1; an exception ends the sampling."""
 
 
 class VelocityWatch(Protocol):
-    """Looks at the velocities of one run; `hymotion.sampling.guard.Guard` does."""
+    """Checks the velocities of one run, as `hymotion.sampling.guard.Guard` does."""
 
     def look(self, step: int, velocity: Tensor) -> None:
-        """Called with each step, from 1, and its velocity; may raise for one of before."""
+        """Called with each step, counted from 1, and its velocity; may raise for an earlier one."""
 
     def close(self) -> None:
-        """Called after the last step; raises for what was not raised for yet."""
+        """Called after the last step; raises for velocities still unchecked."""
 
 
 class MakeWatch(Protocol):
-    """Makes the watch of one run: see `hymotion.sampling.guard.Guard` for the arguments."""
+    """Creates the watch of one run; see `hymotion.sampling.guard.Guard` for the arguments."""
 
     def __call__(
         self, *, total: int, limits: tuple[float, ...], valid: Tensor | None
@@ -36,7 +36,7 @@ class MakeWatch(Protocol):
 class EulerSolver:
     """Explicit Euler over linspace(0, 1, steps + 1): y += Δt·v(t, y).
 
-    The state keeps the type of the noise, float32, whatever the network computes in.
+    The state keeps the noise's type, float32, in every precision of the network.
     """
 
     steps: int

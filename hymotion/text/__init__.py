@@ -1,4 +1,4 @@
-"""Text encoders: prompts to the features that the network takes."""
+"""Text encoders, which turn prompts into the features that the network takes."""
 
 from hymotion.conditioning import TextEncoder
 from hymotion.text.subword import SubwordEmbedding, SubwordEncoder

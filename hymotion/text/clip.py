@@ -1,4 +1,4 @@
-"""CLIP's text half: prompts to one pooled vector each, in float32. Needs `transformers`."""
+"""CLIP's text model: one pooled vector per prompt, in float32. Needs `transformers`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ from hymotion.text.shards import Shards
 MODEL_TYPES = ("clip", "clip_text_model")
 MAX_TOKENS = 77
 PROMPTS = 256
-"""The most prompts of a forward pass: 256 × 77 tokens need about 1 GiB."""
+"""Maximum number of prompts in a forward pass: 256 × 77 tokens need about 1 GiB."""
 
 
 class ClipEncoder:
     """A loaded text model and its tokenizer.
 
     Attributes:
-        width: numbers of a pooled vector.
+        width: size of a pooled vector.
     """
 
     def __init__(
@@ -35,10 +35,10 @@ class ClipEncoder:
 
     @classmethod
     def load(cls, folder: Path, *, device: torch.device) -> "ClipEncoder":
-        """Load a folder of a whole CLIP or of its text half.
+        """Load a folder with all of CLIP or its text model alone.
 
         Raises:
-            EncoderFileError: the folder is no CLIP, or its tensors are not the model's.
+            EncoderFileError: the folder does not hold CLIP, or its tensors do not fit the model.
         """
         kind = read_json(folder / "config.json").get("model_type")
         if kind not in MODEL_TYPES:
@@ -60,16 +60,16 @@ class ClipEncoder:
     def pooled(self, prompts: Sequence[str]) -> Tensor:
         """(B, width) states of the first end-of-text token, before any projection; on the CPU.
 
-        Prompts are cut to 77 tokens with both ends' marks. Attention is causal, so padding behind
-        the end-of-text token changes nothing, and is left out as far as the batch allows.
+        Prompts are cut to 77 tokens including start and end. Attention is causal, so padding after
+        the end-of-text token changes nothing; only as much as the batch needs is added.
         """
         pooled = []
         for start in range(0, len(prompts), PROMPTS):
             encoded = self._tokenizer(
                 [*prompts[start : start + PROMPTS]], truncation=True, max_length=MAX_TOKENS
             )
-            # Every row ends with the end-of-text token. The published tokenizer pads with more of
-            # it, and the model takes the state of the first.
+            # Every row ends with the end-of-text token. The published tokenizer pads with the same
+            # token, and the model takes the state of the first one.
             rows = [torch.tensor(row) for row in encoded["input_ids"]]
             ids = pad_sequence(rows, batch_first=True, padding_value=int(rows[0][-1]))
             pooled.append(self.model(input_ids=ids.to(self._device)).pooler_output.cpu())
@@ -77,7 +77,7 @@ class ClipEncoder:
 
 
 def _number_positions(model: nn.Module, device: torch.device) -> None:
-    """Buffers that are no weights: 0, 1, 2, …"""
+    """Fill the position buffers 0, 1, 2, …, which are not in the weight files."""
     for module in model.modules():
         for name, buffer in [*module.named_buffers(recurse=False)]:
             numbers = torch.arange(buffer.shape[-1], device=device).expand(buffer.shape)

@@ -1,6 +1,6 @@
-"""One prompt's features as bytes: a safetensors file that says whose they are, with a checksum.
+"""One prompt's features as bytes: a safetensors file with the prompt's hash and a checksum.
 
-Only the valid tokens are kept, in the type that they were computed in, so nothing is lost.
+Only the valid tokens are stored, in the type in which they were computed, so nothing is lost.
 """
 
 import hashlib
@@ -16,17 +16,17 @@ from hymotion.errors import RequestError
 
 FORMAT = "hymo-embedding-1"
 LENGTH = struct.Struct("<Q")
-"""How long the header is, at the start of a safetensors file."""
+"""The header's length, at the start of a safetensors file."""
 
 
 def prompt_hash(prompt: str) -> str:
-    """The sha256 of a prompt, in hex; nothing else of it is kept."""
-    # A lone surrogate is no text, but it is a prompt that can be asked for.
+    """The sha256 of a prompt, in hex; the store keeps nothing else of it."""
+    # A prompt may contain a lone surrogate, which strict UTF-8 refuses.
     return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def pack(prompt: str, text: TextConditioning) -> bytes:
-    """The bytes of a prompt's features."""
+    """Serialise a prompt's features."""
     tensors = {
         "vtxt": text.vtxt.detach().cpu().contiguous(),
         "ctxt": text.ctxt[: text.length].detach().cpu().contiguous(),
@@ -37,7 +37,7 @@ def pack(prompt: str, text: TextConditioning) -> bytes:
 
 
 def unpack(prompt: str, content: bytes) -> TextConditioning | None:
-    """The features in these bytes; None where they are damaged, or not this prompt's."""
+    """The features in these bytes; None if they are damaged or belong to another prompt."""
     try:
         (size,) = LENGTH.unpack_from(content)
         header = json.loads(content[LENGTH.size : LENGTH.size + size])
@@ -59,9 +59,9 @@ def unpack(prompt: str, content: bytes) -> TextConditioning | None:
 
 
 def _sum(of: str, tensors: dict[str, Tensor], content: bytes) -> str:
-    """Checksum of the numbers, their types and shapes, and whose they are.
+    """Checksum of the values, types, shapes and the prompt's hash.
 
-    The numbers are the file's last bytes, in an order and alignment that the header alone sets.
+    The values are the file's last bytes; only the header determines their order and alignment.
     """
     digest = hashlib.blake2b(digest_size=16)
     for name, tensor in sorted(tensors.items()):

@@ -1,4 +1,4 @@
-"""What can go wrong with the official text encoder and with stored embeddings."""
+"""Errors of the official text encoder and of stored embeddings."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ class EncoderLibraryError(EncoderMissingError):
 
 
 class EncoderFileError(FileError):
-    """A file of the text encoder that is absent, damaged or made for something else."""
+    """A file of the text encoder that is absent, damaged or for another model."""
 
 
 class EncodingError(HymotionError):
-    """Prompts that came out of the encoder as no usable numbers; carries the prompts."""
+    """Prompts that could not be encoded to finite features; carries the prompts."""
 
     def __init__(self, problem: str, *, mend: str, prompts: Sequence[str]) -> None:
         super().__init__(problem, mend=mend)
@@ -26,4 +26,4 @@ class EncodingError(HymotionError):
 
 
 class StoreError(HymotionError):
-    """A store of embeddings that was asked for something it cannot be."""
+    """A store of embeddings was opened with an invalid revision or capacity."""

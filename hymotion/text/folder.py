@@ -1,4 +1,4 @@
-"""An installed text encoder: where its files are, and the system message, checked."""
+"""An installed text encoder: its files and its verified system message."""
 
 import hashlib
 import json
@@ -17,11 +17,11 @@ MEND = "Import the model again: hymo models import --help says which files it ta
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
-    """How a text is known that is not ours to carry.
+    """Identifies a text that we may not distribute.
 
     Attributes:
-        length: characters.
-        begins, ends: hexadecimal digits that its UTF-8 bytes' sha256 begins and ends with.
+        length: in characters.
+        begins, ends: first and last hexadecimal digits of the sha256 of its UTF-8 bytes.
     """
 
     length: int
@@ -29,13 +29,13 @@ class Fingerprint:
     ends: str
 
     def fits(self, text: str, digest: str) -> bool:
-        """Whether a text with this sha256 is the one."""
+        """Whether this text, with this sha256, matches."""
         sound = digest.startswith(self.begins) and digest.endswith(self.ends)
         return sound and len(text) == self.length
 
 
 UPSTREAM_MESSAGE = Fingerprint(length=449, begins="b9c55290", ends="5283")
-"""The system message of the published repository, which is not shipped here."""
+"""Fingerprint of the published repository's system message, which is not shipped here."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class TextFolder:
 
     Attributes:
         path: of the folder.
-        revision: "te-" and 12 hex digits; differs whenever weights, tokenizers or message differ.
-        message: the system message, exactly.
+        revision: "te-" and 12 hex digits that depend on weights, tokenizers and message.
+        message: the exact system message.
     """
 
     path: Path
@@ -64,7 +64,7 @@ class TextFolder:
 
     @classmethod
     def read(cls, path: Path) -> "TextFolder":
-        """Read and check a folder; an import has compared the message with the published one.
+        """Read and check a folder; the import already compared its message with the published one.
 
         Raises:
             EncoderFileError: a file is missing, or the message is not the recorded one.
@@ -88,7 +88,7 @@ def read_json(path: Path) -> dict[str, object]:
     """The object in a JSON file.
 
     Raises:
-        EncoderFileError: it is absent, or no JSON object.
+        EncoderFileError: the file is absent or does not hold a JSON object.
     """
     try:
         found: object = json.loads(path.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def read_json(path: Path) -> dict[str, object]:
             f"cannot be read ({error.strerror})", mend=MEND, path=path
         ) from error
     except ValueError as error:
-        raise EncoderFileError("is no JSON", mend=MEND, path=path) from error
+        raise EncoderFileError("is not JSON", mend=MEND, path=path) from error
     if not isinstance(found, dict):
         raise EncoderFileError("holds no JSON object", mend=MEND, path=path)
     return found

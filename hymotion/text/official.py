@@ -1,6 +1,6 @@
 """The text encoder that the published models were trained with: Qwen3-8B and CLIP ViT-L/14.
 
-Its files are the user's; nothing is ever downloaded. `transformers` is an extra of this package.
+The user provides its files; nothing is downloaded. `transformers` is an extra of this package.
 """
 
 import gc
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 PUBLISHED_DTYPE = "bfloat16"
 
 OnBatch = Callable[[int, int], None]
-"""Called with (prompts done, prompts in all) after each batch; what it raises ends the encoding."""
+"""Called with (prompts done, total prompts) after each batch; an exception ends the encoding."""
 
 
 class OfficialEncoder:
     """The loaded encoder on one device.
 
     Attributes:
-        revision: of its files, such as "te-0123456789ab"; with "+int8" or "+float32" where the
-            language model's numbers are not kept as published, as its features differ then.
+        revision: of its files, such as "te-0123456789ab"; with a suffix such as "+int8" or
+            "+float32" if the language model's weights are not in their published type, because
+            its features then differ.
     """
 
     def __init__(
@@ -58,15 +59,15 @@ class OfficialEncoder:
         """Load an installed text encoder.
 
         Args:
-            folder: as `hymo models import` makes it: see `TextFolder`.
+            folder: created by `hymo models import`; see `TextFolder`.
             device: "cpu", "cuda" or "cuda:<number>".
             dtype: of the language model; CLIP is always float32.
-            quantise: "int8" or "int4" for a language model that needs less memory.
+            quantise: "int8" or "int4" to reduce the language model's memory.
 
         Raises:
-            EncoderLibraryError: `transformers`, or the library that quantises, is missing.
-            EncoderFileError: files are missing or not what they should be.
-            DeviceError: no such device or type.
+            EncoderLibraryError: `transformers` or the quantisation library is missing.
+            EncoderFileError: files are missing or invalid.
+            DeviceError: the device or the type is unknown or absent.
         """
         where, kind = find_device(device), find_dtype(dtype)
         quantiser = None if quantise is None else Quantiser.of(quantise, dtype=kind, device=where)
@@ -88,20 +89,21 @@ class OfficialEncoder:
 
     @property
     def widths(self) -> tuple[int, int]:
-        """(Dv, Dc): numbers of the pooled vector, and of a token."""
+        """(Dv, Dc): sizes of the pooled vector and of a token's features."""
         return self._parts()[1].width, self._parts()[0].width
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of the weights on the device; 0 once closed."""
+        """Size of the weights on the device, in bytes; 0 once closed."""
         models: list[nn.Module] = [part.model for part in (self._qwen, self._clip) if part]
         return sum(stored_bytes(weight) for model in models for weight in model.parameters())
 
     def close(self, *, give_back: bool = True) -> None:
-        """Free the device's memory; the encoder is of no use afterwards.
+        """Free the weights; the encoder cannot be used afterwards.
 
         Args:
-            give_back: to the driver, for other processes; else it stays this process's own.
+            give_back: return the memory to the driver, for other processes; otherwise this
+                process keeps it for reuse.
         """
         self._qwen = self._clip = None
         gc.collect()
@@ -111,18 +113,18 @@ class OfficialEncoder:
     def encode(
         self, prompts: Sequence[str], *, on_batch: OnBatch | None = None
     ) -> list[TextConditioning]:
-        """Encode prompts; equal ones once.
+        """Encode prompts, equal ones only once.
 
         Args:
             prompts: any texts, also empty ones.
-            on_batch: told of the progress.
+            on_batch: called after each batch.
 
         Returns:
-            One conditioning a prompt, in their order: vtxt float32, ctxt the valid tokens alone
-            in the language model's type; on the CPU.
+            One conditioning per prompt, in order, on the CPU: vtxt in float32; ctxt, the valid
+            tokens only, in the language model's type.
 
         Raises:
-            RequestError: a prompt is no text.
+            RequestError: a prompt is not valid text.
             EncodingError: the encoder is closed, or the features are not finite.
             torch.OutOfMemoryError: a single prompt does not fit the device's free memory.
         """
@@ -130,7 +132,7 @@ class OfficialEncoder:
         distinct = [*dict.fromkeys(prompts)]
         chats = {prompt: qwen.template.tokens(prompt) for prompt in distinct}
         made: dict[str, TextConditioning] = {}
-        # Rounds, because the batches get smaller for good once one did not fit.
+        # Once a batch does not fit, the rest is split again into smaller batches.
         while left := [prompt for prompt in distinct if prompt not in made]:
             lengths = [len(chats[prompt]) - qwen.prefix_tokens for prompt in left]
             for rows in batches(lengths, prefix=qwen.prefix_tokens, tokens=self._tokens):
@@ -144,7 +146,7 @@ class OfficialEncoder:
     def _fits(
         self, batch: list[str], chats: dict[str, list[int]], made: dict[str, TextConditioning]
     ) -> bool:
-        """Encode a batch into `made`; false if the memory was too small: half the tokens next."""
+        """Encode a batch into `made`; if memory runs out, halve the batch size and return false."""
         try:
             made.update(zip(batch, self._batch(batch, chats), strict=True))
         except torch.OutOfMemoryError:
@@ -154,7 +156,7 @@ class OfficialEncoder:
             self._tokens = len(batch) // 2 * longest
         else:
             return True
-        # Here the error and the tensors that its frames hold are gone.
+        # Only here are the error and the tensors that its frames refer to released.
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         return False

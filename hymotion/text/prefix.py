@@ -1,8 +1,8 @@
-"""The keys and values of tokens that all prompts begin with, computed once.
+"""Keys and values of the tokens that all chats begin with, computed once.
 
-The system message makes up most of a chat. A causal model's states of it do not depend on what
-follows, so they are kept and every batch attends to them: same numbers but for rounding, and only
-the prompts' own tokens are computed. Needs `transformers`, as it goes where its cache goes.
+The system message makes up most of a chat. In a causal model its states do not depend on later
+tokens, so they are cached and every batch attends to them. The results are the same up to
+rounding, and only the prompts' own tokens are computed. Needs `transformers`, whose cache it is.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
 class PrefixLayer(DynamicLayer):  # type: ignore[misc]  # its library is not read by mypy
-    """One layer's keys and values (1, heads, P, head_dim), which no call adds to."""
+    """One layer's keys and values (1, heads, P, head_dim), which calls never extend."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class PrefixLayer(DynamicLayer):  # type: ignore[misc]  # its library is not rea
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """The prefix's, then the batch's own (B, heads, T, head_dim), for this call alone."""
+        """The prefix followed by the batch's own (B, heads, T, head_dim), for this call only."""
         del args, kwargs
         return _after(self.keys, key_states), _after(self.values, value_states)
 

@@ -1,4 +1,4 @@
-"""A language model with smaller weights: int8 or int4, by torchao."""
+"""Quantisation of the language model's weights to int8 or int4 with torchao."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -12,15 +12,15 @@ from hymotion.text.errors import EncoderLibraryError
 
 KINDS = ("int8", "int4")
 GROUP = 128
-"""Weights that share a scale, int4."""
+"""Number of int4 weights that share a scale."""
 
 
 @dataclass(frozen=True)
 class Quantiser:
-    """Quantises linear layers' weights; activations stay as they are.
+    """Quantises the weights of linear layers, but not the activations.
 
     Attributes:
-        kind: "int8" (one scale an output) or "int4" (one scale and zero a group of 128).
+        kind: "int8" (one scale per output) or "int4" (one scale and zero per group of 128).
     """
 
     kind: str
@@ -30,12 +30,12 @@ class Quantiser:
         """A quantiser for weights that are loaded in `dtype` onto a device.
 
         Raises:
-            DeviceError: no such kind, or not with this type and device.
+            DeviceError: the kind is unknown, or unsupported for this type and device.
             EncoderLibraryError: torchao is missing.
         """
         if kind not in KINDS:
             mend = f"Use one of {', '.join(KINDS)}, or none"
-            raise DeviceError(f"{kind!r} is no quantisation", mend=mend)
+            raise DeviceError(f"{kind!r} is not a quantisation", mend=mend)
         if kind == "int4" and not _takes_int4(device, dtype):
             raise DeviceError(
                 f"int4 needs bfloat16 and an NVIDIA card from Ampere on, not {dtype} on {device}",
@@ -50,13 +50,13 @@ class Quantiser:
         return cls(kind)
 
     def shrink(self, layer: nn.Module) -> None:
-        """Quantise all linear layers in one, in place."""
+        """Quantise all linear layers inside a layer, in place."""
         from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
 
         if self.kind == "int8":
             quantize_(layer, Int8WeightOnlyConfig(set_inductor_config=False))
             return
-        # The one layout whose kernel is torch's own; the others need one more library.
+        # Only this layout uses torch's own kernel; the others need another library.
         config = Int4WeightOnlyConfig(
             group_size=GROUP, int4_packing_format="tile_packed_to_4d", set_inductor_config=False
         )
@@ -70,7 +70,7 @@ def _takes_int4(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 def stored_bytes(tensor: Tensor) -> int:
-    """Bytes that a tensor takes, also one that is made of others."""
+    """Size of a tensor in bytes, also of a subclass that wraps other tensors."""
     flatten = getattr(tensor, "__tensor_flatten__", None)
     if flatten is None:
         return tensor.numel() * tensor.element_size()

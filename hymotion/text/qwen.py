@@ -1,4 +1,4 @@
-"""Qwen3 without its head: chats to the last hidden states of the prompts' tokens.
+"""Qwen3 without its head: the last hidden states of the prompts' tokens.
 
 Needs `transformers`.
 """
@@ -26,8 +26,8 @@ class QwenEncoder:
     """A loaded language model and the chat template of its tokenizer.
 
     Attributes:
-        template: of its chats.
-        width: numbers a token.
+        template: the chat template.
+        width: size of a token's hidden state.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class QwenEncoder:
         dtype: torch.dtype,
         quantiser: Quantiser | None,
     ) -> "QwenEncoder":
-        """Load a folder as its publisher made it: config, tokenizer and safetensors.
+        """Load the publisher's folder of config, tokenizer and safetensors.
 
         Args:
-            folder: of the files; nothing is fetched from anywhere else.
+            folder: of the files; nothing is downloaded.
             message: the system message.
-            device: where the weights go, a layer at a time.
-            dtype: their type; bfloat16 as published.
-            quantiser: makes them smaller, if given.
+            device: of the weights, which are loaded one layer at a time.
+            dtype: of the weights; bfloat16 as published.
+            quantiser: quantises the weights, if given.
 
         Raises:
-            EncoderFileError: the folder is no Qwen3, or its tensors are not the model's.
+            EncoderFileError: the folder does not hold Qwen3, or its tensors do not fit the model.
         """
         _check_kind(folder)
         config = Qwen3Config.from_pretrained(folder, local_files_only=True)
@@ -71,7 +71,7 @@ class QwenEncoder:
                 shards.fill(part, path=path, device=device, dtype=dtype)
                 if quantiser is not None and isinstance(part, type(model.layers[0])):
                     quantiser.shrink(part)
-        # The angles are no weights: they are computed, in float32 whatever the weights' type.
+        # The rotary angles are computed, not loaded, and always in float32.
         model.rotary_emb = type(model.rotary_emb)(config=config).to(device)
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -91,15 +91,15 @@ class QwenEncoder:
 
     @property
     def prefix_tokens(self) -> int:
-        """How many tokens all chats begin with."""
+        """Number of tokens that all chats begin with."""
         return len(self.template.prefix)
 
     @torch.inference_mode()
     def states(self, chats: Sequence[Sequence[int]]) -> list[Tensor]:
-        """The last hidden states, after the final norm, of each chat's tokens from the crop on.
+        """Last hidden states, after the final norm, of each chat's tokens from `crop_start` on.
 
         Args:
-            chats: B chats' tokens, as `ChatTemplate.tokens` gives them.
+            chats: tokens of B chats, from `ChatTemplate.tokens`.
 
         Returns:
             B tensors (T, width) in the model's type, on the CPU.
@@ -108,7 +108,7 @@ class QwenEncoder:
         shared = all(tuple(chat[:start]) == self.template.prefix for chat in chats)
         cache = self._prefix if shared else None
         skipped = start if cache is not None else 0
-        # Attention is causal and the padding on the right: no valid token sees any of it, so it
+        # Attention is causal and padding is on the right, so no valid token attends to it: it
         # needs no mask and may be any token.
         ids = pad_sequence([torch.tensor(chat[skipped:]) for chat in chats], batch_first=True)
         with attention():
@@ -118,7 +118,7 @@ class QwenEncoder:
 
 
 def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The model's parts, its layers one by one, with what their tensors' names begin with."""
+    """The model's modules, each layer separately, with the prefixes of their tensor names."""
     parts = []
     for name, child in model.named_children():
         if isinstance(child, nn.ModuleList):

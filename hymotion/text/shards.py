@@ -1,6 +1,6 @@
-"""Weights of a folder with one or more safetensors files, straight to a device.
+"""Loading weights from a folder of one or more safetensors files directly to a device.
 
-Each tensor is read from the mapped file and put where it belongs; the host never holds the model.
+Each tensor goes from the mapped file to the device, so the host never holds the whole model.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,15 +31,15 @@ class Shards:
     @classmethod
     @contextmanager
     def open(cls, folder: Path, *, prefixes: Sequence[str]) -> "Iterator[Shards]":
-        """Map the files while the context lasts.
+        """Map the files for the duration of the context.
 
         Args:
             folder: of the files.
-            prefixes: what a tensor's name may have before it in the files; a whole language model
-                calls `layers.0` `model.layers.0`.
+            prefixes: prefixes that tensor names may have in the files; a full language model calls
+                `layers.0` `model.layers.0`.
 
         Raises:
-            EncoderFileError: there are no such files, or one is damaged.
+            EncoderFileError: there are no safetensors files, or one is damaged.
         """
         paths = sorted(folder.glob("*.safetensors"))
         if not paths:
@@ -56,10 +56,10 @@ class Shards:
             yield cls(folder, files, prefixes)
 
     def check(self, module: nn.Module) -> None:
-        """Every parameter of the module must be in the files, with its shape.
+        """Check that the files hold every parameter of the module, with its shape.
 
         Raises:
-            EncoderFileError: names the first that differ.
+            EncoderFileError: parameters are missing or differ; names the first.
         """
         missing, differing = [], []
         for name, parameter in module.named_parameters():
@@ -76,23 +76,23 @@ class Shards:
     def fill(
         self, module: nn.Module, *, path: str, device: torch.device, dtype: torch.dtype
     ) -> None:
-        """Give the module's parameters their numbers.
+        """Load the module's parameters from the files.
 
         Args:
             module: on the meta device.
-            path: the module's own name within the model, with a final dot, or "".
-            device: where the numbers go.
-            dtype: which type they get.
+            path: the module's name within the model, with a final dot, or "".
+            device: of the loaded parameters.
+            dtype: of the loaded parameters.
 
         Raises:
-            EncoderFileError: a tensor is no plain float, as in files that were quantised.
+            EncoderFileError: a tensor is not a plain float, as in quantised files.
         """
         for owner, name, full in _parameters(module, path):
             tensor = self._tensor(full)
             if tensor.dtype not in FLOATS:
-                problem = f"{full} is {tensor.dtype}; quantised files are not what the model takes"
+                problem = f"{full} is {tensor.dtype}; the model does not take quantised files"
                 raise EncoderFileError(problem, mend=MEND, path=self._folder)
-            # To the device first: the host never has a converted copy.
+            # Move, then convert, so that the host never holds a converted copy.
             weight = nn.Parameter(tensor.to(device).to(dtype), requires_grad=False)
             setattr(owner, name, weight)
 

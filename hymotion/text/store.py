@@ -1,9 +1,9 @@
-"""Encoded prompts on disk, so that each is encoded once, by whichever worker.
+"""Encoded prompts on disk, so that each prompt is encoded only once across all workers.
 
-`<root>/<revision>/<aa>/<sha256 of the prompt>.safetensors`, `aa` being the hash's first digits.
-Several processes may put, get and sweep at once: entries appear whole, by renaming, and whatever
-else is found in their place is taken as absent. Entries are not flushed to the disk one by one:
-what a power cut leaves of one is found out by its checksum, and the prompt is encoded again.
+Files are `<root>/<revision>/<aa>/<sha256 of the prompt>.safetensors`; `aa` is the hash's first two
+digits. Several processes may put, get and sweep at once: entries appear atomically, by renaming,
+and anything invalid in their place counts as absent. Entries are not synced to disk one by one:
+the checksum detects an entry damaged by a power cut, and the prompt is encoded again.
 """
 
 import os
@@ -22,19 +22,19 @@ from hymotion.text.sweeper import ENTRY, PART, Sweeper
 
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,99}")
 TOUCHED_S = 600.0
-"""Seconds within which an entry's use is noted once, to spare the disk."""
+"""Seconds within which the use of an entry is recorded only once, to spare the disk."""
 PUTS_A_LOOK = 8
-"""How many entries are put for each folder that is looked at."""
+"""Number of puts per scan of one folder."""
 
 
 class EmbeddingStore:
-    """The features of one encoder's prompts.
+    """Stores the features of prompts for one encoder revision.
 
     Attributes:
-        problem: why the last entry that could not be put was not, else None.
-        counts: by name, since this process opened the store: `hits` and `misses` (those to be made
-            again included), `remade` (damaged or not what their name said, and removed),
-            `stored`, `unstored` (see `problem`), `removed` (had to go for others).
+        problem: why the last failed put failed, else None.
+        counts: by name, since this process opened the store: `hits`, `misses` (including
+            `remade`), `remade` (removed because damaged or of another prompt), `stored`,
+            `unstored` (see `problem`), `removed` (to make room).
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class EmbeddingStore:
         """Open a store, which need not exist yet.
 
         Args:
-            root: of the stores of all revisions.
-            revision: of the encoder, with how it is quantised: `OfficialEncoder.revision`.
-            capacity: bytes that the entries of all revisions may take together.
+            root: common folder of the stores of all revisions.
+            revision: `OfficialEncoder.revision` of the encoder, which includes its quantisation.
+            capacity: maximum bytes of the entries of all revisions together.
             clock: seconds since the epoch.
 
         Raises:
-            StoreError: the revision can be no folder's name, or there is no capacity.
+            StoreError: the revision cannot name a folder, or the capacity is not positive.
         """
         if not REVISION.fullmatch(revision):
             mend = "Give the encoder's own revision, such as te-0123456789ab"
-            raise StoreError(f"{revision!r} is no revision", mend=mend)
+            raise StoreError(f"{revision!r} is not a revision", mend=mend)
         if capacity <= 0:
             raise StoreError(f"a capacity of {capacity} bytes keeps nothing", mend="Give more")
         self.problem: str | None = None
@@ -68,11 +68,11 @@ class EmbeddingStore:
         self._sweeper = Sweeper(root, capacity=capacity, clock=clock)
 
     def has(self, prompt: str) -> bool:
-        """Whether there is an entry; `get` alone finds out whether it is sound."""
+        """Whether there is an entry; only `get` checks that it is intact."""
         return self._path(prompt).is_file()
 
     def get(self, prompt: str) -> TextConditioning | None:
-        """The features of a prompt, or None; what is damaged is removed and counted."""
+        """The features of a prompt, or None; a damaged entry is removed and counted."""
         path = self._path(prompt)
         try:
             content = path.read_bytes()
@@ -81,7 +81,7 @@ class EmbeddingStore:
             self.counts["misses"] += 1
             return None
         except OSError:
-            # A folder in an entry's place, a disk that fails: encoding again needs neither.
+            # For example a folder in the entry's place, or a disk error: encode again.
             self._damaged(path)
             return None
         text = unpack(prompt, content)
@@ -94,9 +94,9 @@ class EmbeddingStore:
         return text
 
     def put(self, prompt: str, text: TextConditioning) -> bool:
-        """Keep a prompt's features; false where the disk would not take them.
+        """Store a prompt's features; false if the disk refused.
 
-        A full or failing disk loses nothing but time: the caller has the features and goes on.
+        A full or failing disk costs only time, as the caller already has the features.
         """
         path = self._path(prompt)
         content = pack(prompt, text)
@@ -118,9 +118,9 @@ class EmbeddingStore:
         return True
 
     def sweep(self) -> int:
-        """Look at the whole store and remove what is too much; returns how many entries went.
+        """Scan the whole store and remove entries over capacity; returns the number removed.
 
-        `put` looks at a small part of it each time, so this is for once in a while.
+        `put` scans a small part each time, so this is only needed occasionally.
         """
         removed = self._sweeper.look()
         self.counts["removed"] += removed
@@ -139,11 +139,11 @@ class EmbeddingStore:
         try:
             os.utime(path, (self._clock(),) * 2)
         except OSError as error:
-            # Swept away meanwhile, or another user's file: what was read is no worse for it.
+            # Removed meanwhile, or another user's file; the features that were read are valid.
             self.problem = f"{path}: {error.strerror or error}"
 
 
 def _discard(path: Path) -> None:
-    # If it stays, it is as damaged as it was, and is looked through again next time.
+    # If it cannot be removed, the next read detects the damage again.
     with suppress(OSError):
         path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
-"""A small text encoder that is trained together with its model: words, word pieces, neighbours.
+"""A small text encoder that is trained together with its model, on words and subword pieces.
 
-A token's vector is that of its word, where training has seen it, plus the mean of its pieces
-(Bojanowski et al. 2017), plus its place in the prompt. Unknown words have their pieces alone, so
-that they degrade gently instead of vanishing.
+A token's vector is the sum of its word's vector, if the word occurred in training, the mean of
+its pieces' vectors (Bojanowski et al. 2017) and its position's vector. Unknown words have only
+their pieces, so that quality degrades gradually.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from hymotion.config import SubwordConfig
 from hymotion.text.words import buckets_of, tokens_of
 
 POOLS = 4
-"""Weighted means over the tokens that make up the pooled features."""
+"""Number of weighted means over the tokens in the pooled features."""
 
 
 class SubwordEmbedding(nn.Module):
@@ -24,7 +24,7 @@ class SubwordEmbedding(nn.Module):
 
     Args:
         config: the sizes.
-        words: how many words are known; word 0 stands for all others.
+        words: number of known words; word 0 stands for all others.
     """
 
     def __init__(self, config: SubwordConfig, *, words: int) -> None:
@@ -41,21 +41,21 @@ class SubwordEmbedding(nn.Module):
         self.pooled = nn.Linear(POOLS * width, config.vtxt_dim)
 
     def piece_vectors(self, shares: Tensor) -> Tensor:
-        """(…, width) mean vectors of pieces, from the buckets' (…, buckets) shares in them."""
+        """(…, width) mean vectors of pieces, from (…, buckets) shares of each bucket."""
         return shares @ self.pieces.weight
 
     def forward(self, words: Tensor, pieces: Tensor, lengths: Tensor) -> TextBatch:
         """Features of B prompts.
 
         Args:
-            words: (B, T) numbers of known words, 0 for the others.
+            words: (B, T) indices of known words, 0 for the others.
             pieces: (B, T, width) each token's vector from `piece_vectors`.
             lengths: (B,) valid tokens.
         """
         size = words.shape[1]
         valid = (torch.arange(size, device=words.device) < lengths[:, None])[..., None]
         known = torch.arange(len(self.words.weight), device=words.device) == words[..., None]
-        # A product, not a lookup, for the sake of its gradient: see `Prompts.pieces`.
+        # A matrix product instead of a lookup, for its gradient: see `Prompts.pieces`.
         x = (known.to(pieces.dtype) @ self.words.weight + pieces + self.places.weight[:size]).where(
             valid, 0.0
         )
@@ -71,7 +71,7 @@ class SubwordEncoder:
     """Encodes prompts with a trained embedding, on the CPU in float32.
 
     Attributes:
-        vocabulary: the words that training has seen, in the order of their numbers from 1 up.
+        vocabulary: the words of the training texts, ordered by index from 1.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class SubwordEncoder:
         self._numbers = {word: number for number, word in enumerate(self.vocabulary, start=1)}
 
     def encode(self, prompts: Sequence[str]) -> list[TextConditioning]:
-        """One conditioning a prompt, each by itself."""
+        """One conditioning per prompt, encoded independently."""
         with torch.inference_mode():
             return [self._encode(prompt) for prompt in prompts]
 
     def unknown(self, prompt: str) -> tuple[str, ...]:
-        """The prompt's words that training has never seen, in order."""
+        """The prompt's words that did not occur in training, in order."""
         tokens = tokens_of(prompt, limit=self.config.max_tokens)
         return tuple(token for token in tokens if token not in self._numbers)
 
@@ -103,7 +103,7 @@ class SubwordEncoder:
 
 
 def piece_shares(tokens: Sequence[str], buckets: int) -> Tensor:
-    """(F, buckets) what share of each token's pieces is in each bucket; zeros without pieces."""
+    """(F, buckets) fraction of each token's pieces in each bucket; zeros without pieces."""
     shares = torch.zeros(len(tokens), buckets)
     for row, token in zip(shares, tokens, strict=True):
         found = buckets_of(token, buckets)

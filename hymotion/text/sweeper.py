@@ -1,8 +1,8 @@
-"""Keeps a folder of stored embeddings under a size: what was not used for longest goes first.
+"""Keeps stored embeddings below a total size by removing the least recently used entries.
 
-The entries are spread over small folders, and each look at one of them costs the same however
-large the store is. A sweeper remembers what it saw, so a store of a hundred thousand entries is
-never walked as a whole unless asked for.
+The entries are spread over small folders, so scanning one folder costs the same at any store
+size. A sweeper remembers what it scanned and never walks a store of a hundred thousand entries
+as a whole unless asked to.
 """
 
 import os
@@ -14,23 +14,23 @@ from pathlib import Path
 ENTRY = ".safetensors"
 PART = ".part"
 SPARED_S = 60.0
-"""Seconds for which nothing that was put or used is removed, whatever the size."""
+"""Seconds for which an entry is never removed after it was put or used, at any size."""
 ABANDONED_S = 3600.0
-"""Seconds after which an unfinished file is nobody's."""
+"""Seconds after which an unfinished file counts as abandoned."""
 TARGET = 0.95
-"""How full a swept store is, so that not every further entry costs a removal."""
+"""Fraction of the capacity left after a sweep, so that not every new entry causes a removal."""
 
 
 @dataclass
 class Folder:
-    """What was seen in one folder: (used at, bytes, name) of each entry, and entries put since."""
+    """The known entries of one folder as (used at, bytes, name): those scanned and put since."""
 
     entries: list[tuple[float, int, str]] = field(default_factory=list)
     size: int = 0
 
 
 class Sweeper:
-    """Looks at folders in turn and removes entries once all it knows of is too much.
+    """Scans folders in turn and removes entries once the known ones exceed the capacity.
 
     Args:
         root: of the store; its folders are `<revision>/<two hex digits>`.
@@ -47,20 +47,20 @@ class Sweeper:
 
     @property
     def size(self) -> int:
-        """Bytes of the entries that are known of."""
+        """Total size of the known entries, in bytes."""
         return sum(folder.size for folder in self._known.values())
 
     def added(self, path: Path, size: int) -> None:
-        """An entry was put, of which no look at its folder needs to tell."""
+        """Record an entry that was put, without scanning its folder."""
         folder = self._known.setdefault(str(path.parent), Folder())
         folder.entries.append((self._clock(), size, path.name))
         folder.size += size
 
     def look(self, folders: int | None = None) -> int:
-        """Look at the next folders, all by default, then remove what is too much.
+        """Scan the next folders, by default all, then remove entries over capacity.
 
         Returns:
-            How many entries were removed.
+            Number of entries removed.
         """
         if folders is None:
             self._turn = []
@@ -116,7 +116,7 @@ class Sweeper:
             if _used_after(path, used):
                 continue
             removed += _remove(path)
-            # Gone in either case, if not by us then by another sweeper.
+            # Even if we did not remove it, another sweeper has.
             left -= size
         for path in touched:
             self._read(path)
@@ -124,7 +124,7 @@ class Sweeper:
 
 
 def _used_after(path: str, used: float) -> bool:
-    """Whether an entry was used after it was looked at."""
+    """Whether an entry was used after it was scanned."""
     try:
         return os.stat(path).st_mtime > used  # noqa: PTH116 — thousands of paths
     except FileNotFoundError:

@@ -1,9 +1,9 @@
-"""A prompt as the language model's chat: which tokens, and which of them are the prompt's.
+"""Tokens of a prompt within the language model's chat template.
 
-The model sees the chat template of a fixed system message and the prompt as the user's message,
-without a generation prompt and with thinking off. What is kept begins at the first token of the
-prompt, `crop_start`, and ends 128 tokens later, so it takes in what the template puts after the
-prompt (end of turn, newline) where there is room.
+The model sees the chat template with a fixed system message and the prompt as the user's message,
+without a generation prompt and with thinking off. At most 128 tokens are kept, from the first
+token of the prompt, `crop_start`. They include the template's tokens after the prompt (end of
+turn, newline) if there is room.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,21 +13,21 @@ from hymotion.errors import RequestError
 from hymotion.text.errors import EncodingError
 
 MAX_TOKENS = 128
-"""The most tokens of a prompt that are kept."""
+"""Maximum number of tokens kept of a prompt."""
 
 MARKERS = ("a", "Z", "7", "木", ".")
-"""Prompts that share no token, whatever the tokenizer makes of their neighbours."""
+"""Prompts that share no first token, however the tokenizer merges them with their neighbours."""
 
 
 class AddedToken(Protocol):
-    """A token that is looked for before all others: its text, and whether it is a control."""
+    """A token that the tokenizer matches first: its text, and whether it is a special token."""
 
     content: str
     special: bool
 
 
 class ChatTokenizer(Protocol):
-    """What is used of a tokenizer with a chat template."""
+    """The part of a tokenizer with a chat template that is used here."""
 
     @property
     def added_tokens_decoder(self) -> Mapping[int, AddedToken]: ...
@@ -51,8 +51,8 @@ class ChatTemplate:
 
     Attributes:
         crop_start: index of the prompt's first token.
-        prefix: the tokens before it, the same for all prompts but those that begin with white
-            space that melts into the template's.
+        prefix: the tokens before it, the same for all prompts except those whose leading white
+            space merges with the template's.
     """
 
     def __init__(self, *, tokenizer: ChatTokenizer, message: str) -> None:
@@ -60,27 +60,26 @@ class ChatTemplate:
         self._message = message
         added = tokenizer.added_tokens_decoder.values()
         self._controls = tuple(token.content for token in added if token.special)
-        # A marker in the prompt's place says where it begins. Several are laid side by side and
-        # the first token in which they differ is taken: that holds also where a tokenizer melts
-        # the marker and its neighbours into one token, and where it tells no offsets.
+        # The prompt begins at the first token that differs between several marker prompts. This
+        # works even if a tokenizer merges the marker with its neighbours or gives no offsets.
         marked = [self._tokens(self._text(marker)) for marker in MARKERS]
         self.crop_start = _common(marked)
         self.prefix = tuple(marked[0][: self.crop_start])
 
     @property
     def size(self) -> int:
-        """The most tokens of a whole chat that are looked at."""
+        """Maximum number of tokens of a whole chat."""
         return self.crop_start + MAX_TOKENS
 
     def tokens(self, prompt: str) -> list[int]:
         """The tokens of the chat with this prompt, cut at `size`.
 
-        Strings with a meaning in the template, such as the end of a turn, are only text within a
-        prompt: they are tokenised as their letters, so no prompt leaves the user's turn.
+        Special tokens such as the end of a turn are tokenised as plain text within a prompt, so
+        no prompt can end the user's turn.
 
         Raises:
-            RequestError: the prompt has half of a surrogate pair, which is no text.
-            EncodingError: nothing is left of the chat after `crop_start`.
+            RequestError: the prompt has half of a surrogate pair, which is not valid text.
+            EncodingError: the chat has no tokens after `crop_start`.
         """
         _check(prompt)
         if any(control in prompt for control in self._controls):
@@ -96,7 +95,7 @@ class ChatTemplate:
         return tokens[: self.size]
 
     def _plain(self, prompt: str) -> list[int]:
-        # The template's own parts are tokenised apart, so that only they have special tokens.
+        # Tokenised apart from the prompt, so that only the template has special tokens.
         marker = MARKERS[0]
         head, tail = _around(self._text(marker), self._text(MARKERS[1]), marker)
         letters = self._tokenizer.encode(
@@ -120,7 +119,7 @@ class ChatTemplate:
 
 
 def _common(rows: Sequence[Sequence[int]]) -> int:
-    """How many first tokens all rows share."""
+    """Length of the common prefix of all rows."""
     shared = 0
     for column in zip(*rows, strict=False):
         if len(set(column)) > 1:
@@ -130,7 +129,7 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
 
 
 def _around(one: str, other: str, marker: str) -> tuple[str, str]:
-    """What stands before and after the marker, where two texts differ in nothing else."""
+    """The text before and after the marker, given two texts that differ only in the marker."""
     start = next(place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
     return one[:start], one[start + len(marker) :]
 
@@ -140,7 +139,7 @@ def _check(prompt: str) -> None:
         prompt.encode("utf-8")
     except UnicodeEncodeError as error:
         raise RequestError(
-            f"the prompt has half of a surrogate pair at character {error.start}, which is no text",
+            f"the prompt has half of a surrogate pair at character {error.start}, not text",
             mend="Write the prompt in UTF-8",
             field="prompt",
             value=prompt,

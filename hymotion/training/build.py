@@ -1,9 +1,9 @@
 """Builds the dataset: `python -m hymotion.training.build DATA_FOLDER OUT`.
 
-Reads the archives, cuts the segments, plants the feet, varies, splices, and writes a motion a
-`.npz`, the statistics of the training split, and a manifest. The same data and seed give the
-same bytes, whatever the number of processes. Held-out segments are neither varied nor spliced
-with training ones.
+Reads the archives, cuts the segments, plants the feet, augments, splices, and writes one `.npz`
+per motion, the statistics of the training split, and a manifest. The same data and seed give the
+same bytes with any number of processes. Held-out segments are neither augmented nor spliced with
+training ones.
 """
 
 import argparse
@@ -36,17 +36,17 @@ from hymotion.training.mocap.archives import read_takes
 from hymotion.training.mocap.clip import Clip
 
 PAIRS = 3000
-"""Sequences of two actions, unless told otherwise."""
+"""Default number of two-action sequences."""
 
 STANDING = ("13_07", 180, 340)
-"""A take and its frames in which somebody stands and hardly moves."""
+"""A take and the frames of it in which a person stands nearly still."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A piece of the work: a segment's variants, or one sequence of a split."""
+    """A unit of work: a segment's variants, or one sequence of a split."""
 
     kind: str
     number: int
@@ -54,7 +54,7 @@ class Unit:
 
 @dataclass(frozen=True, eq=False)
 class Yield:
-    """What a unit gave: manifest rows, (3, 201) sums of training frames, pairs dropped."""
+    """The result of a unit: manifest rows, (3, 201) sums of training frames, dropped pairs."""
 
     rows: list[dict[str, object]]
     sums: Floats
@@ -62,7 +62,7 @@ class Yield:
 
 
 def _units(samples: Sequence[Sample], pairs: int) -> list[Unit]:
-    """All pieces of the work, in the manifest's order."""
+    """All units of work, in the manifest's order."""
     there = {sample.split for sample in samples}
     return [Unit("segment", number) for number in range(len(samples))] + [
         Unit(split, number)
@@ -77,9 +77,9 @@ def build(data: Path, out: Path, *, pairs: int, seed: int, jobs: int = 1) -> dic
     Args:
         data: folder with the archives.
         out: folder to write to.
-        pairs: sequences of training segments; a tenth as many of held-out ones.
-        seed: of all that is drawn.
-        jobs: processes.
+        pairs: number of sequences of training segments; a tenth as many of held-out ones.
+        seed: of all random choices.
+        jobs: number of processes.
 
     Raises:
         MocapError: the data cannot be used.
@@ -89,7 +89,7 @@ def build(data: Path, out: Path, *, pairs: int, seed: int, jobs: int = 1) -> dic
 
 
 def read_samples(data: Path) -> tuple[list[Sample], Sway]:
-    """Every segment of the table, in its order, and the sway of somebody who stands.
+    """Every segment of the table, in its order, and the sway of a standing person.
 
     Raises:
         MocapError: an archive or a take is missing or damaged.
@@ -104,7 +104,7 @@ def read_samples(data: Path) -> tuple[list[Sample], Sway]:
 def write(
     samples: Sequence[Sample], out: Path, *, sway: Sway, pairs: int, seed: int, jobs: int = 1
 ) -> dict[str, object]:
-    """Vary, splice and write samples; returns the manifest."""
+    """Augment, splice and write samples; returns the manifest."""
     (out / "motions").mkdir(parents=True, exist_ok=True)
     units = _units(samples, pairs)
     if jobs == 1:
@@ -125,7 +125,7 @@ def write(
         "pairs_dropped": dropped,
         "motions": rows,
     }
-    # Last and at once: where a manifest is, the dataset is whole.
+    # Written last and atomically: a manifest means that the dataset is complete.
     part = out / f"{MANIFEST}.part"
     part.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     part.replace(out / MANIFEST)
@@ -135,7 +135,7 @@ def write(
 def _made_by_many(
     out: Path, seed: int, samples: Sequence[Sample], sway: Sway, shares: Sequence[Sequence[Unit]]
 ) -> list[Yield]:
-    """As one process would, each of several taking a share; the samples go through a file."""
+    """Divide the units among processes; the samples are passed in a file."""
     jobs = len(shares)
     rows = [
         (vars(sample.clip), [(action, dict(kind)) for action, kind in sample.shows], sample.split)
@@ -144,7 +144,7 @@ def _made_by_many(
     with TemporaryDirectory() as folder:
         file = Path(folder) / "samples.pt"
         torch.save((sway.turns, rows), file)
-        # Started afresh, for threads of torch do not survive a fork.
+        # Spawned, because torch's threads do not survive a fork.
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
             parts = list(pool.map(partial(_share, out, seed, file), shares))
     return [parts[at % jobs][at // jobs] for at in range(sum(map(len, shares)))]
@@ -166,11 +166,11 @@ def _made(
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What every unit is made from.
+    """The inputs that all units share.
 
     Attributes:
         pairings: by split.
-        longer: by action, how many variants of a segment are made that are longer than it.
+        longer: by action, the number of variants per segment that are longer than the segment.
     """
 
     out: Path
@@ -182,7 +182,7 @@ class Bench:
 
     @classmethod
     def of(cls, out: Path, seed: int, samples: Sequence[Sample], sway: Sway) -> "Bench":
-        """For these samples."""
+        """Compute the shared inputs for these samples."""
         splits = {
             split: [sample for sample in samples if sample.split == split]
             for split in ("train", "held")
@@ -193,7 +193,7 @@ class Bench:
             seed=seed,
             samples=samples,
             sway=sway,
-            # Held-out sequences get no standing and keep their speed.
+            # Held-out sequences get no added standing and keep their speed.
             pairings={
                 "train": Pairing.of(splits["train"], sway),
                 "held": Pairing.of(splits["held"], None),
@@ -203,7 +203,7 @@ class Bench:
 
     def made(self, unit: Unit) -> Yield:
         """Make and write a unit."""
-        # Every unit has its own dice, whoever throws them.
+        # Seeded per unit, so that the result does not depend on the process.
         chance = random.Random(f"{self.seed}/{unit.kind}/{unit.number}")  # noqa: S311 — no secrets
         if unit.kind != "segment":
             name = f"sequence_{unit.kind}_{unit.number:05d}"
@@ -243,7 +243,7 @@ def _row(sample: Sample, file: str) -> dict[str, object]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m hymotion.training.build", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with cmu.tar.xz and deepmimic.tar.xz")
     parser.add_argument("out", type=Path, help="folder to write to")

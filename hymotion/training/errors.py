@@ -1,10 +1,10 @@
-"""The errors of training: of the data, and of a run."""
+"""Errors of training data and of training runs."""
 
 from hymotion.errors import HymotionError
 
 
 class MocapError(HymotionError):
-    """Motion capture, its segment table or its texts cannot be used; carries where."""
+    """Motion capture, its segment table or its texts cannot be used; carries the place."""
 
     def __init__(self, problem: str, *, mend: str, where: str) -> None:
         super().__init__(f"{where}: {problem}", mend=mend)
@@ -12,4 +12,4 @@ class MocapError(HymotionError):
 
 
 class TrainingError(HymotionError):
-    """A run cannot start, or cannot go on where it was cut."""
+    """A run cannot start or resume."""

@@ -1,9 +1,9 @@
 """Trains a model: `python -m hymotion.training.train DATA OUT --mode full`.
 
-DATA holds the archives of motion capture, of which a dataset is built in OUT first, or is what
-`python -m hymotion.training.build` wrote. OUT gets the run's state, a log and, at the end, a folder
-`model` that `hymotion.load` reads. The same command goes on where a run was cut.
-Several cards: `torchrun --nproc-per-node N -m hymotion.training.train …`.
+DATA is a folder of motion capture archives, from which a dataset is first built in OUT, or a
+dataset from `python -m hymotion.training.build`. OUT gets the run's state, a log and, at the end, a
+folder `model` that `hymotion.load` reads. The same command resumes an interrupted run.
+For several GPUs: `torchrun --nproc-per-node N -m hymotion.training.train …`.
 """
 
 import argparse
@@ -36,13 +36,13 @@ from hymotion.training.fit.trainer import TYPES, RunControl, StepReport, Trainer
 from hymotion.training.mocap.archives import SOURCES, archive
 
 PROMPTS = 16
-"""Prompts drawn of each motion."""
+"""Number of prompts drawn for each motion."""
 
 STOPPED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     chosen = _parser().parse_args(arguments)
     try:
         return _run(chosen)
@@ -77,7 +77,7 @@ def _trained(chosen: argparse.Namespace, recipe: Recipe, world: World) -> int:
 def _prepared(
     chosen: argparse.Namespace, recipe: Recipe, world: World
 ) -> tuple[Trainer, Callable[[dict[str, Any]], None]]:
-    """The trainer, and what writes the model in the end."""
+    """The trainer, and the function that writes the model at the end."""
     dataset = MotionDataset(_dataset(chosen, world), seed=recipe.seed)
     own = files("hymotion").joinpath("models", "tiny", recipe.mode, "config.yml")
     text = own.read_text("utf-8")
@@ -120,12 +120,12 @@ def _prepared(
 
 
 def _dataset(chosen: argparse.Namespace, world: World) -> Path:
-    """The folder of the dataset; built first where archives were given and it is not there."""
+    """The folder of the dataset; builds it first from archives if it does not exist."""
     data: Path = chosen.data
     if not all(archive(data, source).is_file() for source in SOURCES):
         return data
     out: Path = chosen.out / "dataset"
-    # Without its manifest it was cut, and is built again.
+    # Without a manifest the dataset is incomplete, and is built again.
     if world.first and not (out / MANIFEST).is_file():
         jobs = os.cpu_count() or 1
         sys.stderr.write(f"building the dataset in {out}, {jobs} processes\n")
@@ -137,12 +137,12 @@ def _dataset(chosen: argparse.Namespace, world: World) -> Path:
 def _recipe(chosen: argparse.Namespace) -> Recipe:
     names = (field.name for field in fields(Recipe))
     given = {name: value for name in names if (value := getattr(chosen, name, None)) is not None}
-    # Minutes count before steps.
+    # --minutes takes precedence over --steps.
     return Recipe(**given | ({"steps": None} if "minutes" in given else {}))
 
 
 def _precision(asked: str, device: torch.device) -> str:
-    """The type of the products: bfloat16 where the card has it, float16 on older cards."""
+    """The type of matrix products: bfloat16 if the GPU supports it, float16 on older GPUs."""
     if asked != "auto":
         return asked
     if device.type == "cpu":
@@ -151,7 +151,7 @@ def _precision(asked: str, device: torch.device) -> str:
 
 
 def _stopper() -> Callable[[], bool]:
-    """Asks whether somebody wants the run to end."""
+    """A function that tells whether a signal has asked the run to end."""
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda found, _frame: asked.append(found))
@@ -177,16 +177,16 @@ def _reporter(out: Path) -> Callable[[StepReport], None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hymotion.training.train", description=__doc__)
     add = parser.add_argument
-    add("data", type=Path, help="folder of archives, or what hymotion.training.build wrote")
-    add("out", type=Path, help="folder of the run; an unfinished one in it goes on")
+    add("data", type=Path, help="folder of archives, or a dataset of hymotion.training.build")
+    add("out", type=Path, help="folder of the run; an unfinished run in it is resumed")
     add("--init", type=Path, help="folder of a model to start from, of the same sizes")
     add("--mode", choices=("full", "lite"), default="full")
     add("--prediction", choices=PREDICTIONS)
-    add("--minutes", type=float, help="of work in all, over all sittings")
+    add("--minutes", type=float, help="total time of training, including resumed runs")
     add("--steps", type=int, help="optimiser steps, instead of --minutes")
-    add("--batch-frames", type=int, help="frames of a step over all processes")
+    add("--batch-frames", type=int, help="frames per step over all processes")
     add("--learning-rate", type=float)
-    add("--late", type=float, help="how much errors near the end of the way count")
+    add("--late", type=float, help="weight of errors near the end of the flow")
     add("--change", type=float, help="weight of the error of the change between frames")
     add("--joints", type=float, help="weight of the error of the posed joints")
     add("--seed", type=int)

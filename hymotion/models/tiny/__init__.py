@@ -1,1 +1,1 @@
-"""Small models for trying the whole path on a laptop; see the comments in the configs."""
+"""Small models for trying the whole system on a laptop; see the comments in the configs."""

@@ -1,1 +1,1 @@
-"""From clips to a dataset on disk."""
+"""Building a dataset on disk from clips, and reading it."""

@@ -1,4 +1,4 @@
-"""More clips from the same ones: mirrored, faster, cut, chained in cycles, spliced in sequence."""
+"""Augmentation of clips: mirroring, speed changes, cropping, repeating cycles, splicing."""
 
 import re
 from dataclasses import replace
@@ -14,7 +14,7 @@ from hymotion.training.mocap.clip import Clip
 
 SIDES = {"left": "right", "right": "left"}
 FLIP = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
-"""Across the plane between left and right."""
+"""Reflection across the plane between left and right."""
 
 
 def _opposite(name: str) -> int:
@@ -26,7 +26,7 @@ OPPOSITE = [_opposite(name) for name in BODY.names]
 
 
 def mirrored_text(text: str) -> str:
-    """The text with left and right swapped, whole words only, first letters' case kept."""
+    """The text with the words left and right swapped; the case of first letters is kept."""
 
     def swap(match: re.Match[str]) -> str:
         word = match[0]
@@ -37,7 +37,7 @@ def mirrored_text(text: str) -> str:
 
 
 def mirrored(clip: Clip) -> Clip:
-    """The clip in a mirror between left and right; left and right swapped in its label too."""
+    """The clip mirrored between left and right, including the words in its label."""
     return replace(
         clip,
         name=f"{clip.name}_m",
@@ -63,7 +63,7 @@ def cropped(clip: Clip, start: int, end: int) -> Clip:
 
 
 def respeeded(clip: Clip, factor: float) -> Clip:
-    """The clip `factor` times as fast: rotations by slerp, translation linearly.
+    """The clip `factor` times as fast; rotations by slerp, translation by linear interpolation.
 
     Raises:
         MocapError: the factor is not positive.
@@ -85,18 +85,18 @@ def respeeded(clip: Clip, factor: float) -> Clip:
 
 
 def spliced(first: Clip, second: Clip, *, blend: int) -> Clip:
-    """The first clip, then the second, whose start is turned and moved to where the first ends.
+    """The first clip followed by the second, turned and moved to start where the first ends.
 
-    The last `blend` frames of the first and the first of the second are one stretch, blended
-    with weights that start and end level (3s² − 2s³). L = L₁ + L₂ − blend.
+    The last `blend` frames of the first clip overlap the first ones of the second and are blended
+    with smoothstep weights (3s² − 2s³). L = L₁ + L₂ − blend.
 
     Raises:
         MocapError: the blend is longer than a clip, or shorter than two frames.
     """
     if not 2 <= blend <= min(first.frames, second.frames):
         raise MocapError(
-            f"a blend of {blend} frames of clips of {first.frames} and {second.frames}",
-            mend="Blend over 2 frames or more of both clips",
+            f"a blend of {blend} frames for clips of {first.frames} and {second.frames} frames",
+            mend="Blend at least 2 frames, and no more than either clip has",
             where=f"{first.name}+{second.name}",
         )
     second = _aligned(first, second, blend)
@@ -117,9 +117,9 @@ def spliced(first: Clip, second: Clip, *, blend: int) -> Clip:
 
 
 def mismatch(first: Clip, second: Clip, *, blend: int) -> float:
-    """How far apart, metres a joint, the poses are that a splice would blend into each other.
+    """Mean distance per joint, in metres, of the poses that a splice would blend.
 
-    In the middle of the overlap, heights included, wherever the two stand and face.
+    Measured in the middle of the overlap, including heights, but not position and heading.
     """
     second = _aligned(first, second, blend)
     here, there = first.frames - blend + blend // 2, blend // 2
@@ -129,23 +129,23 @@ def mismatch(first: Clip, second: Clip, *, blend: int) -> float:
 
 
 def _aligned(first: Clip, second: Clip, blend: int) -> Clip:
-    """The second clip with heading and place of the first in the middle of the overlap."""
+    """The second clip with the first's heading and position in the middle of the overlap."""
     here, there = first.frames - blend + blend // 2, blend // 2
     turn = heading(first.rotations[here, 0]) - heading(second.rotations[there, 0])
     turned = moved(second, turn=turn, shift=torch.zeros(3, dtype=torch.float64))
     shift = first.trans[here] - turned.trans[there]
-    shift[1] = 0  # heights are over the same ground
+    shift[1] = 0  # both have the same ground
     return replace(turned, trans=turned.trans + shift)
 
 
 def cycle(clip: Clip, *, shortest: int, blend: int) -> tuple[int, int]:
-    """[start, end) of the stretch that best continues in itself, its end + blend in the clip.
+    """[start, end) of the stretch that loops best, with end + blend inside the clip.
 
-    Compared over the whole blend: local rotations except where the body faces, and the root's
-    tilt and height.
+    Compares, over the whole blend, local rotations and the root's tilt and height, but not the
+    heading.
 
     Raises:
-        MocapError: the clip is too short for it.
+        MocapError: the clip is too short.
     """
     last = clip.frames - blend
     if last - shortest < 0:
@@ -163,7 +163,7 @@ def cycle(clip: Clip, *, shortest: int, blend: int) -> tuple[int, int]:
 
 
 def chained(clip: Clip, *, frames: int, shortest: int = 24, blend: int = 5) -> Clip:
-    """The clip's best cycle, repeated until there are at least `frames`, then cut to them."""
+    """The clip's best cycle, repeated and cut to `frames`."""
     start, end = cycle(clip, shortest=shortest, blend=blend)
     lap = cropped(clip, start, end + blend)
     whole = cropped(clip, 0, end + blend)
@@ -174,13 +174,13 @@ def chained(clip: Clip, *, frames: int, shortest: int = 24, blend: int = 5) -> C
 
 
 def cycle_mismatch(clip: Clip, *, shortest: int, blend: int = 5) -> float:
-    """How far apart, metres a joint, the end and the start of the best cycle are."""
+    """Mean distance per joint, in metres, between the end and the start of the best cycle."""
     start, end = cycle(clip, shortest=shortest, blend=blend)
     whole, lap = cropped(clip, 0, end + blend), cropped(clip, start, end + blend)
     return mismatch(whole, lap, blend=blend)
 
 
 def _pose_numbers(clip: Clip) -> Tensor:
-    """(L, C) numbers that are near where poses are, wherever the body stands and faces."""
+    """(L, C) pose features, independent of position and heading; similar poses are near."""
     tilt = clip.rotations[:, 0, 1]
     return torch.cat((clip.rotations[:, 1:].flatten(1), tilt, clip.trans[:, 1:2]), dim=1)

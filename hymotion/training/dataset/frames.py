@@ -1,9 +1,9 @@
-"""Motions as the network's frames: 201 numbers, in one place and direction at the start.
+"""Motions as the network's frames of 201 values, with a canonical start position and heading.
 
 0:3 root translation, metres · 3:9 the root's world rotation · 9:135 the 21 other joints' local
-rotations, each as 6 numbers · 135:201 the 22 joint positions. The positions are forward
-kinematics with the world's axes but without the root translation, so that they do not grow
-with the distance walked; decoding does not read them.
+rotations, 6 values each · 135:201 the 22 joint positions. The positions come from forward
+kinematics in the world's axes without the root translation, so that they do not grow with the
+distance walked; decoding ignores them.
 """
 
 from dataclasses import replace
@@ -29,10 +29,10 @@ def frames_of(clip: Clip) -> Tensor:
 
 
 def heading(root: Tensor) -> Tensor:
-    """(…, 3, 3) root rotations → (…) the angle about y by which the body faces away from +Z.
+    """(…, 3, 3) root rotations → (…) heading angle about y, relative to +Z.
 
-    The body's forward axis tells it, or the left axis where that lies flatter: whoever lies on
-    the back faces where the line across the hips says.
+    Computed from the body's forward axis, or from its left axis if that is closer to horizontal:
+    for a body that lies on its back, the line across the hips gives the heading.
     """
     left, forward = root[..., 0], root[..., 2]
     across = torch.atan2(-left[..., 2], left[..., 0])
@@ -42,7 +42,7 @@ def heading(root: Tensor) -> Tensor:
 
 
 def moved(clip: Clip, *, turn: Tensor, shift: Tensor) -> Clip:
-    """The clip turned about y by an angle () around the world's origin, then shifted by (3,)."""
+    """The clip turned about the world's y axis by `turn` (), then shifted by `shift` (3,)."""
     matrix = axis_turn(Y, turn)
     rotations = clip.rotations.clone()
     rotations[:, 0] = matrix @ rotations[:, 0]
@@ -50,7 +50,7 @@ def moved(clip: Clip, *, turn: Tensor, shift: Tensor) -> Clip:
 
 
 def canonical(clip: Clip) -> Clip:
-    """The clip starting with its root over the origin, facing +Z as the skeleton at rest."""
+    """The clip moved to start with its root above the origin, facing +Z like the rest pose."""
     level = clip.trans.new_tensor([1.0, 0.0, 1.0])
     start = replace(clip, trans=clip.trans - clip.trans[0] * level)
     return moved(start, turn=-heading(clip.rotations[0, 0]), shift=torch.zeros_like(level))

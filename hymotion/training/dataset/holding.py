@@ -1,8 +1,8 @@
 """Standing before and after an action, so that a short take fills a longer motion.
 
-Whoever asks for a backflip of four seconds should see someone who stands, flips, and stands
-again. The pose at the end is held: its movement dies down within `SETTLE` frames, the feet stay
-where they are, and arms and back sway as those of someone real who stands.
+A backflip of four seconds should show a person who stands, flips, and stands again. The pose at
+the end is held: its movement fades within `SETTLE` frames, the feet stay in place, and arms and
+back sway like those of a real standing person.
 """
 
 from dataclasses import dataclass, replace
@@ -21,31 +21,31 @@ from hymotion.config import FPS
 from hymotion.training.mocap.clip import Clip
 
 SETTLE = 10
-"""Frames within which the movement dies down."""
+"""Frames over which the movement fades out."""
 
 LAST = 4
-"""Frames whose movement is taken for that of the end."""
+"""Frames over which the movement at the end is measured."""
 
 LEAD = 10
-"""Frames of standing before an action, at most. A model that must also guess when the action
-begins learns to stand instead: most of its examples stand at any one time."""
+"""Maximum frames of standing before an action. With more, a model must guess when the action
+begins and learns to stand instead, because most examples stand at any given time."""
 
 UPRIGHT, TALL = 0.9, 0.7
 SLOW, STILL = 1.1, 0.85
-"""Metres a second: the mean of all joints, and the pelvis, of whose movement can die down."""
+"""Maximum speeds of a movement that can fade, metres per second: mean over joints, and pelvis."""
 
 STANDING = 0.06
-"""Both feet are lower than this, metres, where a pose can be held."""
+"""Maximum height of both feet, metres, in a pose that can be held."""
 
 STEADY = frozenset(
     ("Pelvis", "L_Hip", "R_Hip", "L_Knee", "R_Knee", "L_Ankle", "R_Ankle", "L_Foot", "R_Foot")
 )
-"""Joints that a sway leaves alone: whose feet stand does not slide."""
+"""Joints without sway, so that standing feet do not slide."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sway:
-    """How the upper body of someone who stands moves.
+    """The sway of a standing person's upper body.
 
     Attributes:
         turns: (L, 22, 3, 3) local rotations relative to the first frame's, the legs' identity.
@@ -55,14 +55,14 @@ class Sway:
 
     @classmethod
     def of(cls, clip: Clip) -> "Sway":
-        """That of a clip of someone standing."""
+        """The sway in a clip of a standing person."""
         turns = clip.rotations[0].mT @ clip.rotations
         legs = [at for at, name in enumerate(BODY.names) if name in STEADY]
         turns[:, legs] = torch.eye(3, dtype=turns.dtype)
         return cls(turns)
 
     def frames(self, count: int, start: int) -> Tensor:
-        """(count, 22, 3, 3) relative to frame `start`, to and fro where it is too short."""
+        """(count, 22, 3, 3) relative to frame `start`, played back and forth if too short."""
         length = len(self.turns)
         at = (start + torch.arange(count + 1)) % (2 * length - 2)
         at = torch.where(at < length, at, 2 * length - 2 - at)
@@ -93,11 +93,11 @@ def held(clip: Clip, *, before: int, after: int, sway: Sway, start: int = 0) -> 
     """The clip with its first pose held for `before` frames and its last for `after`.
 
     Args:
-        clip: at rest where it is held.
-        before: frames, may be 0.
-        after: frames, may be 0.
-        sway: of who stands.
-        start: the sway's first frame.
+        clip: at rest at each end that is held.
+        before: number of frames, may be 0.
+        after: number of frames, may be 0.
+        sway: of a standing person.
+        start: first frame of the sway.
     """
     if after:
         clip = _held_after(clip, after, sway.frames(after, start))
@@ -112,14 +112,14 @@ def _reversed(clip: Clip) -> Clip:
 
 def _held_after(clip: Clip, count: int, sway: Tensor) -> Clip:
     last = min(LAST, clip.frames) - 1
-    # Speed falls evenly to 0: the way is what is left of the speeds, added up.
+    # The speed falls linearly to 0; the displacement is the cumulative sum of the speeds.
     shares = (1 - torch.arange(1, count + 1, dtype=torch.float64) / (SETTLE + 1)).clamp(min=0)
     way = shares.cumsum(0)
     turn = axis_angle_from_matrix(clip.rotations[-1 - last].mT @ clip.rotations[-1]) / last
     going = matrix_from_axis_angle(way[:, None, None] * turn)
     step = (clip.trans[-1] - clip.trans[-1 - last]) / last
     rotations = clip.rotations[-1] @ going @ sway
-    # Products of many rotations drift from being one; quaternions bring them back.
+    # Products of many rotations drift from orthogonality; quaternions restore it.
     rotations = matrix_from_quaternion(quaternion_from_matrix(rotations))
     return replace(
         clip,

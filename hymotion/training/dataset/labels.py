@@ -1,9 +1,9 @@
-"""The hand-made table of segments: which frames of which take show what.
+"""The hand-made table of segments: frames of takes with their actions.
 
-`labels.tsv` has a line for each segment: take, first frame and the frame after the last (at 30
-fps), action, attributes as `key=value` joined by commas, and the split. `held` segments are kept
-from training: by take where an action has several, by segment where it has one take; an
-action of one short segment has no held-out part.
+`labels.tsv` has one line per segment: take, first frame and the frame after the last (at 30 fps),
+action, attributes as `key=value` joined by commas, and the split. `held` segments are kept out of
+training: whole takes if an action has several, segments if it has one take; an action with one
+short segment has no held-out part.
 """
 
 import csv
@@ -24,7 +24,7 @@ class Segment:
     """Frames [start, end) of a take that show an action.
 
     Attributes:
-        attributes: what sets this one apart, e.g. side, speed, direction.
+        attributes: properties of the action, such as side, speed, direction.
         split: "train" or "held".
     """
 
@@ -37,12 +37,12 @@ class Segment:
 
     @property
     def name(self) -> str:
-        """Unique: the take and the frames."""
+        """Unique name, from the take and the frames."""
         return f"{self.take}_{self.start:04d}_{self.end:04d}"
 
 
 def own_segments() -> tuple[Segment, ...]:
-    """The segments of the table that comes with this package."""
+    """The segments of the bundled table."""
     table = files("hymotion.training.dataset").joinpath("labels.tsv")
     return read_segments(table.read_text(encoding="utf-8").splitlines(), where="labels.tsv")
 
@@ -51,7 +51,7 @@ def read_segments(lines: Iterable[str], *, where: str) -> tuple[Segment, ...]:
     """The segments of a table.
 
     Raises:
-        MocapError: columns are missing, or a line makes no sense or comes twice; names the line.
+        MocapError: columns are missing, or a line is invalid or a duplicate; names the line.
     """
     rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     if rows.fieldnames != COLUMNS:

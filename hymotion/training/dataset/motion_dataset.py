@@ -1,7 +1,7 @@
-"""A folder of motions as a dataset: frames, lengths and texts, the same for the same seed.
+"""A folder of motions as a dataset of frames, lengths and texts, deterministic for a seed.
 
-The folder holds frames and what they show; texts are drawn when they are asked for, so that every
-epoch has other words.
+The folder holds frames and their actions; texts are drawn on access, so that every epoch has
+different ones.
 """
 
 import json
@@ -30,9 +30,9 @@ class MotionDataset:
     Attributes:
         rows: the manifest's entries, in its order: file, actions, takes, frames.
         mean: (201,) over the training split's frames.
-        std: (201,) likewise.
+        std: (201,) over the training split's frames.
         texts: the phrases that prompts are drawn from.
-        epoch: whose texts `dataset[index]` gives.
+        epoch: selects the texts that `dataset[index]` returns.
     """
 
     def __init__(
@@ -59,11 +59,11 @@ class MotionDataset:
             raise MocapError(f"has no split {split!r}", mend=MEND, where=str(folder))
 
     def __len__(self) -> int:
-        """How many motions."""
+        """Number of motions."""
         return len(self.rows)
 
     def __getitem__(self, index: int) -> tuple[Tensor, str]:
-        """(L, 201) frames of a motion, and its text of `epoch`."""
+        """(L, 201) frames of a motion, and its text in `epoch`."""
         return self.frames(index), self.text(index, epoch=self.epoch)
 
     def frames(self, index: int) -> Tensor:
@@ -72,7 +72,7 @@ class MotionDataset:
             return torch.from_numpy(file["frames"])
 
     def text(self, index: int, *, epoch: int) -> str:
-        """A motion's text, drawn by seed, epoch and index."""
+        """A motion's text, determined by seed, epoch and index."""
         row = self.rows[index]
         shows = tuple(zip(row["actions"], row["attributes"], strict=True))
         chance = random.Random(f"{self.seed}/{epoch}/{index}")  # noqa: S311 — no secrets
@@ -80,8 +80,8 @@ class MotionDataset:
 
 
 def collate(items: Sequence[tuple[Tensor, str]]) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """A batch for `torch.utils.data.DataLoader`: (B, L, 201) frames, zero after each motion's own;
-    (B,) how many are its own; B texts."""
+    """A batch for `torch.utils.data.DataLoader`: (B, L, 201) zero-padded frames, (B,) lengths, B
+    texts."""
     frames, texts = zip(*items, strict=True)
     lengths = torch.tensor([len(each) for each in frames])
     return pad_sequence(list(frames), batch_first=True), lengths, texts

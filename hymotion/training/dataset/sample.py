@@ -1,4 +1,4 @@
-"""A motion of the dataset and what it shows."""
+"""Samples of the dataset: motions with their actions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from hymotion.training.dataset.labels import Segment
 from hymotion.training.mocap.clip import Clip
 
 LONGEST = 360
-"""Frames of the longest motion."""
+"""Maximum frames of a motion."""
 
 GAITS: Mapping[str, int] = {
     "walk": 24, "walk_backward": 24, "stealthy_walk": 40, "zombie_walk": 30, "run": 16, "jog": 16,
@@ -18,19 +18,19 @@ CYCLIC: Mapping[str, int] = {
     "jumping_jacks": 24, "raise_knees": 40, "twist": 40, "wash_windows": 40, "direct_traffic": 40,
     "swordplay": 60, "box": 60, "laugh": 60,
 }  # fmt: skip
-"""Actions that are chained, and the shortest cycle, frames."""
+"""Actions whose cycles are repeated, with the shortest cycle in frames."""
 
 STEADY = frozenset(
     {"box", "dance", "direct_traffic", "dribble", "laugh", "reach_up", "swordplay", "twist"}
     | {"walk", "walk_backward", "walk_sideways", "walk_turn", "stealthy_walk", "zombie_walk"}
     | {"wash_windows", "jumping_jacks", "raise_knees", "hop", "jog", "run", "crawl"}
 )
-"""Actions of which any stretch shows the action."""
+"""Actions that any part of the clip shows."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A motion of the dataset and what it shows, in order."""
+    """A motion of the dataset with its actions in order."""
 
     clip: Clip
     shows: tuple[tuple[str, Mapping[str, str]], ...]
@@ -38,12 +38,12 @@ class Sample:
 
     @property
     def action(self) -> str:
-        """What it shows first."""
+        """The first action."""
         return self.shows[0][0]
 
 
 def segment_samples(takes: Mapping[str, Clip], segments: Sequence[Segment]) -> list[Sample]:
-    """Each segment once, feet planted, at its own speed."""
+    """One sample per segment, with planted feet, at the original speed."""
     samples: list[Sample] = []
     for segment in segments:
         cut = cropped(takes[segment.take], segment.start, segment.end)
@@ -53,7 +53,7 @@ def segment_samples(takes: Mapping[str, Clip], segments: Sequence[Segment]) -> l
 
 
 def mirror(sample: Sample) -> Sample:
-    """A sample in the mirror, its attributes too."""
+    """The mirrored sample, including its attributes."""
     shows = tuple(
         (action, {key: mirrored_text(value) for key, value in attributes.items()})
         for action, attributes in sample.shows

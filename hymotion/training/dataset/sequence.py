@@ -1,4 +1,4 @@
-"""Two actions one after the other, spliced where their poses are alike."""
+"""Sequences of two actions, spliced where their poses are similar."""
 
 import random
 from collections.abc import Sequence
@@ -12,32 +12,33 @@ from hymotion.training.mocap.clip import Clip
 
 BLEND, LONG_BLEND = 12, 20
 NEAR, FAR = 0.16, 0.28
-"""Poses that differ by less, metres a joint, are blended over `BLEND` or `LONG_BLEND` frames.
+"""Poses that differ by less than these, mean metres per joint, are blended over `BLEND` or
+`LONG_BLEND` frames.
 
-Half a stride is 0.16 m; arms that come up into a fighter's guard, 0.28 m. Beyond that a pair is
-dropped: with a lying body against a standing one it is 0.5 m and more.
+Half a stride is 0.16 m; arms raised into a fighter's guard, 0.28 m. Pairs with a larger distance
+are dropped: between a lying and a standing body it is 0.5 m and more.
 """
 
 ATTEMPTS = 6
-"""Pairs that are drawn for a sequence before it is given up."""
+"""Number of pairs tried for a sequence before giving up."""
 
 PLACES = 8
-"""Cuts of a steady action that are compared."""
+"""Number of cuts of a steady action that are compared."""
 
 STRETCHES = ((45, 75), (45, 75), (60, 120), (90, 180))
-"""Frames of a steady action's part; one is drawn."""
+"""Possible lengths, in frames, of a steady action's part."""
 
 SPEEDS = (0.9, 1.0, 1.0, 1.1, 1.25)
 UPRIGHT, LOW = 0.8, 0.12
 STANDS_AFTER = 0.35
-"""Share of the sequences that end with standing where the pose allows it."""
+"""Fraction of the sequences that end with standing, if the pose allows it."""
 
 STANDS = (10, 60)
 
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Two stretches and how far apart, metres a joint, their poses are where they meet."""
+    """Two clips and the mean distance per joint, metres, of their poses where they meet."""
 
     first: Clip
     second: Clip
@@ -56,7 +57,7 @@ class Pairing:
     Attributes:
         firsts: samples that end upright on the ground, by action.
         seconds: samples that start upright on the ground, by action.
-        sway: of who stands; None leaves lengths and speeds as they are, and adds no standing.
+        sway: of a standing person; None keeps lengths and speeds and adds no standing.
     """
 
     firsts: Sequence[Sequence[Sample]]
@@ -72,7 +73,7 @@ class Pairing:
         return cls(_by_action(firsts), _by_action(seconds), sway)
 
     def draw(self, name: str, chance: random.Random) -> tuple[Sample | None, int]:
-        """A sequence, or None if no pair drawn fits together, and the pairs that did not fit."""
+        """A sequence, or None if no drawn pair fits, and the number of pairs that did not fit."""
         if not (self.firsts and self.seconds):
             return None, 0
         for dropped in range(ATTEMPTS):
@@ -91,7 +92,7 @@ class Pairing:
     def _part(
         self, groups: Sequence[Sequence[Sample]], chance: random.Random, fewest: int
     ) -> Sample:
-        """A sample of a drawn action, mirrored half of the time, at some speed."""
+        """A sample of a random action, mirrored with probability 1/2, at a random speed."""
         sample = chance.choice(chance.choice(groups))
         if chance.random() < 0.5:
             sample = mirror(sample)
@@ -101,7 +102,7 @@ class Pairing:
         return replace(sample, clip=respeeded(sample.clip, speed))
 
     def _cut(self, first: Sample, second: Sample, chance: random.Random) -> "Cut | None":
-        """Stretches of steady actions, cut where the poses are most alike; None if they are not."""
+        """Steady actions cut where the poses are most similar; None if they are too different."""
         lengths = [self._length(sample, chance) for sample in (first, second)]
         if sum(lengths) - BLEND > LONGEST or min(lengths) < LONG_BLEND:
             return None
@@ -117,7 +118,7 @@ class Pairing:
 
     @staticmethod
     def _length(sample: Sample, chance: random.Random) -> int:
-        """All frames, or those of a stretch of a steady action."""
+        """The number of frames to use: all, or a random length for a steady action."""
         if sample.action not in STEADY:
             return sample.clip.frames
         return min(sample.clip.frames, chance.randint(*chance.choice(STRETCHES)))

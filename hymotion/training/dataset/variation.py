@@ -1,4 +1,4 @@
-"""Variants of a training segment: mirrored, at other speeds, chained, repeated, with standing."""
+"""Variants of a training segment: mirrored, at other speeds, looped, repeated, with standing."""
 
 import random
 from collections.abc import Iterator
@@ -19,36 +19,36 @@ from hymotion.training.mocap.clip import Clip
 
 SPEEDS = (0.8, 0.9, 1.0, 1.1, 1.25)
 GAIT_SPEEDS = (0.9, 1.0, 1.1)
-"""A walk a quarter faster would be another action's speed."""
+"""Speed factors: a walk a quarter faster would have the speed of another action."""
 
 CHAINS = (60, 90, 120, 180, 240, 300, 360)
 CHAIN_BLEND = 8
 CHAINED = 40
-"""Chains of an action on either side, spread over its segments."""
+"""Number of loops per action and side, distributed over its segments."""
 
 REPEATED = frozenset(
     {"backflip", "sideflip", "cartwheel", "roll", "kick", "spin_kick", "punch", "squat", "bend"}
     | {"jump_up", "jump_forward", "spin", "shoot_basketball", "wave", "drink", "sit_and_stand"}
 )
-"""Actions that may be done more than once."""
+"""Actions that may be repeated."""
 
 REPEATS = 0.4
-"""Share of the longer variants that repeat the action where there is room."""
+"""Fraction of the longer variants that repeat the action if there is room."""
 
 FARTHEST = 0.15
-"""Mean distance of the joints, metres, over which two poses are not blended."""
+"""Maximum mean distance of the joints, metres, of two poses that are blended."""
 
 REPEAT_BLEND = 12
 LENGTHS = (40, 180)
-"""Frames of longer variants."""
+"""Range of lengths of longer variants, in frames."""
 
 LONGER = 50
-"""Longer variants an action."""
+"""Number of longer variants per action."""
 
 REST_BLEND = 20
 FARTHEST_REST = 0.28
-"""An action that does not end at rest goes over into its own first pose within so many frames,
-where the joints are no farther apart, metres in the mean."""
+"""An action that does not end at rest is blended into its own first pose over this many frames, if
+the joints' mean distance, in metres, is at most this."""
 
 
 def varied(sample: Sample, longer: int, sway: Sway, chance: random.Random) -> Iterator[Sample]:
@@ -56,9 +56,9 @@ def varied(sample: Sample, longer: int, sway: Sway, chance: random.Random) -> It
 
     Args:
         sample: one segment.
-        longer: how many variants to make of it that are longer than the take.
-        sway: of who stands.
-        chance: what to draw with.
+        longer: number of variants to make that are longer than the take.
+        sway: of a standing person.
+        chance: random generator.
     """
     for side in (sample, mirror(sample)):
         for speed in GAIT_SPEEDS if sample.action in GAITS else SPEEDS:
@@ -78,7 +78,7 @@ def _chains(sample: Sample, many: int, chance: random.Random) -> Iterator[Sample
     if sample.action not in CYCLIC:
         return
     shortest = CYCLIC[sample.action]
-    # A chain needs a cycle, its blend, and some choice of where to begin.
+    # A loop needs a cycle, its blend, and some choice of the start.
     if sample.clip.frames < shortest + CHAIN_BLEND + 3:
         shortest = shortest * 2 // 3
     if sample.clip.frames < shortest + CHAIN_BLEND:
@@ -93,7 +93,7 @@ def _chains(sample: Sample, many: int, chance: random.Random) -> Iterator[Sample
 
 
 def _longer(sample: Sample, sway: Sway, chance: random.Random) -> Clip | None:
-    """The sample's clip, repeated or with standing around it; None where neither is possible."""
+    """The sample's clip, repeated or with standing around it; None if neither is possible."""
     clip = _at_a_speed(sample.clip, chance)
     shortest = max(LENGTHS[0], clip.frames + SHORTEST // 2)
     if shortest > LONGEST:
@@ -120,7 +120,7 @@ def _longer(sample: Sample, sway: Sway, chance: random.Random) -> Clip | None:
 
 
 def _fits(clip: Clip, rest: Clip) -> bool:
-    """Whether the clip can go over into rest."""
+    """Whether the clip can be blended into rest."""
     return (
         min(clip.frames, rest.frames) >= REST_BLEND
         and mismatch(clip, rest, blend=REST_BLEND) <= FARTHEST_REST
@@ -133,7 +133,7 @@ def _at_a_speed(clip: Clip, chance: random.Random) -> Clip:
 
 
 def _repeated(one: Clip, clip: Clip, frames: int, chance: random.Random) -> Clip:
-    """The clip, again and again at several speeds while it fits and its end is like its start."""
+    """The clip, repeated at random speeds while it fits and its end is similar to its start."""
     while True:
         again = _at_a_speed(one, chance)
         if clip.frames + again.frames - REPEAT_BLEND > frames:

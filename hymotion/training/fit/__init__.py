@@ -1,1 +1,1 @@
-"""The training run itself."""
+"""The training run: corpus, objective, optimiser and loop."""

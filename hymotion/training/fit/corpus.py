@@ -1,8 +1,8 @@
-"""All motions of a dataset on the training device, and what each step draws from them.
+"""All motions of a dataset on the training device, and the batch drawn for each step.
 
-The motions fit into the memory of any card (some hundred megabytes), where a batch is one gather.
-A step's lesson depends on the seed and the step's number alone, so that a run that was cut goes on
-with what it would have seen, and several processes share one lesson without a word.
+The motions fit into any GPU's memory (some hundred megabytes), where a batch is one gather. A
+step's batch (lesson) depends only on the seed and the step number, so that a resumed run sees the
+same data, and several processes share a batch without communication.
 """
 
 from collections import Counter
@@ -20,22 +20,22 @@ from hymotion.training.fit.prompts import Prompts
 from hymotion.training.fit.recipe import Recipe
 
 EDGES = (64, 96, 136, 184, 240, 360)
-"""Motions up to the same edge are drawn together, so that little is padding."""
+"""Upper bounds of the length groups: motions of a group share batches, so that padding is small."""
 
 SEQUENCES = 0.35
-"""Share of the draws that show two actions."""
+"""Fraction of the drawn motions that show two actions."""
 
 SHORTEST = 20
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """The motions.
+    """The motions of a training split, with their prompts, on the device.
 
     Attributes:
-        frames: (N, 201) normalised frames of all motions, one after the other.
+        frames: (N, 201) concatenated normalised frames of all motions.
         starts: (M,) each motion's first frame.
-        lengths: (M,) its frames.
+        lengths: (M,) each motion's number of frames.
         steady: (M,) bool, whether it may be cut anywhere.
         groups: motions of similar length.
         prompts: of every motion.
@@ -72,9 +72,9 @@ class Corpus:
         )
 
     def lesson(self, step: int, recipe: Recipe, *, rank: int, size: int) -> Lesson:
-        """What process `rank` of `size` learns in a step; together they see one batch.
+        """The part of a step's batch for process `rank` of `size`.
 
-        The batch has a multiple of `size` motions, of which each takes every size-th.
+        The batch has a multiple of `size` motions, and each process takes every size-th.
         """
         source = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
         shares = torch.tensor([group.share for group in self.groups], dtype=torch.float64)
@@ -98,7 +98,7 @@ class Corpus:
         )
 
     def _cut(self, rows: Tensor, draw: Tensor, share: Tensor, often: float) -> Tensor:
-        """Lengths, some of steady motions cut to between SHORTEST and all their frames."""
+        """Lengths, where some steady motions are cut to between SHORTEST and all their frames."""
         lengths = self.lengths[rows]
         cut = SHORTEST + (share * (lengths - SHORTEST + 1)).long()
         return torch.where(self.steady[rows] & (draw < often), cut, lengths)
@@ -117,7 +117,7 @@ class Corpus:
     ) -> Lesson:
         device = self.frames.device
         source = torch.Generator(device).manual_seed(seed)
-        # All lessons of a group have one shape, so that few kernels serve them all.
+        # All lessons of a group have one shape, so that few CUDA graphs are recorded.
         index = torch.arange(length, device=device)
         valid = index < lengths[:, None]
         places = (self.starts[rows, None] + index).where(valid, 0)
@@ -145,9 +145,9 @@ class LengthGroup:
     """Motions of similar length.
 
     Attributes:
-        rows: (m,) which motions.
-        weights: (m,) how often each is drawn.
-        longest: frames that a lesson has room for.
+        rows: (m,) indices of the motions.
+        weights: (m,) sampling weights.
+        longest: padded length of a lesson.
     """
 
     rows: Tensor
@@ -156,15 +156,15 @@ class LengthGroup:
 
     @property
     def share(self) -> float:
-        """How often the group must be drawn, as a batch of long motions has few of them."""
+        """Sampling weight of the group: a batch of long motions has fewer, so it is drawn more."""
         return float(self.weights.sum()) * self.longest
 
 
 def _times(count: int, source: torch.Generator, device: torch.device) -> Tensor:
-    """Flow times, logit-normal with mean 0 and deviation 1.2, spread evenly over the batch.
+    """Flow times, logit-normal with mean 0 and standard deviation 1.2, stratified over the batch.
 
-    The middle of the way is where text decides (Esser et al. 2024, section 3.1); evenly spread
-    draws have less variance than independent ones.
+    The text matters most at intermediate times (Esser et al. 2024, section 3.1); stratified
+    samples have less variance than independent ones.
     """
     inside = torch.rand(count, generator=source, device=device)
     share = (torch.arange(count, device=device) + inside) / count
@@ -174,7 +174,7 @@ def _times(count: int, source: torch.Generator, device: torch.device) -> Tensor:
 
 
 def _weights(dataset: MotionDataset) -> Tensor:
-    """(M,) draw every action as often as any other, and sequences their share."""
+    """(M,) sampling weights: equal for every action, and a fixed share for sequences."""
     kinds = [tuple(row["actions"]) for row in dataset.rows]
     single = Counter(kind for kind in kinds if len(kind) == 1)
     double = sum(len(kind) > 1 for kind in kinds)
@@ -189,7 +189,7 @@ def _weights(dataset: MotionDataset) -> Tensor:
 
 
 def grouped(lengths: Tensor, weights: Tensor) -> tuple[LengthGroup, ...]:
-    """The rows of similar (M,) lengths together, each with its (M,) weight."""
+    """Group motions of similar `lengths` (M,), with their `weights` (M,)."""
     groups: list[LengthGroup] = []
     for low, high in zip((0, *EDGES[:-1]), EDGES, strict=True):
         [rows] = torch.nonzero((lengths > low) & (lengths <= high), as_tuple=True)
@@ -199,7 +199,7 @@ def grouped(lengths: Tensor, weights: Tensor) -> tuple[LengthGroup, ...]:
 
 
 def drawn_prompts(dataset: MotionDataset, count: int) -> list[Sequence[str]]:
-    """`count` prompts of each motion."""
+    """`count` prompts for each motion."""
     return [
         [dataset.text(index, epoch=epoch) for epoch in range(count)]
         for index in range(len(dataset))

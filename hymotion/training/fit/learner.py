@@ -19,18 +19,18 @@ from hymotion.training.fit.poser import Poser
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """What one step learns from, on the device.
+    """The training batch of one step, on the device.
 
     Attributes:
         motion: (B, L, 201) normalised frames, zero after each length.
         lengths: (B,) valid frames.
-        words: (B, T) numbers of known words, 0 for the others.
-        forms: (B, T) which of the corpus's word forms each token is.
+        words: (B, T) indices of known words, 0 for the others.
+        forms: (B, T) index of each token's word form in the corpus.
         tokens: (B,) valid tokens.
         noise: (B, L, 201).
         t: (B,) flow times.
-        untold: (B,) bool, whose prompt is dropped.
-        total: (), frames that the loss is divided by.
+        untold: (B,) bool, true where the prompt is dropped.
+        total: (), number of frames that the loss is divided by.
     """
 
     motion: Tensor
@@ -48,10 +48,10 @@ class Learner(nn.Module):
     """Flow model and text embedding, trained together.
 
     Args:
-        config: of the model; has a subword encoder.
+        config: of the model; must have a subword encoder.
         words: size of the vocabulary.
         statistics: of the training split.
-        pieces: (F, buckets) shares of the buckets in all word forms of the corpus.
+        pieces: (F, buckets) fraction of each word form's pieces in each bucket.
         late: see `Recipe`.
     """
 
@@ -80,21 +80,21 @@ class Learner(nn.Module):
         self.poser = Poser()
         self.flow.mean.copy_(statistics.mean)
         self.flow.std.copy_(statistics.std)
-        # Carried for the file format alone; nothing would ever give them a gradient.
+        # Present only for the file format; they never get a gradient.
         self.flow.special_game_vtxt_feat.requires_grad_(False)
         self.flow.special_game_ctxt_feat.requires_grad_(False)
         start_quiet(self)
         keep_exact(self.flow.motion_transformer)
 
     def forward(self, lesson: Lesson) -> Errors:
-        """The errors on a lesson."""
+        """Compute the errors on a lesson."""
         text = self._told(lesson)
         x = noisy(lesson.motion, lesson.noise, lesson.t)
         length = lesson.motion.shape[1]
         context = self.flow.prepare(text, lesson.lengths, length=length)
         velocity = self.flow.velocity(x, lesson.t, context)
         valid = torch.arange(length, device=x.device) < lesson.lengths[:, None]
-        # Millimetres of a foot are lost in half precision.
+        # Half precision would lose millimetres of foot positions.
         with torch.autocast(x.device.type, enabled=False):
             return errors(
                 velocity,
@@ -121,10 +121,10 @@ class Learner(nn.Module):
 
 
 def keep_exact(network: VelocityField) -> None:
-    """Let the first and the last layer work in float32 under autocast.
+    """Run the first and the last layer in float32 under autocast.
 
-    What leaves the first is summed up through all blocks, and what leaves the last is metres:
-    bfloat16 has 3 digits.
+    All blocks add to the first layer's output, and the last layer's output is the prediction:
+    bfloat16 has only 3 digits.
     """
     for layer in (network.input_encoder, network.final_layer):
         layer.forward = _exact(layer.forward)  # type: ignore[method-assign]  # on purpose
@@ -139,7 +139,7 @@ def _exact(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
 
 def start_quiet(learner: Learner) -> None:
-    """Zero what gates the blocks and what writes the output (Peebles & Xie 2023, adaLN-Zero)."""
+    """Zero the blocks' gates and the output layer (adaLN-Zero, Peebles & Xie 2023)."""
     with torch.no_grad():
         for module in learner.modules():
             if isinstance(module, Modulation):

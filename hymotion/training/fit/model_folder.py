@@ -26,11 +26,11 @@ def write_model(
     """Write a learner's weights.
 
     Args:
-        folder: to write to; made if need be.
+        folder: to write to; created if absent.
         state: of a `Learner`, by name.
         config: text of the `config.yml`, whose revision and weights_sha256 are filled in.
-        vocabulary: the known words, in the order of their numbers from 1 up.
-        half: matrices in float16.
+        vocabulary: the known words, ordered by index from 1.
+        half: whether to write matrices in float16.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for prefix, name in ((FLOW, WEIGHTS_FILE), (TEXT, TEXT_FILE)):
@@ -38,7 +38,7 @@ def write_model(
         part = {key.removeprefix(prefix): state[key] for key in keys}
         write_weights(folder / name, part, half=half)
     digest = file_sha256(folder / WEIGHTS_FILE)
-    # A revision names these weights and no others, so the one that the config came with goes.
+    # The revision identifies the weights, so the config's old one is replaced.
     lines = {"revision": f"st-{digest[:12]}", "weights_sha256": f'"{digest}"'}
     filled = config
     for key, value in lines.items():
@@ -48,13 +48,13 @@ def write_model(
 
 
 def read_model(folder: Path, learner: Learner, vocabulary: Sequence[str]) -> None:
-    """Put the weights of a model into a learner of the same sizes, to train it further.
+    """Load the weights of a model into a learner of the same sizes, to train it further.
 
-    The statistics stay the learner's, which are those of the frames it will see.
+    The learner keeps its own statistics, which are those of its training frames.
 
     Raises:
         CheckpointError: the files are absent, damaged, or of another network.
-        TrainingError: the model knows other words.
+        TrainingError: the model has another vocabulary.
     """
     listed = tuple((folder / VOCABULARY_FILE).read_text(encoding="utf-8").split())
     if listed != tuple(vocabulary):

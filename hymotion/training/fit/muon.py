@@ -1,8 +1,8 @@
-"""Muon: steps for hidden matrices whose square parts are orthogonal (Jordan et al. 2024).
+"""The Muon optimiser for hidden matrices (Jordan et al. 2024), batched over all matrices.
 
 On tiny Lite the loss after three minutes was a seventh lower than AdamW's at the same learning rate
-(docs/decisions/0007-prediction.md). torch.optim.Muon takes one matrix after the other, which is
-about a thousand small kernels a step here.
+(docs/decisions/0007-prediction.md). torch.optim.Muon handles one matrix at a time, which takes
+about a thousand small kernels per step here.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,24 +17,24 @@ from hymotion.network import VelocityField
 MOMENTUM = 0.95
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic Newton-Schulz iteration that brings all singular values near 1."""
+"""Coefficients of the quintic Newton-Schulz iteration, which brings all singular values near 1."""
 
 ITERATIONS = 5
 
 SCALE = 0.2
-"""Root mean square of a step's numbers at learning rate 1, as AdamW's are (Liu et al. 2025)."""
+"""Root mean square of a step at learning rate 1, matched to AdamW's (Liu et al. 2025)."""
 
 
 class Muon(torch.optim.Optimizer):
     """Steps along the orthogonalised momentum of each square part of a matrix.
 
-    A matrix (n·d, d) or (d, n·d) is n squares side by side: queries, keys, values and the rest of
-    a fused layer are each a map of their own. All squares of a model are worked on at once.
+    A matrix (n·d, d) or (d, n·d) consists of n squares: queries, keys, values and the rest of a
+    fused layer are separate maps. All squares of a model are processed in one batch.
 
     Args:
         parameters: matrices as above, all of the same d.
-        lr: learning rate, the one that AdamW would have.
-        weight_decay: decoupled, as AdamW's.
+        lr: learning rate, on AdamW's scale.
+        weight_decay: decoupled, as in AdamW.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]  # torch overloads it
-        """One step of all matrices that have a gradient."""
+        """Update all matrices that have a gradient."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -65,7 +65,7 @@ class Muon(torch.optim.Optimizer):
             matrix.sub_(step * group["lr"])
 
     def _moved(self, matrix: Tensor, slope: Tensor) -> Tensor:
-        """Nesterov's momentum of a matrix's gradient; the whole of it where it is sharded."""
+        """Nesterov momentum of a matrix's gradient, gathered from all shards."""
         state = self.state[matrix]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(matrix)
@@ -75,7 +75,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def hidden(network: VelocityField) -> list[nn.Parameter]:
-    """The matrices from hidden numbers to hidden numbers, (n·d, d) or (d, n·d)."""
+    """The matrices between hidden layers, (n·d, d) or (d, n·d)."""
     width = network.config.feat_dim
     parts = (
         network.timestep_encoder,
@@ -88,9 +88,9 @@ def hidden(network: VelocityField) -> list[nn.Parameter]:
 
 
 def orthogonal(squares: Tensor) -> Tensor:
-    """(N, d, d) → nearly the nearest orthogonal matrices, by Newton-Schulz.
+    """(N, d, d) → approximately the nearest orthogonal matrices, by Newton-Schulz iteration.
 
-    A GPU does it in bfloat16, whose error is far less than that of so few iterations.
+    On a GPU it runs in bfloat16, whose error is far below that of so few iterations.
     """
     a, b, c = COEFFICIENTS
     x = squares.bfloat16() if squares.is_cuda else squares
@@ -102,7 +102,7 @@ def orthogonal(squares: Tensor) -> Tensor:
 
 
 def _sharded(step: Tensor, matrix: Tensor) -> Tensor:
-    """A step laid out as its matrix is; every process has the whole of it."""
+    """Shard a full step like its matrix."""
     if not isinstance(matrix, DTensor):
         return step
     return distribute_tensor(step, matrix.device_mesh, matrix.placements, src_data_rank=None)

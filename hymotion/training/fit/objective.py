@@ -1,14 +1,14 @@
-"""What training makes small: the error of the flow, of the motion's change, and of its joints.
+"""The training objective: errors of the flow, of the change between frames, and of the joints.
 
-The flow goes straight from noise ε at t = 0 to a motion m at t = 1 (Lipman et al. 2023, Liu et
-al. 2023): x = (1 − t)·ε + t·m, and its velocity is m − ε. Whatever the network predicts, the error
-counts as one of the velocity, so that both predictions have the same optimum (Li & He 2025). A
-velocity's error is that of the motion it leads to, divided by what is left of the way.
+The flow is the straight path from noise ε at t = 0 to a motion m at t = 1 (Lipman et al. 2023, Liu
+et al. 2023): x = (1 − t)·ε + t·m, with velocity m − ε. The error is measured on the velocity for
+every kind of prediction, so that all have the same optimum (Li & He 2025). The error of a velocity
+is that of the predicted motion divided by 1 − t.
 
-Two more terms say what matters to the eye and is small in the numbers: the change from one frame
-to the next, each number in units of its own usual change, where a tremble is large; and the joints
-of the posed body in the world, where feet slip. The first is linear in the motion and leaves the
-optimum where it is; the second does not, and so fades where the motion is mostly noise.
+Two more terms measure what is visible but numerically small: the change between frames, with each
+value in units of its typical change, which penalises tremor; and the joints of the posed body in
+the world, which penalises foot slip. The first is linear in the motion and keeps the optimum; the
+second does not, so it fades where the motion is mostly noise.
 """
 
 from dataclasses import dataclass
@@ -21,22 +21,22 @@ from hymotion.training.dataset.frames import POSITIONS, TRANSLATION
 from hymotion.training.fit.poser import Poser
 
 NEAREST = 0.05
-"""The least rest of the way that errors are divided by (Li & He 2025)."""
+"""Lower bound of 1 − t when errors are divided by it (Li & He 2025)."""
 
 JOINT_UNIT = 0.05
-"""An error of a joint's place of so many metres counts as 1."""
+"""Error of a joint position, in metres, that counts as 1."""
 
 STEP_UNIT = 0.01
-"""An error of a joint's step from frame to frame of so many metres counts as 1."""
+"""Error of a joint's displacement between frames, in metres, that counts as 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """The training split's numbers, all (201,).
+    """Statistics of the training split, all (201,).
 
     Attributes:
         mean: of the frames.
-        std: of the frames, zero for constants.
+        std: of the frames, zero for constant values.
         change: standard deviation of the change from frame to frame of normalised frames.
     """
 
@@ -45,7 +45,7 @@ class Statistics:
     change: Tensor
 
     def normalised(self, frames: Tensor) -> Tensor:
-        """(…, 201) frames with mean 0 and deviation 1, constants 0."""
+        """(…, 201) frames with mean 0 and standard deviation 1; constant values become 0."""
         moving = self.std >= FLAT_STD
         return ((frames - self.mean) / self.std.where(moving, 1.0)).where(moving, 0.0)
 
@@ -54,7 +54,7 @@ class Statistics:
         return frames * self.std + self.mean
 
     def to(self, device: torch.device) -> "Statistics":
-        """The same on another device."""
+        """The statistics on another device."""
         return Statistics(self.mean.to(device), self.std.to(device), self.change.to(device))
 
 
@@ -68,7 +68,7 @@ class Errors:
 
 
 def noisy(motion: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-    """The states x (B, L, 201) on the way from noise to motion at times t (B,)."""
+    """The states x (B, L, 201) on the path from noise to motion at times t (B,)."""
     share = t[:, None, None]
     return (1 - share) * noise + share * motion
 
@@ -92,14 +92,15 @@ def errors(
         motion: (B, L, 201) normalised.
         noise: (B, L, 201).
         t: (B,).
-        valid: (B, L) which frames count.
-        total: how many frames the sums are divided by; of all processes' batches, a share each.
+        valid: (B, L) true for valid frames.
+        total: number of frames that the sums are divided by: those of all processes' batches
+            divided by the number of processes.
         statistics: of the training split.
         poser: on the device.
-        late: the power of the way left that motion errors are divided by.
+        late: motion errors are divided by 1 − t to this power.
     """
     left = 1 - t
-    # What the velocity says of the motion, from where the state is: m̂ = x + (1 − t)·v.
+    # The motion predicted by the velocity from the state x is m̂ = x + (1 − t)·v.
     apart = (velocity.float() - (motion - noise)) * left[:, None, None]
     weight = left.clamp(min=NEAREST) ** -late
     both = valid[:, 1:] & valid[:, :-1]
@@ -117,7 +118,7 @@ def errors(
 
 
 def listed(frames: Tensor) -> Tensor:
-    """(B, L, 201) real frames → (B, L, 22, 3) joints in the world, which their positions say."""
+    """(B, L, 201) real frames → (B, L, 22, 3) world joints, from the positions in the frames."""
     local = frames[..., POSITIONS].reshape(*frames.shape[:2], -1, 3)
     return local + frames[:, :, None, TRANSLATION]
 
@@ -125,7 +126,7 @@ def listed(frames: Tensor) -> Tensor:
 def _distance(off: Tensor) -> Tensor:
     """(B, L, J, 3) offsets → (B, L, J) pseudo-Huber distances.
 
-    A body that is posed all wrong, as all are at first, must not drown what else is learnt.
+    Linear for large errors, so that the bad poses of early training do not dominate the loss.
     """
     return (1 + off.square().sum(-1)).sqrt() - 1
 

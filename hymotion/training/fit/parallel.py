@@ -1,8 +1,8 @@
-"""Several processes that train one model: none, DDP or FSDP, and which suits which card.
+"""Parallel training in one or several processes: none, DDP or FSDP, depending on the GPU.
 
-`torchrun --nproc-per-node N -m hymotion.training.train …` starts the processes. The advice is that
-of `docs/cards.md`: an A10 has no NVLink and loses by sharing (two were 18 % slower than one), an
-A100 takes DDP over NVLink, a V100 takes DDP with float16 and a clipped gradient.
+`torchrun --nproc-per-node N -m hymotion.training.train …` starts the processes. The choice follows
+`docs/cards.md`: A10s have no NVLink and are slower together (two were 18 % slower than one), A100s
+use DDP over NVLink, V100s use DDP with float16 and gradient clipping.
 """
 
 import gc
@@ -30,7 +30,7 @@ from hymotion.training.fit.learner import Learner
 
 KINDS = ("auto", "none", "ddp", "fsdp")
 WITHOUT_NVLINK = ("A10", "T4", "L4", "A40", "L40", "RTX")
-"""Cards whose processes would wait for each other over PCIe."""
+"""GPUs that communicate only over PCIe, which is too slow for parallel training."""
 
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
@@ -42,7 +42,7 @@ class World:
     Attributes:
         kind: "none", "ddp" or "fsdp".
         rank: of this process.
-        size: how many there are.
+        size: number of processes.
         device: of this process.
         mesh: what "fsdp" shards over.
     """
@@ -55,11 +55,11 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes and speaks."""
+        """Whether this is the process that writes files and reports."""
         return self.rank == 0
 
     def close(self) -> None:
-        """Leave the others.
+        """Leave the process group.
 
         Gloo's threads end with the last reference to the process group, and a thread that is still
         busy when the interpreter ends aborts the process. So nothing may refer to the learner and
@@ -74,12 +74,12 @@ class World:
         gc.collect()
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait until all processes reach this point."""
         if self.size > 1:
             dist.barrier()
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says so; all must ask."""
+        """Whether the flag is true in any process; all processes must call this."""
         if self.size == 1:
             return flag
         said = torch.tensor(float(flag), device=self.device)
@@ -88,10 +88,10 @@ class World:
 
 
 def advice(card: str, size: int) -> str:
-    """What "auto" means for so many processes on this card.
+    """The kind that "auto" selects for this GPU and number of processes.
 
     Raises:
-        TrainingError: the card is faster alone.
+        TrainingError: one such GPU alone is faster.
     """
     if size == 1:
         return "none"
@@ -100,13 +100,13 @@ def advice(card: str, size: int) -> str:
     if slow:
         raise TrainingError(
             f"{size} processes on {card}, which has no NVLink and is slower shared than alone",
-            mend="Start one process without torchrun, or insist with --parallel ddp",
+            mend="Start one process without torchrun, or force it with --parallel ddp",
         )
     return "ddp"
 
 
 def join(kind: str, device: str) -> World:
-    """Join the processes that torchrun started, or be alone.
+    """Join the processes that torchrun started, or run as a single process.
 
     Raises:
         TrainingError: the kind does not suit the number of processes or the card.
@@ -132,7 +132,7 @@ def join(kind: str, device: str) -> World:
 
 
 def wrapped(learner: Learner, world: World) -> nn.Module:
-    """The learner, its gradients shared as the world does."""
+    """The learner, wrapped to share gradients in the world's way."""
     if world.kind == "ddp":
         devices = [world.device] if world.device.type == "cuda" else None
         return DistributedDataParallel(learner, device_ids=devices)
@@ -145,24 +145,24 @@ def wrapped(learner: Learner, world: World) -> nn.Module:
 
 
 def weights(learner: Learner) -> dict[str, Any]:
-    """The whole weights by name, on the CPU; all processes must ask."""
+    """The full weights by name, on the CPU; all processes must call this."""
     return get_model_state_dict(learner, options=WHOLE)
 
 
 def optimiser_state(
     learner: Learner, optimisers: Sequence[torch.optim.Optimizer]
 ) -> dict[str, Any]:
-    """The whole state of the optimisers, on the CPU; all processes must ask."""
+    """The full state of the optimisers, on the CPU; all processes must call this."""
     return get_optimizer_state_dict(learner, optimisers, options=WHOLE)
 
 
 def restore(learner: Learner, state: dict[str, Any]) -> None:
-    """Put whole weights back."""
+    """Load full weights."""
     set_model_state_dict(learner, state, options=WHOLE)
 
 
 def restore_optimiser(
     learner: Learner, optimisers: Sequence[torch.optim.Optimizer], state: dict[str, Any]
 ) -> None:
-    """Put a whole state of the optimisers back."""
+    """Load the full state of the optimisers."""
     set_optimizer_state_dict(learner, optimisers, state, options=WHOLE)

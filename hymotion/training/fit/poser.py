@@ -1,4 +1,4 @@
-"""Forward kinematics for training: whole batches, generation by generation."""
+"""Forward kinematics for training, batched over all joints at the same depth."""
 
 import torch
 from torch import Tensor, nn
@@ -9,16 +9,16 @@ from hymotion.training.dataset.frames import ROTATIONS, TRANSLATION
 
 FEET = (L_ANKLE, L_FOOT, R_ANKLE, R_FOOT)
 FOOT = 4.0
-"""How much a foot's wrong step counts against another joint's: of a foot it is a slip."""
+"""Weight of a foot's displacement error relative to other joints', as it is visible slip."""
 
 
 class Poser(nn.Module):
-    """Frames to joints in the world.
+    """Computes world joint positions from frames.
 
-    `weights` (22,) say how much each joint's steps count, 1 in the mean.
+    `weights` (22,) are the weights of each joint's displacement errors, with mean 1.
 
-    Joints that are as far from the root as each other move in one product: 8 of them instead of
-    21. All that it needs lies on the device, so that a step can be recorded as a CUDA graph.
+    Joints at the same depth are computed in one product: 8 products instead of 21. All buffers are
+    on the device, so that a step can be recorded as a CUDA graph.
     """
 
     joints: Tensor
@@ -53,7 +53,7 @@ class Poser(nn.Module):
         found, world = [root], local[0]
         for turn, above, offset in zip(local[1:], parents[1:], offsets[1:], strict=True):
             holding = world.index_select(2, above)
-            # Sums of products: a matrix product may be done in fewer digits, and 1 mm is a slip.
+            # Not a matrix product, which may use reduced precision: 1 mm is already a slip.
             moved = (holding * offset[..., None, :]).sum(-1)
             found.append(found[-1].index_select(2, above) + moved)
             world = (holding[..., None] * turn[..., None, :, :]).sum(-2)
@@ -62,8 +62,10 @@ class Poser(nn.Module):
 
 
 def _generations() -> list[tuple[list[int], list[int]]]:
-    """Joints as far from the root as each other, and where in the generation before each one's
-    parent is; the root first, which is its own."""
+    """For each depth, its joints and the indices of their parents among those of the depth before.
+
+    The first is the root, which is its own parent.
+    """
     found = [([0], [0])]
     while True:
         before = found[-1][0]

@@ -1,4 +1,4 @@
-"""The corpus's prompts as numbers: several of each motion, drawn once before the first step."""
+"""The corpus's prompts as indices: several per motion, drawn once before the first step."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from hymotion.training.phrases.phrases import AGAIN, LINKS, SUBJECTS, Phrases
 from hymotion.training.phrases.wording import ADDITIONS
 
 MULTIPLE = 8
-"""Kernels of attention like numbers of tokens that are multiples of it."""
+"""Attention kernels are faster if the number of tokens is a multiple of this."""
 
 LONGEST_PHRASE = 100
-"""Words; far more than any has."""
+"""Maximum number of tokens of a prompt, far more than any has."""
 
 FORMS = ("third", "progressive", "gerund", "bare")
 
 
 def vocabulary_of(texts: Phrases) -> tuple[str, ...]:
-    """The words that training prompts have, typing errors left out, START first, then sorted."""
+    """The words of the training prompts, without typing errors: START, then sorted."""
     phrases = [phrase.phrase for phrase in texts.phrases if phrase.split == "train"]
     said = {texts.wording.formed(phrase, form) for phrase in phrases for form in FORMS}
     said |= {*SUBJECTS["train"], *LINKS["train"], *AGAIN, *ADDITIONS}
@@ -33,14 +33,14 @@ def vocabulary_of(texts: Phrases) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """M motions with K prompts each, T tokens at most.
+    """The prompts of M motions, K each, with at most T tokens.
 
     Attributes:
-        forms: (M, K, T) number of each token's word form, 0 (START) beyond the end.
-        lengths: (M, K) tokens.
-        known: (F,) number in the vocabulary of each form, 0 where it is not in it.
-        pieces: (F, buckets) share of each bucket in a form's mean; a product with the buckets'
-            vectors has a gradient that a CUDA graph can record, unlike a lookup.
+        forms: (M, K, T) index of each token's word form, 0 (START) as padding.
+        lengths: (M, K) number of tokens.
+        known: (F,) vocabulary index of each form, 0 if unknown.
+        pieces: (F, buckets) fraction of a form's pieces in each bucket. Unlike a lookup, a matrix
+            product with the buckets' vectors has a gradient that a CUDA graph can record.
     """
 
     forms: Tensor
@@ -56,15 +56,15 @@ class Prompts:
         vocabulary: Sequence[str],
         config: ModelConfig,
     ) -> "Prompts":
-        """Number the prompts of each motion; all motions have as many.
+        """Convert the prompts to indices; all motions must have the same number of prompts.
 
         Args:
-            texts: K prompts a motion.
-            vocabulary: the words with a vector of their own.
-            config: of the model that will read them.
+            texts: K prompts per motion.
+            vocabulary: the known words.
+            config: of the model.
 
         Raises:
-            TrainingError: the model has no text encoder of its own.
+            TrainingError: the model has no text encoder to train.
         """
         if config.subword is None:
             raise TrainingError(
@@ -92,7 +92,7 @@ class Prompts:
         )
 
     def to(self, device: torch.device) -> "Prompts":
-        """The same on another device."""
+        """The prompts on another device."""
         return Prompts(
             self.forms.to(device),
             self.lengths.to(device),

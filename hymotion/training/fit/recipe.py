@@ -1,4 +1,4 @@
-"""How a model is trained: every number that decides the result."""
+"""The hyperparameters of a training run."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -6,27 +6,26 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Recipe:
-    """The numbers of a training run.
+    """The hyperparameters of a training run.
 
     Attributes:
-        mode: which of the bundled models, "full" or "lite".
-        prediction: what the network predicts, one of `hymotion.config.PREDICTIONS`.
-        steps: optimiser steps of the whole run, or None where `minutes` says when it ends.
-        minutes: of work, all sittings of a cut and resumed run together, or None.
-        batch_frames: frames of a step over all processes, padding included.
-        learning_rate: the highest one; it warms up linearly and falls as a half cosine.
-        warmup: steps.
+        mode: configuration of the bundled model to train, "full" or "lite".
+        prediction: the network's prediction, one of `hymotion.config.PREDICTIONS`.
+        steps: optimiser steps of the whole run, or None if `minutes` determines the end.
+        minutes: total training time, including that before each resumption, or None.
+        batch_frames: frames per step over all processes, including padding.
+        learning_rate: peak value; linear warmup, then decay along a half cosine.
+        warmup: number of steps.
         weight_decay: decoupled (Loshchilov & Hutter 2019), matrices only.
-        clip: the greatest norm of the gradient.
-        average: share of the old weights that the exponential moving average keeps a step.
-        drop_text: how often the prompt gives way to the null features, for guidance.
-        drop_word: how often a known word gives way to its pieces, for unknown ones.
-        crop: how often a motion that may end anywhere is cut short.
-        late: how much errors count near the end of the way: by the way left to this power. 2
-            makes the error one of the velocity.
-        change: weight of the error of the change from frame to frame.
+        clip: maximum norm of the gradient.
+        average: decay per step of the exponential moving average of the weights.
+        drop_text: probability of replacing the prompt by the null features, for guidance.
+        drop_word: probability of reducing a known word to its pieces, for unknown words.
+        crop: probability of cropping a motion that may end anywhere.
+        late: motion errors are divided by 1 − t to this power; 2 gives the velocity's error.
+        change: weight of the error of the change between frames.
         joints: weight of the error of the posed joints.
-        seed: of everything drawn.
+        seed: of all random numbers.
     """
 
     mode: str = "full"
@@ -48,20 +47,20 @@ class Recipe:
     seed: int = 0
 
     def progress(self, step: int, seconds: float) -> float:
-        """How much of the run is done after `step` steps and `seconds` of work, 0 to 1."""
+        """Fraction of the run that is done after `step` steps and `seconds`, 0 to 1."""
         if self.steps is not None:
             return min(1.0, step / self.steps)
         return min(1.0, seconds / (60 * (self.minutes or math.inf)))
 
     def rate(self, step: int, progress: float) -> float:
-        """The learning rate of a step, given how much of the run is done."""
+        """The learning rate of a step, given the run's progress."""
         rise = min(1.0, (step + 1) / self.warmup)
         return self.learning_rate * rise * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def kept(self, step: int) -> float:
-        """What the moving average keeps of the old weights; less at the start, where all is new."""
+        """Decay of the moving average; lower at the start, where the weights change fast."""
         return min(self.average, (1 + step) / (10 + step))
 
     def record(self) -> dict[str, object]:
-        """As plain values."""
+        """The recipe as plain values."""
         return asdict(self)

@@ -1,8 +1,8 @@
-"""A step recorded as a CUDA graph: one launch instead of thousands.
+"""A training step recorded as a CUDA graph: one launch instead of thousands.
 
-The networks trained here are so small that a GPU waits for Python between their kernels. Lessons
-come in few shapes; after some plain steps of a shape, the next one is recorded, and from then on
-replayed on new numbers.
+The networks trained here are so small that the GPU waits for Python between kernels. Lessons have
+few shapes; after some normal steps of a shape, the next one is recorded and then replayed on new
+data.
 """
 
 from collections import Counter
@@ -15,15 +15,15 @@ from torch import Tensor
 from hymotion.training.fit.learner import Lesson
 
 PLAIN = 3
-"""Steps of a shape before it is recorded: libraries choose their kernels in the first ones."""
+"""Normal steps of a shape before recording, during which libraries choose their kernels."""
 
 
 class Replay:
-    """Does a step's work, plainly at first and then by replaying its record.
+    """Runs a step's work, normally at first and then by replaying its recording.
 
     Args:
-        work: forward pass, backward pass and update on a lesson; returns numbers to look at. It
-            must never wait for the device nor bring tensors to it.
+        work: forward pass, backward pass and update on a lesson; returns values to report. It
+            must never synchronise with the device or copy tensors to it.
     """
 
     def __init__(self, work: Callable[[Lesson], Tensor]) -> None:
@@ -33,7 +33,7 @@ class Replay:
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch has no types
 
     def __call__(self, lesson: Lesson) -> Tensor:
-        """The work's numbers; overwritten by the next step of the same shape."""
+        """The work's result, which the next step of the same shape overwrites."""
         shape = (*lesson.motion.shape, *lesson.forms.shape)
         if shape in self._records:
             return self._records[shape].replay(lesson)
@@ -41,7 +41,7 @@ class Replay:
         if self._seen[shape] > PLAIN:
             self._records[shape] = _Record(self._work, lesson)
             return self._records[shape].replay(lesson)
-        # On a stream of its own, as recording will be: gradients remember theirs.
+        # Use the stream of the later recording, because gradients are bound to their stream.
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             numbers = self._work(lesson)
@@ -50,7 +50,7 @@ class Replay:
 
 
 class _Record:
-    """The graph of one shape, and the lesson whose memory it reads."""
+    """The CUDA graph of one shape, and the lesson whose memory it reads."""
 
     def __init__(self, work: Callable[[Lesson], Tensor], lesson: Lesson) -> None:
         self._lesson = Lesson(**{field.name: _own(lesson, field.name) for field in fields(Lesson)})

@@ -1,4 +1,4 @@
-"""The state of a run on disk: written whole or not at all, so that a cut never loses it."""
+"""The state of a run on disk, written atomically so that an interruption never loses it."""
 
 import os
 import pickle
@@ -16,12 +16,12 @@ MEND = "Delete that file to start anew, or give another folder"
 
 @dataclass(frozen=True, eq=False)
 class RunState:
-    """Where a run is.
+    """The state of a run.
 
     Attributes:
-        recipe: plain values of the recipe and of the corpus; a run goes on with the same alone.
+        recipe: plain values of recipe and corpus; a run can only be resumed with the same ones.
         step: optimiser steps done.
-        seconds: of work, over all sittings.
+        seconds: total training time so far.
         learner: the weights, by name.
         average: their moving average, by name.
         optimiser: its state, by name.
@@ -37,7 +37,7 @@ class RunState:
     scaler: dict[str, Any]
 
     def write(self, folder: Path) -> None:
-        """Write under another name, to the disk, then rename."""
+        """Write to a temporary file, sync it to disk, then rename it."""
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{FILE}.part"
         with part.open("wb") as file:
@@ -48,7 +48,7 @@ class RunState:
 
     @classmethod
     def read(cls, folder: Path) -> "RunState | None":
-        """The state in a folder, on the CPU; None where there is none.
+        """The state in a folder, on the CPU, or None if there is none.
 
         Raises:
             TrainingError: the file cannot be read.
@@ -63,10 +63,10 @@ class RunState:
             raise TrainingError(problem, mend=MEND) from error
 
     def check(self, recipe: dict[str, Any], folder: Path) -> None:
-        """Refuse to go on with another recipe.
+        """Refuse to resume with another recipe.
 
         Raises:
-            TrainingError: names what differs.
+            TrainingError: a value differs; names it.
         """
         for name in sorted(recipe.keys() | self.recipe.keys()):
             here, there = recipe.get(name), self.recipe.get(name)

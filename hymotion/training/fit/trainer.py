@@ -1,4 +1,4 @@
-"""The training loop: step, average, report, save; it can be cut anywhere and goes on."""
+"""The training loop: step, average, report, save; it can be interrupted at any time and resumed."""
 
 import math
 import time
@@ -26,19 +26,19 @@ from hymotion.training.fit.replay import Replay
 from hymotion.training.fit.snapshot import RunState
 
 BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
-"""Kernels of attention. The one of cuDNN fails in the backward pass where a mask is added (torch
-2.11, H200), and the flash kernels take no mask."""
+"""Attention kernels. cuDNN's fails in the backward pass with an additive mask (torch 2.11, H200),
+and the flash kernels take no mask."""
 
 SHARPEST = 4.0
-"""The greatest scale of a normalised query or key. Nothing else holds them back: in a long run they
-came to 58, attention was all or nothing, and the error rose from a third of the run on."""
+"""Upper bound of the scale of a normalised query or key. Nothing else bounds it: in a long run it
+reached 58, attention saturated, and the error rose after a third of the run."""
 
 TYPES = {"float32": None, "tf32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What the last steps were like: means since the last report."""
+    """Means over the steps since the last report."""
 
     step: int
     progress: float
@@ -53,14 +53,14 @@ class StepReport:
 
 @dataclass(frozen=True)
 class RunControl:
-    """How the outside follows and ends a run.
+    """Callbacks and intervals to follow and end a run.
 
     Attributes:
         report: called every `every` steps in the first process.
-        every: steps.
-        stop: asked after every step; true saves and ends.
-        save_every: seconds between states on disk.
-        clock: seconds that only grow.
+        every: number of steps between reports.
+        stop: called every `every` steps; true saves the state and ends the run.
+        save_every: seconds between saved states.
+        clock: monotonic seconds.
     """
 
     report: Callable[[StepReport], None]
@@ -75,12 +75,12 @@ class Trainer:
 
     Args:
         learner: on the world's device.
-        corpus: likewise.
+        corpus: on the world's device.
         recipe: of the run.
-        world: of processes.
-        precision: of the products, one of TYPES; weights stay float32.
+        world: the processes.
+        precision: of matrix products, one of TYPES; weights stay float32.
         folder: of the state.
-        identity: what must be the same when the run goes on, besides the recipe.
+        identity: values that must be the same when resuming, besides the recipe.
     """
 
     def __init__(
@@ -114,12 +114,12 @@ class Trainer:
         for optimiser in self._optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = self._rate
-        # float16 looks at its gradients before it uses them, and processes wait for each other.
+        # A CUDA graph cannot include float16's check of the gradients or waiting for processes.
         lone = world.device.type == "cuda" and world.kind == "none" and precision != "float16"
         self._work = Replay(self._learn) if lone else self._learn
 
     def run(self, watch: RunControl) -> bool:
-        """Train until the recipe is done, or until told to stop; returns whether it is done."""
+        """Train until the recipe is done or `watch.stop` is true; returns whether it is done."""
         start, before = watch.clock(), self.seconds
         saved, sums, since = start, _Sums(), (start, self.step)
         while (progress := self.recipe.progress(self.step, self.seconds)) < 1:
@@ -131,7 +131,7 @@ class Trainer:
                 speed = (self.step - since[1]) / max(now - since[0], 1e-9)
                 self._tell(watch, sums, progress, speed)
                 sums, since = _Sums(), (now, self.step)
-                # Asked here alone: every process must come to the same answer.
+                # Evaluated once per process, then agreed on by all.
                 stop, due = watch.stop(), now - saved > watch.save_every
                 if self.world.any(stop):
                     self.save()
@@ -139,13 +139,13 @@ class Trainer:
                 if self.world.any(due):
                     self.save()
                     saved = now
-                # Minutes differ between processes; the first one's count.
+                # Times differ between processes; use the first one's.
                 self.seconds = self._agreed(self.seconds)
         self.save()
         return True
 
     def save(self) -> None:
-        """Write the state; all processes must come here."""
+        """Write the state; all processes must call this."""
         learner = parallel.weights(self.learner)
         optimiser = parallel.optimiser_state(self.learner, self._optimisers)
         average = self.averaged()
@@ -161,7 +161,7 @@ class Trainer:
             ).write(self.folder)
 
     def averaged(self) -> dict[str, Tensor]:
-        """The averaged weights by name, on the CPU; all processes must ask."""
+        """The averaged weights by name, on the CPU; all processes must call this."""
         self._average.swap()
         state = {name: value.clone() for name, value in parallel.weights(self.learner).items()}
         self._average.swap()
@@ -180,7 +180,7 @@ class Trainer:
         self.step, self.seconds = found.step, found.seconds
 
     def _one(self, progress: float) -> tuple[Tensor, float]:
-        """One step: its numbers, see `_learn`, and the learning rate."""
+        """Run one step; returns the values of `_learn` and the learning rate."""
         recipe, world = self.recipe, self.world
         rate = recipe.rate(self.step, progress)
         self._rate.fill_(rate)
@@ -191,14 +191,14 @@ class Trainer:
         return numbers, rate
 
     def _learn(self, lesson: Lesson) -> Tensor:
-        """Learn from a lesson: (5,) loss, its three errors, and the gradient's norm."""
+        """Train on a lesson; returns (5,): loss, its three errors, and the gradient's norm."""
         recipe = self.recipe
         kind = self.world.device.type
-        # Recorded steps must cast the weights anew each time.
+        # Recorded steps must cast the weights every time, so autocast may not cache them.
         cast = torch.autocast(
             kind, dtype=self._type, enabled=self._type is not None, cache_enabled=False
         )
-        # Around both passes: recomputed blocks must find the kernels they had.
+        # Covers both passes, so that recomputed blocks use the same kernels.
         with sdpa_kernel(BACKENDS):
             with cast:
                 found = self._module(lesson)
@@ -219,11 +219,11 @@ class Trainer:
         return torch.stack((loss, found.flow, found.change, found.joints, norm)).detach()
 
     def _check(self, sums: "_Sums") -> None:
-        """Refuse to go on, and to save, once the numbers are lost."""
+        """Refuse to continue or save once the loss is not finite."""
         if not math.isfinite(sums.means()[0]):
             raise TrainingError(
                 f"the loss is not finite before step {self.step}",
-                mend=f"Start again in {self.folder}: it goes on from the last state; "
+                mend=f"Start again in {self.folder}, which resumes from the last state; "
                 "give a lower --learning-rate or --precision float32 if it happens again",
             )
 
@@ -254,7 +254,7 @@ class Trainer:
 
 
 class _Sums:
-    """Errors since the last report, kept on the device: reading stops a GPU's queue."""
+    """Sums of errors since the last report, kept on the device, as reading would stall the GPU."""
 
     def __init__(self) -> None:
         self.total: Tensor | None = None
@@ -262,7 +262,7 @@ class _Sums:
         self.rate = 0.0
 
     def add(self, values: Tensor, rate: float) -> None:
-        # A copy, as a replayed step writes its numbers to the same place.
+        # Copied, because a replayed step writes its result to the same memory.
         self.total = values.clone() if self.total is None else self.total + values
         self.count += 1
         self.rate = rate
@@ -275,7 +275,7 @@ class _Sums:
 
 
 def _optimisers(learner: Learner, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """Muon for what maps hidden to hidden numbers, AdamW for all else."""
+    """Muon for the hidden matrices, AdamW for all other parameters."""
     squares = hidden(learner.flow.motion_transformer)
     known = {id(each) for each in squares}
     others = [p for p in learner.parameters() if p.requires_grad and id(p) not in known]
@@ -291,7 +291,7 @@ def _optimisers(learner: Learner, recipe: Recipe) -> list[torch.optim.Optimizer]
 
 
 def _attention_scales(learner: Learner) -> list[Tensor]:
-    """What normalised queries and keys are multiplied by; the part in this process if sharded."""
+    """The scales of normalised queries and keys; only this process's part if sharded."""
     named = learner.flow.motion_transformer.named_parameters()
     scales = [each for name, each in named if name.endswith(("q_norm.weight", "k_norm.weight"))]
     return [each.to_local() if isinstance(each, DTensor) else each for each in scales]
@@ -304,7 +304,7 @@ def _bound(scales: list[Tensor]) -> None:
 
 
 def recompute(learner: Learner) -> None:
-    """Gradient checkpointing (Chen et al. 2016): blocks keep their inputs and run twice."""
+    """Enable gradient checkpointing (Chen et al. 2016): blocks keep only inputs and run twice."""
     network = learner.flow.motion_transformer
     for block in (*network.double_blocks, *network.single_blocks):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)

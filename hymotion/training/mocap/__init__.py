@@ -1,1 +1,1 @@
-"""Readers of captures and retargeting: from files to clips on our body."""
+"""Readers of motion capture files, and retargeting to our body."""

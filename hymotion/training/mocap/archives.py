@@ -1,4 +1,4 @@
-"""The mocap archives of a data folder: takes on our skeleton."""
+"""Reading takes, retargeted to our skeleton, from the mocap archives of a data folder."""
 
 import tarfile
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ MEND = "Give the folder with cmu.tar.xz (BVH files) and deepmimic.tar.xz (humano
 
 
 def read_takes(folder: Path, wanted: Collection[str]) -> dict[str, Clip]:
-    """The wanted takes by name.
+    """The requested takes by name.
 
     Raises:
         MocapError: an archive or a take is missing or damaged.
@@ -37,12 +37,12 @@ def read_takes(folder: Path, wanted: Collection[str]) -> dict[str, Clip]:
 
 
 def archive(folder: Path, source: str) -> Path:
-    """Where a source's takes are in a data folder."""
+    """The path of a source's archive in a data folder."""
     return folder / f"{source}.tar.xz"
 
 
 def _texts(archive: Path) -> Iterator[tuple[str, str]]:
-    """Takes and their texts; nothing is unpacked onto the disk."""
+    """Names and file contents of the takes; nothing is unpacked to disk."""
     try:
         with tarfile.open(archive, "r:xz") as tar:
             for member in tar:

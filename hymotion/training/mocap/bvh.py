@@ -1,7 +1,7 @@
-"""Reader of BVH text, as the cgspeed conversion of the CMU database writes it.
+"""Reader of BVH text as in the cgspeed conversion of the CMU database.
 
 Centimetres, Y up, facing +Z at rest. End sites become joints named after their parent with
-`_end`, since the foot's direction is known from nothing else.
+`_end`, because only they give the foot's direction.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ CHANNELS = frozenset(f"{axis}{kind}" for axis in AXES for kind in ("position", "
 
 @dataclass(frozen=True)
 class _Joint:
-    """A line of the hierarchy: its channels are empty at an end site."""
+    """A joint of the hierarchy; an end site has no channels."""
 
     name: str
     parent: int
@@ -31,14 +31,14 @@ class _Joint:
 
 
 def read_bvh(text: str, *, where: str) -> Capture:
-    """The capture of a BVH text.
+    """Parse a BVH text.
 
     Args:
         text: the whole file.
         where: the file's name, for errors.
 
     Raises:
-        MocapError: it is no BVH, or numbers are missing.
+        MocapError: it is not BVH, or numbers are missing.
     """
     head, found, body = text.partition("MOTION")
     if not found or not head.strip().startswith("HIERARCHY"):
@@ -59,7 +59,7 @@ def read_bvh(text: str, *, where: str) -> Capture:
 
 
 def _hierarchy(words: Iterator[str]) -> list[_Joint]:
-    """The joints in file order, which is that of the channels."""
+    """The joints in file order, which is also the order of the channels."""
     joints: list[_Joint] = []
     open_joints: list[int] = []
     for word in words:
@@ -87,7 +87,7 @@ def _hierarchy(words: Iterator[str]) -> list[_Joint]:
 
 
 def _motion(body: str, channels: int) -> tuple[Tensor, float]:
-    """(L, channels) numbers and the seconds of a frame."""
+    """(L, channels) values and the frame time in seconds."""
     words = body.split()
     if words[0] != "Frames:" or words[2:4] != ["Frame", "Time:"]:
         raise ValueError("no Frames and Frame Time")

@@ -1,4 +1,4 @@
-"""A capture: what a reader of any source hands to the retargeting."""
+"""A capture: the common input of retargeting from all readers."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -51,9 +51,9 @@ class Capture:
         return torch.stack(places, dim=1)
 
     def resampled(self, fps: int) -> "Capture":
-        """The same movement at `fps` frames a second: rotations by slerp, the root linearly."""
+        """The capture resampled to `fps`: rotations by slerp, the root linearly."""
         count = int(torch.floor(self.times[-1] * fps + 1e-3)) + 1
-        # A last moment a rounding error beyond the recording is the recording's end.
+        # Rounding may put the last time slightly beyond the end of the recording.
         moments = (torch.arange(count, dtype=torch.float64) / fps).clamp(max=float(self.times[-1]))
         if count == len(self.times) and torch.allclose(moments, self.times, atol=1e-4):
             return self

@@ -1,4 +1,4 @@
-"""A clip: a stretch of one take on our skeleton, and what it shows."""
+"""A clip: a part of a take on our skeleton, with a label."""
 
 from dataclasses import dataclass, replace
 
@@ -13,15 +13,15 @@ from hymotion.decoding.planting import RECORDED, planted
 
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """L frames at 30 a second of the 22-joint body.
+    """L frames of the 22-joint body at 30 fps.
 
     Attributes:
         name: unique in a dataset.
         source: "cmu" or "deepmimic".
         take: the recording it comes from, e.g. "07_01".
         rotations: (L, 22, 3, 3) local rotations, float64.
-        trans: (L, 3) where the pelvis is, metres, Y up, float64.
-        label: what it shows, free text.
+        trans: (L, 3) pelvis positions, metres, Y up, float64.
+        label: free-text description.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Clip:
 
     @property
     def frames(self) -> int:
-        """How many frames."""
+        """Number of frames, L."""
         return len(self.trans)
 
     def pose(self) -> tuple[Tensor, Tensor]:
@@ -42,13 +42,13 @@ class Clip:
         return positions + self.trans[:, None], turns
 
     def soles(self) -> tuple[Tensor, Tensor]:
-        """(L, C) heights of the body's contact points over y = 0, and (L, C, 3) the points."""
+        """(L, C) heights of the body's contact points above y = 0, and (L, C, 3) the points."""
         return soles(*self.pose(), BODY)
 
     def planted(self) -> "Clip":
-        """The clip with its feet held where they touch the ground; see `hymotion.decoding`."""
+        """The clip with its feet held still during contact; see `hymotion.decoding.planting`."""
         return replace(self, rotations=planted(self.rotations, self.trans, RECORDED))
 
     def motion(self) -> Motion:
-        """The same as a decoded motion, for export and measures."""
+        """The clip as a decoded motion, for export and measures."""
         return Motion.of(self.rotations, self.trans, self.pose()[0])

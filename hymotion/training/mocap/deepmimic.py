@@ -1,7 +1,7 @@
-"""Reader of DeepMimic's humanoid text format (Peng et al. 2018): 44 numbers a frame.
+"""Reader of DeepMimic's humanoid text format (Peng et al. 2018): 44 values per frame.
 
 Duration, root position, then rotations: quaternions (w, x, y, z) for ball joints, one angle
-about z for knees and elbows. The source's axes are x forward, y up, z right, its arms hang at
+about z for knees and elbows. The source's axes are x forward, y up, z right, with arms hanging at
 rest; the capture is in our axes, (−z, y, x). The body's sizes are those of its `humanoid3d`.
 """
 
@@ -18,7 +18,7 @@ from hymotion.training.mocap.capture import Capture
 MEND = "Use a humanoid3d motion file of DeepMimic"
 NUMBERS = 44
 AXES = torch.tensor([[0.0, 0, -1], [0, 1, 0], [1, 0, 0]], dtype=torch.float64)
-"""The source's vectors to ours."""
+"""Matrix from the source's axes to ours."""
 
 Vector = tuple[float, float, float]
 
@@ -39,14 +39,14 @@ BODY: tuple[tuple[str, str, Vector, int], ...] = (
     ("left_elbow", "left_shoulder", (0.0, -0.274788, 0.0), 1),
     ("left_wrist", "left_elbow", (0.0, -0.258947, 0.0), 0),
 )
-"""Name, parent, offset in the source's axes, how many numbers its rotation has, in file order."""
+"""Name, parent, offset in the source's axes and number of rotation values, in file order."""
 
 
 def read_deepmimic(text: str, *, where: str) -> Capture:
-    """The capture of a motion file, at the file's own moments.
+    """Parse a motion file; the capture keeps the file's frame times.
 
     Raises:
-        MocapError: it is not that format, or has fewer than two frames.
+        MocapError: it is not in that format, or has fewer than two frames.
     """
     try:
         frames = torch.tensor(json.loads(text)["Frames"], dtype=torch.float64)
@@ -55,7 +55,7 @@ def read_deepmimic(text: str, *, where: str) -> Capture:
     if frames.ndim != 2 or frames.shape[0] < 2 or frames.shape[1] != NUMBERS:
         raise MocapError(f"has frames of shape {tuple(frames.shape)}", mend=MEND, where=where)
     if not bool((frames[:-1, 0] > 0).all()):
-        raise MocapError("has a frame that lasts no time", mend=MEND, where=where)
+        raise MocapError("has a frame of duration 0", mend=MEND, where=where)
     names = tuple(name for name, *_ in BODY)
     offsets = torch.tensor([offset for _, _, offset, _ in BODY], dtype=torch.float64)
     return Capture(

@@ -1,4 +1,4 @@
-"""Where a clip's ground is: under the balls of the feet that stand."""
+"""Finding a clip's ground, which is under the balls of the standing feet."""
 
 from dataclasses import replace
 
@@ -10,42 +10,42 @@ from hymotion.config import FPS
 from hymotion.training.mocap.clip import Clip
 
 BALLS = (2, 3)
-"""The balls of the left and the right foot among the body's contacts."""
+"""Indices of the balls of the left and the right foot in the body's contacts."""
 
 STANDING, SHARE = 0.30, 0.1
-"""A ball of the foot slower than this, metres a second, and than this share of the pelvis'
-speed on top, stands: whoever runs has no foot still for longer than a frame or two."""
+"""A ball of the foot stands if it is slower than this, metres per second, plus this fraction of the
+pelvis' speed: a runner's feet are still for only a frame or two."""
 
 FEWEST = 8
-"""With fewer standing frames of either foot the lowest points tell the ground."""
+"""Minimum number of standing frames of either foot; with fewer, the lowest points count."""
 
 LOW = 0.2
 LOWEST = 0.05
 DEEPEST = 0.08
-"""So far at most the tips of the toes are under the ground; standing higher is on a step."""
+"""Maximum depth of the toe tips under the ground; feet that stand higher are on a step."""
 FLESH = len(SOLES)
-"""From here on the body's contacts are knees, hands, back and head."""
+"""The body's contacts from this index on are knees, hands, back and head."""
 
 LYING = 0.05
-"""Whose back, knees or hands come lower than this, metres, is on the ground with them."""
+"""Back, knees or hands below this height, metres, rest on the ground."""
 
 UPRIGHT = 0.93
 TALL = 0.7
-"""Who stands: cosine of the tilt of the pelvis, and its height over the lowest point, metres."""
+"""Limits for standing: cosine of the pelvis' tilt; its height over the lowest point, metres."""
 
 STANDS = 3
-"""Frames of standing that tell the ground."""
+"""Minimum frames of standing that define the ground."""
 
 EASE = 5
-"""Frames over which a lift comes and goes."""
+"""Frames over which a lift fades in and out."""
 
 
 def grounded(clip: Clip) -> Clip:
-    """The clip on the ground at y = 0, whether it stands on its feet or lies.
+    """The clip moved to put the ground at y = 0, for standing and lying bodies.
 
-    Our body's proportions are not the recorded one's: with the hands of a cartwheel on the
-    ground the feet before and after it would stand a hand's breadth over it. So standing feet
-    tell the ground, and while something is under it the body is lifted by as much.
+    Our body's proportions differ from the recorded one's: if a cartwheel's hands were on the
+    ground, the feet before and after it would stand a hand's breadth above it. So standing feet
+    define the ground, and the body is lifted while any part of it is below.
     """
     up = clip.trans.new_tensor([0.0, 1.0, 0.0])
     clip = replace(clip, trans=clip.trans - up * ground_level(clip))
@@ -59,7 +59,7 @@ def grounded(clip: Clip) -> Clip:
 
 
 def _lift(depth: Tensor) -> Tensor:
-    """(L,) smooth heights that are nowhere less than (L,) depths, nor than 0."""
+    """(L,) smooth heights that are never below `depth` (L,) or 0."""
     padded = torch.nn.functional.pad(
         depth.clamp(min=0)[None], (2 * EASE, 2 * EASE), mode="replicate"
     )
@@ -72,10 +72,10 @@ def _lift(depth: Tensor) -> Tensor:
 def ground_level(clip: Clip) -> Tensor:
     """Height () of the ground, metres.
 
-    A quantile of standing balls, since our feet do not bend at the toes: at every step the tip
-    of the toes dips under the ground that the ball stands on, and the lowest point would have
-    the body float. Whoever stands on steps or rungs also starts or ends on the ground, so the
-    quantile is low. Hands, knees and backs are never under the ground either.
+    A quantile of the heights of standing balls of the feet. Our feet do not bend at the toes, so
+    the toe tips dip below the ground at every step, and with the lowest point as ground the body
+    would float. The quantile is low because clips with steps or rungs also start or end on the
+    ground. Hands, knees and back are never below the ground either.
     """
     heights, points = clip.soles()
     speed = torch.gradient(points[:, BALLS], dim=0)[0].norm(dim=-1) * FPS

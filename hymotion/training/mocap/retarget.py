@@ -1,4 +1,4 @@
-"""From a captured body to ours: the same bone directions, our bone lengths."""
+"""Retargeting a captured body to ours: the same bone directions with our bone lengths."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ L_HIP, R_HIP = BODY.names.index("L_Hip"), BODY.names.index("R_Hip")
 
 @dataclass(frozen=True)
 class Rig:
-    """Which source joint drives which of ours.
+    """Maps our joints to the source joints that drive them.
 
     Attributes:
-        drives: our joint → the source's; a joint not named keeps its parent's rotation.
-        bones: our joint → (our child, the source's child): bones whose direction is kept
-            exactly, whatever the rest poses are. Other joints take the source's world
-            rotation as it is.
+        drives: our joint → source joint; our other joints keep their parent's rotation.
+        bones: our joint → (our child, source child): bones whose direction is kept exactly,
+            independent of the rest poses. Other joints take the source's world rotation
+            unchanged.
     """
 
     drives: Mapping[str, str]
@@ -33,7 +33,7 @@ class Rig:
 
 
 def _limbs(leg: tuple[str, str, str], arm: tuple[str, str, str]) -> Rig:
-    """A rig's limbs: three source joints each, with {s} for l or r, {side} for left or right."""
+    """A rig's limbs, with three source joints each; {s} is l or r, {side} is left or right."""
     drives: dict[str, str] = {}
     bones: dict[str, tuple[str, str]] = {}
     for side in ("L", "R"):
@@ -79,9 +79,9 @@ DEEPMIMIC = Rig(
 def retarget(capture: Capture, rig: Rig, *, name: str, source: str, take: str) -> Clip:
     """The capture on our skeleton at 30 fps, on the ground.
 
-    The world rotation of a driven joint is the source's times a constant that takes our bone's
-    direction at rest to the source's. The hips' centre keeps its path, scaled by the ratio of
-    the legs' lengths, so that steps stay as long as the legs make them.
+    The world rotation of a driven joint is the source's times a constant that maps our bone's
+    rest direction to the source's. The path of the hips' centre is scaled by the ratio of the leg
+    lengths, so that step length matches leg length.
 
     Raises:
         MocapError: the capture lacks a joint of the rig.
@@ -101,7 +101,7 @@ def retarget(capture: Capture, rig: Rig, *, name: str, source: str, take: str) -
 
 
 def leg_scale(capture: Capture, rig: Rig) -> float:
-    """Our thigh and shin over the source's."""
+    """Ratio of our leg length (thigh and shin) to the source's."""
     ours = theirs = 0.0
     for joint in ("L_Hip", "L_Knee"):
         child, source = rig.bones[joint]
@@ -125,7 +125,7 @@ def _world(capture: Capture, rig: Rig) -> dict[int, Tensor]:
 
 
 def _local(turns: dict[int, Tensor]) -> Tensor:
-    """(L, 22, 3, 3) local rotations of world rotations; who has none keeps the parent's."""
+    """(L, 22, 3, 3) local rotations from world rotations; joints without one keep the parent's."""
     world: list[Tensor] = []
     local: list[Tensor] = []
     for joint, parent in enumerate(BODY.parents):

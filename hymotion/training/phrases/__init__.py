@@ -1,1 +1,1 @@
-"""What actions are called."""
+"""Texts for actions: phrases, attributes and variants of wording."""

@@ -1,4 +1,4 @@
-"""Attributes of captures: who, what, and which split."""
+"""Attributes of actions, such as side and speed, and the splits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MEND = "Mend that line of the segment table"
 
 
 def read_attributes(text: str, where: str) -> Mapping[str, str]:
-    """`side=left,speed=slow` → its pairs."""
+    """Parse `side=left,speed=slow` into a mapping."""
     pairs = [pair.partition("=") for pair in text.split(",") if pair]
     if any(not (key and value) for key, _, value in pairs):
         raise MocapError(f"attributes {text!r}", mend=MEND, where=where)

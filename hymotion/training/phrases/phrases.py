@@ -1,7 +1,7 @@
-"""What people call an action: many paraphrases, some of them kept for the tests of a model.
+"""Phrases for actions: many paraphrases, some of them held out to test a model.
 
-`texts.tsv` has a line for each phrase: action, the attributes it says, the split, and the phrase
-without its subject. Held-out phrases and held-out subjects are never seen in training.
+`texts.tsv` has one line per phrase: action, the attributes it mentions, the split, and the phrase
+without its subject. Held-out phrases and subjects never occur in training.
 """
 
 import csv
@@ -33,29 +33,29 @@ LINKS: Mapping[str, tuple[str, ...]] = {
     "held": (", after that ", ", afterwards "),
 }
 AGAIN = ("he ", "she ", "the person ")
-"""Subjects said again for a second action."""
+"""Subjects that refer back to the person before a second action."""
 
 OPEN = frozenset({"side", "direction", "lying"})
 """Attributes that a prompt may leave open: "kicks" is a kick with either leg."""
 
 PLAIN = 0.3
-"""Share of training prompts that start with "a person", as most users' do."""
+"""Fraction of training prompts that start with "a person", as most users' prompts do."""
 
 ALONE = 0.2
-"""Share of training prompts without anybody: "walk forward", "walking", as quick users type."""
+"""Fraction of training prompts without a subject, as hasty users type: "walk", "walking"."""
 
 OPEN_SHARE = 0.15
 SAID_AGAIN = 0.1
 FORMS = {"third": 5, "progressive": 3, "gerund": 1}
 NO_SUBJECT = {"third": 2, "gerund": 2, "bare": 4}
-"""Verb forms and how often they come, with a subject and without one."""
+"""Verb forms and their probabilities, with and without a subject."""
 
 MEND = "Mend that line of the table of phrases"
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """A phrase for an action with all of `attributes`."""
+    """A phrase for an action that mentions all of `attributes`."""
 
     action: str
     attributes: Mapping[str, str]
@@ -80,7 +80,7 @@ class Phrases:
 
     @cached_property
     def wording(self) -> Wording:
-        """Variants of these phrases."""
+        """Makes variants of these phrases."""
         return Wording(tuple(phrase.phrase for phrase in self.phrases))
 
     @cached_property
@@ -100,8 +100,10 @@ class Phrases:
         )
 
     def phrases_of(self, action: str, attributes: Mapping[str, str], split: str) -> tuple[str, ...]:
-        """Phrases without subject. A phrase fits if the clip has all attributes that it names;
-        where some name a side or a direction, those that do not are left out.
+        """Phrases, without subject, that fit a clip with these attributes.
+
+        A phrase fits if the clip has all attributes that it mentions. If some fitting phrases
+        mention a side or a direction, the others are left out.
 
         Raises:
             MocapError: no phrase fits.
@@ -117,7 +119,7 @@ class Phrases:
         return tuple(phrase.phrase for phrase in fitting if len(phrase.attributes) == most)
 
     def of(self, action: str, attributes: Mapping[str, str], split: str) -> tuple[str, ...]:
-        """Whole prompts: every subject of the split with every phrase."""
+        """Complete prompts: every subject of the split with every phrase."""
         phrases = self.phrases_of(action, attributes, split)
         return tuple(subject + phrase for subject in SUBJECTS[split] for phrase in phrases)
 
@@ -127,7 +129,7 @@ class Phrases:
         second: tuple[str, Mapping[str, str]],
         split: str,
     ) -> tuple[str, ...]:
-        """Whole prompts of two actions in order, each an action and its attributes."""
+        """Complete prompts for two actions in order, each given with its attributes."""
         return tuple(
             f"{start}{link}{end}"
             for start in self.of(*first, split)
@@ -138,13 +140,13 @@ class Phrases:
     def draw(
         self, shows: Sequence[tuple[str, Mapping[str, str]]], split: str, chance: random.Random
     ) -> str:
-        """One prompt for a motion.
+        """Draw one prompt for a motion.
 
         Args:
             shows: its actions in order, each with its attributes.
-            split: "train" draws variants of training phrases too; "held" held-out phrases as
-                they are.
-            chance: what to draw with.
+            split: "train" draws training phrases and variants of them; "held" draws held-out
+                phrases unchanged.
+            chance: random generator.
 
         Raises:
             MocapError: no phrase fits.
@@ -168,14 +170,14 @@ class Phrases:
             prompt += chance.choice(LINKS[split])
             if subject and form == "third" and chance.random() < SAID_AGAIN:
                 prompt += chance.choice(AGAIN)
-            # "a person is walking, then turning": the second needs no "is" of its own.
+            # "a person is walking, then turning": no second "is".
             prompt += self.wording.formed(phrase, "gerund" if form == "progressive" else form)
         return self.wording.varied(prompt, chance)
 
     def _drawn(
         self, action: str, attributes: Mapping[str, str], split: str, chance: random.Random
     ) -> str:
-        """A phrase that says the attributes, or now and then one that leaves them open."""
+        """A phrase that mentions the attributes, or occasionally one that leaves them open."""
         if attributes.keys() <= OPEN and chance.random() < OPEN_SHARE:
             fitting = self._fitting(action, attributes, split)
             vague = [phrase.phrase for phrase in fitting if not phrase.attributes]
@@ -185,7 +187,7 @@ class Phrases:
 
 
 def own_texts() -> Phrases:
-    """The phrases that come with this package."""
+    """The bundled phrases."""
     table = files("hymotion.training.phrases").joinpath("texts.tsv")
     return read_texts(table.read_text(encoding="utf-8").splitlines(), where="texts.tsv")
 
@@ -194,7 +196,7 @@ def read_texts(lines: Iterable[str], *, where: str) -> Phrases:
     """The phrases of a table.
 
     Raises:
-        MocapError: a line makes no sense, or a phrase is in both splits; names the line.
+        MocapError: a line is invalid, or a phrase is in both splits; names the line.
     """
     rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     if rows.fieldnames != COLUMNS:

@@ -1,8 +1,8 @@
-"""How the same prompt can be worded: verb forms, small words, punctuation and typing errors.
+"""Variants of a prompt: verb forms, small words, punctuation and typing errors.
 
-Users write "walk forward", "a person is walking forward." and "A person wlaks forward"; a text
-embedding that has only seen "a person walks forward" knows none of these words. Variants never
-touch the words that say which way: left stays left.
+Users write "walk forward", "a person is walking forward." and "A person wlaks forward", but a text
+embedding trained only on "a person walks forward" does not know these verb forms. Variants never
+change words for sides and directions: left stays left.
 """
 
 import random
@@ -20,7 +20,7 @@ DOUBLING = frozenset({"backflip", "sidestep", "control"})
 HISSING = ("ches", "shes", "sses", "xes", "zzes")
 KEPT_E = ("ee", "oe", "ye")
 SHORT_VOWEL = re.compile(r"(?:qu|[^aeiou])*[aeiou][^aeiouwxy]")
-"""A verb like "run" doubles its last letter before -ing."""
+"""Verbs like "run" double their last letter before -ing."""
 
 FIXED = (
     frozenset(("left", "right", "sideways", "sidestep", "sidesteps", "front", "behind", "first"))
@@ -29,20 +29,20 @@ FIXED = (
     | frozenset(("face", "prone", "supine", "stomach", "belly", "slowly", "quickly", "briskly"))
     | frozenset(("then", "after"))
 )
-"""Words that say which way, how fast or in which order: never misspelt."""
+"""Words for direction, speed or order, which are never misspelt."""
 
 IS = "is "
 SMALL = frozenset({"a", "an", "the", "of", "is"})
-"""Words that some leave out."""
+"""Words that some users leave out."""
 
 ADDITIONS = (
     *("again", "once more", "with care", "in a studio", "in an empty room", "in a hall"),
     *("outside", "outdoors", "alone", "for the camera", "here", "today"),
 )
-"""Ends of a prompt that change nothing about the motion."""
+"""Endings of a prompt that do not change the motion."""
 
 MISSPELT_FROM = 5
-"""Shorter words are told apart by too little to be misspelt."""
+"""Minimum length of a misspelt word: shorter ones would become ambiguous."""
 
 
 def bare(verb: str) -> str:
@@ -68,11 +68,11 @@ def gerund(verb: str) -> str:
 
 @dataclass(frozen=True)
 class Wording:
-    """Variants of phrases.
+    """Makes variants of phrases.
 
     Attributes:
-        phrases: all there are; their first words are the verbs, and no misspelt word becomes
-            another word of them.
+        phrases: all phrases; their first words are the verbs, and a misspelling never gives
+            another word of theirs.
     """
 
     phrases: tuple[str, ...]
@@ -89,12 +89,12 @@ class Wording:
         return frozenset(word for word in firsts if word.endswith("s")) - NO_VERBS | MORE_VERBS
 
     def formed(self, phrase: str, form: str) -> str:
-        """The phrase with its first verb, and verbs after "and", "then" or a comma, in a form.
+        """The phrase with its first verb, and verbs after "and", "then" or a comma, inflected.
 
         Args:
             phrase: an action without its subject, in the third person.
-            form: "third" leaves it, "progressive" says "is walking", "gerund" "walking" and
-                "bare" "walk".
+            form: "third" ("walks", unchanged), "progressive" ("is walking"), "gerund" ("walking")
+                or "bare" ("walk").
         """
         if phrase.startswith(IS):
             return phrase.removeprefix(IS) if form in {"gerund", "bare"} else phrase
@@ -111,7 +111,7 @@ class Wording:
         return (IS if form == "progressive" else "") + " ".join(words)
 
     def has_verb(self, phrase: str) -> bool:
-        """Whether a subject can stand before the phrase: not before "left punch"."""
+        """Whether the phrase starts with a verb and can follow a subject, unlike "left punch"."""
         return phrase.startswith(IS) or self._first_verb(phrase.split(" ")) is not None
 
     def _first_verb(self, words: list[str]) -> int | None:
@@ -119,7 +119,7 @@ class Wording:
         return next(firsts, None)
 
     def varied(self, prompt: str, chance: random.Random) -> str:
-        """The whole prompt with now and then an addition, a slip, a full stop, a first capital."""
+        """The prompt, randomly with an addition, a typing error, a full stop or a capital."""
         if chance.random() < 0.12:
             addition = chance.choice(ADDITIONS)
             prompt = prompt if addition in prompt else f"{prompt} {addition}"
@@ -132,7 +132,7 @@ class Wording:
         return prompt + "." if chance.random() < 0.25 else prompt
 
     def _misspelt(self, prompt: str, chance: random.Random) -> str:
-        """One letter of one longer word swapped with the next, left out, or doubled."""
+        """The prompt with one letter of a longer word swapped with the next, dropped or doubled."""
         words = prompt.split(" ")
         places = [
             at
@@ -153,7 +153,7 @@ def _words(phrase: str) -> Iterator[str]:
 
 
 def _slipped(word: str, chance: random.Random) -> str:
-    """The word with a typing error behind its first letter."""
+    """The word with a typing error after its first letter."""
     at = chance.randrange(1, len(word) - 1)
     slip = chance.choice(("swap", "drop", "double"))
     if slip == "swap":

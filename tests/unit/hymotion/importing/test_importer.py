@@ -258,7 +258,7 @@ def test_only_the_revision_of_a_text_encoder_elsewhere(importer: Importer, tmp_p
     assert install(importer, replace(rest, full=None)).record["text"]["folder"] == "text"
     with pytest.raises(DifferentError, match="installed already as te-"):
         importer.plan(Wanted(text_revision=there))
-    with pytest.raises(SourceError, match=r"no revision of a text encoder.*hymo models show"):
+    with pytest.raises(SourceError, match=r"not a revision of a text encoder.*hymo models show"):
         importer.plan(Wanted(text_revision="te-1"))
 
 

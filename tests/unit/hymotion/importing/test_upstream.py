@@ -41,7 +41,7 @@ def test_the_message_is_found(tmp_path: Path, code: str) -> None:
         (f"{NAME} = {MESSAGE + ' '!r}\n", "another text"),
         ("OTHER = 'x'\n", "does not bind"),
         (f"def f():\n    {NAME} = {MESSAGE!r}\n", "does not bind"),
-        ("x = (\n", "no Python file"),
+        ("x = (\n", "not a Python file"),
         ("", "it is empty"),
         ("version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
     ],

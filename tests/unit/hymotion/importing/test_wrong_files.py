@@ -231,18 +231,18 @@ def test_files_of_something_else(tmp_path: Path) -> None:
     (folder / "latest.ckpt").write_text("<!DOCTYPE html>\n<html>log in</html>")
     assert "accept the publisher's licence" in refused(folder)
     (folder / "latest.ckpt").rename(folder / "model.safetensors")
-    assert "page of the web" in refused(folder)
+    assert "web page" in refused(folder)
     head = b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}'
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + bytes(8))
-    assert "its header cannot be right" in refused(folder)
+    assert "its header is invalid" in refused(folder)
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", 5) + b"{oops")
-    assert "no safetensors file" in refused(folder)
+    assert "not a safetensors file" in refused(folder)
     (folder / "model.safetensors").write_bytes(b"short")
-    assert "no safetensors file" in refused(folder)
+    assert "not a safetensors file" in refused(folder)
 
 
 def test_a_model_of_another_size_or_for_another_encoder(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"size \(64, 3, 2\), which hy-motion-1.0 has not"):
+    with pytest.raises(SourceError, match=r"size \(64, 3, 2\), which hy-motion-1.0 does not have"):
         NetworkPart.check(model(tmp_path / "m"), "full", HY_MOTION, link=False)
     config = (tmp_path / "m" / "config.yml").read_text()
     (tmp_path / "m" / "config.yml").write_text(

@@ -53,7 +53,7 @@ def test_half_precision_on_disk_keeps_the_statistics_whole(tmp_path: Path) -> No
 def test_a_missing_vocabulary_is_named(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "vocabulary.txt").unlink()
-    with pytest.raises(CheckpointError, match="words that the model knows"):
+    with pytest.raises(CheckpointError, match="vocabulary cannot be read"):
         hymotion.load(tmp_path)
 
 
