@@ -55,7 +55,7 @@ def test_models_without_weights_are_refused_before_anything_starts(
 ) -> None:
     done = shell.run(command, "--models", "hy-motion-1.0")
     assert done.returncode == 2
-    assert "its weights of full and lite are not installed" in done.stderr
+    assert "its full and lite weights are not installed" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (shell.home / "logs").exists()
 

@@ -65,7 +65,7 @@ def print_summary(
     click.echo(f"files     {folder}")
     click.echo(f"manifest  {folder / 'manifest.jsonl'}")
     for model in untrained:
-        click.echo(f"model     {model}: an engine for tests, what it makes is no motion")
+        click.echo(f"model     {model}: an engine for tests: its output is not a real motion")
 
 
 def _failures(store: Store, batch: Batch) -> None:

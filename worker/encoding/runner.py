@@ -60,7 +60,7 @@ class EncodingRunner:
         if not claims:
             return []
         done: list[Claim] = []
-        load = self.pool.owed_encoding(self.model)
+        load = self.pool.take_encoder_load_cost(self.model)
         halved = "%d texts failed; encoding them in halves: %s"
         with self.keeper.hold(claims):
             for some, outcome in bisect(claims, self._encode, load=load, halved=halved):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from jobs.domain.attempts import Claim, Failed, Timings
 from jobs.domain.memory import next_class
 from jobs.domain.states import Failure
-from worker.errors import BrokenError, NotFiniteError, WorkerError
+from worker.errors import NotFiniteError, SamplingError, WorkerError
 
 #: Characters of a traceback kept with a job.
 TAIL = 4000
@@ -47,7 +47,7 @@ class Diagnosis:
 def diagnose(error: Exception) -> Diagnosis:
     """What is kept of an exception."""
     # The same seed in the same float32: a third try would only cost the night another minute.
-    hopeless = isinstance(error, BrokenError)
+    hopeless = isinstance(error, SamplingError)
     return Diagnosis(classify(error), describe(error), frozenset(_places(error)), hopeless)
 
 
@@ -55,7 +55,7 @@ def classify(error: Exception) -> Failure:
     """The failure kind of an exception."""
     if isinstance(error, MemoryError) or _is(error, "torch", "OutOfMemoryError"):
         return Failure.OUT_OF_MEMORY
-    if isinstance(error, (NotFiniteError, BrokenError)) or _is(
+    if isinstance(error, (NotFiniteError, SamplingError)) or _is(
         error, "hymotion.errors", "NumericsError"
     ):
         return Failure.NUMERICS
@@ -77,7 +77,7 @@ def describe(error: Exception) -> str:
 
 
 def _places(error: Exception) -> Sequence[int]:
-    if isinstance(error, (NotFiniteError, BrokenError)):
+    if isinstance(error, (NotFiniteError, SamplingError)):
         return error.indices
     if _is(error, "hymotion.errors", "NumericsError"):
         places: tuple[int, ...] = error.indices  # type: ignore[attr-defined]  # known by _is

@@ -290,7 +290,7 @@ def test_texts_that_cannot_be_kept_fail_and_say_why(encoding: EncodingBench) -> 
     encoding.bench.insert("a", limit=1)
     encoding.loop().poll()
     assert encoding.bench.states() == {"a": "failed"}
-    assert "No space left on device; make room there" in encoding.bench.job("a")["error"]
+    assert "No space left on device; free space there" in encoding.bench.job("a")["error"]
 
 
 def test_a_resident_worker_goes_on_without_keeping_texts(encoding: EncodingBench) -> None:

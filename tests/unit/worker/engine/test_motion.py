@@ -15,7 +15,7 @@ from jobs.domain.attempts import Claim
 from worker.engine.fallback import LEAST, DtypeFallback
 from worker.engine.motion import MotionEngine
 from worker.engine.protocol import Sampled
-from worker.errors import BrokenError
+from worker.errors import SamplingError
 from worker.planning.precision import SAFE
 
 Make = Callable[..., Claim]
@@ -131,7 +131,7 @@ def test_there_is_one_pipeline_at_a_time_and_the_fast_one_comes_back(
 
 def test_what_breaks_in_float32_too_is_named(pack: Callable[[str], list[Claim]]) -> None:
     rig = Rig(bad="b d", hopeless="d")
-    with pytest.raises(BrokenError, match="in float32") as caught:
+    with pytest.raises(SamplingError, match="in float32") as caught:
         rig.sample(pack("a b c d"))
     assert caught.value.indices == (3,)
 
