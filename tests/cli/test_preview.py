@@ -97,7 +97,7 @@ def test_pictures_never_go_among_the_motions(hymo_: Hymo, tmp_path: Path) -> Non
     before = sorted(folder.iterdir())
     done = hymo_("preview", "1", "--out", str(folder))
     assert done.exit_code == 1
-    assert "name another folder with --out" in done.stderr
+    assert "choose another folder with --out" in done.stderr
     assert sorted(folder.iterdir()) == before
 
 

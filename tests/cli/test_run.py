@@ -175,7 +175,7 @@ def test_a_second_run_waits_for_the_home_and_goes_on_by_itself(shell: Any) -> No
     first = shell.start("run", many(shell, 200, "first"), *NULL)
     until_said(first, "succeeded")
     second = shell.start("run", many(shell, 3, "second"), *NULL, "--priority", "-1")
-    until_said(second, f"process {first.pid} has this home (hymo up or hymo run)")
+    until_said(second, f"process {first.pid} owns this home (hymo up or hymo run)")
     first.send_signal(signal.SIGINT)
     assert first.wait(timeout=60) == 130
     first.communicate()

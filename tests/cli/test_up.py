@@ -34,7 +34,7 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         path.write_text("prompt\n" + "".join(f"p{number}\n" for number in range(12)))
         done = shell.run("run", str(path), "--model", "null", "--mode", "full", "--steps", "3")
         assert done.returncode == 0, done.stderr
-        assert "its workers do the work" in done.stderr
+        assert "its workers run the jobs" in done.stderr
         assert "12 succeeded" in done.stdout
         workers = json.loads(shell.run("workers", "--json").stdout)
         assert workers["schema"] == "hymo.workers/1"

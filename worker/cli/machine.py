@@ -75,7 +75,7 @@ def say_stopping(node: Node) -> None:
     from jobs.errors import UnreachableError
 
     try:
-        number = node.in_hand()
+        number = node.running_jobs()
     except UnreachableError:
         click.echo("stopping: motions in hand finish first; Ctrl-C again ends them now", err=True)
         return

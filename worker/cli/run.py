@@ -140,7 +140,7 @@ def _work(
     if first.finished:
         return first
     stuck = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
-    stuck.look()  # jobs that no worker will do are named before anything is started
+    stuck.check()  # jobs that no worker will do are named before anything is started
     _say_ahead(store.backlog.ahead(batch.id, stuck.offers()))
     log_to_stderr(logging.WARNING)
     with StopSignals() as stop:
@@ -178,8 +178,8 @@ def _follow(
     def look() -> None:
         if stop.asked:
             raise StoppedError
-        standby.look()
-        stuck.look()
+        standby.check()
+        stuck.check()
 
     try:
         return follow(progress, meanwhile=look, sleep=stop.wait)

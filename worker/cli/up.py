@@ -60,7 +60,7 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
             devices = ", ".join(options.device for options in workers)
             click.echo(f"up in {settings.home} on {devices}; Ctrl-C drains", err=True)
             while not stop.asked and not node.supervisor.exhausted:
-                exits = node.look() or exits
+                exits = node.check() or exits
                 stop.wait(EVERY)
             if stop.asked:
                 say_stopping(node)

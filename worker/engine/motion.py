@@ -151,7 +151,7 @@ class MotionEngine:
         """Compute the latents at these places of the pack in a number type."""
 
         def stepped(step: int, total: int) -> None:
-            self._memory.look()
+            self._memory.sample()
             pack.on_step(step, total)
 
         pack.loads += not self._has(dtype)

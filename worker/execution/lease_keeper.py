@@ -103,7 +103,7 @@ class LeaseKeeper:
                 self._packs = tuple(other for other in self._packs if other is not pack)
             self._stamp.touch()
 
-    def look(self, *, renew: bool) -> None:
+    def check(self, *, renew: bool) -> None:
         """Renew the leases, or only check for lost and cancelled jobs; enforce the deadline."""
         packs = self._packs
         idle = self._stamp.age()
@@ -122,7 +122,7 @@ class LeaseKeeper:
             try:
                 if due:
                     self._heartbeat()
-                self.look(renew=due)
+                self.check(renew=due)
             except UnreachableError as error:
                 # Retried soon. If the database stays unreachable the leases expire, as intended.
                 log.warning("leases not renewed: %s", error)

@@ -276,7 +276,7 @@ def test_each_encoded_batch_is_a_sign_of_progress(encoding: EncodingBench) -> No
     def encode(prompts: Sequence[str], *, on_batch: Callable[[int, int], None]) -> list[str]:
         bench.clock.tick(bench.settings.stall + 1)
         on_batch(1, 1)
-        bench.keeper.look(renew=True)
+        bench.keeper.check(renew=True)
         left.append(bench.job("a")["lease_until"] - bench.clock.time)
         return ["text"]
 
