@@ -30,7 +30,7 @@ def test_a_job_in_every_format_with_every_option(hymo_: Hymo, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     assert done.stdout.split() == [str(out / f"wave_s0.{name}") for name in ("bvh", "glb", "npz")]
     assert "3 files written" in done.stderr
-    assert "glTF is in metres with Y up" in done.stderr
+    assert "glTF is defined in metres with Y up" in done.stderr
     bvh = Bvh((out / "wave_s0.bvh").read_text())
     assert bvh.nframes == 2 * FRAMES - 1
     assert sorted(bvh.get_joints_names()) == sorted(JOINT_NAMES["hik"])

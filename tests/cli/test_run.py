@@ -140,8 +140,8 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     assert running.returncode == 130, errors
     left = states(shell)
     assert set(left) == {"queued", "succeeded"}, "the pack in hand was finished"
-    assert re.search(r"stopping: (\d+ motions? in hand finish|no motion is in hand)", errors)
-    told = f"{left['succeeded']} of 200 done; run the same file again to go on"
+    assert re.search(r"stopping: (\d+ running motions? finish|no motion is running)", errors)
+    told = f"{left['succeeded']} of 200 done; run the same file again to continue"
     assert errors.splitlines()[-1] == told
     assert of_home(shell) == []
     assert not (shell.home / "broker.sock").exists()
@@ -181,7 +181,7 @@ def test_a_second_run_waits_for_the_home_and_goes_on_by_itself(shell: Any) -> No
     first.communicate()
     out, errors = second.communicate(timeout=90)
     assert second.returncode == 0, errors
-    assert "workers of our own go on" in errors
+    assert "starting our own workers" in errors
     assert "3 succeeded" in out
     assert of_home(shell) == []
 

@@ -43,7 +43,7 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         up.send_signal(signal.SIGTERM)
         _, errors = up.communicate(timeout=60)
     assert up.returncode == 0, errors
-    assert "stopping: no motion is in hand" in errors
+    assert "stopping: no motion is running" in errors
     assert not (shell.home / "broker.sock").exists()
     assert "has ended" in (shell.home / "logs" / "worker-cpu.log").read_text()
     assert json.loads(shell.run("workers", "--json").stdout)["workers"] == []
