@@ -148,7 +148,7 @@ class Worker:
             self._settings,
             device=self._torch_name,
             quantise=self._options.quantise,
-            on_fall=self._record_fallback,
+            on_fallback=self._record_fallback,
         )
         warm_up(self._pool)
         watch.cancel()

@@ -27,7 +27,7 @@ def build_pool(
     *,
     device: str,
     quantise: str | None,
-    on_fall: Callable[[str, str], None],
+    on_fallback: Callable[[str, str], None],
 ) -> tuple[ModelPool, Mapping[str, PromptFeatures]]:
     """Build the pool of the models that a worker serves; they are loaded on first use.
 
@@ -36,7 +36,7 @@ def build_pool(
         settings: the folder of encoded texts, and the step time of the null model.
         device: the device's name in torch.
         quantise: the quantisation of text encoders; None: as published.
-        on_fall: called with the model and the number type that was given up.
+        on_fallback: called with the model and the number type that was given up.
 
     Returns:
         The pool, and model → its texts, for models with a separate encoder.
@@ -71,7 +71,7 @@ def build_pool(
                     device,
                     fallback=fallback,
                     texts=texts.get(model.name),
-                    on_fall=partial(on_fall, model.name),
+                    on_fallback=partial(on_fallback, model.name),
                 )
             )
     return pool, texts
@@ -100,7 +100,7 @@ def _load_engine(
     *,
     fallback: DtypeFallback,
     texts: PromptFeatures | None,
-    on_fall: Callable[[str], None],
+    on_fallback: Callable[[str], None],
 ) -> Engine:
     from worker.engine.motion import MotionEngine
 
@@ -111,7 +111,7 @@ def _load_engine(
         device=device,
         precision=fallback,
         texts=texts,
-        on_fall=on_fall,
+        on_fallback=on_fallback,
     )
 
 

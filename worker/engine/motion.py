@@ -29,7 +29,7 @@ class MotionEngine:
         device: the device's name in torch, as seen by this process.
         precision: the number type to compute in, with a count of its failures.
         texts: the texts of a model with a separate encoder; None: the pipeline encodes.
-        on_fall: called once, with the type that failed too often.
+        on_fallback: called once, with the type that failed too often.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class MotionEngine:
         device: str,
         precision: DtypeFallback,
         texts: PromptFeatures | None = None,
-        on_fall: Callable[[str], None] = lambda _: None,
+        on_fallback: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.model = model
         self.mode = mode
         self._load = load
         self._precision = precision
         self._texts = texts
-        self._on_fall = on_fall
+        self._on_fallback = on_fallback
         self._memory = memory_meter(device)
         self._reference = shipped()
         self._dtype = precision.dtype
@@ -185,7 +185,7 @@ class MotionEngine:
         self._precision.note(motions, resampled=resampled)
         after = self._precision.given_up
         if after is not None and before is None:
-            self._on_fall(after)
+            self._on_fallback(after)
 
     def _in(self, dtype: str) -> hymotion.Pipeline:
         """The pipeline in a number type, reloaded if need be.
