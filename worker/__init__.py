@@ -1,1 +1,1 @@
-"""The composer: one process, one device."""
+"""Workers: processes that claim jobs from the queue and run them, each on one device."""

@@ -1,4 +1,4 @@
-"""The Celery side of a worker: one slot, its queues biggest first, and draining on SIGTERM."""
+"""The Celery consumer of a worker: one slot, the biggest queue first, draining on SIGTERM."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from jobs.delivery.celery_app import TASK, celery_app
 
 log = logging.getLogger(__name__)
 
-#: What Celery lets escape when a message is not built as it expects.
-UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+#: What Celery raises on a malformed message.
+MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
-#: Keys are 64-bit in SQL; a driver raises at what is larger.
+#: Keys are 64-bit in SQL; drivers raise on larger numbers.
 LARGEST_ID = 2**63 - 1
 
 
@@ -31,11 +31,11 @@ class Consumer:
     """Consumes job messages until told to drain.
 
     Args:
-        url: the broker, as kombu wants it.
-        name: of the worker; Celery's node name is made from it.
-        host: of the machine.
-        queues: to consume, biggest class first: Celery asks for them in this order.
-        work: called with the job id of each message, in the one pool thread.
+        url: the broker URL for kombu.
+        name: the worker's name, a part of Celery's node name.
+        host: the machine's name.
+        queues: the queues to consume, biggest class first: Celery polls them in this order.
+        work: called with the job id of each message, in the single pool thread.
         draining: set as soon as SIGTERM or SIGINT arrives.
     """
 
@@ -58,30 +58,30 @@ class Consumer:
         self._worker: Any = None
 
     def consume(self) -> int:
-        """Consume until drained; Celery's exit code. Raises what made `work` give up."""
+        """Consume until drained and return Celery's exit code. Raises any error of `work`."""
 
         def take(job_id: int) -> None:
-            # A message is not trusted: anything but an id asks for nothing.
+            # Messages are not trusted: one without a valid job id is ignored.
             if not _is_id(job_id):
-                log.warning("message ignored: %.100r is no job id", job_id)
+                log.warning("message ignored: %.100r is not a job id", job_id)
                 return
             if self._fault is not None:
-                return  # on the way out: the row waits for another worker
+                return  # shutting down: the job stays queued for another worker
             try:
                 self._work(job_id)
             except BaseException as error:
-                # Not the job's fault: the worker itself cannot go on (the database is gone).
+                # Job errors never get here: the worker itself cannot continue (no database).
                 self._fault = error
                 self.drain()
                 raise
 
-        # Celery handles SIGTERM only once its worker starts; one that comes before must count too.
+        # Celery handles SIGTERM only once its worker has started; an earlier one must drain too.
         signal.signal(signal.SIGTERM, self._on_early_sigterm)
         if self._draining.is_set():
             return 0
         self._app.task(name=TASK, shared=False)(take)
         signals.worker_shutting_down.connect(self._on_shutdown, weak=False)
-        # Celery warns root about pickle; this application accepts JSON alone.
+        # Celery warns root users about pickle; this application accepts only JSON.
         warnings.filterwarnings("ignore", category=SecurityWarning)
         try:
             self._worker = self._app.Worker(
@@ -104,9 +104,9 @@ class Consumer:
         return int(self._worker.exitcode or 0)
 
     def drain(self) -> None:
-        """Take no further message; the pack in hand is finished."""
+        """Take no further message and finish the running pack."""
         self._draining.set()
-        # Celery's own warm shutdown, as from outside: there is no second way to drain.
+        # SIGTERM starts Celery's warm shutdown, so draining always takes the same path.
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _on_early_sigterm(self, _number: int, _frame: object) -> None:
@@ -118,26 +118,27 @@ class Consumer:
 
 
 def _is_id(value: object) -> bool:
-    """Whether `value` could be a row's key: a number that a database takes."""
+    """Whether `value` is a valid primary key."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID
 
 
 class GuardedConsumer(CeleryConsumer):
-    """Celery's consumer, which trusts that whoever reaches the broker writes good messages.
+    """A Celery consumer that rejects malformed messages.
 
-    One that it trips over would end the worker unacknowledged, and then the next worker, and so on.
+    Celery itself would raise and leave the message unacknowledged: the worker would exit, the
+    message would be redelivered, and the next worker would exit too.
     """
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
-        """Celery's handler of messages, behind the gate."""
+        """Wrap Celery's message handler so that it rejects malformed messages."""
         handle = super().create_task_handler(*args, **kwargs)  # type: ignore[no-untyped-call]
 
-        def careful(message: Any) -> None:
+        def guarded(message: Any) -> None:
             try:
                 handle(message)
-            except UNREADABLE as error:
+            except MALFORMED as error:
                 log.warning("message ignored: %s: %.200s", type(error).__name__, error)
                 if not message.acknowledged:
                     message.reject_log_error(log, self.connection_errors)
 
-        return careful
+        return guarded

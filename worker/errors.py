@@ -1,4 +1,4 @@
-"""The errors of the worker room."""
+"""The errors of the worker package."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from jobs.errors import JobsError
 
 
 class WorkerError(JobsError):
-    """Root of every error raised in this room; `exit_code` is inherited."""
+    """Base class of every error raised in this package."""
 
 
 class DeviceChoiceError(WorkerError):
-    """The device asked for is not there. `flag` is the option that asked."""
+    """The requested device does not exist. `flag` is the option that requested it."""
 
     exit_code = 2
 
@@ -26,16 +26,16 @@ class DeviceChoiceError(WorkerError):
 
 
 class BudgetError(WorkerError):
-    """The memory wanted for a worker is not there, or holds no class at all."""
+    """The memory budget of a worker is not available, or is too small for any class."""
 
     def __init__(self, device: str, wanted: int, reason: str, mend: str) -> None:
-        super().__init__(f"{device}: {wanted / 2**30:.3g} GiB cannot be had: {reason}; {mend}")
+        super().__init__(f"{device}: {wanted / 2**30:.3g} GiB not available: {reason}; {mend}")
         self.device = device
         self.wanted = wanted
 
 
 class WeightsError(WorkerError):
-    """A model that jobs may name, and whose weights are not on this machine."""
+    """The weights of a model are not installed on this machine."""
 
     exit_code = 2
 
@@ -43,7 +43,7 @@ class WeightsError(WorkerError):
         wanted = " and ".join(modes)
         there = f", only {' and '.join(present)}" if present else ""
         super().__init__(
-            f"model {model} cannot be loaded: its weights of {wanted} are not installed{there}; "
+            f"model {model} cannot be loaded: its {wanted} weights are not installed{there}; "
             "import them with `hymo models import`, or leave it out of --models"
         )
         self.model = model
@@ -51,29 +51,29 @@ class WeightsError(WorkerError):
 
 
 class EncoderError(WorkerError):
-    """A text encoder that is installed and cannot be used here."""
+    """An installed text encoder cannot be used on this device."""
 
     exit_code = 2
 
     def __init__(self, model: str, reason: str, mend: str) -> None:
         super().__init__(
             f"the text encoder of {model} cannot be used: {reason}: {mend}; "
-            "or leave texts to another worker with --text-plan cached"
+            "or let another worker encode texts, with --text-plan cached"
         )
         self.model = model
 
 
 class EngineError(WorkerError):
-    """The model library cannot load or run a model on this device. Starting again mends nothing."""
+    """The model library cannot load or run a model on this device. A restart does not help."""
 
     exit_code = 2
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"no job can be done here: {reason}")
+        super().__init__(f"this worker cannot run jobs: {reason}")
 
 
 class NotFiniteError(WorkerError):
-    """Decoded motions hold numbers that are not finite.
+    """Decoded motions contain non-finite numbers.
 
     Attributes:
         indices: their positions in the pack.
@@ -82,13 +82,13 @@ class NotFiniteError(WorkerError):
     def __init__(self, indices: Sequence[int]) -> None:
         shown = ", ".join(map(str, indices))
         super().__init__(
-            f"decoded motions are not finite, jobs {shown} of the pack; make them again with a "
+            f"decoded motions are not finite, jobs {shown} of the pack; sample them again with "
             "lower guidance, or in float32"
         )
         self.indices = tuple(indices)
 
 
-class BrokenError(WorkerError):
+class SamplingError(WorkerError):
     """Sampling failed in float32 too.
 
     Attributes:
@@ -101,7 +101,7 @@ class BrokenError(WorkerError):
 
 
 class FeaturesError(WorkerError):
-    """What is stored of a motion for its distance to real ones is damaged; says how."""
+    """The stored features of a motion (see `worker.engine.measures`) are damaged."""
 
     def __init__(self, damage: str) -> None:
         super().__init__(
@@ -112,58 +112,60 @@ class FeaturesError(WorkerError):
 
 
 class RevisionError(WorkerError):
-    """A model on disk is not the revision that jobs are queued for."""
+    """A model on disk is not the revision that jobs request."""
 
     def __init__(self, model: str, mode: str, found: str, wanted: str) -> None:
         super().__init__(
-            f"model {model} {mode} is revision {found}, jobs are queued for {wanted}: "
-            "reinstall hymo so that the queue and the model are of one version"
+            f"model {model} {mode} is revision {found}, but jobs request {wanted}: "
+            "reinstall hymo so that the queue and the model have the same version"
         )
         self.model = model
 
 
-class UnkeptError(WorkerError):
-    """An encoded text cannot be put in the store, and nobody samples without it."""
+class EmbeddingNotStoredError(WorkerError):
+    """An encoded text cannot be stored, and its jobs cannot be sampled without it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"an encoded text cannot be kept: {reason}; make room there, or set HYMO_EMBEDDINGS "
-            "to a folder on another disk"
+            f"an encoded text cannot be stored: {reason}; free space there, or set "
+            "HYMO_EMBEDDINGS to a folder on another disk"
         )
 
 
 class PackStoppedError(WorkerError):
-    """Sampling was stopped on purpose: every job of the pack was cancelled or lost."""
+    """Sampling was stopped because every job of the pack was cancelled or lost its lease."""
 
 
 class OutageError(WorkerError):
-    """The database stayed away for longer than the worker may wait."""
+    """The database was unreachable for longer than HYMO_OUTAGE."""
 
     exit_code = 7
 
     def __init__(self, seconds: float, reason: str) -> None:
         super().__init__(
             f"the database did not answer for {seconds:.0f} s: {reason}; "
-            "leases run out by themselves and the jobs are tried again"
+            "the leases will expire and the jobs will be tried again"
         )
 
 
 class AlreadyUpError(WorkerError):
-    """Another `hymo up` or `hymo run` holds this home."""
+    """Another `hymo up` or `hymo run` owns this home."""
 
     def __init__(self, home: str, pid: str) -> None:
         super().__init__(
-            f"process {pid} has {home} (`hymo up` or `hymo run`): end it first, "
+            f"process {pid} already uses {home} (`hymo up` or `hymo run`): stop it first, "
             "or give this one another --home"
         )
         self.pid = pid
 
 
 class WorkersExitedError(WorkerError):
-    """No worker could be started; the log says why."""
+    """No worker could be started."""
 
     def __init__(self, log: Path) -> None:
-        super().__init__(f"no worker could be started: read {log}, mend it, run the file again")
+        super().__init__(
+            f"no worker could be started: see {log}, fix the cause, run the file again"
+        )
         self.log = log
 
 
@@ -173,11 +175,11 @@ class StoppedError(WorkerError):
     exit_code = 130
 
     def __init__(self) -> None:
-        super().__init__("stopped by a signal; start it again to go on")
+        super().__init__("stopped by a signal; start it again to continue")
 
 
 class StuckError(WorkerError):
-    """What is left of a batch will not be done by anybody who is there."""
+    """No worker can run the remaining jobs of a batch."""
 
     def __init__(self, batch: str, jobs: int, reasons: tuple[str, ...], mend: str) -> None:
         noun = "job" if jobs == 1 else "jobs"

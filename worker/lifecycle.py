@@ -1,4 +1,4 @@
-"""What a worker process does, in order: plan, pin, load, warm up, register, consume, drain."""
+"""The life of a worker process: plan, pin, load, warm up, register, consume, drain."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from worker.planning.precision import SAFE
 
 log = logging.getLogger(__name__)
 
-#: Seconds that reserving, loading and warming up may take before the process counts as hung: large
-#: weights on a slow disk need time.
+#: Seconds that reserving, loading and warming up may take before the process counts as hung. Large
+#: weights on a slow disk load slowly.
 LOADING = 600.0
-#: Exit code of a process that hung: its supervisor starts it again.
+#: Exit code of a process that hung: its supervisor restarts it.
 HUNG = 75
-#: Seconds between two tries to lock a device.
-HELD = 0.2
+#: Seconds between two attempts to lock a device.
+LOCK_POLL = 0.2
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
-    """Run one worker on one device until it has drained; the exit code.
+    """Run one worker on one device until it has drained, and return the exit code.
 
     Raises:
         DeviceChoiceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
@@ -71,34 +71,35 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
 
 
 def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
-    """Wait until an earlier worker of this device is gone: two would share the device's memory.
+    """Wait until an earlier worker of this name and device has exited.
 
-    It may be draining after its parent was killed. SIGTERM ends the waiting.
+    Two workers would share the device's memory. The earlier one may still be draining after its
+    parent was killed. SIGTERM ends the wait.
 
     Returns:
-        Whether this process has the lock; False when its parent is gone meanwhile. The kernel
-        frees the lock when the process ends.
+        Whether this process has the lock; False if its parent exited during the wait. The kernel
+        releases the lock when the process ends.
     """
-    told = None
+    reported = None
     while (owner := lock.take()) is not None:
         if parent is not None and os.getppid() != parent:
             return False
-        if owner != told:
-            log.warning("device %s is still held by process %s: waiting for its end", device, owner)
-            told = owner
-        time.sleep(HELD)
+        if owner != reported:
+            log.warning("device %s is still in use by process %s: waiting", device, owner)
+            reported = owner
+        time.sleep(LOCK_POLL)
     return True
 
 
 class Worker:
-    """One worker process. It is made after pinning, because `load` imports torch.
+    """One worker process. Create it after `pin`: `load` imports torch.
 
     Args:
         planned: its device, models, budget and queues.
-        settings: of the process.
+        settings: the settings of this process.
         store: the database.
         threads: CPU threads for torch.
-        options: the flags of the worker.
+        options: the worker's flags.
     """
 
     def __init__(
@@ -125,13 +126,15 @@ class Worker:
         self._fault: BaseException | None = None
 
     def load(self) -> None:
-        """Reserve memory, load the models and run each once. The first job is then no slower than
-        others, and a device that cannot compute fails here."""
+        """Reserve memory, load the models and run each once.
+
+        The first job is then as fast as later ones, and a device that cannot compute fails here.
+        """
         from worker.engine.loaders import build_pool
         from worker.engine.warmup import warm_up
 
         device = self._plan.device
-        # The lease keeper does not run yet: a driver that hangs here must not hold the process.
+        # The lease keeper does not run yet, so this timer ends the process if a driver hangs.
         watch = threading.Timer(max(LOADING, self._settings.deadline), os._exit, (HUNG,))
         watch.daemon = True
         watch.start()
@@ -145,13 +148,13 @@ class Worker:
             self._settings,
             device=self._torch_name,
             quantise=self._options.quantise,
-            on_fall=self._record_fallback,
+            on_fallback=self._record_fallback,
         )
         warm_up(self._pool)
         watch.cancel()
 
     def register(self) -> None:
-        """Register this worker. From here on SIGTERM drains: the registration must be ended."""
+        """Register this worker. From now on SIGTERM drains, so that the registration is ended."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
         self._worker_id = self._store.workers.register(self._plan.card())
         log.info(
@@ -163,7 +166,7 @@ class Worker:
         )
 
     def consume(self) -> int:
-        """Take messages until drained. Raises what made the worker give up."""
+        """Take messages until drained. Raises the error that made the worker give up."""
         from worker.consumer import Consumer
 
         queue = WorkerQueue(
@@ -177,7 +180,7 @@ class Worker:
             queue=queue,
             settings=self._settings,
             stamp=self._stamp,
-            expire=self._die,
+            expire=self._exit_hung,
             heartbeat=self._heartbeat,
         )
         loop = self._loop(queue, keeper)
@@ -185,7 +188,7 @@ class Worker:
         self._thread("reconciler", self._settings.reconcile, self._reconcile)
         polling = self._thread("poll", self._settings.reconcile, lambda: self._poll(loop))
         if self._parent is not None:
-            self._thread("parent", 1.0, self._look_after_parent)
+            self._thread("parent", 1.0, self._check_parent)
         try:
             code = Consumer(
                 url=kombu_url(self._settings),
@@ -197,7 +200,7 @@ class Worker:
             ).consume()
         finally:
             self._over.set()
-            polling.join()  # it may have a pack in hand
+            polling.join()  # it may be running a pack
             keeper.stop()
         if self._fault is not None:
             raise self._fault
@@ -232,24 +235,24 @@ class Worker:
 
     @property
     def _torch_name(self) -> str:
-        """Torch's name of the device, the only one that this process sees."""
+        """The device's name in torch; it is the only device that this process sees."""
         return "cpu" if self._plan.device.kind == "cpu" else "cuda:0"
 
     def _record_fallback(self, model: str, dtype: str) -> None:
-        """Show among the workers that a number type was given up."""
+        """Record the fallback to float32 in the worker's registration, for `hymo workers`."""
         text = f"{model} gave up {dtype}"
         try:
             self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": text})
         except UnreachableError as error:
-            log.warning("not recorded: %s", error)
+            log.warning("fallback to %s not recorded: %s", SAFE, error)
 
     def leave(self) -> None:
-        """End the registration and write the manifests of what was done."""
+        """End the registration and write the manifests of finished jobs."""
         try:
             self._store.workers.stop(self._worker_id)
             self._reconciler.write_manifests()
         except UnreachableError as error:
-            log.warning("not signed off: %s", error)
+            log.warning("registration not ended: %s", error)
         self._publisher.close()
         log.info("worker %s has ended", self._plan.offer.name)
 
@@ -261,7 +264,7 @@ class Worker:
         try:
             found = self._reconciler.round()
         except UnreachableError as error:
-            log.warning("not reconciled: %s", error)
+            log.warning("reconciliation failed: %s", error)
             return
         if found.broker is not None:
             log.warning("%s", found.broker)
@@ -270,23 +273,25 @@ class Worker:
         try:
             loop.poll()
         except BaseException as error:  # noqa: BLE001  # raised again by `consume`
-            # As in the consumer: not a job's fault, the worker itself cannot go on.
+            # Job errors never get here: the worker itself cannot continue.
             self._fault = error
             self._drain()
 
     def _drain(self) -> None:
-        # Celery's own warm shutdown, as from outside: there is no second way to drain.
+        # SIGTERM starts Celery's warm shutdown, so draining always takes the same path.
         self._draining.set()
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def _look_after_parent(self) -> None:
+    def _check_parent(self) -> None:
         if os.getppid() != self._parent and not self._draining.is_set():
-            log.warning("the process that started this worker is gone: draining")
+            log.warning("the parent process has exited: draining")
             self._drain()
 
-    def _die(self, claims: Sequence[Claim]) -> None:
-        """Nothing moved for the whole deadline: say so and end the process, which cannot be
-        saved from inside (a hung driver call does not return)."""
+    def _exit_hung(self, claims: Sequence[Claim]) -> None:
+        """Fail the claims and exit, after no progress for the whole deadline.
+
+        A hung driver call never returns, so the process cannot recover by itself.
+        """
         text = f"no progress for {self._settings.deadline:g} s: the worker process was ended"
         log.error("%s", text)
         failed = [Failed(claim=claim, failure=Failure.TIMEOUT, error=text) for claim in claims]
@@ -294,7 +299,7 @@ class Worker:
             self._store.completion.fail(failed, backoff=lambda _: self._settings.backoff)
             self._store.workers.stop(self._worker_id)
         except UnreachableError as error:
-            log.warning("not recorded, the leases will run out instead: %s", error)
+            log.warning("timeout not recorded, the leases will expire instead: %s", error)
         os._exit(HUNG)
 
     def _thread(self, name: str, every: float, call: Callable[[], object]) -> threading.Thread:

@@ -1,5 +1,7 @@
-"""Locks in a home, files that the kernel frees when their holder dies: one owner of its embedded
-server and worker processes at a time, and one process a worker."""
+"""File locks of a home: one owner of the embedded server and the workers, one process per worker.
+
+The kernel releases a lock when its process ends.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,10 @@ from worker.errors import AlreadyUpError, WorkerError
 
 
 class FileLock:
-    """A lock on a file, in which stands who has it.
+    """A lock on a file that contains the process id of its owner.
 
     Args:
-        path: the file; made, with its folder, if need be.
+        path: the file; it and its folder are created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,7 +30,7 @@ class FileLock:
         self._file: int | None = None
 
     def take(self) -> str | None:
-        """Try to take the lock; the process id of who has it, or None: it is ours now."""
+        """Try to take the lock. Returns None on success, else the owner's process id."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -43,17 +45,17 @@ class FileLock:
         return None
 
     def free(self) -> None:
-        """Give it back; nothing happens if it is not ours."""
+        """Release the lock, if this process has it."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
 
 class HomeLock:
-    """Held by `hymo up` and `hymo run` while they own a home.
+    """The lock that `hymo up` and `hymo run` hold while they own a home.
 
     Args:
-        home: the folder; made if need be.
+        home: the folder; created if missing.
     """
 
     def __init__(self, home: Path) -> None:
@@ -61,7 +63,7 @@ class HomeLock:
         self._lock = FileLock(home / "up.lock")
 
     def __enter__(self) -> Self:
-        """Take the lock; raises `AlreadyUpError` naming who has it."""
+        """Take the lock; raises `AlreadyUpError` naming the owner."""
         owner = self._lock.take()
         if owner is not None:
             raise AlreadyUpError(str(self._home), owner)
@@ -77,13 +79,16 @@ class HomeLock:
 
 
 def worker_lock(home: Path, *, device: str, name: str) -> FileLock:
-    """The lock of one worker: a process of the same name on the same device takes its place only
-    when it is gone, whoever started either. Several workers on a device need different names."""
+    """The lock of the worker of this name on this device.
+
+    A second worker of the same name and device waits for it, even if another process started the
+    first. Several workers on one device need different names.
+    """
     return FileLock(home / "locks" / f"{quote(f'{device}-{name}', safe='')}.lock")
 
 
 class ModelsBusyError(WorkerError):
-    """Another process imports or removes models of this home."""
+    """Another process is importing or removing models of this home."""
 
     def __init__(self, folder: Path, pid: str) -> None:
         super().__init__(
@@ -94,7 +99,7 @@ class ModelsBusyError(WorkerError):
 
 @contextmanager
 def models_lock(home: Path) -> Iterator[None]:
-    """Hold the home's models; raises `ModelsBusyError` naming who has them."""
+    """Lock the home's models; raises `ModelsBusyError` naming the owner of the lock."""
     folder = home / FOLDER
     lock = FileLock(folder / ".lock")
     owner = lock.take()

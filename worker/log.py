@@ -8,7 +8,7 @@ import time
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send this process's log to stderr. Celery's own lines appear from warnings up."""
+    """Send this process's log to stderr. Of Celery's lines, warnings and errors are shown."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = logging.Formatter(
         "%(asctime)sZ %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"

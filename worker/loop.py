@@ -1,4 +1,4 @@
-"""The work loop, which a message sets off: packs are claimed and run until none is left."""
+"""The work loop: after a message it claims and runs packs until none is left."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from worker.execution.worker_queue import WorkerQueue
 log = logging.getLogger(__name__)
 
 REFUSED = "job %d: the lease was lost; its result is refused"
-"""Said once a job, whoever sees it first: the renewals, or the writing of the result."""
+"""Logged once per job: when a renewal finds the loss, or else when the result is written."""
 
-#: Most motions of a pack where neither the settings nor memory say less: beyond this a CPU gains
-#: nothing, and a pack's first motion waits for its last.
+#: Most motions per pack, unless the settings or the memory allow fewer. Larger packs gain nothing
+#: on a CPU, and the first motion of a pack waits for its last.
 CPU_PACK = 8
 CUDA_PACK = 32
 
@@ -37,13 +37,14 @@ class WorkLoop:
     """Claims and runs packs for one worker.
 
     Args:
-        queue: of this worker.
-        pool: the loaded engines.
-        keeper, stamp: leases and the sign of progress.
-        scheduler: sees to the texts of models whose encoder is apart.
-        settings: claim, pack.
+        queue: this worker's view of the queue.
+        pool: the engines.
+        keeper: renews the leases.
+        stamp: records progress.
+        scheduler: encodes texts of models with a separate encoder.
+        settings: `claim` and `pack` are used.
         draining: set when no further pack may be claimed.
-        device_pack: the device's most motions a pack.
+        device_pack: most motions per pack on this device.
         clock: monotonic seconds.
     """
 
@@ -69,31 +70,31 @@ class WorkLoop:
         self._most = settings.pack or device_pack
         self._draining = draining
         self._clock = clock
-        self._one = threading.Lock()  # one device, one pack at a time
+        self._busy = threading.Lock()  # the device runs one pack at a time
 
     def on_message(self, job_id: int) -> int:
-        """Take the job that a message names, its company, and what else there is.
+        """Run the job that a message names, packed with similar jobs, then all other jobs.
 
         Returns:
-            How many jobs were run. 0 for a message whose job is taken or done.
+            How many jobs were run. 0 for a message whose job is already claimed or done.
         """
-        with self._one:
-            return self._until_none_is_left(job_id)
+        with self._busy:
+            return self._run_all(job_id)
 
     def poll(self) -> int:
-        """Take what the database holds for this worker, message or not; 0 while it is at work.
+        """Run jobs from the database without a message. Returns 0 if a pack is already running.
 
-        Messages are delivery, the rows are the truth: with the broker away, or when a worker that
-        could not take a job used its message up, an idle worker finds the job here.
+        Rows are authoritative, messages only notify. An idle worker finds here the jobs without a
+        message: the broker is down, or a worker that could not take the job consumed the message.
         """
-        if not self._one.acquire(blocking=False):
+        if not self._busy.acquire(blocking=False):
             return 0
         try:
-            return self._until_none_is_left(None)
+            return self._run_all(None)
         finally:
-            self._one.release()
+            self._busy.release()
 
-    def _until_none_is_left(self, job_id: int | None) -> int:
+    def _run_all(self, job_id: int | None) -> int:
         begun = self._clock()
         done = 0
         claims = self._claim(job_id)
@@ -107,7 +108,7 @@ class WorkLoop:
         return done
 
     def _encode(self, *, idle: bool) -> int:
-        """Encode texts if it is time to; how many jobs were sent on."""
+        """Encode texts if that is due. Returns how many jobs can now be sampled."""
         if self._draining.is_set() or not self._scheduler.due(idle=idle):
             return 0
         return self._scheduler.encode()
@@ -121,7 +122,7 @@ class WorkLoop:
         return min(self._most, profile.pack_limit(head.gib, room))
 
     def _run(self, claims: Sequence[Claim]) -> int:
-        """Run a pack; how many jobs of it were not sent away to wait for their text."""
+        """Run a pack. Returns how many of its jobs did not have to wait for their text."""
         with self._keeper.hold(claims) as pack:
             ready, texts = self._scheduler.look_up(claims)
             if ready:
@@ -132,14 +133,14 @@ class WorkLoop:
         head = claims[0]
         with self._stamp.allow(LOADING):
             engine = self._pool.engine(head.model, head.mode)
-        load = self._pool.owed(head.model, head.mode)
+        load = self._pool.take_load_cost(head.model, head.mode)
         runner = PackRunner(
             on_step=partial(self._on_step, pack), on_phase=self._stamp.touch, stopped=pack.stopped
         )
         return runner.run(engine, claims, load=load, texts=texts)
 
     def _settle(self, pack: HeldPack, results: Results) -> None:
-        """Write how the pack ended. Cancelled and lost jobs were settled when that was seen."""
+        """Write the results of a pack. Cancelled and lost jobs were settled when noticed."""
         wins = {w.claim.job_id: w for w in results.successes if not pack.stopped(w.claim)}
         fails = [fail for fail in results.failures if not pack.stopped(fail.claim)]
         for win in results.successes:

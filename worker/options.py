@@ -14,15 +14,16 @@ class WorkerOptions:
 
     Attributes:
         device: "auto", "cpu", "cuda:N" or "N".
-        name: None: made from host and device.
-        memory_gib: budget; None: what the device suggests.
-        modes: to serve.
-        models: to serve; none: every installed or bundled one except those for tests.
-        dtype: "auto", or what the networks are computed in.
+        name: the worker's name; None: made from host and device.
+        memory_gib: the memory budget; None: the default of the device.
+        modes: the modes to serve.
+        models: the models to serve; empty: every installed or bundled one except test models.
+        dtype: "auto", or the number type of the networks.
         text_plan: "auto", or a value of `worker.planning.encoder_placement.EncoderPlacement`.
         quantise: "int8" or "int4" for a smaller language model; None: as published.
         threads: CPU threads; None: the cores near the device.
-        parent: process id of the starter; the worker drains once that is gone. None: it has none.
+        parent: id of the process that started the worker, which drains when that process exits;
+            None: it has no parent.
     """
 
     device: str = "auto"
@@ -38,10 +39,10 @@ class WorkerOptions:
 
 
 def names(flag: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """A comma-separated flag's values, each one of `known`, in the order of `known`.
+    """Parse a comma-separated list of values out of `known`; they are returned in its order.
 
     Raises:
-        SettingsError: naming the flag and what may be given.
+        SettingsError: a value is unknown, or the list is empty.
     """
     given = [part.strip() for part in text.split(",") if part.strip()]
     for name in given:
@@ -53,27 +54,27 @@ def names(flag: str, text: str, known: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def modes(text: str, *, flag: str = "--modes") -> tuple[str, ...]:
-    """`--modes` of `hymo worker`, `--serve` of `up` and `run`."""
+    """Parse `--modes` of `hymo worker`, `--serve` of `up` and `run`."""
     return names(flag, text, MODES)
 
 
 def models(text: str | None) -> tuple[str, ...]:
-    """`--models`; none where it was not given."""
+    """Parse `--models`; empty if the option was not given."""
     return () if text is None else names("--models", text, tuple(CATALOG))
 
 
 def worker_options(
     asked: str, present: tuple[str, ...], each: WorkerOptions
 ) -> tuple[WorkerOptions, ...]:
-    """One worker a device.
+    """The options of one worker per device.
 
     Args:
-        asked: `--devices`: "auto" for every GPU, or the CPU where there is none; else a list.
+        asked: `--devices`: "auto" for every GPU, or the CPU if there is none; else a list.
         present: names of this machine's devices, the CPU last.
         each: the other options, the same for every worker.
 
     Raises:
-        SettingsError: the list names none.
+        SettingsError: the list is empty.
     """
     if asked == "auto":
         chosen = present[:-1] or present

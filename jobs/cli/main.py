@@ -23,14 +23,14 @@ OWN = {
 #: The help page. A command's line is the first sentence of its help; a test compares them.
 SECTIONS = {
     "Make motions": {
-        "run": "Make the motions a file of prompts asks for, on this machine, now",
+        "run": "Sample the motions of a prompt file on this machine now",
         "submit": "Queue the motions that a file of prompts asks for",
         "watch": "Show a batch's progress until all its jobs have ended",
     },
     "Use motions": {
         "preview": "Draw motions: film strips, animations, and a contact sheet of a batch",
         "export": "Write motions in the formats and conventions of other programs",
-        "evaluate": "Measure a model, or motions that exist, beside real ones",
+        "evaluate": "Measure a model or existing motions against real ones",
     },
     "Inspect": {
         "history": "List jobs and their results, newest first",
@@ -46,7 +46,7 @@ SECTIONS = {
     },
     "Run the machines": {
         "up": "Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP",
-        "worker": "Run one worker on one device until SIGTERM, which lets the pack in hand finish",
+        "worker": "Run one worker on one device until SIGTERM, which lets the running pack finish",
         "doctor": "Check this machine: folders, database, broker, devices, torch, models, workers",
         "models": "List, import, check and remove models",
         "db": "Show or upgrade the database's schema",

@@ -51,7 +51,7 @@ def test_a_database_that_is_not_there_yet_is_not_made(shell: Any) -> None:
     code, found = findings(shell, HYMO_DATABASE_URL=f"sqlite:///{file}")
     assert code == 0
     assert found["database"]["health"] == "ok"
-    assert found["database"]["found"] == f"sqlite:///{file} (made at first use)"
+    assert found["database"]["found"] == f"sqlite:///{file} (created on first use)"
     assert found["workers"]["found"] == "none is live"
     assert not file.parent.exists()
 
@@ -68,7 +68,7 @@ def test_a_misspelt_setting_is_a_warning(shell: Any) -> None:
     code, found = findings(shell, HYMO_MAX_ATEMPTS="5", HYMO_TRACEBACK="1")
     assert code == 0
     assert found["settings"]["health"] == "warning"
-    assert found["settings"]["found"] == "HYMO_MAX_ATEMPTS is no setting and has no effect"
+    assert found["settings"]["found"] == "HYMO_MAX_ATEMPTS is not a setting and has no effect"
     assert found["settings"]["mend"] == "did you mean HYMO_MAX_ATTEMPTS?"
 
 

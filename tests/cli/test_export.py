@@ -30,7 +30,7 @@ def test_a_job_in_every_format_with_every_option(hymo_: Hymo, tmp_path: Path) ->
     assert done.exit_code == 0, done.output
     assert done.stdout.split() == [str(out / f"wave_s0.{name}") for name in ("bvh", "glb", "npz")]
     assert "3 files written" in done.stderr
-    assert "glTF is in metres with Y up" in done.stderr
+    assert "glTF is defined in metres with Y up" in done.stderr
     bvh = Bvh((out / "wave_s0.bvh").read_text())
     assert bvh.nframes == 2 * FRAMES - 1
     assert sorted(bvh.get_joints_names()) == sorted(JOINT_NAMES["hik"])
@@ -103,7 +103,7 @@ def test_motions_of_the_queue_are_never_written_over(hymo_: Hymo, tmp_path: Path
     words = ("export", "1", "--format", "npz", "--fps", "60", "--out", str(folder))
     done = hymo_(*words)
     assert done.exit_code == 1
-    assert "name another folder with --out" in done.stderr
+    assert "choose another folder with --out" in done.stderr
     # Another batch's folder is known by its manifest.
     other = tmp_path / "other"
     other.mkdir()
@@ -141,7 +141,7 @@ def test_jobs_of_one_name_need_a_folder_each(hymo_: Hymo, sqlite_url: str, tmp_p
     with night(sqlite_url, tmp_path / "day", batch="day"):
         together = hymo_("export", "1", "day/wave", "--format", "bvh", "--out", str(tmp_path / "x"))
         assert together.exit_code == 1
-        assert "is the name of job 1's file and of job 6's" in together.stderr
+        assert "is the file name of both job 1 and job 6" in together.stderr
         apart = hymo_("export", "1", "day/wave", "--format", "bvh")
         assert apart.exit_code == 0
         assert len(apart.stdout.split()) == 2

@@ -83,12 +83,12 @@ def test_a_font_is_named_where_one_is_missing(
     monkeypatch.setattr("hymotion.picture.lettering.Lettering.__init__.__defaults__", (None, ()))
     done = hymo_("preview", "2", "--strip")
     assert done.exit_code == 0
-    assert "no font here has 一 个 人 前 向 走: name one that does with --font" in done.stderr
+    assert "no installed font has 一 个 人 前 向 走: give one that does with --font" in done.stderr
     text = tmp_path / "text.ttf"
     text.write_text("no font")
     done = hymo_("preview", "2", "--font", str(text))
     assert done.exit_code == 2
-    assert "no font" in done.stderr
+    assert "is not a font" in done.stderr
 
 
 def test_pictures_never_go_among_the_motions(hymo_: Hymo, tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_pictures_never_go_among_the_motions(hymo_: Hymo, tmp_path: Path) -> Non
     before = sorted(folder.iterdir())
     done = hymo_("preview", "1", "--out", str(folder))
     assert done.exit_code == 1
-    assert "name another folder with --out" in done.stderr
+    assert "choose another folder with --out" in done.stderr
     assert sorted(folder.iterdir()) == before
 
 

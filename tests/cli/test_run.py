@@ -140,8 +140,8 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
     assert running.returncode == 130, errors
     left = states(shell)
     assert set(left) == {"queued", "succeeded"}, "the pack in hand was finished"
-    assert re.search(r"stopping: (\d+ motions? in hand finish|no motion is in hand)", errors)
-    told = f"{left['succeeded']} of 200 done; run the same file again to go on"
+    assert re.search(r"stopping: (\d+ running motions? finish|no motion is running)", errors)
+    told = f"{left['succeeded']} of 200 done; run the same file again to continue"
     assert errors.splitlines()[-1] == told
     assert of_home(shell) == []
     assert not (shell.home / "broker.sock").exists()
@@ -175,13 +175,13 @@ def test_a_second_run_waits_for_the_home_and_goes_on_by_itself(shell: Any) -> No
     first = shell.start("run", many(shell, 200, "first"), *NULL)
     until_said(first, "succeeded")
     second = shell.start("run", many(shell, 3, "second"), *NULL, "--priority", "-1")
-    until_said(second, f"process {first.pid} has this home (hymo up or hymo run)")
+    until_said(second, f"process {first.pid} owns this home (hymo up or hymo run)")
     first.send_signal(signal.SIGINT)
     assert first.wait() == 130
     first.communicate()
     out, errors = second.communicate()
     assert second.returncode == 0, errors
-    assert "workers of our own go on" in errors
+    assert "starting our own workers" in errors
     assert "3 succeeded" in out
     assert of_home(shell) == []
 

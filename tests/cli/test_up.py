@@ -34,7 +34,7 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         path.write_text("prompt\n" + "".join(f"p{number}\n" for number in range(12)))
         done = shell.run("run", str(path), "--model", "null", "--mode", "full", "--steps", "3")
         assert done.returncode == 0, done.stderr
-        assert "its workers do the work" in done.stderr
+        assert "its workers run the jobs" in done.stderr
         assert "12 succeeded" in done.stdout
         workers = json.loads(shell.run("workers", "--json").stdout)
         assert workers["schema"] == "hymo.workers/1"
@@ -43,7 +43,7 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         up.send_signal(signal.SIGTERM)
         _, errors = up.communicate(timeout=60)
     assert up.returncode == 0, errors
-    assert "stopping: no motion is in hand" in errors
+    assert "stopping: no motion is running" in errors
     assert not (shell.home / "broker.sock").exists()
     assert "has ended" in (shell.home / "logs" / "worker-cpu.log").read_text()
     assert json.loads(shell.run("workers", "--json").stdout)["workers"] == []
@@ -55,7 +55,7 @@ def test_models_without_weights_are_refused_before_anything_starts(
 ) -> None:
     done = shell.run(command, "--models", "hy-motion-1.0")
     assert done.returncode == 2
-    assert "its weights of full and lite are not installed" in done.stderr
+    assert "its full and lite weights are not installed" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (shell.home / "logs").exists()
 

@@ -101,7 +101,7 @@ def test_the_device_of_a_killed_owner_is_free_when_its_worker_has_drained(node: 
     first.kill()
     second = plant.start("up", "up", *UP)
     log = plant.home / "logs" / "worker-cpu.log"
-    held = f"device cpu is still held by process {pid}"
+    held = f"device cpu is still in use by process {pid}"
     plant.until(lambda: held in log.read_text(), "the next worker waits")
     assert states(plant) in (["live"], ["draining"])
     plant.until(lambda: len(states(plant)) > 1, "the next worker has registered")

@@ -1,1 +1,1 @@
-"""Commands that need the worker room."""
+"""Commands that need the worker package."""

@@ -1,4 +1,4 @@
-"""`hymo doctor`: what would keep this machine from working, and the mend."""
+"""`hymo doctor`: finds problems of this machine and says how to fix them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jobs.cli.context import App, pass_app
 def doctor(app: App, as_json: bool) -> int:
     """Check this machine: folders, database, broker, devices, torch, models, workers.
 
-    Also looks for misspelt settings, the library of an imported text encoder, and room for its
-    texts. Exits with 1 when something is bad. Nothing is changed.
+    It also checks for misspelt settings, the library of an imported text encoder, and disk space
+    for encoded texts. Exits with 1 if a check fails. Nothing is changed.
     """
     from jobs.cli.render.tables import print_json
     from worker.doctor.checks import examine

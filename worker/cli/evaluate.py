@@ -1,4 +1,4 @@
-"""`hymo evaluate`: what a model shows when asked for everything, or what motions are like."""
+"""`hymo evaluate`: measures a model on standard prompts, or existing motions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OF_MODELS = ("mode", "seeds", "quick", "actions", "steps", "guidance", "device",
 
 
 class EvaluationError(WorkerError):
-    """A model or motions that cannot be evaluated; the message names the mend."""
+    """A model or motions cannot be evaluated."""
 
 
 @click.command()
@@ -43,19 +43,17 @@ class EvaluationError(WorkerError):
     help="Evaluate the model in this folder.",
 )
 @click.option(
-    "--mode", type=click.Choice(MODES), default="full", show_default=True, help="Of --model."
+    "--mode", type=click.Choice(MODES), default="full", show_default=True, help="Mode of --model."
 )
 @click.option(
-    "--seeds", type=click.IntRange(1, 1000), default=8, show_default=True, help="Of each action."
+    "--seeds", type=click.IntRange(1, 1000), default=8, show_default=True, help="Seeds per action."
 )
-@click.option("--quick", is_flag=True, help=f"{QUICK} seeds of each action, 1 of each sequence.")
-@click.option(
-    "--actions", type=Words(), default=(), metavar="LIST", help="Only these actions of the judge."
-)
+@click.option("--quick", is_flag=True, help=f"Use {QUICK} seeds per action, 1 per sequence.")
+@click.option("--actions", type=Words(), default=(), metavar="LIST", help="Only these actions.")
 @click.option(
     "--steps",
     type=click.IntRange(1, 1000),
-    help="Of the solver. [default: the model's own]",
+    help="Solver steps. [default: the model's own]",
 )
 @click.option(
     "--guidance",
@@ -68,13 +66,13 @@ class EvaluationError(WorkerError):
     type=click.Choice(tuple(NEEDS)),
     default=SAFE,
     show_default=True,
-    help="What it is computed in (docs/precision.md).",
+    help="Number type of the model (docs/precision.md).",
 )
 @click.option(
     "--paired",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Compare motions with those of the same names in FOLDER: the same requests in float32.",
+    help="Compare motions with those of the same names in FOLDER, such as the float32 ones.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
@@ -96,15 +94,14 @@ def evaluate(
     paired: Path | None,
     as_json: bool,
 ) -> int:
-    """Measure a model, or motions that exist, beside real ones.
+    """Measure a model or existing motions against real ones.
 
-    With --model or --model-dir the model is asked for every action the judge knows and for
-    sequences of two, with prompts that no model was trained on: how often the judge sees what was
-    asked for, how far feet slip, how far the motions are from real ones. That takes minutes on a
-    CPU. With a BATCH, jobs, folders of .npz or files, their motions are measured one by one and
-    those that stand out are listed; a name that is on disk means the file or folder. Ends with 1
-    when a motion could not be read; the others are measured. docs/measures.md says what the
-    figures mean.
+    With --model or --model-dir, the model samples every action that the action classifier knows,
+    and sequences of two, from prompts that no model was trained on. Measured are how often the
+    classifier recognises the action, foot sliding, and the distance from real motions; this takes
+    minutes on a CPU. With a BATCH, jobs, folders of .npz or files, each motion is measured and
+    outliers are listed; a name that exists on disk refers to that file or folder. Exits with 1 if
+    a motion could not be read; the others are measured. docs/measures.md explains the figures.
     """
     from hymotion.errors import HymotionError
     from hymotion.evaluation import Options
@@ -114,11 +111,11 @@ def evaluate(
     if paired is not None and not names:
         raise click.UsageError("--paired compares motions: name them")
     if names:
-        _refuse(OF_MODELS, "is of models, not of motions that exist")
+        _refuse(OF_MODELS, "applies to models, not to existing motions")
     if model_dir is not None:
-        _refuse(("mode",), "is of --model: a folder holds one mode")
+        _refuse(("mode",), "applies only to --model: a folder contains one mode")
     if quick:
-        _refuse(("seeds",), "and --quick do not go together")
+        _refuse(("seeds",), "and --quick exclude each other")
     try:
         if names:
             return _motions(app, names, paired, as_json)
@@ -135,7 +132,7 @@ def evaluate(
 
 
 def _refuse(options: Sequence[str], reason: str) -> None:
-    """Refuse options that would change nothing: whoever gave them expects something else."""
+    """Refuse options that have no effect here, since the user expects one."""
     context = click.get_current_context()
     for name in options:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
@@ -182,7 +179,7 @@ def _motions(app: App, names: tuple[str, ...], paired: Path | None, as_json: boo
             on_problem=lambda error: recordings.problems.append(str(error)),
         )
     finally:
-        # Also where nothing at all could be read.
+        # Also if no motion at all could be read.
         for problem in recordings.problems:
             note(f"hymo: {clean(problem)}")
     if as_json:

@@ -1,4 +1,4 @@
-"""`hymo export`: motions in the formats and conventions of other programs."""
+"""`hymo export`: writes motions in the formats and conventions of other programs."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ NAMES = ("own", "smplh", "mixamo", "hik")
     default="bvh,glb",
     show_default=True,
     metavar="LIST",
-    help=f"Formats, out of {', '.join(FORMATS)}, separated by commas.",
+    help=f"Comma-separated formats out of {', '.join(FORMATS)}.",
 )
-@click.option("--fps", type=click.Choice(RATES), help="Frames a second. [default: as made, 30]")
+@click.option("--fps", type=click.Choice(RATES), help="Frames per second. [default: 30]")
 @click.option("--in-place", is_flag=True, help="Keep the pelvis over the origin.")
 @click.option(
-    "--up", type=click.Choice(("y", "z")), default="y", show_default=True, help="Axis that is up."
+    "--up", type=click.Choice(("y", "z")), default="y", show_default=True, help="Vertical axis."
 )
 @click.option(
     "--scale",
     type=click.Choice(("cm", "m")),
-    help="Unit of lengths. [default: the format's: cm in bvh, m in glb and npz]",
+    help="Unit of length. [default: cm in bvh, m in glb and npz]",
 )
 @click.option(
     "--names",
@@ -52,7 +52,7 @@ NAMES = ("own", "smplh", "mixamo", "hik")
     type=click.Choice(NAMES),
     default="own",
     show_default=True,
-    help="What joints are called: ours, SMPL-H, Mixamo or HumanIK.",
+    help="Naming of joints: HyMo's own, SMPL-H, Mixamo or HumanIK.",
 )
 @click.option(
     "--out",
@@ -78,10 +78,10 @@ def export(
 ) -> int:
     """Write motions in the formats and conventions of other programs.
 
-    JOB is an id, or batch/row as in `night/wave`; a BATCH means all of it that is done. Files are
-    called as the motions are and written whole or not at all; what has the name already is
-    replaced. docs/formats.md says what the options mean in each format. Ends with 1 when a
-    motion could not be read; the others are written.
+    JOB is an id, or batch/row as in `night/wave`; a BATCH stands for all its finished jobs. Files
+    have the names of the motions, replace existing files and are written atomically.
+    docs/formats.md explains the options for each format. Exits with 1 if a motion could not be
+    read; the others are written.
     """
     from hymotion.export import ExportOptions
     from worker.cli.written import OutputReport
@@ -91,7 +91,7 @@ def export(
         fps=None if fps is None else int(fps), in_place=in_place, up=up, scale=scale, names=joints
     )
     if "glb" in formats and (up == "z" or scale == "cm"):
-        note("note: glTF is in metres with Y up; viewers will take this .glb to be that")
+        note("note: glTF is defined in metres with Y up; viewers will show this .glb as if it were")
     written = OutputReport("hymo.export/1", as_json)
     with app.store() as store:
         chosen = Chosen(store, names)
@@ -108,7 +108,7 @@ def _write(
     options: ExportOptions,
     written: OutputReport,
 ) -> None:
-    """Write a job's files, or tell that its motion could not be read."""
+    """Write a job's files, or report that its motion could not be read."""
     from hymotion.errors import ExportError
     from hymotion.export import FORMATS as WRITERS
     from jobs.artifacts.atomic import output

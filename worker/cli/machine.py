@@ -1,4 +1,4 @@
-"""Options that `up`, `run` and `worker` share: which devices work, and for what."""
+"""Options that `up`, `run` and `worker` share: devices, memory, modes and models."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from worker.options import WorkerOptions
 if TYPE_CHECKING:
     from worker.supervision.node import Node
 
-#: How a worker serves which models. Names are those of `WorkerOptions`.
+#: Options for the models of a worker. Their names are those of `WorkerOptions`.
 model_options = with_options(
     click.option("--models", metavar="LIST", callback=lambda *given: options.models(given[-1]),
-                 help="Models to serve. [default: tiny, and what was imported]"),
+                 help="Models to serve. [default: tiny and the imported ones]"),
     click.option("--dtype", default="auto", show_default=True,
                  type=click.Choice(("auto", "float32", "tf32", "bfloat16", "float16")),
-                 help="Numbers that motions are computed in; auto is the fastest whose error "
-                      "is known (docs/precision.md)."),
+                 help="Number type of the networks; auto is the fastest whose error "
+                      "is documented (docs/precision.md)."),
     click.option("--text-plan", default="auto", show_default=True,
                  type=click.Choice(("auto", "resident", "staged", "cached", "remote")),
-                 help="Where an imported text encoder is kept; auto is what the memory allows "
+                 help="Where an imported text encoder is kept; auto decides by memory "
                       "(docs/text.md)."),
     click.option("--quantise", type=click.Choice(("int8", "int4")),
-                 help="Keep the language model of the text encoder in fewer bits."),
+                 help="Quantise the language model of the text encoder."),
 )  # fmt: skip
 
 _MACHINE = with_options(
@@ -46,8 +46,10 @@ _EACH = ("memory_gib", "modes", "models", "dtype", "text_plan", "quantise")
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--devices --memory --serve` and `model_options` to a command, which receives the options
-    of the workers that they ask for, one a device, as `workers`."""
+    """Add `--devices --memory --serve` and `model_options` to a command.
+
+    The command receives the resulting options of one worker per device as `workers`.
+    """
 
     @functools.wraps(command)
     def gathered(*args: Any, devices: str, **values: Any) -> Any:
@@ -62,7 +64,7 @@ def _workers(devices: str, each: WorkerOptions) -> tuple[WorkerOptions, ...]:
     from worker.device.discovery import find_device
 
     names = tuple(device.name for device in present())
-    # By its own name: "0" and "cuda:0" are one device, and get one worker.
+    # Keyed by the device's name: "0" and "cuda:0" are the same device and get one worker.
     found = {
         find_device(one.device, flag="--devices").name: one
         for one in options.worker_options(devices, names, each)
@@ -71,18 +73,18 @@ def _workers(devices: str, each: WorkerOptions) -> tuple[WorkerOptions, ...]:
 
 
 def say_stopping(node: Node) -> None:
-    """Say on stderr how many motions are in hand."""
+    """Print to stderr how many motions are still running."""
     from jobs.errors import UnreachableError
 
     try:
-        number = node.in_hand()
+        number = node.running_jobs()
     except UnreachableError:
-        click.echo("stopping: motions in hand finish first; Ctrl-C again ends them now", err=True)
+        click.echo("stopping: running motions finish first; Ctrl-C again ends them now", err=True)
         return
     if number == 0:
-        text = "no motion is in hand; Ctrl-C again ends the workers now"
+        text = "no motion is running; Ctrl-C again ends the workers now"
     elif number == 1:
-        text = "1 motion in hand finishes first; Ctrl-C again ends it now"
+        text = "1 running motion finishes first; Ctrl-C again ends it now"
     else:
-        text = f"{number} motions in hand finish first; Ctrl-C again ends them now"
+        text = f"{number} running motions finish first; Ctrl-C again ends them now"
     click.echo(f"stopping: {text}", err=True)

@@ -1,4 +1,4 @@
-"""`hymo preview`: pictures of motions to look at."""
+"""`hymo preview`: draws motions as images and animations."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
 
 LIMIT = 24
 MISSING = 20
-"""Characters without a font that are named."""
+"""The most characters without a font that a note lists."""
 
 
 @click.command()
 @click.argument("names", metavar="JOB|BATCH...", nargs=-1, required=True)
-@click.option("--strip", is_flag=True, help="A film strip (PNG) of each motion.")
-@click.option("--gif", is_flag=True, help="An animation (GIF) of each motion.")
-@click.option("--sheet", is_flag=True, help="A contact sheet (PNG) of each batch's motions.")
+@click.option("--strip", is_flag=True, help="Draw a film strip (PNG) of each motion.")
+@click.option("--gif", is_flag=True, help="Draw an animation (GIF) of each motion.")
+@click.option("--sheet", is_flag=True, help="Draw a contact sheet (PNG) of each batch.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=LIMIT,
     show_default=True,
     metavar="N",
-    help="The most motions to draw; a batch's first ones.",
+    help="Draw at most N motions, the first of each batch.",
 )
 @click.option(
     "--font",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Font for scripts that the system has none for.",
+    help="Font for scripts that no system font covers.",
 )
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Folder for the pictures. [default: preview/ beside the batch's motions]",
+    help="Folder for the images. [default: preview/ beside the batch's motions]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
@@ -66,10 +66,10 @@ def preview(
 ) -> int:
     """Draw motions: film strips, animations, and a contact sheet of a batch.
 
-    JOB is an id, or batch/row as in `night/wave`; a BATCH means all of it that is done. Without
-    --strip, --gif or --sheet all are drawn, the sheet where there is more than one motion.
-    Left limbs are orange, right limbs blue; a line of the grid is every half metre. Ends with 1
-    when a motion could not be read; the others are drawn.
+    JOB is an id, or batch/row as in `night/wave`; a BATCH stands for all its finished jobs. Without
+    --strip, --gif or --sheet all of them are drawn, the sheet only for more than one motion. Left
+    limbs are orange, right limbs blue; grid lines are half a metre apart. Exits with 1 if a motion
+    could not be read; the others are drawn.
     """
     from worker.cli.written import OutputReport
     from worker.results.selection import Chosen, Folders
@@ -79,7 +79,7 @@ def preview(
     written = OutputReport("hymo.preview/1", as_json)
     with app.store() as store:
         chosen = Chosen(store, names)
-        studio = Studio(
+        drawing = PreviewWriter(
             folders=Folders(store, out, "preview"),
             lettering=lettering,
             written=written,
@@ -88,8 +88,8 @@ def preview(
             sheet=sheet or (every and chosen.most > 1),
         )
         for job in _first(chosen, limit):
-            studio.draw(job)
-        studio.draw_sheets()
+            drawing.draw(job)
+        drawing.draw_sheets()
     say_missing(lettering)
     return written.end(chosen.undone)
 
@@ -100,20 +100,20 @@ def _lettering(font: Path | None) -> Lettering:
     try:
         return Lettering(font)
     except OSError as error:
-        raise click.BadParameter(f"{font}: no font: {error}", param_hint="--font") from error
+        raise click.BadParameter(f"{font} is not a font: {error}", param_hint="--font") from error
 
 
 def say_missing(lettering: Lettering) -> None:
-    """Name characters that came out as boxes; a batch of Chinese prompts has hundreds."""
+    """List characters that were drawn as boxes, at most `MISSING` of them."""
     if lettering.missing:
         lacking = sorted(lettering.missing)
         some = clean(" ".join(lacking[:MISSING]))
         more = f" and {len(lacking) - MISSING} more characters" * (len(lacking) > MISSING)
-        note(f"note: no font here has {some}{more}: name one that does with --font")
+        note(f"note: no installed font has {some}{more}: give one that does with --font")
 
 
 def _first(chosen: Chosen, limit: int) -> Iterator[JobRow]:
-    """The first jobs, and a word if there are more."""
+    """Yield the first jobs; print a note if there are more."""
     if chosen.most > limit:
         note(
             f"note: there are {chosen.most} motions, and --limit {limit} draws the first; "
@@ -126,11 +126,11 @@ def _first(chosen: Chosen, limit: int) -> Iterator[JobRow]:
 
 
 @dataclass
-class Studio:
-    """Draws jobs one by one, and at the end the sheets.
+class PreviewWriter:
+    """Draws the motions of jobs one by one, and the sheets at the end.
 
     Args:
-        strip, gif, sheet: what to draw.
+        strip, gif, sheet: whether to draw each kind.
     """
 
     folders: Folders
@@ -142,7 +142,7 @@ class Studio:
     _drawn: dict[str, list[Entry]] = field(default_factory=dict)
 
     def draw(self, job: JobRow) -> None:
-        """Draw a job's own pictures, or tell that its motion could not be read."""
+        """Draw the images of a job, or report that its motion could not be read."""
         from hymotion.picture import Caption, Entry, draw_strip, write_gif
         from jobs.artifacts.atomic import output
         from jobs.domain.spec import stem
@@ -168,7 +168,7 @@ class Studio:
             self._drawn.setdefault(job.batch, []).append(Entry(motion, caption))
 
     def draw_sheets(self) -> None:
-        """Draw a sheet of each batch, more where one is full."""
+        """Draw the sheets of each batch."""
         from hymotion.picture import MOST, draw_sheet
         from jobs.artifacts.atomic import output
 

@@ -1,4 +1,4 @@
-"""`hymo run`: everything in one, from a file of prompts to files of motions."""
+"""`hymo run`: samples the motions of a prompt file, from submission to summary."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from worker.supervision.standby import Standby
     from worker.supervision.stuck import StuckCheck
 
-AGAIN = "run the same file again to go on"
+AGAIN = "run the same file again to continue"
 
 
 @click.command()
@@ -59,14 +59,15 @@ def run(
     workers: tuple[WorkerOptions, ...],
     as_json: bool,
 ) -> int:
-    """Make the motions a file of prompts asks for, on this machine, now.
+    """Sample the motions of a prompt file on this machine now.
 
-    Starts the embedded broker and one worker a device, submits FILE, shows progress and ends with
-    a summary. Where `hymo up` or another `hymo run` has the home already, its workers do the work,
-    and ours start when it ends. Ctrl-C finishes the motions in hand, a second one ends them at
-    once; what is done is kept, and running the same file again goes on from there. Ends with 1
-    when nothing that is left can be done here: the batch is paused, or no worker fits; also when
-    rows changed since they were first submitted, whose jobs stay as they were.
+    Starts the embedded broker and one worker per device, submits FILE, shows progress and prints a
+    summary at the end. If `hymo up` or another `hymo run` already owns the home, its workers run
+    the jobs, and this command starts its own workers when the other one exits. The first Ctrl-C
+    finishes running motions, a second one ends them at once. Finished motions are kept; running
+    the same file again continues from there. Exits with 1 if the remaining jobs cannot run here
+    (the batch is paused, or no worker fits), or if rows have changed since they were first
+    submitted; the jobs of such rows are not changed.
     """
     from contextlib import closing
 
@@ -98,7 +99,7 @@ def run(
             choice = {"skip_invalid": skip_invalid, "cache": not no_cache}
             result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
         if not as_json:
-            # Delivery is ours, a moment later: what the submit says of it does not apply.
+            # This command delivers the jobs itself, so the submission's delivery note is dropped.
             print_result(replace(result, undelivered=None), source, settings, as_json=False)
         else:
             note_rewrites(result.rewrites)
@@ -125,8 +126,10 @@ def _work(
     workers: tuple[WorkerOptions, ...],
     offers: Sequence[Offer],
 ) -> ProgressSnapshot:
-    """Follow the batch to its end or until asked to stop, with a node of our own while no other
-    process owns the home."""
+    """Follow the batch to its end or until asked to stop.
+
+    While no other process owns the home, a node of this process runs the jobs.
+    """
     from jobs.monitoring.progress import BatchProgress
     from worker.locks import HomeLock
     from worker.log import log_to_stderr
@@ -140,7 +143,7 @@ def _work(
     if first.finished:
         return first
     stuck = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
-    stuck.look()  # jobs that no worker will do are named before anything is started
+    stuck.check()  # fail before starting anything if no worker can run the jobs
     _say_ahead(store.backlog.ahead(batch.id, stuck.offers()))
     log_to_stderr(logging.WARNING)
     with StopSignals() as stop:
@@ -160,29 +163,29 @@ def _work(
 
 
 def _stopped(progress: BatchProgress, owner: str | None) -> ProgressSnapshot:
-    """The batch after the motions in hand were finished; a note says how to go on."""
+    """The progress after running motions have finished; prints a note on how to continue."""
     last = progress.snapshot()
     if not last.finished:
-        goes_on = AGAIN if owner is None else f"process {owner} goes on"
-        note(f"{last.done} of {last.total} done; {goes_on}")
+        next_step = AGAIN if owner is None else f"process {owner} continues"
+        note(f"{last.done} of {last.total} done; {next_step}")
     return last
 
 
 def _follow(
     progress: BatchProgress, standby: Standby, stuck: StuckCheck, stop: StopSignals
 ) -> ProgressSnapshot | None:
-    """The batch at its end; None if asked to stop before."""
+    """The progress at the end of the batch; None if asked to stop before."""
     from jobs.cli.render.progress import follow
     from worker.errors import StoppedError
 
-    def look() -> None:
+    def check() -> None:
         if stop.asked:
             raise StoppedError
-        standby.look()
-        stuck.look()
+        standby.check()
+        stuck.check()
 
     try:
-        return follow(progress, meanwhile=look, sleep=stop.wait)
+        return follow(progress, meanwhile=check, sleep=stop.wait)
     except StoppedError:
         return None
 

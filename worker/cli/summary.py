@@ -1,4 +1,4 @@
-"""What a run came to: a table for people, JSON for programs."""
+"""The summary of a run: a table for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -37,8 +37,11 @@ def run_document(
 
 
 def catch_up(store: Store, batch: Batch) -> None:
-    """Write the batch's manifest if it may lack jobs: those that were cached, so that nobody worked
-    on them, and those that another process's workers finished just now."""
+    """Write the batch's manifest if it may lack jobs.
+
+    These are cached jobs, which no worker ran, and jobs that workers of another process have just
+    finished.
+    """
     from jobs.artifacts.manifest import manifest_path, write_manifest
 
     if all(each.id != batch.id for each in store.manifests.dirty()):
@@ -53,7 +56,7 @@ def catch_up(store: Store, batch: Batch) -> None:
 def print_summary(
     store: Store, batch: Batch, snapshot: ProgressSnapshot, seconds: float, untrained: Sequence[str]
 ) -> None:
-    """Mean phases by card and mode, failures, and where the files are."""
+    """Print mean phase times by card and mode, failures, and the paths of the files."""
     folder = Path(batch.output) / batch.name
     states = ", ".join(f"{number} {state}" for state, number in snapshot.counts.items())
     click.echo(f"batch {batch.name}: {states} in {seconds:.1f} s")
@@ -61,11 +64,11 @@ def print_summary(
     if snapshot.failed:
         _failures(store, batch)
     if cancelled := snapshot.counts.get(State.CANCELLED):
-        click.echo(f"cancelled {cancelled}: hymo retry --batch {batch.name} brings them back")
+        click.echo(f"cancelled {cancelled}: hymo retry --batch {batch.name} queues them again")
     click.echo(f"files     {folder}")
     click.echo(f"manifest  {folder / 'manifest.jsonl'}")
     for model in untrained:
-        click.echo(f"model     {model}: an engine for tests, what it makes is no motion")
+        click.echo(f"model     {model}: an engine for tests: its output is not a real motion")
 
 
 def _failures(store: Store, batch: Batch) -> None:
@@ -84,7 +87,7 @@ def _failures(store: Store, batch: Batch) -> None:
 
 
 def _phases(store: Store, batch: Batch) -> None:
-    """Means of what the attempts cost, a line a card and mode."""
+    """Print the mean costs of attempts, one line per card and mode."""
     from jobs.store.history.stats import AttemptFilter
 
     groups = store.stats.groups(AttemptFilter(batch_id=batch.id))

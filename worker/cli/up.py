@@ -1,4 +1,4 @@
-"""`hymo up`: everything a machine needs to take jobs."""
+"""`hymo up`: runs the broker and the workers of a machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from worker.options import WorkerOptions
     from worker.supervision.supervisor import Exit
 
-#: Seconds between two looks at the server and the workers.
+#: Seconds between two checks of the server and the workers.
 EVERY = 0.5
 
 
@@ -24,15 +24,15 @@ EVERY = 0.5
     "--grace",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="End workers that have not drained after this long. [default: wait]",
+    help="End workers that have not drained after SECONDS. [default: wait]",
 )
 @pass_app
 def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) -> int:
     """Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP.
 
-    Starts the embedded broker when none is configured, one worker a device, restarts what dies,
-    and publishes again what got lost. On the first signal workers finish the pack in hand; a
-    second one ends them at once.
+    Starts the embedded broker if none is configured, and one worker per device; restarts processes
+    that exit, and publishes lost messages again. On the first signal workers finish their running
+    pack; a second one ends them at once.
     """
     from jobs.domain.catalog import Catalog
     from worker.locks import HomeLock
@@ -45,7 +45,7 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
     settings = app.settings()
     catalog = Catalog.read(settings.home)
     for options in workers:
-        plan(options, catalog)  # a wrong device or budget fails here, not in a log file
+        plan(options, catalog)  # a wrong device or budget fails here, not only in a worker's log
     exits: list[Exit] = []
     with app.store(settings) as store, HomeLock(settings.home), StopSignals() as stop:
         node = Node(
@@ -60,7 +60,7 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
             devices = ", ".join(options.device for options in workers)
             click.echo(f"up in {settings.home} on {devices}; Ctrl-C drains", err=True)
             while not stop.asked and not node.supervisor.exhausted:
-                exits = node.look() or exits
+                exits = node.check() or exits
                 stop.wait(EVERY)
             if stop.asked:
                 say_stopping(node)

@@ -24,14 +24,14 @@ from worker.options import WorkerOptions, modes
 @model_options
 @click.option("--threads", type=click.IntRange(min=1), metavar="N",
               help="CPU threads. [default: the cores near the device]")  # fmt: skip
-@click.option("--parent", type=int, hidden=True, help="Drain when this process is gone.")
+@click.option("--parent", type=int, hidden=True, help="Drain when this process exits.")
 @pass_app
 def worker(app: App, /, **given: Any) -> int:
-    """Run one worker on one device until SIGTERM, which lets the pack in hand finish.
+    """Run one worker on one device until SIGTERM, which lets the running pack finish.
 
     The worker takes every job class within its memory budget, biggest first. `hymo up` starts one
-    for each device of the machine and restarts those that die. A second worker of the same name
-    on the same device waits until the first has ended.
+    worker per device of the machine and restarts workers that exit. A second worker of the same
+    name on the same device waits until the first has exited.
     """
     from worker.errors import EngineError
     from worker.lifecycle import run_worker

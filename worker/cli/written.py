@@ -1,4 +1,4 @@
-"""Tells of each file that a command writes: its path on stdout, problems on stderr."""
+"""Reports the files that a command writes: paths on stdout, problems on stderr."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class OutputReport:
     """The files that a command has written and the motions that it could not read.
 
     Args:
-        schema: of the JSON document.
-        as_json: whether to print one JSON document at the end instead of a line a file.
+        schema: the schema name of the JSON document.
+        as_json: whether to print one JSON document at the end instead of a line per file.
     """
 
     schema: str
@@ -29,9 +29,9 @@ class OutputReport:
     problems: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, path: Path, **what: Any) -> None:
-        """Note a file and print its path; `what` describes it in JSON.
+        """Add a file and print its path; `what` describes it in JSON.
 
-        A closed stdout, as in `hymo export night | head`, ends the printing and not the command.
+        A closed stdout, as in `hymo export night | head`, stops the output but not the command.
         """
         self.files.append({**what, "path": str(path)})
         if not self.as_json:
@@ -41,7 +41,7 @@ class OutputReport:
                 forget_reader()
 
     def miss(self, error: NoMotionError) -> None:
-        """Note a motion that could not be read and print why."""
+        """Add a motion that could not be read and print why."""
         self.problems.append({"job": error.job, "error": str(error)})
         note(f"hymo: {clean(str(error))}")
 
@@ -49,7 +49,7 @@ class OutputReport:
         """Print the totals or the document, and return the exit code.
 
         Args:
-            undone: jobs of the batches asked for that have no motion.
+            undone: number of jobs without a motion in the named batches.
         """
         if self.as_json:
             document = {"schema": self.schema, "files": self.files, "problems": self.problems}

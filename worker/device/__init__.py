@@ -1,1 +1,1 @@
-"""One physical device before a model exists: find it, pin it, budget it, measure its peak."""
+"""Physical devices: finding and pinning them, their memory budget and its peak use."""

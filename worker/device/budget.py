@@ -1,4 +1,4 @@
-"""The worker's memory budget, and reserving it so that a run fails at start, not at night."""
+"""The worker's memory budget. It is reserved at start, so that a shortage shows at once."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from jobs.errors import SettingsError
 from worker.device.discovery import CPU_SHARE, Device
 from worker.errors import BudgetError
 
-#: Left on a card when no budget is given: the driver's context, and the share of the memory that
-#: the driver counts in the total and gives to nobody.
+#: Left free on a card if no budget is given: the driver's context, and the share of the total
+#: memory that the driver reserves for itself.
 CUDA_CONTEXT = GIB
 CUDA_RESERVED = 0.01
 
 
 def plan_budget(device: Device, asked_gib: float | None) -> int:
-    """Bytes this worker admits jobs for: `--memory`, else what the device suggests.
+    """The memory budget in bytes: `--memory`, else the default of the device.
 
     Raises:
-        SettingsError: what was asked for is no number.
-        BudgetError: more than the device has, or less than the smallest class.
+        SettingsError: `--memory` is not finite.
+        BudgetError: it is more than the device has, or less than the smallest class.
     """
     if asked_gib is None:
         if device.kind == "cpu":
@@ -34,7 +34,7 @@ def plan_budget(device: Device, asked_gib: float | None) -> int:
             device.name,
             budget,
             f"the card has {device.memory_bytes / GIB:.3g} GiB",
-            "lower --memory or leave it out",
+            "lower --memory or omit it",
         )
     if not classes_within(budget):
         raise BudgetError(
@@ -44,12 +44,12 @@ def plan_budget(device: Device, asked_gib: float | None) -> int:
 
 
 def reserve(device: Device, budget: int) -> None:
-    """Take `budget` bytes of a GPU into torch's allocator now, and bound the process to them.
+    """Reserve `budget` bytes of a GPU in torch's allocator, and limit the process to them.
 
-    On the CPU there is nothing to reserve: the operating system gives memory on use.
+    On the CPU nothing is reserved: the operating system allocates memory on use.
 
     Raises:
-        BudgetError: another process holds part of the card.
+        BudgetError: another process uses part of the card.
     """
     if device.kind == "cpu":
         return
@@ -61,9 +61,9 @@ def reserve(device: Device, budget: int) -> None:
             device.name,
             budget,
             f"only {free / GIB:.3g} of {total / GIB:.3g} GiB are free",
-            "end what else uses the card, or lower --memory",
+            "stop other processes on the card, or lower --memory",
         )
     torch.cuda.set_per_process_memory_fraction(min(1.0, budget / total), 0)
-    # One block, given back to the caching allocator at once: it stays this process's.
+    # One block, freed at once: the caching allocator keeps it for this process.
     block = torch.empty(int(budget * 0.95), dtype=torch.uint8, device="cuda:0")
     del block

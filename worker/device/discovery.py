@@ -1,7 +1,6 @@
 """Devices of this machine, read from the driver without importing torch.
 
-NVML tells what admission and placement need: memory, PCIe generation, NVLink, NUMA node. A CPU is
-a device like any other.
+NVML reports the memory, PCIe generation, NVLink and NUMA node. The CPU is a device too.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import pynvml
 
 from worker.errors import DeviceChoiceError
 
-#: Share of the machine's memory that a CPU worker budgets by default: other programs live there.
+#: Default budget of a CPU worker as a share of the machine's memory, which other programs use too.
 CPU_SHARE = 0.8
 #: The first CUDA compute capability with bfloat16, TF32, and kernels for int4.
 AMPERE = (8, 0)
@@ -30,11 +29,11 @@ class Device:
         name: "cpu" or "cuda:N", N as the driver counts.
         card: the product name, e.g. "NVIDIA A10", or "CPU".
         memory_bytes: all of it, not only what is free.
-        uuid: of a GPU, for CUDA_VISIBLE_DEVICES; None for the CPU.
+        uuid: the GPU's UUID, for CUDA_VISIBLE_DEVICES; None for the CPU.
         capability: CUDA compute capability (major, minor); None for the CPU.
-        pcie: generation of the link; None when unknown.
-        nvlink: whether any NVLink is up.
-        numa: node whose cores are nearest; None when unknown or when there is only one.
+        pcie: generation of the PCIe link; None if unknown.
+        nvlink: whether any NVLink is active.
+        numa: the nearest NUMA node; None if unknown or if there is only one.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Device:
 
     @property
     def dtype(self) -> str:
-        """The fastest type this device computes in; what the model runs in is another matter."""
+        """The fastest number type of this device. Models may use another one (`--dtype`)."""
         if self.capability is None:
             return "float32"
         return "bfloat16" if self.capability >= AMPERE else "float16"
@@ -65,7 +64,7 @@ def cpu_device() -> Device:
 
 
 def gpu_devices() -> tuple[Device, ...]:
-    """Every GPU the driver shows; empty without a driver."""
+    """Every GPU that the driver reports; empty without a driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -86,10 +85,10 @@ def find_device(asked: str, *, flag: str = "--device") -> Device:
     """The device called `asked`: "cpu", "cuda:0", "0", or "auto" (first GPU, else the CPU).
 
     Args:
-        flag: the option that a person would mend it with.
+        flag: the option that the error message names.
 
     Raises:
-        DeviceChoiceError: naming the devices that there are.
+        DeviceChoiceError: there is no such device; the error lists those that exist.
     """
     present = devices()
     if asked == "auto":
@@ -102,7 +101,7 @@ def find_device(asked: str, *, flag: str = "--device") -> Device:
 
 
 def cores_of(numa: int | None) -> frozenset[int]:
-    """The cores of a NUMA node that this process may use; all it may use when unknown."""
+    """The cores of a NUMA node that this process may use; all its cores if the node is unknown."""
     if not hasattr(os, "sched_getaffinity"):
         return frozenset()
     allowed = frozenset(os.sched_getaffinity(0))
@@ -124,7 +123,7 @@ def parse_cores(text: str) -> frozenset[int]:
 
 def _machine_memory() -> int:
     total = int(psutil.virtual_memory().total)
-    # In a container the control group's limit is the real machine.
+    # In a container, the control group limits the memory.
     limit = Path("/sys/fs/cgroup/memory.max")
     if platform.system() == "Linux" and limit.exists():
         text = limit.read_text("ascii").strip()

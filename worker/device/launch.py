@@ -1,7 +1,7 @@
-"""The launch: what must be set before torch is imported, and where the process runs.
+"""Process setup before torch is imported: environment variables and CPU affinity.
 
-Three keys that a stock launch lacks (docs/cards.md): affinity to the cores of the device's NUMA
-node, memory reserved up front, and time limits on collectives.
+It adds to a default launch (docs/cards.md) the affinity to the cores of the device's NUMA node and
+time limits on collectives; `worker.device.budget` reserves the memory.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from worker.device.discovery import Device, cores_of
 def launch_environment(
     device: Device, profile: CardProfile, *, threads: int, cache: Path
 ) -> Mapping[str, str]:
-    """Environment variables for this device. Those a user set already are not in the way: see
-    `apply_environment`.
+    """Environment variables for this device. `apply_environment` decides which ones override the
+    user's.
 
     Args:
-        device: the process's one device.
+        device: the only device of the process.
         profile: its card's reference profile.
-        threads: bound on CPU threads of torch and its libraries.
+        threads: maximum number of CPU threads of torch and its libraries.
         cache: folder on a fast disk for compiled kernels and temporary tensors.
     """
     environment = {
@@ -34,10 +34,10 @@ def launch_environment(
     }
     if device.uuid is None:
         return environment | {
-            # A CPU worker on a GPU machine must not open a context on a card it does not own.
+            # A CPU worker on a GPU machine must not open a context on a card.
             "CUDA_VISIBLE_DEVICES": "",
-            # Threads that spin while they wait take the cores from those that work: on a machine
-            # with anything else to do a pack took ten times as long.
+            # Threads that spin while waiting take cores from working threads: on a busy machine a
+            # pack took ten times as long.
             "OMP_WAIT_POLICY": "PASSIVE",
         }
     return environment | {
@@ -51,7 +51,7 @@ def launch_environment(
 def apply_environment(
     wanted: Mapping[str, str], environ: MutableMapping[str, str], *, forced: frozenset[str]
 ) -> None:
-    """Set what is not set yet; `forced` names are set whatever was there."""
+    """Set the variables that are not set yet; those in `forced` are always set."""
     for name, value in wanted.items():
         if name in forced or name not in environ:
             environ[name] = value

@@ -1,4 +1,4 @@
-"""Meters: the peak of device memory during one pack."""
+"""Measures the peak of device memory during one pack."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ class MemoryMeter(Protocol):
     """Measures the peak of one pack."""
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start a new measurement."""
 
-    def look(self) -> None:
-        """Take a sample, where the device keeps no peak itself."""
+    def sample(self) -> None:
+        """Take a sample, if the device does not record the peak itself."""
 
     def peak(self) -> int:
-        """Bytes."""
+        """The peak since `reset`, in bytes."""
 
 
 class CudaMeter:
-    """The caching allocator keeps the peak."""
+    """Reads the peak that torch's caching allocator records."""
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start a new measurement."""
         import torch
 
         torch.cuda.reset_peak_memory_stats(0)
 
-    def look(self) -> None:
-        """The allocator looks by itself."""
+    def sample(self) -> None:
+        """Do nothing: the allocator records the peak itself."""
 
     def peak(self) -> int:
         """Peak bytes allocated on the device."""
@@ -38,7 +38,7 @@ class CudaMeter:
 
 
 class ResidentMeter:
-    """The process's resident set, sampled at every step: a CPU's device memory is the machine's."""
+    """Samples the resident set of the process at every step; used for the CPU."""
 
     def __init__(self) -> None:
         import psutil
@@ -47,17 +47,17 @@ class ResidentMeter:
         self._peak = 0
 
     def reset(self) -> None:
-        """Begin anew."""
+        """Start a new measurement."""
         self._peak = 0
-        self.look()
+        self.sample()
 
-    def look(self) -> None:
-        """Sample now."""
+    def sample(self) -> None:
+        """Take a sample."""
         self._peak = max(self._peak, int(self._process.memory_info().rss))
 
     def peak(self) -> int:
-        """Largest sample, bytes."""
-        self.look()
+        """The largest sample, in bytes."""
+        self.sample()
         return self._peak
 
 

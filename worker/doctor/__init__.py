@@ -1,1 +1,1 @@
-"""What `hymo doctor` looks at."""
+"""The checks of `hymo doctor`."""

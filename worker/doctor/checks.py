@@ -1,4 +1,4 @@
-"""The doctor's checks: each says what it found and, where it is not well, the mend."""
+"""The doctor's checks: each returns what it found and how to fix a problem."""
 
 from __future__ import annotations
 
@@ -25,17 +25,16 @@ from worker.doctor.finding import Finding, Health
 from worker.doctor.model_checks import models
 from worker.doctor.probe import probe
 
-#: Below this much free space a night's motions may not fit.
+#: Warn below this much free space: the motions of a large batch may not fit.
 LITTLE_DISK = 2 * GIB
 
 
 def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Every finding, cheapest check first. Nothing is changed, started or created but the probe
-    files that are removed again.
+    """Run every check, the cheapest first. Only probe files are written, and removed again.
 
     Args:
-        settings: to be looked at.
-        environ: they were read from, for variables that were meant to be settings.
+        settings: the settings to check.
+        environ: the environment of the settings, searched for misspelt variables.
     """
     yield _python()
     yield from _variables(environ)
@@ -58,7 +57,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name in unknown(environ):
         close = difflib.get_close_matches(name, known, n=1)
         mend = f"did you mean {close[0]}?" if close else "unset it; README lists the settings"
-        found = f"{name} is no setting and has no effect"
+        found = f"{name} is not a setting and has no effect"
         yield Finding("settings", Health.WARNING, found, mend)
 
 
@@ -66,7 +65,7 @@ def _folders(settings: Settings) -> Iterator[Finding]:
     for name, folder in (("home", settings.home), ("output", settings.output)):
         existing, fault = probe(folder)
         if fault is not None:
-            mend = f"give this user a folder to write in, or set HYMO_{name.upper()}"
+            mend = f"give this user a writable folder, or set HYMO_{name.upper()}"
             yield Finding(name, Health.BAD, fault, mend)
             continue
         yield _disk(name, folder, existing)
@@ -76,24 +75,24 @@ def _disk(name: str, folder: Path, existing: Path) -> Finding:
     free = shutil.disk_usage(existing).free
     found = f"{folder}, {free / GIB:.1f} GiB free"
     if free < LITTLE_DISK:
-        return Finding(name, Health.WARNING, found, "free some space before a long night")
+        return Finding(name, Health.WARNING, found, "free some space before a large batch")
     return Finding(name, Health.OK, found)
 
 
 def _database(settings: Settings) -> Finding:
     url = settings.public_database_url()
-    path = _unmade(settings)
+    path = _missing_database(settings)
     if path is None:
         return _guarded("database", lambda: _schema_of(settings), url)
     _, fault = probe(path.parent)
     if fault is not None:
-        mend = "give this user a folder to write in, or set HYMO_DATABASE_URL"
+        mend = "give this user a writable folder, or set HYMO_DATABASE_URL"
         return Finding("database", Health.BAD, f"{url}: {fault}", mend)
-    return Finding("database", Health.OK, f"{url} (made at first use)")
+    return Finding("database", Health.OK, f"{url} (created on first use)")
 
 
-def _unmade(settings: Settings) -> Path | None:
-    """The SQLite file that is not there yet: opening it would make it."""
+def _missing_database(settings: Settings) -> Path | None:
+    """The SQLite file if it does not exist yet: opening it would create it."""
     url = make_url(settings.database_url)
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
@@ -148,7 +147,7 @@ def _torch() -> Finding:
 
 
 def _workers(settings: Settings) -> Finding:
-    if _unmade(settings) is not None:
+    if _missing_database(settings) is not None:
         return Finding("workers", Health.WARNING, "none is live", "start some with `hymo up`")
 
     def count() -> str:

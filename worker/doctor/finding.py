@@ -1,4 +1,4 @@
-"""What the doctor found: one line of its report."""
+"""A finding: one line of the doctor's report."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Health(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"

@@ -1,6 +1,6 @@
-"""The doctor's checks of installed models: their files, their text encoder, the texts it encoded.
+"""The doctor's checks of installed models: files, text encoder and stored texts.
 
-Nothing is loaded or hashed: `hymo models verify` does that.
+Nothing is loaded or hashed: `hymo models verify` hashes the files.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from jobs.settings import Settings
 from worker.doctor.finding import Finding, Health
 from worker.doctor.probe import probe
 
-#: Computes the published models' texts; an extra of this package.
+#: The library of the published text encoder; an optional dependency of this package.
 LIBRARY = "transformers"
-#: What the import of a model's text encoder is called with.
+#: The command that imports a text encoder.
 TEXT_PARTS = "hymo models import --qwen DIR --clip DIR --upstream DIR"
 
 
 def models(settings: Settings, *, little: int) -> Iterator[Finding]:
-    """Findings on each installed model, the library of their encoder, and the encoded texts.
+    """Check each installed model, the library of their encoder, and the stored texts.
 
     Args:
-        settings: with the home and the folder of encoded texts.
-        little: bytes of free space that are too few for a night.
+        settings: names the home and the folder of encoded texts.
+        little: bytes of free space below which to warn.
     """
     try:
         installed = list(Installed.read(settings.home).models.values())
@@ -55,8 +55,8 @@ def _model(model: InstalledModel) -> Finding:
         return Finding("model", Health.BAD, f"{found}; {lost}", mend)
     if model.text is None:
         mend = (
-            f"`{TEXT_PARTS}`, or --text-revision with that of the machine that encodes: "
-            "no worker here serves it without"
+            f"`{TEXT_PARTS}`, or --text-revision with the revision on the machine that encodes: "
+            "workers here need one of them to serve it"
         )
         return Finding("model", Health.WARNING, found, mend)
     return Finding("model", Health.OK, found)
@@ -65,24 +65,24 @@ def _model(model: InstalledModel) -> Finding:
 def _encoder(model: InstalledModel) -> str:
     text = model.text
     if text is None:
-        return "who encodes its texts is not known"
+        return "its text encoder is not known"
     if text.folder is None:
-        return f"texts are encoded elsewhere, with {text.revision}"
+        return f"texts are encoded on another machine, with {text.revision}"
     return f"text encoder {text.revision}, {text.bytes / GB:.1f} GB"
 
 
 def _lost(model: InstalledModel) -> Iterator[str]:
-    """What is not there any more, or not as large: the user's own files behind links may move."""
+    """Files that are missing or have another size. Linked files are the user's and may move."""
     sizes = {each.folder / "weights.safetensors": each.bytes for each in model.modes.values()}
     for path, _ in model.sums():
         try:
             size = path.stat().st_size
         except OSError as error:
-            gone = "a link to what is gone" if path.is_symlink() else error.strerror or str(error)
+            gone = "the linked file is gone" if path.is_symlink() else error.strerror or str(error)
             yield f"{path}: {gone}"
             continue
         if size != sizes.get(path, size):
-            yield f"{path} has {size} bytes, {sizes[path]} were imported"
+            yield f"{path} has {size} bytes, but {sizes[path]} were imported"
 
 
 def _library() -> Finding:
@@ -101,7 +101,7 @@ def _texts(settings: Settings, little: int) -> Finding:
     folder, most = settings.texts, round(settings.embeddings_gib * GIB)
     existing, fault = probe(folder)
     if fault is not None:
-        mend = "give this user a folder to write in, or set HYMO_EMBEDDINGS"
+        mend = "give this user a writable folder, or set HYMO_EMBEDDINGS"
         return Finding("texts", Health.BAD, fault, mend)
     count, size = _stored(folder)
     free = shutil.disk_usage(existing).free
@@ -110,13 +110,13 @@ def _texts(settings: Settings, little: int) -> Finding:
         f"{free / GIB:.1f} GiB free"
     )
     if free < max(little, most - size):
-        mend = "free some space, or let it grow less: HYMO_EMBEDDINGS_GIB"
+        mend = "free some space, or lower its limit with HYMO_EMBEDDINGS_GIB"
         return Finding("texts", Health.WARNING, found, mend)
     return Finding("texts", Health.OK, found)
 
 
 def _stored(folder: Path) -> tuple[int, int]:
-    """How many texts are stored in a folder, and their bytes."""
+    """The number of texts that are stored in a folder, and their size in bytes."""
     from hymotion.text.sweeper import ENTRY
 
     count = size = 0
@@ -126,6 +126,6 @@ def _stored(folder: Path) -> tuple[int, int]:
                 try:
                     size += os.stat(os.path.join(root, name)).st_size  # noqa: PTH116, PTH118  # many
                 except FileNotFoundError:
-                    continue  # removed meanwhile: it was not used for longest
+                    continue  # a worker has just removed it from the full store
                 count += 1
     return count, size

@@ -1,4 +1,4 @@
-"""Whether a folder can be written in, tried rather than read off its permissions."""
+"""Tests whether a folder is writable by writing a file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from pathlib import Path
 
 
 def probe(folder: Path) -> tuple[Path, str | None]:
-    """The folder, or the nearest one above it that is there, and what keeps us from writing in it.
+    """Write a file to the folder, or to its nearest existing parent, and remove it again.
 
-    A file is really written there (and removed): permissions alone do not tell of read-only file
-    systems, full disks and quotas, nor, to root, of anything.
+    Permissions alone do not show read-only file systems, full disks and quotas, and root ignores
+    them.
+
+    Returns:
+        The folder that was tested, and why it cannot be written; None: it can.
     """
     existing = folder
     try:

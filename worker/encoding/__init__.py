@@ -1,1 +1,1 @@
-"""Text encoding as a phase of its own."""
+"""Encodes texts separately from sampling."""

@@ -1,4 +1,4 @@
-"""When a worker changes over between sampling and encoding on one card."""
+"""Decides when a worker switches from sampling to encoding on one card."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class EncodingPolicy:
-    """When an encoder that shares the card with the samplers is loaded and used.
+    """When to load and use an encoder that shares the card with the networks.
 
-    Loading it costs seconds in which nothing is sampled, so a worker with work to do lets texts
-    gather, and one without does not load for each of a few that trickle in.
+    Loading it takes seconds in which nothing is sampled. A busy worker therefore collects texts
+    before it encodes, and an idle one does not load the encoder for each new text.
 
     Attributes:
-        many, patience: while there is something to sample: once so many texts wait (counted in
-            jobs), or the first of them for so many seconds.
-        enough, pause: while there is not: once so many wait, or so many seconds after texts were
-            last encoded.
+        many, patience: a busy worker encodes when this many jobs wait for their text, or the
+            first of them has waited this many seconds.
+        enough, pause: an idle worker encodes when this many jobs wait, or this many seconds after
+            it last encoded.
     """
 
     many: int = 1024
@@ -28,7 +28,7 @@ class EncodingPolicy:
         """Whether to encode now.
 
         Args:
-            waiting: jobs.
+            waiting: number of jobs that wait for their text.
             waited: seconds since the first of them was seen.
             since: seconds since texts were last encoded.
             idle: whether nothing can be sampled.

@@ -1,4 +1,4 @@
-"""Encoding the texts of jobs that wait for them: claim, encode, settle."""
+"""Encodes the texts of waiting jobs: claim, encode, settle."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ class EncodingRunner:
     """Encodes texts of one model.
 
     Attributes:
-        model: of the texts.
-        texts: where they are found and kept.
-        demand: what a job of the model asks of who encodes its text.
-        queue: to claim from.
-        pool: has the encoder.
-        keeper, stamp: leases and the sign of progress.
-        meter: of the device's memory; None: it is not measured.
+        model: the model's name.
+        texts: looks up, encodes and stores the texts.
+        demand: the encoder that jobs of the model require.
+        queue: this worker's view of the queue.
+        pool: loads the encoder.
+        keeper: renews the leases.
+        stamp: records progress.
+        meter: measures the device's memory; None: it is not measured.
         clock: monotonic seconds.
     """
 
@@ -48,9 +49,12 @@ class EncodingRunner:
     clock: Callable[[], float] = time.monotonic
 
     def run(self, job_ids: Sequence[int]) -> list[Claim]:
-        """Claim jobs, one per text, and encode these; the claims whose text is there now.
+        """Claim jobs, one per text, and encode their texts.
 
-        Texts that fail are tried again in halves, so that a bad one fails alone.
+        Texts that fail are bisected, so that a bad one fails alone.
+
+        Returns:
+            The claims whose text is now encoded.
         """
         if self.meter is not None:
             self.meter.reset()
@@ -60,7 +64,7 @@ class EncodingRunner:
         if not claims:
             return []
         done: list[Claim] = []
-        load = self.pool.owed_encoding(self.model)
+        load = self.pool.take_encoder_load_cost(self.model)
         halved = "%d texts failed; encoding them in halves: %s"
         with self.keeper.hold(claims):
             for some, outcome in bisect(claims, self._encode, load=load, halved=halved):
@@ -72,13 +76,16 @@ class EncodingRunner:
         return done
 
     def _load(self) -> bool:
-        """Load the encoder. One that cannot be loaded is given up: jobs wait for another worker,
-        and this one goes on with what is encoded already."""
+        """Load the encoder. Returns False if that fails.
+
+        This worker then samples only texts that are already encoded, and jobs wait for another
+        worker to encode theirs.
+        """
         try:
-            self.pool.encoder(self.model)  # no lease is held meanwhile that could run out
-        except Exception as error:  # noqa: BLE001 — files of the user's, a library, a device
-            log.error(  # noqa: TRY400 — `diagnose` has the traceback where nobody foresaw it
-                "the text encoder of %s cannot be loaded, and is given up: %s",
+            self.pool.encoder(self.model)  # before claiming, so that no lease expires meanwhile
+        except Exception as error:  # noqa: BLE001 — user files, libraries and the device can fail
+            log.error(  # noqa: TRY400 — `diagnose` adds the traceback of unexpected errors
+                "the text encoder of %s cannot be loaded; this worker stops encoding: %s",
                 self.model, diagnose(error).error,
             )  # fmt: skip
             self.texts.plan = EncoderPlacement.CACHED
@@ -87,14 +94,14 @@ class EncodingRunner:
         return True
 
     def _encode(self, claims: Sequence[Claim], load: LoadCost) -> tuple[float, LoadCost]:
-        """Encode a text for each claim; the seconds of each, and the loading to book."""
+        """Encode a text for each claim. Returns the seconds per text, and the load cost to book."""
         start = self.clock()
         prompts = [claim.prompt for claim in claims]
         self.texts.encode(prompts, on_batch=lambda *_: self.stamp.touch())
         return (self.clock() - start) / len(claims), load
 
     def _settle(self, claims: Sequence[Claim], seconds: float, load: LoadCost) -> None:
-        """Send the claims on; the first of them bears what loading there was."""
+        """Release the claims for sampling. The load cost is booked on the first of them."""
         peak = None if self.meter is None else self.meter.peak()
         for some, cost in ((claims[:1], load), (claims[1:], LoadCost())):
             timings = Timings(load=cost.seconds, encode=seconds)
@@ -103,7 +110,7 @@ class EncodingRunner:
                 self.queue.encoded(some, timings, run, peak)
 
     def _fail(self, claims: Sequence[Claim], found: Diagnosis) -> None:
-        # A text that does not fit in memory alone fits no larger class of sampling either.
+        # `gib` is the memory class of sampling: raising it does not help an encoder out of memory.
         self.queue.fail([replace(found.of_job(claim), gib=None) for claim in claims])
         for claim in claims:
             log.warning("job %d: %s: %s", claim.job_id, found.failure, found.error)

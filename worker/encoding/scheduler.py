@@ -1,8 +1,8 @@
-"""When texts are encoded, and which jobs wait for theirs.
+"""Decides when texts are encoded, and which jobs wait for their text.
 
 A job whose text is not in the store waits for it (`jobs.store.queue.encoding`). A worker whose plan
-encodes takes what waits, its own jobs and those of smaller cards alike: at once where the encoder
-is resident, and else alternately with sampling, as seldom as `EncodingPolicy` says.
+encodes does so for all waiting jobs, including those of smaller cards: at once if the encoder is
+resident, otherwise in phases between sampling, as `EncodingPolicy` decides.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ from worker.planning.encoder_placement import EncoderPlacement
 
 log = logging.getLogger(__name__)
 
-#: Jobs looked at when one turns out to have no text: whether theirs is there.
+#: Upcoming jobs whose texts are looked up when a text of the current pack is missing.
 AHEAD = 4096
-#: Waiting jobs looked at together, and texts claimed in one go: what a lease is held for.
+#: Waiting jobs read at once.
 WINDOW = 2048
+#: Texts claimed at once: their leases must last until all of them are encoded.
 ROUND = 64
-#: Seconds between two looks for jobs that wait for an encoder which nobody has.
+#: Seconds between two searches for jobs that wait for an encoder that no worker has.
 STRAYS = 60.0
 
 
 @dataclass
 class _ModelState:
-    """Who encodes one model's texts, and what was seen of those that wait.
+    """The scheduling state of one model.
 
     Attributes:
-        first_seen: when jobs were first seen waiting; None: none are.
+        runner: encodes the model's texts.
+        first_seen: when jobs were first seen waiting; None: none are waiting.
         ended: when texts were last encoded.
-        looked: when strays were last looked for.
+        looked: when jobs that wait for a missing encoder were last searched for.
     """
 
     runner: EncodingRunner
@@ -48,13 +50,13 @@ class _ModelState:
 
 
 class EncodingScheduler:
-    """Encodes what waits, and sends to wait what is not encoded.
+    """Encodes the texts of waiting jobs, and parks jobs whose text is not encoded.
 
     Args:
-        queue: of this worker.
-        runners: one for each model whose encoder is apart.
+        queue: this worker's view of the queue.
+        runners: one for each model with a separate encoder.
         stopping: whether no further round may begin.
-        policy: when to change over from sampling.
+        policy: when to switch from sampling to encoding.
         clock: monotonic seconds.
     """
 
@@ -74,11 +76,11 @@ class EncodingScheduler:
         self._clock = clock
 
     def look_up(self, claims: Sequence[Claim]) -> tuple[Sequence[Claim], PackTexts]:
-        """Look up the texts of a claimed pack, and let the jobs wait whose text is missing.
+        """Look up the texts of a claimed pack, and send back jobs whose text is missing.
 
-        Where one is missing, the jobs that come next are looked through as well, so that a night's
-        prompts are found missing at once and not pack by pack. A resident encoder encodes what is
-        missing within the pack.
+        If a text is missing, the texts of upcoming jobs are looked up too, so that all missing
+        ones are found at once and not pack by pack. A resident encoder encodes missing texts
+        while the pack runs, so its jobs are not sent back.
 
         Returns:
             The jobs that can be sampled here, and the texts that were found.
@@ -97,7 +99,7 @@ class EncodingScheduler:
         return [claim for claim in claims if claim.prompt in found], looked_up
 
     def due(self, *, idle: bool) -> bool:
-        """Whether there is something to encode, and this is the moment.
+        """Whether to encode texts now.
 
         Args:
             idle: whether nothing can be sampled.
@@ -105,7 +107,7 @@ class EncodingScheduler:
         return any(self._due(state, idle=idle) for state in self._models.values())
 
     def encode(self) -> int:
-        """Encode what waits; how many jobs can be sampled now."""
+        """Encode the texts of waiting jobs. Returns how many jobs can now be sampled."""
         states = self._models.values()
         return sum(self._encode(state) for state in states if state.runner.texts.plan.encodes)
 
@@ -128,14 +130,14 @@ class EncodingScheduler:
         return self._policy.due(waiting, waited=waited, since=since, idle=idle)
 
     def _free_strays(self, state: _ModelState) -> None:
-        """Jobs may wait for an encoder that was replaced since, or is quantised otherwise now."""
+        """Release jobs that wait for an encoder that was replaced or requantised meanwhile."""
         now = self._clock()
         if now - state.looked < STRAYS:
             return
         state.looked = now
         freed = self._queue.free_strays(state.runner.model, state.runner.demand)
         if freed:
-            log.info("%d jobs waited for a text encoder that no worker has", freed)
+            log.info("released %d jobs that waited for a text encoder that no worker has", freed)
 
     def _park_ahead(self, runner: EncodingRunner) -> None:
         ahead = self._queue.upcoming(runner.model, AHEAD)
@@ -144,22 +146,22 @@ class EncodingScheduler:
         self._queue.park(parked, runner.demand)
 
     def _encode(self, state: _ModelState) -> int:
-        """Encode everything that waits for a model's encoder, a window at a time."""
+        """Encode all texts that wait for a model's encoder, one window at a time."""
         runner, moved = state.runner, 0
         while not self._stopping():
             found = self._queue.waiters(runner.model, runner.demand, WINDOW)
-            went = self._window(runner, found) if found else 0
-            moved += went
-            if went == 0:
+            released = self._window(runner, found) if found else 0
+            moved += released
+            if released == 0:
                 break
         state.first_seen = None
         state.ended = self._clock()
         return moved
 
     def _window(self, runner: EncodingRunner, waiters: Sequence[Waiter]) -> int:
-        """Encode the texts of these jobs, and send them on."""
+        """Encode the texts of these jobs and release the jobs. Returns how many were released."""
         missing = set(runner.texts.missing([each.prompt for each in waiters]))
-        moved = self._send_on([each for each in waiters if each.prompt not in missing])
+        moved = self._release([each for each in waiters if each.prompt not in missing])
         heads: dict[str, int] = {}
         for each in waiters:
             if each.prompt in missing:
@@ -172,10 +174,10 @@ class EncodingScheduler:
             moved += len(encoded)
             done = {claim.prompt for claim in encoded}
             heads_done = {claim.job_id for claim in encoded}
-            moved += self._send_on(
+            moved += self._release(
                 [w for w in waiters if w.prompt in done and w.job_id not in heads_done]
             )
         return moved
 
-    def _send_on(self, waiters: Sequence[Waiter]) -> int:
+    def _release(self, waiters: Sequence[Waiter]) -> int:
         return self._queue.unpark([each.job_id for each in waiters]) if waiters else 0

@@ -1,1 +1,1 @@
-"""What computes: the models on the device, and what is measured of their motions."""
+"""Engines: the models on the device, and the measures of their motions."""

@@ -1,4 +1,4 @@
-"""What a worker can load, and how. Nothing is loaded here."""
+"""Builds the loaders of a worker's models. Nothing is loaded yet."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def build_pool(
     *,
     device: str,
     quantise: str | None,
-    on_fall: Callable[[str, str], None],
+    on_fallback: Callable[[str, str], None],
 ) -> tuple[ModelPool, Mapping[str, PromptFeatures]]:
-    """Everything that a worker serves, ready to be loaded.
+    """Build the pool of the models that a worker serves; they are loaded on first use.
 
     Args:
         plan: the models.
-        settings: where encoded texts are kept, and how long the null model takes.
-        device: torch's name of it.
-        quantise: how text encoders are kept; None: as published.
-        on_fall: told the model and the number type that was given up.
+        settings: the folder of encoded texts, and the step time of the null model.
+        device: the device's name in torch.
+        quantise: the quantisation of text encoders; None: as published.
+        on_fallback: called with the model and the number type that was given up.
 
     Returns:
-        The pool, and model → where its texts are found, of models whose encoder is apart.
+        The pool, and model → its texts, for models with a separate encoder.
     """
     engines: dict[tuple[str, str], Callable[[], Engine]] = {}
     encoders: dict[str, Callable[[], Encoder]] = {}
@@ -71,7 +71,7 @@ def build_pool(
                     device,
                     fallback=fallback,
                     texts=texts.get(model.name),
-                    on_fall=partial(on_fall, model.name),
+                    on_fallback=partial(on_fallback, model.name),
                 )
             )
     return pool, texts
@@ -100,7 +100,7 @@ def _load_engine(
     *,
     fallback: DtypeFallback,
     texts: PromptFeatures | None,
-    on_fall: Callable[[str], None],
+    on_fallback: Callable[[str], None],
 ) -> Engine:
     from worker.engine.motion import MotionEngine
 
@@ -111,17 +111,17 @@ def _load_engine(
         device=device,
         precision=fallback,
         texts=texts,
-        on_fall=on_fall,
+        on_fallback=on_fallback,
     )
 
 
 def _load_pipeline(plan: ModelPlan, mode: str, device: str, dtype: str) -> hymotion.Pipeline:
-    """The pipeline of a mode; raises `RevisionError` if it is not the one that jobs are for."""
+    """Load the pipeline of a mode; raises `RevisionError` if its revision is not the planned."""
     import hymotion
 
     folder, wanted = plan.folders.get(mode), plan.revisions[mode]
     if folder is not None:
-        # Its files were hashed when it was imported; `hymo models verify` hashes them again.
+        # The import hashed the files; `hymo models verify` hashes them again.
         return hymotion.load(folder, device=device, dtype=dtype, revision=wanted)
     pipeline = hymotion.load_bundled(plan.name, mode, device=device, dtype=dtype)
     if pipeline.revision != wanted:

@@ -1,4 +1,4 @@
-"""The Fréchet Motion Distance: what is kept of each motion made, and the distance of many."""
+"""The Fréchet Motion Distance: the stored features of each motion, and the distance of many."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from jobs.domain.attempts import Features, MotionQuality
 from jobs.monitoring.distance import LEAST, Measure, MotionDistance
 from worker.errors import FeaturesError, NotFiniteError
 
-#: As it is stored: 4 bytes a number, whatever the machine.
+#: The stored number type, little-endian on every machine.
 NUMBER = np.dtype("<f4")
 
 
 def shipped() -> Reference | None:
-    """The statistics of real motions of this installation; None if it came without.
+    """The statistics of real motions in this installation; None if it has none.
 
     Raises:
-        MeasureError: they are there and cannot be read.
+        MeasureError: they cannot be read.
     """
     there = Path(str(files("hymotion.metrics") / SHIPPED)).is_file()
     return load_reference() if there else None
 
 
 def keep(motions: Sequence[Motion], reference: Reference | None) -> list[Features | None]:
-    """What to keep of each finite motion; about 2 ms for 120 frames on one CPU core.
+    """The features to store for each finite motion; about 2 ms for 120 frames on one CPU core.
 
-    None for each where there is no reference.
+    Without a reference, None for each.
     """
     if reference is None:
         return [None] * len(motions)
@@ -45,7 +45,7 @@ def keep(motions: Sequence[Motion], reference: Reference | None) -> list[Feature
 
 
 def gauge() -> Measure | None:
-    """What measures the distance from the shipped reference; None if there is none."""
+    """The function that measures the distance from the shipped reference; None if there is none."""
     reference = shipped()
     return None if reference is None else partial(frechet, reference)
 
@@ -53,11 +53,13 @@ def gauge() -> Measure | None:
 def frechet(reference: Reference, features: Sequence[Features]) -> MotionDistance | None:
     """The distance of motions from a reference.
 
-    Those told in the terms of another reference (made before an update) are left out. None where
-    fewer than 8 are left.
+    Features that were computed with another reference (before an update) are skipped.
+
+    Returns:
+        None if fewer than 8 motions remain.
 
     Raises:
-        FeaturesError: what is stored is damaged.
+        FeaturesError: stored features are damaged.
     """
     size = len(reference.space.centre)
     same = [unpack(one, size) for one in features if one.reference == reference.revision]
@@ -77,9 +79,9 @@ def frechet(reference: Reference, features: Sequence[Features]) -> MotionDistanc
 
 
 def pack(sums: WindowSums, reference: str) -> Features:
-    """The sums in float32: the total, then the upper triangle of the products, row by row.
+    """Pack the sums as float32: the total, then the upper triangle of the products, row by row.
 
-    2376 bytes for 33 dimensions.
+    33 dimensions take 2376 bytes.
     """
     rows, columns = torch.triu_indices(*sums.outer.shape)
     numbers = torch.cat((sums.total, sums.outer[rows, columns]))
@@ -88,17 +90,17 @@ def pack(sums: WindowSums, reference: str) -> Features:
 
 
 def unpack(features: Features, size: int) -> WindowSums:
-    """The sums that `pack` packed, in a space of `size` dimensions.
+    """Read the sums that `pack` wrote, in a space of `size` dimensions.
 
     Raises:
-        FeaturesError: the blob has another length, or numbers that are not finite.
+        FeaturesError: the blob has the wrong length, or non-finite numbers.
     """
     wanted = (size + size * (size + 1) // 2) * NUMBER.itemsize
     if len(features.blob) != wanted:
-        raise FeaturesError(f"has {len(features.blob)} bytes where {wanted} belong")
+        raise FeaturesError(f"has {len(features.blob)} bytes, not {wanted}")
     stored = np.frombuffer(features.blob, NUMBER)
     if not np.isfinite(stored).all():
-        raise FeaturesError("has numbers that are not finite")
+        raise FeaturesError("has non-finite numbers")
     numbers = torch.from_numpy(stored.astype(np.float64))
     rows, columns = torch.triu_indices(size, size)
     outer = numbers.new_empty(size, size)
@@ -110,7 +112,7 @@ def qualities(motions: Sequence[Motion]) -> list[MotionQuality]:
     """The quality of each motion; about 1.5 ms for 120 frames on one CPU core.
 
     Raises:
-        NotFiniteError: motions are not finite, and nobody should get them.
+        NotFiniteError: motions are not finite and must not be delivered.
     """
     measured = [measure(motion) for motion in motions]
     bad = [place for place, each in enumerate(measured) if not each.finite]

@@ -1,4 +1,4 @@
-"""The engine that computes: a HY-Motion pipeline in the number type that its card is fast in."""
+"""The engine of the HY-Motion models: a pipeline in a number type that is fast on its card."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from worker.device.memory_meter import memory_meter
 from worker.engine.measures import keep, qualities, shipped
 from worker.engine.protocol import Encoded, OnStep, Sampled
-from worker.errors import BrokenError
+from worker.errors import SamplingError
 from worker.planning.precision import SAFE
 
 if TYPE_CHECKING:
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class MotionEngine:
-    """A pipeline, and a second one in float32 for what the first cannot compute.
+    """An engine that runs a pipeline, and reloads it in float32 if the number type fails.
 
     Args:
-        model, mode: of the catalog.
+        model, mode: their names in the catalog.
         load: number type → a pipeline on the device.
-        device: torch's name of it, as seen by this process.
-        precision: which type to compute in, and how often it failed.
-        texts: the texts of models whose encoder is apart; None: the pipeline encodes.
-        on_fall: told the type that failed too often, once.
+        device: the device's name in torch, as seen by this process.
+        precision: the number type to compute in, with a count of its failures.
+        texts: the texts of a model with a separate encoder; None: the pipeline encodes.
+        on_fallback: called once, with the type that failed too often.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class MotionEngine:
         device: str,
         precision: DtypeFallback,
         texts: PromptFeatures | None = None,
-        on_fall: Callable[[str], None] = lambda _: None,
+        on_fallback: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.model = model
         self.mode = mode
         self._load = load
         self._precision = precision
         self._texts = texts
-        self._on_fall = on_fall
+        self._on_fallback = on_fallback
         self._memory = memory_meter(device)
         self._reference = shipped()
         self._dtype = precision.dtype
@@ -66,7 +66,7 @@ class MotionEngine:
         return self._texts.complete(prompts, found)
 
     def blank(self) -> Encoded:
-        """A short text's conditioning, or where the encoder is apart a token of zeros."""
+        """The conditioning of a short text, or a token of zeros if the encoder is separate."""
         import torch
 
         import hymotion
@@ -79,8 +79,10 @@ class MotionEngine:
     def sample(
         self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
     ) -> Sampled:
-        """Denoise the pack in one forward pass a step; what the fast type cannot compute is
-        sampled again in float32."""
+        """Denoise the pack with one forward pass per step.
+
+        Motions that fail in the fast number type are sampled again in float32.
+        """
         from hymotion.errors import NumericsError
 
         used = self._precision.dtype
@@ -100,13 +102,13 @@ class MotionEngine:
                 self._denoise(pack, SAFE, again)
             except NumericsError as error:
                 bad = [again[index] for index in error.indices]
-                raise BrokenError(str(error), bad) from error
+                raise SamplingError(str(error), bad) from error
         self._note(len(claims), resampled=len(fell))
         latents = [pack.latents[place] for place in range(len(claims))]
         return Sampled(latents, self._runs(encoded, used, fell, loads=pack.loads))
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
-        """Motions of the latents."""
+        """Decode each latent to a motion."""
         return [self._decoder.decode(latent) for latent in latents]
 
     def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
@@ -114,7 +116,7 @@ class MotionEngine:
         return qualities(motions)
 
     def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        """What to keep of each motion; nothing if the library came without a reference."""
+        """The features of each motion; None if the library has no reference."""
         return keep(motions, self._reference)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
@@ -138,18 +140,18 @@ class MotionEngine:
         self._memory.reset()
 
     def peak_memory(self) -> int:
-        """Peak bytes since."""
+        """Peak bytes since `start_measuring`."""
         return self._memory.peak()
 
     def close(self) -> None:
-        """Let go of the weights."""
+        """Release the weights."""
         self._pipeline = None
 
     def _denoise(self, pack: _Denoising, dtype: str, places: Sequence[int]) -> None:
-        """Compute the latents of these places in a type."""
+        """Compute the latents at these places of the pack in a number type."""
 
         def stepped(step: int, total: int) -> None:
-            self._memory.look()
+            self._memory.sample()
             pack.on_step(step, total)
 
         pack.loads += not self._has(dtype)
@@ -183,11 +185,13 @@ class MotionEngine:
         self._precision.note(motions, resampled=resampled)
         after = self._precision.given_up
         if after is not None and before is None:
-            self._on_fall(after)
+            self._on_fallback(after)
 
     def _in(self, dtype: str) -> hymotion.Pipeline:
-        """The pipeline in a type. There is never more than one: a small card has no room for two,
-        and a change is rare."""
+        """The pipeline in a number type, reloaded if need be.
+
+        Only one is kept: a small card has no memory for two, and a change is rare.
+        """
         if self._pipeline is None or self._dtype != dtype:
             self._pipeline = None
             self._pipeline, self._dtype = self._load(dtype), dtype
@@ -196,11 +200,11 @@ class MotionEngine:
 
 @dataclass
 class _Denoising:
-    """One pack on its way through one or two number types.
+    """The state of a pack while it is denoised in one or two number types.
 
     Attributes:
-        latents: by place in the pack, of what is computed so far.
-        loads: how often a pipeline was loaded for it.
+        latents: place in the pack → latent, for the motions computed so far.
+        loads: how often a pipeline was loaded for the pack.
     """
 
     claims: Sequence[Claim]

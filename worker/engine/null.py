@@ -1,4 +1,4 @@
-"""The engine of the null model, which computes nothing."""
+"""The engine of the null model: it computes nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from worker.engine.protocol import Encoded, OnStep, Sampled
 
 
 class NullEngine:
-    """The null model: goes through every phase and makes nothing.
+    """An engine that goes through every phase and produces no motion.
 
-    For benchmarks of the queue and dress rehearsals of a fleet.
+    It is for benchmarks of the queue and for trying out a cluster.
 
     Args:
         mode: full or lite.
-        step_seconds: how long a solver step pretends to take.
+        step_seconds: the simulated duration of a solver step.
     """
 
     model = "null"
@@ -28,17 +28,17 @@ class NullEngine:
         self._step_seconds = step_seconds
 
     def encode(self, claims: Sequence[Claim], found: dict[str, Any]) -> Sequence[Encoded]:  # noqa: ARG002 — no text
-        """Nothing for each claim."""
+        """An empty conditioning for each claim."""
         return [self.blank()] * len(claims)
 
     def blank(self) -> Encoded:
-        """Nothing."""
+        """An empty conditioning."""
         return Encoded(text=None)
 
     def sample(
         self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
     ) -> Sampled:
-        """Count the steps, pausing at each if so set."""
+        """Count the steps, sleeping `step_seconds` at each."""
         total = claims[0].steps
         for step in range(1, total + 1):
             if self._step_seconds:
@@ -47,27 +47,27 @@ class NullEngine:
         return Sampled(latents=[each.text for each in encoded], runs=[Run()] * len(claims))
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
-        """Nothing for each claim."""
+        """None for each latent."""
         return list(latents)
 
     def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
-        """Nothing is measured of no motion."""
+        """An empty measure for each claim: there is no motion."""
         return [MotionQuality()] * len(motions)
 
     def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        """Nothing is kept of no motion."""
+        """None for each claim: there is no motion."""
         return [None] * len(motions)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002 — no motion
-        """No file: there is no motion."""
+        """Write no file: there is no motion."""
         return False
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there are no weights."""
 
     def start_measuring(self) -> None:
-        """Nothing to measure."""
+        """Do nothing: the null model uses no device memory."""
 
     def peak_memory(self) -> int:
-        """The null model holds nothing."""
+        """0: the null model uses no device memory."""
         return 0

@@ -1,4 +1,4 @@
-"""The models that a worker has in device memory, and which of them is unloaded for another."""
+"""The models in a worker's device memory: loads them on demand, unloads them for others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Encoder(Protocol):
     def encode(
         self, prompts: Sequence[str], *, on_batch: Callable[[int, int], None] | None = None
     ) -> Sequence[Any]:
-        """One conditioning a prompt."""
+        """One conditioning per prompt."""
 
     def close(self, *, give_back: bool = True) -> None:
         """Free the device memory."""
@@ -29,7 +29,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class LoadCost:
-    """Seconds of loading, and how many models were loaded in them."""
+    """The seconds spent loading, and the number of models loaded."""
 
     seconds: float = 0.0
     loads: int = 0
@@ -39,17 +39,15 @@ class LoadCost:
 
 
 class ModelPool:
-    """Loads engines and encoders when they are wanted, and closes those that must make room.
-
-    Engines either all stay in memory or take turns; so do encoders and engines. Nothing is loaded
-    before it is asked for.
+    """Loads engines and encoders on demand, and closes others that do not fit beside them.
 
     Args:
         engines: (model, mode) → loads its engine; may be filled afterwards.
-        encoders: model → loads its text encoder, of models whose encoder is apart. As above.
+        encoders: model → loads its text encoder, for models with a separate encoder; may be
+            filled afterwards.
         room: (model, mode) → bytes that its packs may take.
-        together: whether the engines stay beside each other.
-        resident: whether the encoders stay beside the engines.
+        together: whether all engines stay in memory; else one at a time.
+        resident: whether the encoders stay in memory beside the engines; else one or the other.
         clock: monotonic seconds.
     """
 
@@ -71,7 +69,7 @@ class ModelPool:
         self._clock = clock
         self._engines: dict[tuple[str, str], Engine] = {}
         self._encoders: dict[str, Encoder] = {}
-        self._owed: dict[str | tuple[str, str], LoadCost] = {}
+        self._load_costs: dict[str | tuple[str, str], LoadCost] = {}
 
     @property
     def encoding(self) -> Sequence[str]:
@@ -99,19 +97,20 @@ class ModelPool:
             self._encoders[model] = self._load(model, f"text encoder of {model}", load)
         return self._encoders[model]
 
-    def owed(self, model: str, mode: str) -> LoadCost:
-        """What loading an engine cost, and an encoder that stays beside it; each is told once, and
-        the first pack that uses them is charged with it."""
-        own = self._owed.pop((model, mode), LoadCost())
-        return own + self.owed_encoding(model) if self._resident else own
+    def take_load_cost(self, model: str, mode: str) -> LoadCost:
+        """The cost of loading an engine, and its encoder if that is resident.
 
-    def owed_encoding(self, model: str) -> LoadCost:
-        """What loading a text encoder cost; told once."""
-        return self._owed.pop(model, LoadCost())
+        Each cost is returned once, so that it is booked on the first pack that uses the model.
+        """
+        own = self._load_costs.pop((model, mode), LoadCost())
+        return own + self.take_encoder_load_cost(model) if self._resident else own
+
+    def take_encoder_load_cost(self, model: str) -> LoadCost:
+        """The cost of loading a text encoder; returned once."""
+        return self._load_costs.pop(model, LoadCost())
 
     def room(self, model: str, mode: str) -> int:
-        """Bytes that packs of an engine may take, with its own weights as far as its memory
-        profile counts them."""
+        """Bytes for packs of an engine, including those weights that its memory profile counts."""
         return self._room[model, mode]
 
     def close(self) -> None:
@@ -127,14 +126,14 @@ class ModelPool:
         start = self._clock()
         loaded = load()
         cost = LoadCost(self._clock() - start, 1)
-        self._owed[key] = self._owed.get(key, LoadCost()) + cost
+        self._load_costs[key] = self._load_costs.get(key, LoadCost()) + cost
         log.info("%s loaded in %.1f s", name, cost.seconds)
         return loaded
 
     def _make_room(self, *, for_encoder: bool) -> None:
         if not self._resident:
             for encoder in self._encoders.values():
-                # The memory was reserved for this process at the start; others may want it.
+                # Keep the memory: it was reserved at the start, and other processes might take it.
                 encoder.close(give_back=False)
             self._encoders.clear()
         if not self._together or (for_encoder and not self._resident):

@@ -1,6 +1,6 @@
-"""Engines: what a worker runs a pack on. One engine is one model in one mode on one device.
+"""The interface of engines, which run packs. An engine is one model in one mode on one device.
 
-`worker.engine.motion` has the engine that computes.
+Implementations: `worker.engine.motion` and `worker.engine.null`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class Encoded:
     """A prompt's text conditioning.
 
     Attributes:
-        text: the conditioning; what it is made of is the engine's own business.
-        source: where it came from, as attempts record it; None: the engine's own encoder.
+        text: the conditioning, in a type that only the engine knows.
+        source: its origin as attempts record it; None: the engine's own encoder.
     """
 
     text: Any
@@ -31,11 +31,11 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Sampled:
-    """What sampling a pack gave: a latent and a run for each claim.
+    """The result of sampling a pack: a latent and a run for each claim.
 
     Attributes:
         latents: for the decoder.
-        runs: how each job was run; the loads are those of the engine's own.
+        runs: how each job was run; their loads count only reloads by the engine itself.
     """
 
     latents: Sequence[Any]
@@ -43,8 +43,8 @@ class Sampled:
 
 
 class Engine(Protocol):
-    """The phases of a pack. Each returns all that it found, and the engine keeps nothing of it, so
-    that one pack may be encoded while another is sampled."""
+    """The phases of a pack. They keep no state of it: one pack may be encoded while another is
+    sampled."""
 
     model: str
     mode: str
@@ -53,40 +53,40 @@ class Engine(Protocol):
         """Text conditioning of each claim.
 
         Args:
-            claims: of the pack.
-            found: prompt → the conditioning that was looked up, of a model whose encoder is apart.
-                What is encoded here is added.
+            claims: the pack.
+            found: prompt → its stored conditioning, for a model with a separate encoder. Texts
+                that are encoded here are added.
         """
 
     def blank(self) -> Encoded:
-        """A text conditioning without a text, to warm up with."""
+        """A placeholder conditioning for the warm-up."""
 
     def sample(
         self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
     ) -> Sampled:
-        """Denoise a latent for each claim."""
+        """Denoise one latent per claim."""
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
-        """A motion for each latent."""
+        """Decode each latent to a motion."""
 
     def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
-        """What each motion is like.
+        """The quality of each motion.
 
         Raises:
             NotFiniteError: motions are not finite.
         """
 
     def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        """What to keep of each finite motion for its distance to real ones; None: nothing."""
+        """The features to store for each finite motion, or None (see `worker.engine.measures`)."""
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
-        """Write one file; False when this engine has nothing to write."""
+        """Write one file; False if this engine has nothing to write."""
 
     def start_measuring(self) -> None:
         """Begin a new peak of device memory."""
 
     def peak_memory(self) -> int:
-        """Peak of device memory since, bytes."""
+        """Peak of device memory since `start_measuring`, in bytes."""
 
     def close(self) -> None:
-        """Free the device memory; the engine is of no use afterwards."""
+        """Free the device memory. The engine cannot be used afterwards."""

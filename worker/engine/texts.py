@@ -1,4 +1,4 @@
-"""The texts of a model whose encoder is apart: found in the store, or encoded on the spot."""
+"""The texts of a model with a separate encoder: read from the store, or encoded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from worker.engine.protocol import Encoded
-from worker.errors import UnkeptError
+from worker.errors import EmbeddingNotStoredError
 from worker.planning.encoder_placement import EncoderPlacement
 
 if TYPE_CHECKING:
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Where a text came from, as attempts record it.
+#: The origin of a text, as attempts record it.
 HIT = "hit"
 MADE = "made"
 
 
 @dataclass(frozen=True)
 class PackTexts:
-    """The texts of a pack that were found before it is run.
+    """The stored texts of a pack, looked up before it runs.
 
     Attributes:
-        found: prompt → its conditioning, of those that are encoded.
-        seconds: of the look-up, for each job.
+        found: prompt → its conditioning, if it is stored.
+        seconds: duration of the look-up, per job.
     """
 
     found: dict[str, Any] = field(default_factory=dict)
@@ -36,12 +36,12 @@ class PackTexts:
 
 
 class PromptFeatures:
-    """Finds the texts of one model.
+    """Looks up and encodes the texts of one model.
 
     Args:
-        store: of embeddings.
-        plan: of this worker; a resident encoder encodes here and now.
-        encoder: the loaded encoder, of a plan that encodes.
+        store: the embedding store.
+        plan: the encoder placement of this worker.
+        encoder: returns the encoder, loaded; called only if the plan encodes.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class PromptFeatures:
         self._encoder = encoder
 
     def missing(self, prompts: Sequence[str]) -> list[str]:
-        """Those that are not encoded yet, each once."""
+        """The prompts that are not stored, without duplicates."""
         return [prompt for prompt in dict.fromkeys(prompts) if not self.store.has(prompt)]
 
     def find(self, prompts: Sequence[str]) -> dict[str, Any]:
-        """The conditioning of each prompt that is encoded."""
+        """Prompt → its conditioning, for the prompts that are stored."""
         looked_up = ((prompt, self.store.get(prompt)) for prompt in dict.fromkeys(prompts))
         return {prompt: text for prompt, text in looked_up if text is not None}
 
@@ -64,24 +64,24 @@ class PromptFeatures:
         """The conditioning of each prompt of a pack.
 
         Args:
-            prompts: of the pack.
-            found: as `find` gave it. What is missing, which only a resident encoder lets into a
-                pack, is encoded here and added.
+            prompts: the prompts of the pack.
+            found: the result of `find`. Missing texts are encoded and added; only workers with a
+                resident encoder run packs with missing texts.
         """
         missing = [prompt for prompt in dict.fromkeys(prompts) if prompt not in found]
         if missing:
             found |= self.encode(missing)
         sources = dict.fromkeys(missing, MADE)
-        # The text is made once: only the first job of a pack that has it was kept waiting.
+        # A text is encoded once, so only its first job in the pack is recorded as `MADE`.
         return [Encoded(found[prompt], sources.pop(prompt, HIT)) for prompt in prompts]
 
     def encode(
         self, prompts: Sequence[str], *, on_batch: Callable[[int, int], None] | None = None
     ) -> dict[str, Any]:
-        """Encode prompts and keep them; a resident worker goes on where they cannot be kept.
+        """Encode prompts and store them. A resident encoder continues if storing fails.
 
         Raises:
-            UnkeptError: they cannot be kept, and are needed after the encoder is gone.
+            EmbeddingNotStoredError: storing failed, and the encoder will be unloaded.
         """
         texts = self._encoder().encode(prompts, on_batch=on_batch)
         made = dict(zip(prompts, texts, strict=True))
@@ -92,7 +92,7 @@ class PromptFeatures:
     def _keep(self, prompt: str, text: Any) -> None:
         if self.store.put(prompt, text):
             return
-        reason = self.store.problem or "nobody knows why"
+        reason = self.store.problem or "unknown reason"
         if self.plan is not EncoderPlacement.RESIDENT:
-            raise UnkeptError(reason)
-        log.warning("a text was encoded and could not be kept: %s", reason)
+            raise EmbeddingNotStoredError(reason)
+        log.warning("an encoded text could not be stored: %s", reason)

@@ -10,7 +10,7 @@ from jobs.domain.catalog import model_entry
 from jobs.domain.spec import MIN_FRAMES
 from worker.engine.pool import ModelPool
 from worker.engine.protocol import Engine
-from worker.errors import BrokenError, NotFiniteError
+from worker.errors import NotFiniteError, SamplingError
 
 log = logging.getLogger(__name__)
 
@@ -18,11 +18,10 @@ PROMPT = "a person stands"
 
 
 def warm_up(pool: ModelPool) -> None:
-    """Run one short motion on every engine, encode a text with every encoder that stays in memory,
-    and log the time and the memory that it took.
+    """Sample one short motion on every engine and encode one text with every resident encoder.
 
-    One step from a text that may be zeros makes no real motion. Numbers that cannot be used are
-    therefore logged and do not end the worker: a job that meets them fails alone.
+    One solver step, possibly from a text of zeros, gives no real motion. Non-finite numbers are
+    therefore only logged: jobs may still succeed, and a job that does not fails alone.
     """
     for model in pool.encoding:
         pool.encoder(model).encode([PROMPT])
@@ -35,9 +34,9 @@ def warm_up(pool: ModelPool) -> None:
             motions = engine.decode(sampled.latents)
             engine.measure(motions)
             engine.features(motions)
-        except (BrokenError, NotFiniteError) as error:
+        except (SamplingError, NotFiniteError) as error:
             log.warning(
-                "%s %s warmed up with numbers that cannot be used, and takes jobs all the same: %s",
+                "%s %s: the warm-up gave unusable numbers; taking jobs anyway: %s",
                 engine.model, engine.mode, error,
             )  # fmt: skip
         log.info(
@@ -47,7 +46,7 @@ def warm_up(pool: ModelPool) -> None:
 
 
 def _on_step(step: int, total: int) -> None:
-    """Does nothing: no lease depends on this pack."""
+    """Do nothing: no lease depends on this pack."""
 
 
 def _claim(engine: Engine) -> Claim:

@@ -1,1 +1,1 @@
-"""A claimed pack on its way to an outcome."""
+"""Runs claimed packs: leases, fault isolation, saving and results."""

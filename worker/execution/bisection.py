@@ -1,4 +1,4 @@
-"""Running jobs together so that a bad one fails alone."""
+"""Runs jobs together, and isolates a bad one so that it fails alone."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def bisect(
     halved: str,
     stopped: Callable[[Claim], bool] = lambda _: False,
 ) -> Iterator[tuple[Sequence[Claim], T | Diagnosis]]:
-    """Attempt claims together. If that fails, attempt them again: without the jobs to blame where
-    the error names them, otherwise in halves.
+    """Attempt claims together. If that fails, attempt them again: without the failed jobs if the
+    error names them, otherwise in halves.
 
-    This is the fault boundary of the worker: of a job's exceptions only `OutageError` passes,
-    since then the worker itself cannot go on.
+    This is the fault boundary of the worker: it catches every exception of a job except
+    `OutageError`, after which the worker itself cannot continue.
 
     Args:
-        claims: what to attempt.
-        attempt: called with claims and the loading to book on them. `PackStoppedError` ends it
+        claims: the claims to attempt.
+        attempt: called with claims and the load cost to book on them. `PackStoppedError` ends it
             without an outcome.
-        load: loading to book.
-        halved: logged when claims are halved, with their number and the error.
-        stopped: whether a job is not to be attempted any more.
+        load: the load cost to book.
+        halved: log message for when claims are halved, with their number and the error.
+        stopped: whether a job must not be attempted any more.
 
     Yields:
-        Claims with what their attempt returned, or with why they failed.
+        Claims with the return value of their attempt, or with its diagnosis.
     """
     claims = [claim for claim in claims if not stopped(claim)]
     if not claims:
@@ -51,7 +51,7 @@ def bisect(
     if not isinstance(outcome, Diagnosis):
         yield claims, outcome
         return
-    # The exception and its frames are gone by now, and with them the tensors of the attempt.
+    # The exception and its frames are freed by now, and so are the tensors of the attempt.
     again = partial(bisect, attempt=attempt, halved=halved, stopped=stopped)
     bad = {0} if len(claims) == 1 else outcome.places
     if bad:

@@ -1,4 +1,4 @@
-"""Repeating what a database that is locked or away for a while did not answer."""
+"""Repeats database calls while the database is locked or unreachable."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class DatabaseRetry:
-    """Repeats a store call until the database answers. Every write of the store is fenced, so a
-    repeated one does nothing twice.
+    """Repeats a store call until the database answers.
+
+    Every write of the store is fenced, so repeating one has no second effect.
 
     Args:
-        longest: seconds after which it gives up with `OutageError`.
+        longest: seconds after which it raises `OutageError`.
         clock, sleep: injected by tests.
     """
 
@@ -40,7 +41,7 @@ class DatabaseRetry:
         self._sleep = sleep
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What the function returns, once the database answers it."""
+        """Call the function until the database answers, and return its result."""
         begun = self._clock()
         tries = 0
         while True:

@@ -1,4 +1,4 @@
-"""What is kept of an exception that ended a pack: its failure kind, text, and whom to blame."""
+"""Diagnoses an exception that ended a pack: failure kind, error text, and the jobs that failed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from jobs.domain.attempts import Claim, Failed, Timings
 from jobs.domain.memory import next_class
 from jobs.domain.states import Failure
-from worker.errors import BrokenError, NotFiniteError, WorkerError
+from worker.errors import NotFiniteError, SamplingError, WorkerError
 
-#: Characters of a traceback kept with a job.
+#: Characters of a traceback that are stored with a job.
 TAIL = 4000
 
 
@@ -22,8 +22,8 @@ class Diagnosis:
 
     Attributes:
         failure, error: kind and text.
-        places: positions in the pack of the jobs to blame, where that is known.
-        hopeless: whether the same would happen again.
+        places: positions in the pack of the jobs that failed; empty if unknown.
+        hopeless: whether a retry would fail in the same way.
     """
 
     failure: Failure
@@ -45,9 +45,9 @@ class Diagnosis:
 
 
 def diagnose(error: Exception) -> Diagnosis:
-    """What is kept of an exception."""
-    # The same seed in the same float32: a third try would only cost the night another minute.
-    hopeless = isinstance(error, BrokenError)
+    """The diagnosis of an exception."""
+    # The same seed in float32 gives the same numbers, so a retry would only cost time.
+    hopeless = isinstance(error, SamplingError)
     return Diagnosis(classify(error), describe(error), frozenset(_places(error)), hopeless)
 
 
@@ -55,7 +55,7 @@ def classify(error: Exception) -> Failure:
     """The failure kind of an exception."""
     if isinstance(error, MemoryError) or _is(error, "torch", "OutOfMemoryError"):
         return Failure.OUT_OF_MEMORY
-    if isinstance(error, (NotFiniteError, BrokenError)) or _is(
+    if isinstance(error, (NotFiniteError, SamplingError)) or _is(
         error, "hymotion.errors", "NumericsError"
     ):
         return Failure.NUMERICS
@@ -65,9 +65,9 @@ def classify(error: Exception) -> Failure:
 
 
 def describe(error: Exception) -> str:
-    """The message, and for what nobody foresaw the tail of the traceback.
+    """The error message; for unexpected errors also the end of the traceback.
 
-    No NUL: SQL text cannot hold one.
+    NUL characters are escaped: SQL text cannot contain them.
     """
     text = f"{type(error).__name__}: {error}"
     if not isinstance(error, WorkerError) and not _is(error, "hymotion.errors", "HymotionError"):
@@ -77,7 +77,7 @@ def describe(error: Exception) -> str:
 
 
 def _places(error: Exception) -> Sequence[int]:
-    if isinstance(error, (NotFiniteError, BrokenError)):
+    if isinstance(error, (NotFiniteError, SamplingError)):
         return error.indices
     if _is(error, "hymotion.errors", "NumericsError"):
         places: tuple[int, ...] = error.indices  # type: ignore[attr-defined]  # known by _is
@@ -86,7 +86,9 @@ def _places(error: Exception) -> Sequence[int]:
 
 
 def _is(error: Exception, module: str, name: str) -> bool:
-    """Whether `error` is of a class that is looked up, not imported: a worker that serves only
-    the null model never loads torch."""
+    """Whether `error` is of this class, without importing it.
+
+    A worker that serves only the null model must not load torch.
+    """
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(error, getattr(loaded, name))

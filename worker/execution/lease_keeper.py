@@ -1,4 +1,4 @@
-"""The lease keeper: a thread that renews leases while the work makes progress."""
+"""The lease keeper: a thread that renews leases while their packs make progress."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from worker.execution.worker_queue import WorkerQueue
 
 log = logging.getLogger(__name__)
 
-#: How often cancel flags are looked for between renewals, seconds.
-LOOK = 1.0
+#: Seconds between two checks for cancelled jobs.
+CHECK_INTERVAL = 1.0
 
 
 class HeldPack:
-    """Claims while they are held, and what became of them meanwhile.
+    """A running pack, and which of its jobs were lost or cancelled meanwhile.
 
     Attributes:
-        claims: of the pack.
-        gone: the jobs that were lost or asked to stop, as far as is known. The lease keeper
-            replaces it from its own thread.
+        claims: the claims of the pack.
+        gone: the jobs that are lost or cancelled, as of the last check. The lease keeper replaces
+            it from its own thread.
     """
 
     def __init__(self, claims: Sequence[Claim]) -> None:
@@ -34,11 +34,11 @@ class HeldPack:
         self._stopped: frozenset[int] = frozenset()
 
     def stopped(self, claim: Claim) -> bool:
-        """Whether a job's loss or cancellation was noticed: it is not worked on any more."""
+        """Whether a job's loss or cancellation was noticed, so that work on it has stopped."""
         return claim.job_id in self._stopped
 
     def notice(self) -> Renewal:
-        """The jobs that are gone and were not noticed before; they count as stopped from now on."""
+        """Return the jobs that are newly lost or cancelled; from now on they count as stopped."""
         gone = self.gone
         new = Renewal(
             lost=gone.lost - self._stopped, cancelled=gone.cancelled - gone.lost - self._stopped
@@ -48,16 +48,16 @@ class HeldPack:
 
 
 class LeaseKeeper:
-    """Keeps the leases of the packs in hand, and tells them what became of their jobs.
+    """Renews the leases of running packs, and finds their lost and cancelled jobs.
 
-    It has its own database connections, so that a busy sampling thread never delays a renewal. It
-    renews only while the stamp is fresh: a hung device loses its jobs to a worker that works.
+    It runs in a thread of its own, so that a busy sampling thread never delays a renewal. It
+    renews only while the stamp is fresh: a hung worker loses its jobs to other workers.
 
     Args:
-        queue: renews.
-        settings: renew, stall, deadline.
+        queue: renews the leases.
+        settings: `renew`, `stall` and `deadline` are used.
         stamp: touched by the work.
-        expire: called once when nothing moved for `settings.deadline`; ends the process.
+        expire: called after no progress for `settings.deadline`; ends the process.
         heartbeat: called about every `settings.renew`, also without claims.
     """
 
@@ -81,19 +81,19 @@ class LeaseKeeper:
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
 
     def start(self) -> None:
-        """Begin renewing."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; leases are left to run out or to be ended by whoever holds them."""
+        """End the thread. Leases that are still held are not ended; they expire."""
         self._stop.set()
         self._thread.join(timeout=30)
 
     @contextmanager
     def hold(self, claims: Sequence[Claim]) -> Iterator[HeldPack]:
-        """Keep the leases of these claims for as long as the context lasts."""
+        """Renew the leases of these claims while the context is entered."""
         pack = HeldPack(claims)
-        self._stamp.touch()  # first: a worker that was idle for long has made no progress
+        self._stamp.touch()  # before the pack is added: an idle worker has an old stamp
         with self._lock:
             self._packs += (pack,)
         try:
@@ -103,8 +103,8 @@ class LeaseKeeper:
                 self._packs = tuple(other for other in self._packs if other is not pack)
             self._stamp.touch()
 
-    def look(self, *, renew: bool) -> None:
-        """Renew or only look, and end the process past its deadline."""
+    def check(self, *, renew: bool) -> None:
+        """Renew the leases, or only check for lost and cancelled jobs; enforce the deadline."""
         packs = self._packs
         idle = self._stamp.age()
         if packs and idle > self._settings.deadline:
@@ -115,17 +115,16 @@ class LeaseKeeper:
 
     def _run(self) -> None:
         since = self._settings.renew
-        pause = min(LOOK, self._settings.renew)
+        pause = min(CHECK_INTERVAL, self._settings.renew)
         while not self._stop.wait(pause):
             since += pause
             due = since >= self._settings.renew
             try:
                 if due:
                     self._heartbeat()
-                self.look(renew=due)
+                self.check(renew=due)
             except UnreachableError as error:
-                # It is tried again soon; if the database stays away the lease runs out, as it
-                # should.
+                # Retried soon. If the database stays unreachable the leases expire, as intended.
                 log.warning("leases not renewed: %s", error)
                 continue
             if due:

@@ -1,4 +1,4 @@
-"""Running a pack: encode, sample, decode, save, and saying how each of its jobs ended."""
+"""Runs a pack: encode, sample, decode and save; the result of each of its jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker.execution.save import SaveError, save
 
 @dataclass(frozen=True)
 class Results:
-    """How a pack's jobs ended. Jobs in neither of these were stopped on purpose."""
+    """The results of a pack. Jobs in neither list were cancelled or lost."""
 
     successes: tuple[Success, ...] = ()
     failures: tuple[Failed, ...] = ()
@@ -30,14 +30,13 @@ class Results:
 
 @dataclass(frozen=True, kw_only=True)
 class PackRunner:
-    """Runs a pack on an engine. One that fails is run again in halves, so that a bad job fails
-    alone.
+    """Runs a pack on an engine. A pack that fails is bisected, so that a bad job fails alone.
 
     Attributes:
         on_step: called after each solver step.
-        on_phase: called between phases: a sign of progress.
-        stopped: whether a job was cancelled or lost meanwhile. A pack of such jobs alone ends at
-            the step; none is begun with them.
+        on_phase: called between phases, to record progress.
+        stopped: whether a job was cancelled or lost meanwhile. A pack ends at the next step once
+            all its jobs are; such jobs are not attempted again.
         clock: monotonic seconds.
     """
 
@@ -59,8 +58,8 @@ class PackRunner:
         Args:
             engine: loaded with the pack's model and mode.
             claims: of one model, mode and number of steps.
-            load: loading to book on these jobs.
-            texts: what was looked up of a model whose encoder is apart.
+            load: the load cost to book on these jobs.
+            texts: the stored texts of a model with a separate encoder.
         """
         results = Results()
         ended = bisect(
@@ -87,7 +86,7 @@ class PackRunner:
         sampled = engine.sample(claims, encoded, partial(self._step, claims))
         sampled_at = self._mark()
         motions = engine.decode(sampled.latents)
-        # Counted as decoding: a few milliseconds that nobody would look for elsewhere.
+        # Measuring takes a few milliseconds and is counted as decoding.
         qualities = engine.measure(motions)
         features = engine.features(motions)
         decoded_at = self._mark()
@@ -125,6 +124,6 @@ class PackRunner:
 
 
 def _booked(runs: Sequence[Run], loads: int) -> list[Run]:
-    """Loading before the pack belongs to its first job: a count is not to be shared out."""
+    """Book the loads before the pack on its first job: a count cannot be divided."""
     first, *others = runs
     return [replace(first, loads=(first.loads or 0) + loads), *others]

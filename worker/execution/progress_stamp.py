@@ -1,4 +1,4 @@
-"""The sign of progress that renewals depend on."""
+"""The time of the last progress; leases are renewed only while it is recent."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 from jobs.domain.clock import Clock
 
-#: Seconds that loading a model may take: it gives no sign of progress.
+#: Seconds that loading a model may take: it reports no progress meanwhile.
 LOADING = 600.0
 
 
 class ProgressStamp:
-    """When the work last moved on; set by the sampling thread, read by the lease keeper.
+    """The time of the last progress, set by the sampling thread and read by the lease keeper.
 
     Args:
         clock: a monotonic clock in seconds.
@@ -25,18 +25,18 @@ class ProgressStamp:
         self._lock = threading.Lock()
 
     def touch(self) -> None:
-        """Note progress."""
+        """Record progress."""
         with self._lock:
             self._at = self._clock()
 
     def age(self) -> float:
-        """Seconds since the last progress; 0 within what was allowed."""
+        """Seconds since the last progress; 0 within an `allow` period."""
         with self._lock:
             return max(0.0, self._clock() - self._at)
 
     @contextmanager
     def allow(self, seconds: float) -> Iterator[None]:
-        """Count what goes on inside as progress for at most so many seconds."""
+        """Count the body of the context as progress, for at most `seconds`."""
         with self._lock:
             self._at = self._clock() + seconds
         try:

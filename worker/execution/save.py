@@ -1,4 +1,4 @@
-"""Saving: files are written under a temporary name, and renamed once the result is accepted."""
+"""Saves files under a temporary name, and renames them when the result is accepted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from worker.errors import WorkerError
 
 log = logging.getLogger(__name__)
 
-#: Writes one format of a motion to a path; False when there is nothing to write.
+#: Writes one format of a motion to a path; returns False if there is nothing to write.
 Write = Callable[[Claim, Any, str, Path], bool]
 
 
@@ -29,9 +29,9 @@ class SaveError(WorkerError):
         mend = {
             errno.ENOSPC: "free space on that disk, then `hymo retry` the job",
             errno.EDQUOT: "the user's quota is used up: free space, then `hymo retry` the job",
-            errno.EACCES: "give the worker's user the right to write there",
+            errno.EACCES: "give the worker's user write permission there",
             errno.EROFS: "the file system is read-only: choose another --output",
-        }.get(error.errno or 0, "see that the folder exists on this machine and can be written")
+        }.get(error.errno or 0, "check that the folder exists on this machine and is writable")
         super().__init__(f"{path}: {error.strerror or error}; {mend}")
         self.path = path
 
@@ -42,14 +42,13 @@ def final_path(claim: Claim, format_: str) -> Path:
 
 
 def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
-    """Write every format of a motion under temporary names, synced to disk.
+    """Write every format of a motion under a temporary name and sync it to disk.
 
     Returns:
-        The artifacts as they will be once `publish` renamed them.
+        The artifacts, with the paths that `publish` will give them.
 
     Raises:
-        SaveError: naming the file and the mend. After this or any other error nothing is left of
-            the attempt's files.
+        SaveError: a file cannot be written. After any error, the files of the attempt are removed.
     """
     try:
         return tuple(_written(claim, motion, write))
@@ -73,10 +72,10 @@ def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
 
 
 def publish(result: Success) -> None:
-    """Rename a job's files into place and clear what earlier attempts left half-done.
+    """Rename a job's files to their final names and remove partial files of earlier attempts.
 
-    Runs inside the transaction that accepts the result (see `CompletionStore.succeed`), and again
-    when that one could not commit: files that are in place already are left there.
+    It runs inside the transaction that accepts the result (see `CompletionStore.succeed`), and
+    again if that cannot commit: files that are already renamed are left as they are.
     """
     for artifact in result.artifacts:
         final = Path(artifact.path)
@@ -90,18 +89,20 @@ def publish(result: Success) -> None:
 
 
 def discard(claim: Claim) -> None:
-    """Remove what an attempt wrote and nobody will accept. What cannot be removed stays: a disk
-    in trouble is the job's failure to tell of, and no reason to end the worker."""
+    """Remove the temporary files of an attempt.
+
+    A file that cannot be removed is only logged: a disk error must not end the worker.
+    """
     for format_ in claim.formats:
         part = part_path(final_path(claim, format_), claim.attempt)
         try:
             part.unlink(missing_ok=True)
         except OSError as error:
-            log.warning("%s is left over: %s", part, error.strerror or error)
+            log.warning("%s could not be removed: %s", part, error.strerror or error)
 
 
 def _same(path: Path, artifact: Artifact) -> bool:
-    """Whether the file is the one that was saved."""
+    """Whether the file has the size and the hash of the artifact."""
     return path.is_file() and _seal(path) == (artifact.size, artifact.sha256)
 
 

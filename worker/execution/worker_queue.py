@@ -1,4 +1,4 @@
-"""The queue as one worker sees it."""
+"""The queue operations of one worker."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from worker.execution.save import publish
 
 
 class WorkerQueue:
-    """Claims, ends and parks jobs in the name of one worker.
+    """Claims, ends and parks jobs on behalf of one worker.
 
-    Every call but `renew` and `look` is repeated until the database answers, and raises
-    `OutageError` if that takes too long. `jobs.store.queue` says in full what each call does.
+    Every call except `renew` and `look` is repeated until the database answers, and raises
+    `OutageError` if that takes too long. `jobs.store.queue` documents each call in full.
 
     Args:
         store: the database.
-        worker_id, offer: who claims and what it can do.
-        settings: lease, backoff, alive.
-        retry: repeats what the database did not answer.
+        worker_id, offer: the worker's id, and the jobs that it can run.
+        settings: `lease`, `backoff` and `alive` are used.
+        retry: repeats calls that the database did not answer.
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class WorkerQueue:
         self._call = retry.call
 
     def claim(self, job_id: int | None, limit: Callable[[Demand], int]) -> Sequence[Claim]:
-        """Claim a pack to sample, headed by the job if one is named."""
+        """Claim a pack to sample; the named job, if any, comes first."""
         claim = self._store.claims.claim
         return self._call(
             claim, self._worker_id, self._offer, job_id=job_id, limit=limit, lease=self._lease
         )
 
     def succeed(self, results: Sequence[Success]) -> dict[int, OSError | None]:
-        """Finish jobs and put their files in place; the refused ones, with the reason."""
+        """Complete jobs and rename their files. Returns the refused jobs, with the reason."""
         return self._call(self._store.completion.succeed, results, publish=publish)
 
     def fail(self, failures: Sequence[Failed]) -> None:
@@ -60,11 +60,11 @@ class WorkerQueue:
         self._call(self._store.completion.fail, failures, backoff=self._backoff)
 
     def cancelled(self, claims: Sequence[Claim]) -> None:
-        """End claimed jobs that their owner cancelled."""
+        """End claimed jobs that were cancelled."""
         self._call(self._store.completion.cancelled, claims)
 
     def send_back(self, claims: Sequence[Claim], demand: TextDemand) -> None:
-        """Give claimed jobs back to wait for their text."""
+        """Return claimed jobs to the queue, to wait for their text."""
         self._call(self._store.encoding.send_back, claims, demand)
 
     def claim_texts(self, job_ids: Sequence[int], demand: TextDemand) -> Sequence[Claim]:
@@ -77,7 +77,7 @@ class WorkerQueue:
     def encoded(
         self, claims: Sequence[Claim], timings: Timings, run: Run, peak: int | None
     ) -> None:
-        """Send claims of `claim_texts` on to be sampled; `peak` is in bytes of device memory."""
+        """Release claims of `claim_texts` for sampling; `peak` is device memory in bytes."""
         self._call(self._store.encoding.encoded, claims, timings, run, peak_memory_bytes=peak)
 
     def upcoming(self, model: str, n: int) -> Sequence[Waiter]:
@@ -85,11 +85,11 @@ class WorkerQueue:
         return self._call(self._store.encoding.upcoming, self._offer, model, n)
 
     def park(self, job_ids: Sequence[int], demand: TextDemand) -> None:
-        """Let queued jobs wait for their text."""
+        """Make queued jobs wait for their text."""
         self._call(self._store.encoding.park, job_ids, demand)
 
     def unpark(self, job_ids: Sequence[int]) -> int:
-        """Send waiting jobs on, since their text is encoded; how many went."""
+        """Release waiting jobs whose text is encoded. Returns how many were released."""
         return self._call(self._store.encoding.unpark, job_ids)
 
     def waiters(self, model: str, demand: TextDemand, n: int) -> Sequence[Waiter]:
@@ -97,23 +97,23 @@ class WorkerQueue:
         return self._call(self._store.encoding.waiters, model, demand.revision, n)
 
     def crowd(self, model: str, demand: TextDemand, n: int) -> int:
-        """How many such jobs there are, counted up to `n`."""
+        """The number of jobs that wait for this encoder, counted up to `n`."""
         return self._call(self._store.encoding.crowd, model, demand.revision, n)
 
     def free_strays(self, model: str, demand: TextDemand) -> int:
-        """Release jobs that wait for an encoder which no live worker has; how many there were."""
+        """Release jobs that wait for an encoder that no live worker has. Returns their number."""
         offers = self._call(self._store.workers.offers, alive=self._alive)
         encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
         return self._call(self._store.encoding.free_strays, model, encoders | {demand.revision})
 
     def give_up_encoder(self, model: str) -> None:
-        """Take a model's encoder out of this worker's offer."""
+        """Remove a model's encoder from this worker's offer."""
         self._call(self._store.workers.give_up_encoder, self._worker_id, model)
 
     def renew(self, claims: Sequence[Claim]) -> Renewal:
-        """Extend leases; not repeated, since the lease keeper asks again by itself."""
+        """Extend leases. Not repeated: the lease keeper calls it again anyway."""
         return self._store.leases.renew(self._worker_id, claims, lease=self._lease)
 
     def look(self, claims: Sequence[Claim]) -> Renewal:
-        """What `renew` would find, without renewing; not repeated either."""
+        """The result that `renew` would give, without renewing. Not repeated either."""
         return self._store.leases.look(self._worker_id, claims)

@@ -1,1 +1,1 @@
-"""What a worker decides before anything is loaded."""
+"""The decisions of a worker before it loads anything."""

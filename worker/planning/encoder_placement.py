@@ -1,7 +1,7 @@
-"""Where a worker keeps the text encoder of a model, decided from its memory budget.
+"""Decides where a worker keeps the text encoder of a model, from its memory budget.
 
-An official text encoder is larger than the network that samples. A model that brings its own
-encoder (tiny) needs no such decision: its encoder is part of the model.
+The published text encoder is larger than the network that samples. A model with a built-in encoder
+(tiny) needs no such decision.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ AUTO = "auto"
 class EncoderPlacement(StrEnum):
     """Where the text encoder is.
 
-    `resident`: in device memory, beside the networks. `staged`: in turns with them: every waiting
-    text is encoded, then the encoder is unloaded. `remote`: on another worker, because this device
-    cannot hold it. `cached`: on another worker, by choice or because it is not installed here. In
-    the last two, jobs whose text is not encoded yet wait for a worker that encodes.
+    `resident`: in device memory, beside the networks. `staged`: alternating with them: the encoder
+    is loaded, encodes every waiting text, and is unloaded. `remote`: on another worker, because
+    this device cannot hold it. `cached`: on another worker, by choice or because it is not
+    installed here. With the last two, jobs whose text is not encoded yet wait for a worker that
+    encodes.
     """
 
     RESIDENT = "resident"
@@ -39,17 +40,17 @@ class EncoderPlacement(StrEnum):
 def choose_placement(
     needs: Mapping[EncoderPlacement, int], budget: int, *, asked: str = AUTO, able: bool = True
 ) -> EncoderPlacement:
-    """The placement asked for, or the one that a budget allows and that loads least often.
+    """The requested placement, or with "auto" the one that fits the budget and loads least often.
 
     Args:
         needs: bytes of device memory for `RESIDENT` and for `STAGED`; empty: no encoder is
             installed here.
         budget: bytes that the worker may use.
         asked: the value of `--text-plan`.
-        able: whether the device computes in the encoder's number type.
+        able: whether the device supports the encoder's number type.
 
     Raises:
-        SettingsError: what was asked for does not fit, or needs an encoder that is not installed.
+        SettingsError: the requested placement does not fit, or no encoder is installed for it.
     """
     if asked == AUTO:
         if not needs:

@@ -19,15 +19,15 @@ from worker.planning.serving import ServingPlan, plan_serving
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """What a worker will be.
+    """The plan of one worker.
 
     Attributes:
-        device: where it computes.
+        device: the device that it computes on.
         profile: the reference profile of the device's card.
         offer: the jobs that it takes.
-        queues: classes within its budget, biggest first; those of texts before those of motions.
+        queues: queues of the classes within its budget, biggest first, texts before motions.
         serving: how it serves each model.
-        budget: bytes of the device; the offer has what a text encoder that stays leaves of them.
+        budget: bytes of device memory; the offer's memory is less if an encoder is resident.
     """
 
     device: Device
@@ -38,7 +38,7 @@ class WorkerPlan:
     budget: int
 
     def card(self) -> WorkerCard:
-        """The registration."""
+        """The worker's registration."""
         return WorkerCard(
             offer=self.offer,
             host=socket.gethostname(),
@@ -53,7 +53,7 @@ class WorkerPlan:
 
     @property
     def dtype(self) -> str:
-        """What the models are computed in, the first one's before the others'."""
+        """The number types of the models, separated by commas, the first model's first."""
         return ",".join(dict.fromkeys(each.dtype for each in self.serving.models))
 
     def _tags(self) -> dict[str, str | int | float | bool]:
@@ -80,8 +80,7 @@ def plan(options: WorkerOptions, catalog: Catalog) -> WorkerPlan:
         catalog: the models of this machine.
 
     Raises:
-        DeviceChoiceError, WeightsError, EncoderError, BudgetError, SettingsError: each names the
-            mend.
+        DeviceChoiceError, WeightsError, EncoderError, BudgetError, SettingsError
     """
     device = find_device(options.device)
     budget = plan_budget(device, options.memory_gib)

@@ -1,7 +1,7 @@
-"""The number type that a model is computed in on a device; decided without torch.
+"""Decides, without torch, the number type that a model is computed in on a device.
 
-`auto` takes the fastest type whose distance from float32 is known: docs/precision.md has the
-figures. Motions that break in it are sampled again in float32: see `worker.engine.fallback`.
+`auto` takes the fastest type whose distance from float32 is documented in docs/precision.md.
+Motions that fail in it are sampled again in float32: see `worker.engine.fallback`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from worker.device.discovery import AMPERE
 FLAG = "--dtype"
 AUTO = "auto"
 SAFE = "float32"
-"""Every device computes in it, and motions that broke in another type are sampled again in it."""
+"""Every device supports it, and motions that fail in another type are sampled again in it."""
 
 Capability = tuple[int, int]
 
@@ -29,9 +29,9 @@ NEEDS: Mapping[str, Capability | None] = {
 CHOICES = (AUTO, *NEEDS)
 
 FASTEST: Mapping[str, tuple[str, ...]] = {"hy-motion-1.0": ("bfloat16", "float16")}
-"""Model → the types that `auto` may take, the best first. A model that is not listed, like one of
-your own, has no documented distance and is computed in float32; so is tiny, which is too small to
-gain anything and whose motions bfloat16 moves by more than a centimetre."""
+"""Model → the types that `auto` may take, the best first. A model that is not listed, such as one
+of your own, has no documented distance and is computed in float32. So is tiny: it is too small to
+run faster in another type, and bfloat16 changes its motions by more than a centimetre."""
 
 
 def choose(asked: str, *, device_kind: str, capability: Capability | None, model: str) -> str:
@@ -44,7 +44,7 @@ def choose(asked: str, *, device_kind: str, capability: Capability | None, model
         model: name in the catalog.
 
     Raises:
-        SettingsError: there is no such type, or this device does not compute in it.
+        SettingsError: the type is unknown, or this device does not support it.
     """
     if asked == AUTO:
         return default_dtype(device_kind, capability, model)
@@ -53,10 +53,10 @@ def choose(asked: str, *, device_kind: str, capability: Capability | None, model
     if _has(asked, device_kind, capability):
         return asked
     if capability is None:
-        # A CPU computes in 16 bits slowly, which is good for comparing. It has no TF32.
+        # A CPU is slow in 16 bits but can be used for comparisons. It has no TF32.
         if asked != "tf32":
             return asked
-        raise SettingsError(FLAG, asked, f"a CPU has none; leave {FLAG} out, or give {SAFE}")
+        raise SettingsError(FLAG, asked, f"a CPU does not have it; omit {FLAG}, or give {SAFE}")
     major, minor = NEEDS[asked] or capability
     instead = default_dtype(device_kind, capability, model)
     raise SettingsError(

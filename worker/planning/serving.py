@@ -1,4 +1,4 @@
-"""How a worker serves its models: weights, number types, text encoders, shares of the memory."""
+"""Plans how a worker serves its models: weights, number types, text encoders, memory shares."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from worker.options import WorkerOptions
 from worker.planning.encoder_placement import EncoderPlacement, choose_placement
 from worker.planning.precision import choose
 
-#: Device memory that an encoder works in beside its weights: activations of its largest batch.
+#: Device memory that an encoder needs beside its weights: activations of its largest batch.
 ENCODER_WORK = 5 * GIB // 4
 #: Bytes that libraries keep on the device beside a network's weights (`benchmarks.gpu.memory`).
 WORKSPACE = 100 * 10**6
-#: Bytes of a number, by what a network is computed in.
+#: Bytes per number, by number type.
 WIDTH: Mapping[str, int] = {"float32": 4, "tf32": 4, "bfloat16": 2, "float16": 2}
-#: Bytes of the published encoder, for machines that know no more of it than its revision.
+#: Bytes of the published encoder, for machines where only its revision is known.
 PUBLISHED = 16_900_000_000
-#: The share of its size that a quantised language model keeps.
+#: The size of a quantised language model as a share of the published size.
 QUANTISED: Mapping[str, float] = {"int8": 0.55, "int4": 0.35}
 
 
@@ -36,9 +36,9 @@ class EncoderPlan:
     """Where the texts of a model are encoded.
 
     Attributes:
-        placement: of the encoder, as seen from this worker.
-        folder: of the encoder's files; None: it is not installed here.
-        demand: what a job whose text is not encoded yet asks of a worker.
+        placement: where the encoder is, as seen from this worker.
+        folder: the folder of the encoder's files; None: it is not installed here.
+        demand: the encoder that a job requires whose text is not encoded yet.
         weights: bytes of the encoder on the device.
     """
 
@@ -53,13 +53,12 @@ class ModelPlan:
     """One model on one worker.
 
     Attributes:
-        name: of the model.
-        dtype: what its networks are computed in.
-        revisions: mode → revision of the weights, of the modes served.
-        folders: mode → folder of the weights; empty: they come with the package.
-        weights: mode → bytes that the network takes of the device while nothing runs; empty: too
-            few to count.
-        encoder: None: the model has an encoder of its own.
+        name: the model's name.
+        dtype: the number type of its networks.
+        revisions: mode → revision of the weights, for the modes served.
+        folders: mode → folder of the weights; empty: they are bundled with the package.
+        weights: mode → bytes of device memory that the idle network takes; empty: negligible.
+        encoder: the plan of its separate encoder; None: the model has a built-in one.
     """
 
     name: str
@@ -82,16 +81,16 @@ class ModelPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ServingPlan:
-    """Every model of a worker, and how they share the device.
+    """All models of a worker, and how they share the device memory.
 
     Attributes:
-        models: those served.
-        together: whether all networks stay in device memory beside each other.
+        models: the models served.
+        together: whether all networks stay in device memory.
         resident: whether text encoders stay there too.
-        kept: bytes that no pack can have: those of an encoder that stays, and those of weights
-            that their memory profile does not count.
-        room: (model, mode) → bytes that its packs may take, with the weights of its own network as
-            far as the memory profile counts them.
+        kept: bytes that no pack can use: resident encoders, and weights that the memory profile
+            does not count.
+        room: (model, mode) → bytes that its packs may take, including those weights of its own
+            network that the memory profile counts.
     """
 
     models: tuple[ModelPlan, ...]
@@ -102,14 +101,14 @@ class ServingPlan:
 
     @property
     def demands(self) -> Mapping[str, TextDemand]:
-        """Model → what its jobs ask of a worker that encodes their texts."""
+        """Model → the encoder that its jobs require."""
         return {each.name: each.encoder.demand for each in self.models if each.encoder is not None}
 
 
 def plan_serving(
     options: WorkerOptions, *, device: Device, budget: int, catalog: Catalog
 ) -> ServingPlan:
-    """Decide how the models asked for are served within a budget, without loading anything.
+    """Decide how the requested models are served within a budget, without loading anything.
 
     Raises:
         WeightsError: a model's weights are not installed.
@@ -151,9 +150,9 @@ def _check_networks_fit(models: Sequence[ModelPlan], *, device: Device, budget: 
     for model in models:
         for mode, weights in model.weights.items():
             if weights > budget:
-                takes = f"{model.name} {mode} takes that in {model.dtype}"
+                takes = f"{model.name} {mode} needs that much in {model.dtype}"
                 reason = f"{takes}, and the budget is {budget / GIB:.3g}"
-                mend = "raise --memory, leave the mode out, or see --dtype"
+                mend = "raise --memory, omit the mode, or choose another --dtype"
                 raise BudgetError(device.name, weights, reason, mend)
 
 
@@ -196,8 +195,8 @@ def _plan_encoder(
         raise SettingsError(
             "--models",
             model.name,
-            "no text encoder is known of it: `hymo models import --qwen DIR --clip DIR --upstream "
-            "DIR`, or --text-revision with that of the machine that encodes",
+            "its text encoder is not known: `hymo models import --qwen DIR --clip DIR --upstream "
+            "DIR`, or --text-revision with the revision on the machine that encodes",
         )
     size = _encoder_bytes(text, options.quantise)
     encoder = size + ENCODER_WORK
@@ -211,7 +210,7 @@ def _plan_encoder(
         {} if text.folder is None else needs,
         budget,
         asked=options.text_plan,
-        # The encoder is computed in bfloat16, as it was published.
+        # The encoder is computed in bfloat16, the type of its published weights.
         able=device.capability is None or device.capability >= AMPERE,
     )
     if placement.encodes:
@@ -225,7 +224,7 @@ def _plan_encoder(
 
 
 def _check_encoder_usable(model: str, quantise: str | None, device: Device) -> None:
-    """Refuse to encode without the libraries for it: the first load would fail."""
+    """Refuse a missing library or an unsupported quantisation: the first load would fail."""
     needed = {"transformers": "official", **({"torchao": "quantised"} if quantise else {})}
     for library, extra in needed.items():
         if find_spec(library) is None:
@@ -234,7 +233,7 @@ def _check_encoder_usable(model: str, quantise: str | None, device: Device) -> N
             )
     if quantise == "int4" and (device.capability or (0, 0)) < AMPERE:
         raise EncoderError(
-            model, f"{device.name} cannot keep it in int4", "leave --quantise out, or give int8"
+            model, f"{device.name} cannot keep it in int4", "omit --quantise, or give int8"
         )
 
 

@@ -1,1 +1,1 @@
-"""Finished motions found by name and read back."""
+"""Finds finished motions by name and reads them."""

@@ -1,4 +1,4 @@
-"""Motions of jobs that are done, read back from their files."""
+"""Reads the motions of finished jobs from their files."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from jobs.domain.batches import Artifact
     from jobs.store.history.jobrow import JobRow
 
-#: The format that motions are read back from.
+#: The format that motions are read from.
 SOURCE = "npz"
 
 MENDS = {
     State.QUEUED: "`hymo watch {batch}` waits for it",
     State.RUNNING: "`hymo watch {batch}` waits for it",
     State.FAILED: "`hymo show {id}` says why, `hymo retry {id}` tries it again",
-    State.CANCELLED: "`hymo retry {id}` brings it back",
+    State.CANCELLED: "`hymo retry {id}` queues it again",
 }
 
 
 class NoMotionError(WorkerError):
-    """A job whose motion cannot be read.
+    """The motion of a job cannot be read.
 
     Attributes:
-        job: its id.
-        path: of the file at fault; None where the job has none.
+        job: the id of the job.
+        path: the damaged or missing file; None if the job has none.
     """
 
     def __init__(self, job: JobRow, reason: str, mend: str, path: Path | None = None) -> None:
@@ -43,13 +43,13 @@ class NoMotionError(WorkerError):
 
 
 def read_motion(job: JobRow) -> Recording:
-    """The motion of a job, from its file as it was recorded: size and sha256 are compared.
+    """Read the motion of a job from its file, after comparing size and sha256.
 
     Args:
-        job: with its files.
+        job: the job, with its files.
 
     Raises:
-        NoMotionError: it is not done, or its file is gone, was changed, or is no motion.
+        NoMotionError: the job is not done, or its file is missing, changed or not a motion.
     """
     from hymotion.errors import MotionFileError
     from hymotion.export import read_npz
@@ -57,11 +57,11 @@ def read_motion(job: JobRow) -> Recording:
     artifact = motion_artifact(job)
     path = Path(artifact.path)
     if lost([artifact]):
-        mend = "submit its prompt file again, which queues what lost its files"
-        raise NoMotionError(job, "is gone or of another size than was written", mend, path)
+        mend = "submit its prompt file again, which queues jobs with missing files"
+        raise NoMotionError(job, "is missing or its size has changed", mend, path)
     if reusable([artifact], [SOURCE]) is None:
-        mend = "if it should be as it was, remove it and submit its prompt file again"
-        raise NoMotionError(job, "cannot be read, or was changed since", mend, path)
+        mend = "to restore it, remove it and submit its prompt file again"
+        raise NoMotionError(job, "cannot be read, or was changed", mend, path)
     try:
         return read_npz(path)
     except MotionFileError as error:
@@ -69,7 +69,7 @@ def read_motion(job: JobRow) -> Recording:
 
 
 def motion_artifact(job: JobRow) -> Artifact:
-    """The file that a job's motion is read from; raises `NoMotionError` if it has none."""
+    """The file that contains a job's motion; raises `NoMotionError` if there is none."""
     if job.state is not State.SUCCEEDED:
         mend = MENDS[job.state].format(batch=job.batch, id=job.id)
         raise NoMotionError(job, f"is {job.state}, there is no motion yet", mend)

@@ -1,4 +1,4 @@
-"""Motions by the names people give: batches and jobs, folders of `.npz`, single files."""
+"""Reads motions by name: batches, jobs, folders of `.npz` files, single files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ SUFFIX = ".npz"
 
 
 class Recordings:
-    """The motions that names mean, read one at a time.
+    """Reads the motions that names refer to, one at a time.
 
-    A name that is a file or a folder on disk means that; any other is a job or a batch. Motions
-    are called by their path without `.npz`, that of a folder's relative to it, and those of jobs
-    as their files are, with the batch before it.
+    A name that exists on disk refers to that file or folder, any other to a job or a batch. A
+    motion from disk is named by its path without `.npz`, relative to its folder if that was named;
+    a motion of a job by its batch and file name.
 
     Args:
-        names: at least one.
-        store: opens the store, which is wanted only for names of jobs.
+        names: at least one name.
+        store: opens the store; called only if a name refers to a job or a batch.
 
     Attributes:
-        problems: what could not be read, a sentence each; filled while motions are read.
+        problems: a sentence for each motion that could not be read; filled while reading.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class Recordings:
         self.problems: list[str] = []
 
     def motions(self) -> Iterator[tuple[str, Motion]]:
-        """Names and motions; what cannot be read is noted in `problems`.
+        """Yield names and motions. Motions that cannot be read are added to `problems`.
 
         Raises:
-            NotFoundError: a name means nothing.
+            NotFoundError: a name does not exist.
         """
         queued = [name for name in self._names if not Path(name).exists()]
         seen: set[str] = set()
         for name, motion in self._all(queued):
-            # The same folder may be named twice, or two folders hold files of one name.
+            # The same folder may be given twice, or two folders may have files of the same name.
             called, number = name, 1
             while called in seen:
                 number += 1
@@ -93,12 +93,12 @@ class Recordings:
 
 
 def partner_in(folder: Path, problems: list[str]) -> Callable[[str], Motion | None]:
-    """Gives the motion of a name in a folder: at the same path below it, or else its file name.
+    """Return a function that finds a motion's partner in a folder: by path, else by file name.
 
     Args:
-        folder: of the partners.
-        problems: gets a sentence for a file that is there and is no motion; there is no partner
-            then.
+        folder: the folder of the partners.
+        problems: receives a sentence for each file that is not a motion; such a motion has no
+            partner.
     """
 
     def partner(name: str) -> Motion | None:

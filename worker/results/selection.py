@@ -1,4 +1,4 @@
-"""Jobs as people named them for their motions, and where files made of those go."""
+"""Selects the jobs that names refer to, and the folders for files made from their motions."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 
 class Chosen:
-    """The jobs that names mean: every one named, and of a batch those that are done.
+    """The jobs that names refer to: each named job, and the finished jobs of each named batch.
 
     Args:
-        store: open for as long as `jobs` is read.
-        names: as `jobs.naming.find` takes them.
+        store: must stay open while `jobs` is read.
+        names: names for `jobs.naming.find`.
 
     Raises:
-        NotFoundError: a name means nothing.
+        NotFoundError: a name does not exist.
         ConflictError: a batch has no motion yet.
     """
 
     def __init__(self, store: Store, names: Sequence[str]) -> None:
         self._store = store
         meant = [find(store, name) for name in dict.fromkeys(names)]
-        # `night` and `night/` are one batch, `7` and `night/wave` may be one job.
+        # `night` and `night/` are the same batch, `7` and `night/wave` may be the same job.
         batches = {m.id: m for m in meant if not isinstance(m, tuple)}
         jobs = {job.id: job for m in meant if isinstance(m, tuple) for job in m}
         self.batches: tuple[Batch, ...] = tuple(batches.values())
@@ -47,7 +47,7 @@ class Chosen:
                 raise ConflictError(
                     f"batch {batch.name}",
                     "without any motion yet",
-                    f"`hymo watch {batch.name}` waits for it, `hymo show {batch.name}` tells more",
+                    f"`hymo watch {batch.name}` waits for it, `hymo show {batch.name}` shows more",
                 )
         self.undone = sum(sum(count.values()) - count[State.SUCCEEDED] for count in counts)
         whole = {batch.name for batch in self.batches}
@@ -57,7 +57,7 @@ class Chosen:
         self.most = beside + sum(count[State.SUCCEEDED] for count in counts)
 
     def jobs(self) -> Iterator[JobRow]:
-        """Each job once, with its files, a page of a batch at a time."""
+        """Yield each job once, with its files; batches are read in pages."""
         seen = {job.id for job in self._jobs}
         yield from self._jobs
         for batch in self.batches:
@@ -70,12 +70,12 @@ class Chosen:
 
 @dataclass
 class Folders:
-    """Where files made of jobs go.
+    """The folders for files made from motions.
 
     Args:
-        store: open.
-        out: the folder for all of them; None: one named `kind` beside the motions of the batch.
-        kind: what is made.
+        store: the open store.
+        out: the folder for all files; None: a folder `kind` beside the motions of each batch.
+        kind: the kind of files, such as "export".
     """
 
     store: Store
@@ -97,20 +97,20 @@ class Folders:
         """The file of a job: `<id>_s<seed><extension>`.
 
         Raises:
-            ConflictError: another job of this call has the file already, or it is among the
-                motions that the queue keeps account of.
+            ConflictError: the file belongs to another job of this command, or is in the folder of
+                a batch's motions.
         """
         folder = self.of_batch(job.batch)
         path = folder / f"{stem(job.custom_id, job.seed)}{extension}"
         own = {Path(artifact.path).resolve() for artifact in job.artifacts}
         if path.resolve() in own or (folder / MANIFEST).exists():
             raise ConflictError(
-                str(folder), "where a batch keeps its motions", "name another folder with --out"
+                str(folder), "the folder of a batch's motions", "choose another folder with --out"
             )
         if self._taken.setdefault(path, job.id) != job.id:
             raise ConflictError(
                 str(path),
-                f"the name of job {self._taken[path]}'s file and of job {job.id}'s",
-                "give each batch an --out of its own",
+                f"the file name of both job {self._taken[path]} and job {job.id}",
+                "give each batch its own --out folder",
             )
         return path

@@ -1,1 +1,1 @@
-"""One machine: its worker processes, its embedded broker, who owns its home."""
+"""Runs one machine: its worker processes, its embedded broker and the ownership of its home."""

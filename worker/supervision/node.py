@@ -1,4 +1,4 @@
-"""A node: everything that `hymo up` keeps running on one machine."""
+"""A node: the processes that `hymo up` keeps running on one machine."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ log = logging.getLogger(__name__)
 class Node:
     """The embedded server (if no broker is configured), the workers, and a reconciler.
 
-    Its owner calls `look` about once a second. Entering starts them; leaving drains and stops them.
+    Entering starts them; leaving drains and stops them. The caller calls `check` about once a
+    second.
 
     Args:
-        store: the database, at this program's schema.
-        settings: of this home.
-        workers: options of each, one a device.
-        environ: of the worker processes; must lead them to the same home, database and broker.
-        grace: seconds to wait for the workers to drain on leaving; None: as long as it takes.
-        hurry: asked while the workers drain; True ends them at once.
+        store: the database, with the current schema.
+        settings: the settings of this home.
+        workers: the options of each worker.
+        environ: environment of the worker processes; must name the same database and broker.
+        grace: seconds to wait for the workers to drain on leaving; None: no limit.
+        hurry: polled while the workers drain; if True they are ended at once.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Node:
     def __enter__(self) -> Self:
         """Start the server, publish jobs that have no message, start the workers."""
         with ExitStack() as leaving:
-            # Every step is taken even where an earlier one fails.
+            # Every step runs even if an earlier one fails.
             if self._broker is not None:
                 leaving.callback(self._broker.stop)
             leaving.callback(self._publisher.close)
@@ -87,37 +88,37 @@ class Node:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Drain the workers, end those that do not, write the manifests, stop the server."""
+        """Drain the workers, end those that do not drain, write manifests, stop the server."""
         with self._leaving:
             drained = self._supervisor.drain(timeout=self._grace, hurry=self._hurry)
             if not drained and not self._hurry():
-                log.warning("workers did not drain within %g s: ended", self._grace)
+                log.warning("workers did not drain within %g s; ending them", self._grace)
 
-    def look(self) -> list[Exit]:
-        """Restart what exited and reconcile when due; the worker processes that exited."""
+    def check(self) -> list[Exit]:
+        """Restart exited processes and reconcile when due. Returns the workers that exited."""
         if self._broker is not None and self._broker.ensure():
-            log.warning("the embedded server was gone: started again")
+            log.warning("the embedded server had exited and was restarted")
             self._reconcile(fresh=True)
-        exits = self._supervisor.look()
+        exits = self._supervisor.check()
         for one in exits:
             log.warning(
-                "worker %s ended with %d%s; the end of %s:\n%s",
+                "worker %s exited with code %d%s; last lines of %s:\n%s",
                 one.name,
                 one.code,
                 "" if one.final else ", restarting",
                 one.log,
                 tail(one.log),
             )
-            self._take_back(one, f"worker process {one.pid} ended with code {one.code}")
+            self._end_leases(one, f"worker process {one.pid} ended with code {one.code}")
         if time.monotonic() - self._reconciled >= self._settings.reconcile:
             self._reconcile()
         return exits
 
-    def in_hand(self) -> int:
-        """How many jobs the workers run now.
+    def running_jobs(self) -> int:
+        """The number of jobs that the workers are running.
 
         Raises:
-            UnreachableError: the database is away.
+            UnreachableError: the database does not answer.
         """
         host, pids = socket.gethostname(), set(self._supervisor.pids)
         rows = self._store.workers.rows(alive=self._settings.alive)
@@ -128,14 +129,14 @@ class Node:
         )
 
     def _end(self) -> None:
-        """End the workers that still run. Their jobs are not to blame for that."""
+        """End the workers that still run. Their jobs are released without an error."""
         asked = self._supervisor.pids
         for one in self._supervisor.kill():
             fault = f"worker process {one.pid} ended with code {one.code}"
-            self._take_back(one, None if one.pid in asked else fault)
+            self._end_leases(one, None if one.pid in asked else fault)
 
-    def _take_back(self, exit_: Exit, error: str | None) -> None:
-        """End the leases of a process that is gone, rather than wait until they run out."""
+    def _end_leases(self, exit_: Exit, error: str | None) -> None:
+        """End the leases of an exited process, so that its jobs need not wait until they expire."""
         try:
             workers = self._store.workers.of_process(socket.gethostname(), exit_.pid, age=exit_.age)
             for worker_id in workers:
@@ -147,7 +148,7 @@ class Node:
                     after = ", ".join(f"{lease.job_id} {lease.state}" for lease in expired)
                     log.info("jobs of worker process %d, now: %s", exit_.pid, after)
         except UnreachableError as away:
-            log.warning("leases of %s not ended, they will run out: %s", exit_.name, away)
+            log.warning("leases of %s not ended, they will expire: %s", exit_.name, away)
 
     def _write_manifests(self) -> None:
         try:
@@ -160,5 +161,5 @@ class Node:
         try:
             return self._reconciler.round(fresh=fresh)
         except UnreachableError as error:
-            log.warning("not reconciled: %s", error)
+            log.warning("reconciliation failed: %s", error)
             return None

@@ -1,4 +1,4 @@
-"""Signals that ask to stop: the first one gently, the next one at once."""
+"""Stop signals: the first one stops gracefully, the second one at once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from types import FrameType, TracebackType
 from typing import Self
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Seconds between two looks while waiting.
+#: Seconds between two checks while waiting.
 POLL = 0.05
 
 
 class StopSignals:
-    """Counts SIGINT, SIGTERM and SIGHUP while it is entered. The handler does nothing else, so a
-    signal interrupts nothing; the main loop asks `asked` and `hurried`.
+    """Counts SIGINT, SIGTERM and SIGHUP while it is entered.
 
-    Signals that were ignored before (`nohup`, a shell's background jobs) stay ignored. It must be
-    entered in the main thread.
+    The handler only counts, so that a signal interrupts nothing; the main loop reads `asked` and
+    `hurried`. Signals that were ignored before (`nohup`, a shell's background jobs) stay ignored.
+    It must be entered in the main thread.
     """
 
     def __init__(self) -> None:

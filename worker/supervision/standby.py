@@ -17,18 +17,18 @@ RETRY = 1.0
 
 
 class Standby:
-    """Sees that a home's jobs are done: by the process that owns the home, or else by itself.
+    """Runs a node if this process can lock the home; else waits until the owner has exited.
 
-    Its owner calls `look` about once a second. Leaving drains and stops its own node.
+    The caller calls `check` about once a second. Leaving drains and stops the node.
 
     Args:
-        lock: of the home.
-        node: makes the node to run while this process owns the home.
-        say: told when another process owns the home, and when that process is gone.
+        lock: the lock of the home.
+        node: creates the node to run once this process owns the home.
+        say: called with a sentence when another process owns the home, and when it has exited.
 
     Attributes:
         node: the running node; None while another process owns the home.
-        owner: process id of that other process.
+        owner: process id of the other process.
     """
 
     def __init__(
@@ -58,14 +58,14 @@ class Standby:
         self._leaving.close()
         self.node = None
 
-    def look(self) -> None:
-        """Look after the node, or try to get the home.
+    def check(self) -> None:
+        """Check the node, or try to lock the home.
 
         Raises:
             WorkersExitedError: every worker of the node was given up.
         """
         if self.node is not None:
-            exits = self.node.look()
+            exits = self.node.check()
             if self.node.supervisor.exhausted:
                 raise WorkersExitedError(exits[-1].log)
         elif time.monotonic() - self._tried >= RETRY:
@@ -78,12 +78,12 @@ class Standby:
         except AlreadyUpError as taken:
             if taken.pid != self.owner:
                 self._say(
-                    f"process {taken.pid} has this home (hymo up or hymo run): "
-                    "its workers do the work"
+                    f"process {taken.pid} owns this home (hymo up or hymo run): "
+                    "its workers run the jobs"
                 )
                 self.owner = taken.pid
             return
         if self.owner is not None:
-            self._say(f"process {self.owner} is done here: workers of our own go on")
+            self._say(f"process {self.owner} has exited: starting our own workers")
             self.owner = None
         self.node = self._leaving.enter_context(self._make())

@@ -1,4 +1,4 @@
-"""Whether the workers that there are will ever do what is left of a batch."""
+"""Detects a batch whose remaining jobs no known worker can run."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from jobs.domain.states import State
 from jobs.store.store import Store
 from worker.errors import StuckError
 
-#: Seconds between two looks.
+#: Seconds between two checks.
 EVERY = 2.0
-#: What to do about jobs that no worker samples, and about those whose text none encodes.
+#: How to fix jobs that no worker samples, and jobs whose text no worker encodes.
 WEIGHTS = (
-    "import the weights and the encoder that they ask for again, or submit the file under another "
-    "--batch to have it made with what is there"
+    "import the weights and the encoder that they need again, or submit the file under another "
+    "--batch to use the installed ones"
 )
-TAKEN = "--models, --serve and --memory say what this machine's workers take"
+TAKEN = "--models, --serve and --memory choose the jobs that this machine's workers take"
 TEXTS = (
-    "a worker encodes texts where the encoder is installed (`hymo models import --qwen DIR --clip "
-    "DIR --upstream DIR`) and fits, see --text-plan and --memory; what was encoded with another "
-    "--quantise does not count: `hymo cancel` and `hymo retry` let jobs begin anew"
+    "to encode texts, a worker needs an installed encoder (`hymo models import --qwen DIR --clip "
+    "DIR --upstream DIR`) that fits, see --text-plan and --memory; texts encoded with another "
+    "--quantise do not count: `hymo cancel` and `hymo retry` start such jobs again"
 )
 
 
 class StuckCheck:
-    """Looks every few seconds whether a batch can go on.
+    """Checks every few seconds whether a batch can make progress.
 
     Args:
         store: the database.
-        batch: the one that is waited for.
-        offers: of the workers of this process, started or not.
-        alive: seconds since another worker was seen within which it counts as live.
+        batch: the batch to check.
+        offers: the offers of this process's workers, started or not.
+        alive: seconds after its last heartbeat during which another worker counts as live.
     """
 
     def __init__(
@@ -43,17 +43,17 @@ class StuckCheck:
         self._batch = batch
         self._offers = offers
         self._alive = alive
-        self._looked = float("-inf")
+        self._checked = float("-inf")
 
     def offers(self) -> list[Offer]:
-        """Those of this process, and those of live and declared workers."""
+        """The offers of this process's workers, and of live and declared ones."""
         return [*self._offers, *self._store.workers.offers(alive=self._alive)]
 
-    def look(self) -> None:
-        """Raise `StuckError` if no job of the batch runs and none that is left will ever run."""
-        if time.monotonic() - self._looked < EVERY:
+    def check(self) -> None:
+        """Raise `StuckError` if no job of the batch is running and no worker can run the rest."""
+        if time.monotonic() - self._checked < EVERY:
             return
-        self._looked = time.monotonic()
+        self._checked = time.monotonic()
         name = self._batch.name
         if self._store.batches.counts(self._batch.id).get(State.RUNNING):
             return
@@ -71,7 +71,7 @@ class StuckCheck:
 
 
 def _mend(left: Iterable[Demand], offers: Sequence[Offer]) -> str:
-    """What to do about jobs that no worker takes."""
+    """How to fix jobs that no worker takes."""
     if any(wanted.text is not None for wanted in left):
         return TEXTS
     known = {model for offer in offers for model in offer.models}

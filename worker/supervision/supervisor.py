@@ -1,4 +1,4 @@
-"""The worker processes of one machine: started, restarted when they exit, drained at the end."""
+"""Starts the worker processes of one machine, restarts those that exit, and drains them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from worker.options import WorkerOptions
 
 log = logging.getLogger(__name__)
 
-#: Seconds before the first restart; each further one waits twice as long, at most `LAST_PAUSE`. A
-#: worker that ran for `STEADY` seconds has the first pause again.
+#: Seconds before the first restart; the pause doubles with each restart, up to `LAST_PAUSE`. It is
+#: reset when a worker has run for `STEADY` seconds.
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 STEADY = 60.0
-#: A worker that exits with an error this often without running steadily is given up: a restart does
-#: not mend what is wrong, and whoever waits must be told. Being killed does not count.
+#: A worker that exits with an error this often without running steadily is given up, since further
+#: restarts would not help. Exits by a signal do not count.
 MAX_FAILURES = 6
-#: Seconds between two looks at draining workers.
+#: Seconds between two checks of draining workers.
 POLL = 0.05
-#: The exit code of wrong flags, which no restart mends.
+#: The exit code for wrong flags, which a restart cannot fix.
 USAGE = 2
 
 
 @dataclass
 class Child:
-    """One worker, its process, and how earlier ones exited."""
+    """One worker: its current process, and the restart state left by earlier ones."""
 
     options: WorkerOptions
     log: Path
@@ -50,14 +50,14 @@ class Child:
 
 @dataclass(frozen=True)
 class Exit:
-    """The end of a worker process that was not asked to end.
+    """An exit of a worker process.
 
     Attributes:
-        name: of the worker.
-        pid: of the process.
-        code: its exit code; negative: the number of the signal that killed it.
+        name: the worker's name.
+        pid: the process id.
+        code: the exit code; negative: the number of the signal that killed it.
         age: seconds since it was started.
-        log: the file that it wrote to.
+        log: its log file.
         final: whether the worker is given up.
     """
 
@@ -71,12 +71,12 @@ class Exit:
 
 @dataclass
 class Supervisor:
-    """Keeps one process a worker running.
+    """Keeps one process per worker running.
 
     Args:
-        workers: options of each.
-        environ: environment of the processes.
-        logs: folder of their logs.
+        workers: the options of each worker.
+        environ: the environment of the processes.
+        logs: the folder of their logs.
     """
 
     workers: Sequence[WorkerOptions]
@@ -103,8 +103,8 @@ class Supervisor:
         """Whether every worker was given up."""
         return all(child.given_up for child in self._children)
 
-    def look(self) -> list[Exit]:
-        """Restart the workers that are due; the processes that exited since the last look."""
+    def check(self) -> list[Exit]:
+        """Restart the workers that are due. Returns the exits since the last check."""
         exits = []
         for child in self._children:
             if child.given_up:
@@ -122,11 +122,11 @@ class Supervisor:
     def drain(
         self, *, timeout: float | None = None, hurry: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Ask every worker to finish its pack and exit; True when all did.
+        """Ask every worker to finish its pack and exit. Returns whether all did.
 
         Args:
-            timeout: seconds to wait; None: as long as it takes.
-            hurry: asked meanwhile; True ends the waiting.
+            timeout: seconds to wait; None: no limit.
+            hurry: polled meanwhile; if True the wait ends.
         """
         for pid in self.pids:
             os.kill(pid, signal.SIGTERM)
@@ -138,7 +138,7 @@ class Supervisor:
         return True
 
     def kill(self) -> list[Exit]:
-        """Kill the workers that still run; those that did not exit with 0. None is restarted."""
+        """Kill the workers that still run, and restart none. Returns the exits with an error."""
         exits = []
         for child in self._children:
             process = child.process
@@ -160,7 +160,7 @@ class Supervisor:
             stdout=child.file,
             stderr=child.file,
             env=dict(self.environ),
-            # Ctrl-C is for this process, which drains the workers: a second one would end a pack.
+            # Ctrl-C must reach only this process, which then drains the workers.
             start_new_session=True,
         )
         child.started = time.monotonic()
@@ -214,7 +214,7 @@ def command(options: WorkerOptions, *, parent: int) -> list[str]:
 
 
 def tail(path: Path, lines: int = 5) -> str:
-    """The end of a log, to show why a worker exited."""
+    """The last lines of a log, which show why a worker exited."""
     if not path.exists():
         return ""
     text = path.read_bytes()[-8192:].decode("utf-8", "replace")

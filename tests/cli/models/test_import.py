@@ -39,7 +39,7 @@ def test_an_import_says_what_it_did_and_whose_licences_these_are(
     assert "European Union" in done.stderr
     assert "Apache" in done.stderr
     again = models("import", *given)
-    assert "was there already, the same" in again.stdout
+    assert "already imported, not read again" in again.stdout
     assert "European Union" not in again.stderr, "the notice is shown once"
     assert hymotion.load(home / "models" / NAME / "full").revision == lines["full"]
 
@@ -73,8 +73,8 @@ def test_a_dry_run_checks_and_shows_and_writes_nothing(
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ([], "name what to import"),
-        (["--link"], "name what to import"),
+        ([], "give --full, --lite, or the text encoder"),
+        (["--link"], "give --full, --lite, or the text encoder"),
         (["--qwen", "q", "--clip", "c"], "--upstream is missing"),
     ],
 )
@@ -147,7 +147,7 @@ def test_two_at_once_do_not_meet_and_a_dead_one_is_in_nobodys_way(
     assert document(models("list", "--json"))["default"] == "tiny"
     done = models("import", "--full", folder)
     assert done.exit_code == 0, done.stderr
-    assert "going on with" in done.stderr
+    assert "continuing an earlier import" in done.stderr
     assert models("verify", NAME).exit_code == 0
 
 
@@ -169,7 +169,7 @@ def test_ctrl_c_says_how_to_go_on(
     monkeypatch.setattr("worker.cli.models.importing.byte_progress", interrupted)
     done = models("import", "--full", model(tmp_path / "m"))
     assert done.exit_code == 130
-    assert "import again to go on from here" in done.stderr
+    assert "import again to continue" in done.stderr
     assert models("remove", NAME, "--yes").exit_code == 0
     assert set(tree(home)) == {"models/.lock"}
 

@@ -162,7 +162,7 @@ def test_what_comes_along_cannot_be_removed(models: Hymo) -> None:
     for name in ("tiny", "null"):
         done = models("remove", name, "--yes")
         assert done.exit_code == 2
-        assert "comes with hymo" in done.stderr
+        assert "is bundled with hymo" in done.stderr
     for name in ("huge", "..", ".", "../home"):
         assert models("remove", name, "--yes").exit_code == 3
 

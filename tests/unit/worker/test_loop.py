@@ -75,7 +75,7 @@ def test_leases_live_on_while_a_model_is_loaded(bench: Bench) -> None:
 
     def load() -> StubEngine:
         bench.clock.tick(bench.settings.stall + 1)
-        bench.keeper.look(renew=True)
+        bench.keeper.check(renew=True)
         left.append(bench.job("a")["lease_until"] - bench.clock.time)
         return bench.engine
 
@@ -115,7 +115,7 @@ def test_the_whole_pack_cancelled_stops_at_the_step(bench: Bench) -> None:
 
     def cancel() -> None:
         bench.store.control.cancel(list(numbers.values()))
-        bench.keeper.look(renew=False)
+        bench.keeper.check(renew=False)
 
     on_step(bench, cancel, at=3)
     bench.loop().on_message(numbers["a"])
@@ -130,7 +130,7 @@ def test_one_cancelled_of_a_pack_leaves_no_file_and_the_others_go_on(bench: Benc
 
     def cancel() -> None:
         bench.store.control.cancel([numbers["b"]])
-        bench.keeper.look(renew=False)
+        bench.keeper.check(renew=False)
 
     on_step(bench, cancel)
     bench.loop().on_message(numbers["a"])
@@ -144,7 +144,7 @@ def test_a_cancelled_pack_that_fails_is_not_run_again(bench: Bench) -> None:
 
     def cancel() -> None:
         bench.store.control.cancel([numbers["b"], numbers["c"]])
-        bench.keeper.look(renew=False)
+        bench.keeper.check(renew=False)
 
     def sabotage(phase: str, claims: Sequence[Claim]) -> None:
         if phase == "step" and bench.engine.steps == 1:
@@ -188,7 +188,7 @@ def test_a_lost_job_stops_at_the_next_step_once_known(
     def lose() -> None:
         bench.clock.tick(91)
         bench.store.leases.expire(backoff=lambda _: 1000)
-        bench.keeper.look(renew=False)
+        bench.keeper.check(renew=False)
 
     on_step(bench, lose, at=4)
     bench.loop().on_message(numbers["a"])
@@ -274,7 +274,7 @@ def test_nothing_is_held_between_packs(bench: Bench) -> None:
     numbers = bench.insert("a")
     bench.loop().on_message(numbers["a"])
     bench.clock.tick(10 * bench.settings.deadline)
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert bench.ended == []
 
 

@@ -1,4 +1,4 @@
-"""`hymo models`: what models there are, importing the published one, checking and removing it."""
+"""`hymo models`: lists models; imports, verifies and removes the published one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def models() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def list_(app: App, /, *, as_json: bool) -> None:
-    """List the models that jobs may name, and whether this machine can load them."""
+    """List the models that jobs may use, and whether this machine can load them."""
     from worker.cli.models.view import print_models
 
     print_models(app.settings().home, as_json=as_json)
@@ -33,13 +33,13 @@ def list_(app: App, /, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def show(app: App, /, *, name: str, as_json: bool) -> None:
-    """Show everything that is known of a model: revisions, sizes, sources, licences."""
+    """Show all details of a model: revisions, sizes, sources, licences."""
     from worker.cli.models.view import print_model
 
     print_model(app.settings().home, name, as_json=as_json)
 
 
-#: Checked by the import, which says more of what is wrong than that it is not there.
+#: click does not check that it exists: the import gives better errors.
 FOLDER = click.Path(path_type=Path)
 
 
@@ -60,7 +60,7 @@ FOLDER = click.Path(path_type=Path)
 @click.option(
     "--text-revision",
     metavar="REVISION",
-    help="Of the text encoder on another machine, where this one gets none.",
+    help="Revision of the text encoder on another machine, if this one has none.",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything and show the plan; write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -68,9 +68,10 @@ FOLDER = click.Path(path_type=Path)
 def import_(app: App, /, *, dry_run: bool, as_json: bool, **wanted: Any) -> None:
     """Import the published HY-Motion 1.0 from folders that you downloaded.
 
-    Any of the two modes and the text encoder, which is --upstream, --qwen and --clip together; the
-    rest may come later. Folders may be plain or of the hub client's cache (models--…). Nothing is
-    downloaded, and nothing in the files is run. An import that was cut goes on where it stopped.
+    Import either mode, or both, and the text encoder (--upstream, --qwen and --clip together); the
+    rest can be imported later. Folders may be plain, or from the hub client's cache (models--…).
+    Nothing is downloaded, and no code in the files is run. An interrupted import continues where
+    it stopped.
     """
     from hymotion.importing import Wanted
     from worker.cli.models.importing import run_import
@@ -78,10 +79,10 @@ def import_(app: App, /, *, dry_run: bool, as_json: bool, **wanted: Any) -> None
     missing = [f"--{name}" for name in ("upstream", "qwen", "clip") if wanted[name] is None]
     if 0 < len(missing) < 3:
         raise click.UsageError(
-            f"the text encoder is --upstream, --qwen and --clip together: {missing[0]} is missing"
+            f"the text encoder needs --upstream, --qwen and --clip: {missing[0]} is missing"
         )
     if missing and all(wanted[name] is None for name in ("full", "lite", "text_revision")):
-        raise click.UsageError("name what to import: --full, --lite, or the text encoder")
+        raise click.UsageError("give --full, --lite, or the text encoder to import")
     run_import(app.settings().home, Wanted(**wanted), dry_run=dry_run, as_json=as_json)
 
 
@@ -92,9 +93,9 @@ def import_(app: App, /, *, dry_run: bool, as_json: bool, **wanted: Any) -> None
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def remove(app: App, /, *, name: str, only: str | None, yes: bool, as_json: bool) -> None:
-    """Remove an imported model, or what an unfinished import left of it.
+    """Remove an imported model, or the files of an unfinished import.
 
-    Files that were linked to stay where they are. Workers that have loaded the model go on.
+    The targets of linked files are not removed. Workers that have loaded the model keep running.
     """
     from worker.cli.models.remove import run_remove
 

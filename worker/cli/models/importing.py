@@ -1,4 +1,4 @@
-"""`hymo models import`: the plan, the import, and what is said of both."""
+"""`hymo models import`: plans and runs an import, and prints both."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ COLUMNS = (
 
 
 class ImportingError(WorkerError):
-    """What was given cannot be imported; the message names the mend."""
+    """The given folders cannot be imported."""
 
 
 def run_import(home: Path, wanted: Wanted, *, dry_run: bool, as_json: bool) -> None:
-    """Import, or with `dry_run` show what would be.
+    """Import a model, or with `dry_run` print the plan.
 
     Raises:
-        ImportingError: something is not what it should be, or the disk is full.
-        ModelsBusyError: another process is at it.
+        ImportingError: a file is missing or not as expected, or the disk is full.
+        ModelsBusyError: another process is importing or removing models.
     """
     from hymotion.errors import HymotionError
     from hymotion.importing import HY_MOTION, Importer
@@ -61,12 +61,12 @@ def run_import(home: Path, wanted: Wanted, *, dry_run: bool, as_json: bool) -> N
 def _run(importer: Importer, plan: ImportPlan, *, as_json: bool) -> None:
     began = time.monotonic()
     if plan.kept:
-        note(f"going on with {file_size(plan.kept)} that an earlier import left")
+        note(f"continuing an earlier import, which wrote {file_size(plan.kept)}")
     try:
         with byte_progress("importing", plan.work) as on_bytes:
             done = importer.run(plan, on_bytes=on_bytes)
     except KeyboardInterrupt:
-        note("stopped; import again to go on from here, or `hymo models remove` what is left")
+        note("stopped; import again to continue, or `hymo models remove` the partial import")
         raise
     seconds = time.monotonic() - began
     if as_json:
@@ -76,12 +76,12 @@ def _run(importer: Importer, plan: ImportPlan, *, as_json: bool) -> None:
 
 
 def _say_licence(plan: ImportPlan, known: dict[str, Any]) -> None:
-    """Each notice the first time that its part is imported."""
+    """Print each licence notice when its part is imported for the first time."""
     fresh = [text for part, text in plan.licence.notices.items() if known.get(part) != text]
     for text in fresh:
         note(text)
     if fresh and plan.licence.files:
-        note("Licences that came along: " + ", ".join(clean(str(p)) for p in plan.licence.files))
+        note("Licence files: " + ", ".join(clean(str(p)) for p in plan.licence.files))
 
 
 def _print_plan(importer: Importer, plan: ImportPlan, *, as_json: bool) -> None:
@@ -114,7 +114,7 @@ def _print_plan(importer: Importer, plan: ImportPlan, *, as_json: bool) -> None:
     print_table(COLUMNS, rows)
     click.echo(
         f"{file_size(plan.bytes)} would be written to {clean(str(importer.folder))}, "
-        f"{file_size(plan.free)} are free; weights are checked by their headers until they are read"
+        f"{file_size(plan.free)} are free; only the headers of the weights have been checked"
     )
 
 
@@ -135,7 +135,7 @@ def _document(done: Imported, plan: ImportPlan, seconds: float) -> dict[str, Any
 def _print_done(done: Imported, seconds: float) -> None:
     parts = {
         part: revision
-        + ("" if part in done.fresh else " (was there already, the same; verify reads it)")
+        + ("" if part in done.fresh else " (already imported, not read again; see verify)")
         for part, revision in done.revisions.items()
     }
     pairs = {**parts, "folder": str(done.folder), "took": duration(seconds)}
@@ -143,5 +143,5 @@ def _print_done(done: Imported, seconds: float) -> None:
     if done.record["text"] is None:
         note(
             "no text encoder yet: import --upstream, --qwen and --clip, or give the --text-revision"
-            " of the machine that encodes"
+            " of another machine that encodes"
         )

@@ -1,4 +1,4 @@
-"""How far gigabytes have come, on stderr."""
+"""Progress of reading or copying large files, on stderr."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from jobs.cli.render.text import GB
 
-#: Seconds between two lines where stderr is no terminal.
+#: Seconds between two lines if stderr is not a terminal.
 LINE = 5.0
 
 OnBytes = Callable[[int], None]
@@ -21,11 +21,11 @@ OnBytes = Callable[[int], None]
 def byte_progress(
     verb: str, total: int, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[OnBytes]:
-    """A bar on a terminal, elsewhere a line every few seconds.
+    """Show a progress bar on a terminal, or else print a line every few seconds.
 
     Args:
-        verb: what is done, such as "importing".
-        total: bytes in all.
+        verb: the activity, such as "importing".
+        total: number of bytes in all.
         clock: monotonic seconds.
     """
     if sys.stderr.isatty():

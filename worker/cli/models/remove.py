@@ -1,4 +1,7 @@
-"""`hymo models remove`: a model or a part of it goes, and `model.json` never names what is gone."""
+"""`hymo models remove`: removes a model or a part of it.
+
+`model.json` is rewritten first, so that it never names files that are gone.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,13 @@ from worker.errors import WorkerError
 from worker.locks import models_lock
 
 
-class ComesAlongError(WorkerError):
-    """A model that came with the package is no import and cannot be removed."""
+class BundledModelError(WorkerError):
+    """A model that is bundled with the package cannot be removed."""
 
     exit_code = 2
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"model {name} comes with hymo and is not imported: nothing to remove")
+        super().__init__(f"model {name} is bundled with hymo, not imported: nothing to remove")
         self.name = name
 
 
@@ -34,13 +37,13 @@ def run_remove(home: Path, name: str, only: str | None, *, yes: bool, as_json: b
     """Remove a model, or one part of it.
 
     Raises:
-        NotFoundError: nothing of it is there.
-        ComesAlongError: it came with the package.
-        ModelsBusyError: another process is at it.
+        NotFoundError: the model or the part is not imported.
+        BundledModelError: the model is bundled with the package.
+        ModelsBusyError: another process is importing or removing models.
     """
     entry = CATALOG.get(name)
     if entry is not None and entry.revisions:
-        raise ComesAlongError(name)
+        raise BundledModelError(name)
     folder, partial = home / FOLDER / name, home / FOLDER / f".{name}.partial"
     if "/" in name or name.startswith("."):
         raise _nothing(name, only)
@@ -65,16 +68,19 @@ def run_remove(home: Path, name: str, only: str | None, *, yes: bool, as_json: b
 
 
 def _ask(question: str) -> None:
-    """Go on only if somebody agrees; raises `click.Abort`, or `click.UsageError` with nobody to
-    ask."""
+    """Ask the user; raises `click.Abort` if the answer is no.
+
+    Raises:
+        click.UsageError: there is no terminal to ask on.
+    """
     try:
         agreed = click.confirm(question, err=True)
     except click.Abort:
-        # The end of the input looks to click as Ctrl-C does.
+        # click reports the end of the input in the same way as Ctrl-C.
         if sys.stdin.isatty():
             raise
         click.echo(err=True)
-        raise click.UsageError("nobody answers: give --yes where there is no terminal") from None
+        raise click.UsageError("no terminal to ask on: give --yes") from None
     if not agreed:
         raise click.Abort
 
@@ -82,7 +88,7 @@ def _ask(question: str) -> None:
 def _paths(folder: Path, partial: Path, only: str | None) -> list[Path]:
     if only is None:
         return [folder, partial]
-    # A part of which only the revision is known has no folder, and is forgotten all the same.
+    # A text encoder of which only the revision is known has no folder, only a record.
     named = only in _parts(folder)
     return [folder / only, partial / only, *([folder / FILE] if named else [])]
 
@@ -99,17 +105,17 @@ def _record(folder: Path) -> dict[str, Any] | None:
     try:
         record: object = json.loads((folder / FILE).read_bytes())
     except (OSError, ValueError):
-        return None  # damaged or not there: then there is nothing to keep right
+        return None  # damaged or missing: there is no record to update
     return record if isinstance(record, dict) else None
 
 
 def _nothing(name: str, only: str | None) -> NotFoundError:
     what = f"{name} {only}" if only else name
-    return NotFoundError("imported model", what, "`hymo models list` shows what there is")
+    return NotFoundError("imported model", what, "`hymo models list` shows all models")
 
 
 def _forget(folder: Path, only: str) -> None:
-    """Take a part out of the record, before its files go."""
+    """Remove a part from the record, before its files are removed."""
     record = _record(folder)
     if record is None:
         return
@@ -123,7 +129,7 @@ def _forget(folder: Path, only: str) -> None:
 
 
 def _size(path: Path) -> int:
-    """Bytes that the disk gets back."""
+    """Bytes of disk space that removing the path frees."""
     if not path.is_dir():
         return 0
     files = (each for each in path.rglob("*") if each.is_file() and not each.is_symlink())
@@ -131,7 +137,7 @@ def _size(path: Path) -> int:
 
 
 def _delete(path: Path) -> None:
-    """Away at once, then off the disk; links go and their files stay."""
+    """Rename the path aside, then delete it. Links are removed, but not their targets."""
     if path.is_symlink():
         path.unlink()
         return
@@ -143,7 +149,7 @@ def _delete(path: Path) -> None:
 
 
 def _sweep(models: Path, name: str) -> None:
-    """Remove what a removal that was cut left, and a record of nothing."""
+    """Remove the remains of interrupted removals, and empty records and folders."""
     for place in (models, models / name, models / f".{name}.partial"):
         for left in place.glob(".*.removed-*"):
             shutil.rmtree(left)

@@ -1,4 +1,4 @@
-"""`hymo models verify`: every file hashed again."""
+"""`hymo models verify`: hashes every file of a model again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OK, CHANGED, MISSING = "ok", "changed", "missing"
 
 
 def run_verify(home: Path, name: str, *, as_json: bool) -> bool:
-    """Whether all files are as they were imported; says which are not.
+    """Whether no file has changed since the import; prints those that have.
 
     Raises:
         NotFoundError: the model is not imported.
@@ -24,7 +24,7 @@ def run_verify(home: Path, name: str, *, as_json: bool) -> bool:
     """
     model = Installed.read(home).models.get(name)
     if model is None:
-        raise NotFoundError("imported model", name, "`hymo models list` shows what there is")
+        raise NotFoundError("imported model", name, "`hymo models list` shows all models")
     files = list(model.sums())
     total = sum(path.stat().st_size for path, _ in files if path.is_file())
     with byte_progress("verifying", total) as on_bytes:
@@ -34,7 +34,7 @@ def run_verify(home: Path, name: str, *, as_json: bool) -> bool:
         listed = [{"path": str(path), "state": state} for path, state in found.items()]
         print_json({"schema": "hymo.verify/1", "name": name, "ok": not bad, "files": listed})
     elif not bad:
-        note(f"{name}: {len(found)} files are as they were imported, {file_size(total)}")
+        note(f"{name}: {len(found)} files are unchanged since the import, {file_size(total)}")
     for path, state in bad.items():
         note(f"hymo: {clean(str(path))} is {state}: remove that part and import it again")
     return not bad

@@ -1,4 +1,4 @@
-"""`hymo models list` and `show`: read from what is installed, without loading anything."""
+"""`hymo models list` and `show`: print the installed models without loading any."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWN_TEXT = "its own"
 
 
 def print_models(home: Path, *, as_json: bool) -> None:
-    """Every model that jobs may name; raises `ModelRecordError`."""
+    """Print every model that jobs may use; raises `ModelRecordError`."""
     installed, catalog = Installed.read(home).models, Catalog.read(home)
     entries = [catalog.entry(name) for name in CATALOG]
     if as_json:
@@ -45,7 +45,7 @@ def print_models(home: Path, *, as_json: bool) -> None:
 
 
 def print_model(home: Path, name: str, *, as_json: bool) -> None:
-    """One model in full; raises `NotFoundError`, `ModelRecordError`."""
+    """Print all details of a model; raises `NotFoundError`, `ModelRecordError`."""
     entry = Catalog.read(home).entry(name)
     model = Installed.read(home).models.get(name)
     if as_json:
@@ -91,7 +91,7 @@ def _own(model: InstalledModel | None, mode: str) -> InstalledMode | None:
 
 
 def _revision(entry: ModelEntry, model: InstalledModel | None, mode: str) -> str:
-    """Of the weights alone; a job's has that of the text encoder behind it. Empty: not here."""
+    """The revision of the weights, without that of the text encoder. Empty: not installed."""
     own = _own(model, mode)
     return entry.revisions.get(mode, "") if own is None else own.revision
 

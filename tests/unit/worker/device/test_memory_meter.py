@@ -11,7 +11,7 @@ def test_the_resident_set_is_a_peak_of_its_samples() -> None:
     before = meter.peak()
     block = bytearray(64 * 2**20)
     block[::4096] = b"x" * len(block[::4096])
-    meter.look()
+    meter.sample()
     del block
     assert meter.peak() >= before + 48 * 2**20
     meter.reset()

@@ -91,7 +91,7 @@ def test_who_only_samples_needs_no_library(settings: Settings) -> None:
     findings = found(settings)
     assert "encoder" not in findings
     assert findings["model"].health is Health.OK
-    assert findings["model"].found.endswith("texts are encoded elsewhere, with te-1")
+    assert findings["model"].found.endswith("texts are encoded on another machine, with te-1")
 
 
 def test_a_model_without_any_text_encoder_is_a_warning(settings: Settings) -> None:
@@ -117,12 +117,12 @@ def test_files_that_are_gone_or_cut_short_are_bad(settings: Settings) -> None:
     file.write_bytes(b"123")
     finding = found(settings)["model"]
     assert finding.health is Health.BAD
-    assert f"{file} has 3 bytes, 5 were imported" in finding.found
+    assert f"{file} has 3 bytes, but 5 were imported" in finding.found
     file.unlink()
     assert f"{file}: No such file or directory" in found(settings)["model"].found
     file.symlink_to(folder / "moved")
     finding = found(settings)["model"]
-    assert f"{file}: a link to what is gone" in finding.found
+    assert f"{file}: the linked file is gone" in finding.found
     assert finding.mend == f"import it again, or `hymo models remove {NAME}`"
 
 

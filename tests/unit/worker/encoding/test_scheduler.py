@@ -276,7 +276,7 @@ def test_each_encoded_batch_is_a_sign_of_progress(encoding: EncodingBench) -> No
     def encode(prompts: Sequence[str], *, on_batch: Callable[[int, int], None]) -> list[str]:
         bench.clock.tick(bench.settings.stall + 1)
         on_batch(1, 1)
-        bench.keeper.look(renew=True)
+        bench.keeper.check(renew=True)
         left.append(bench.job("a")["lease_until"] - bench.clock.time)
         return ["text"]
 
@@ -290,7 +290,7 @@ def test_texts_that_cannot_be_kept_fail_and_say_why(encoding: EncodingBench) -> 
     encoding.bench.insert("a", limit=1)
     encoding.loop().poll()
     assert encoding.bench.states() == {"a": "failed"}
-    assert "No space left on device; make room there" in encoding.bench.job("a")["error"]
+    assert "No space left on device; free space there" in encoding.bench.job("a")["error"]
 
 
 def test_a_resident_worker_goes_on_without_keeping_texts(encoding: EncodingBench) -> None:

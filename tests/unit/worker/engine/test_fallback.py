@@ -59,7 +59,7 @@ def test_a_worker_goes_on_in_float32_and_says_so_once(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING, logger="worker.engine.fallback"):
         after([(16, 8), (8, 8)])
     [line] = caplog.messages
-    assert "hy-motion-1.0: 8 of the latest 16 motions broke in float16" in line
+    assert "hy-motion-1.0: 8 of the latest 16 motions failed in float16" in line
     assert "--dtype float32" in line
 
 

@@ -72,8 +72,8 @@ def test_fewer_than_eight_have_no_distance(reference: Reference, kept: list[Feat
 def test_a_damaged_blob_is_refused(reference: Reference, kept: list[Features]) -> None:
     blob = kept[3].blob
     for damaged, said in (
-        (blob[:-4], f"has {len(blob) - 4} bytes where {len(blob)} belong; delete that row"),
-        (blob[:-4] + b"\0\0\xc0\x7f", "not finite; delete that row"),
+        (blob[:-4], f"has {len(blob) - 4} bytes, not {len(blob)}; delete that row"),
+        (blob[:-4] + b"\0\0\xc0\x7f", "non-finite numbers; delete that row"),
     ):
         with pytest.raises(FeaturesError, match=said):
             frechet(reference, [*kept, replace(kept[3], blob=damaged)])

@@ -15,13 +15,13 @@ from jobs.domain.attempts import Claim
 from worker.engine.fallback import LEAST, DtypeFallback
 from worker.engine.motion import MotionEngine
 from worker.engine.protocol import Sampled
-from worker.errors import BrokenError
+from worker.errors import SamplingError
 from worker.planning.precision import SAFE
 
 Make = Callable[..., Claim]
 
 
-class Fragile:
+class FailingPipeline:
     """tiny Lite, in which some prompts break in everything but float32; or in that too."""
 
     def __init__(self, dtype: str, bad: set[str], hopeless: set[str], log: list[str]) -> None:
@@ -35,7 +35,7 @@ class Fragile:
     def encode(self, prompts: Sequence[str]) -> Any:
         texts = self._real.encode(prompts)
         return [
-            _Told(vtxt=text.vtxt, ctxt=text.ctxt, length=text.length).of(prompt)
+            _PromptConditioning(vtxt=text.vtxt, ctxt=text.ctxt, length=text.length).of(prompt)
             for text, prompt in zip(texts, prompts, strict=True)
         ]
 
@@ -48,22 +48,22 @@ class Fragile:
         return self._real.denoise(requests, texts, on_step=on_step)
 
 
-class _Told(hymotion.TextConditioning):
+class _PromptConditioning(hymotion.TextConditioning):
     """A text that knows its prompt."""
 
     prompt: str
 
-    def of(self, prompt: str) -> _Told:
+    def of(self, prompt: str) -> _PromptConditioning:
         object.__setattr__(self, "prompt", prompt)
         return self
 
 
-class Rig:
+class EngineSetup:
     """An engine whose pipelines are fragile, and what was asked of them."""
 
     def __init__(self, *, bad: str = "", hopeless: str = "") -> None:
         self.log: list[str] = []
-        self.fallen: list[str] = []
+        self.fallbacks: list[str] = []
         self.precision = DtypeFallback(model="tiny", dtype="float16")
         self.loads: list[str] = []
         self._bad, self._hopeless = set(bad.split()), set(hopeless.split())
@@ -73,12 +73,12 @@ class Rig:
             load=self._load,
             device="cpu",
             precision=self.precision,
-            on_fall=self.fallen.append,
+            on_fallback=self.fallbacks.append,
         )
 
     def _load(self, dtype: str) -> Any:
         self.loads.append(dtype)
-        return Fragile(dtype, self._bad, self._hopeless, self.log)
+        return FailingPipeline(dtype, self._bad, self._hopeless, self.log)
 
     def sample(self, claims: Sequence[Claim]) -> Sampled:
         return self.engine.sample(claims, self.engine.encode(claims, {}), lambda *_: None)
@@ -98,19 +98,19 @@ def pack(claim: Make) -> Callable[[str], list[Claim]]:
 
 
 def test_a_pack_that_is_well_is_computed_once(pack: Callable[[str], list[Claim]]) -> None:
-    rig = Rig()
-    runs = rig.sample(pack("a b c")).runs
-    assert rig.log == ["float16 a b c"]
+    setup = EngineSetup()
+    runs = setup.sample(pack("a b c")).runs
+    assert setup.log == ["float16 a b c"]
     assert [run.dtype for run in runs] == ["float16"] * 3
     assert [run.numerics_step for run in runs] == [None] * 3
 
 
 def test_only_what_broke_is_sampled_again(pack: Callable[[str], list[Claim]]) -> None:
-    rig, plain = Rig(bad="b d"), Rig()
+    setup, plain = EngineSetup(bad="b d"), EngineSetup()
     claims = pack("a b c d")
-    sampled = rig.sample(claims)
+    sampled = setup.sample(claims)
     runs = sampled.runs
-    assert rig.log == ["float16 a b c d", "float16 a c", "float32 b d"]
+    assert setup.log == ["float16 a b c d", "float16 a c", "float32 b d"]
     assert [run.dtype for run in runs] == ["float16", SAFE, "float16", SAFE]
     assert [run.numerics_step for run in runs] == [None, 2, None, 2]
     assert [run.numerics_dtype for run in runs] == [None, "float16", None, "float16"]
@@ -122,29 +122,29 @@ def test_only_what_broke_is_sampled_again(pack: Callable[[str], list[Claim]]) ->
 def test_there_is_one_pipeline_at_a_time_and_the_fast_one_comes_back(
     pack: Callable[[str], list[Claim]],
 ) -> None:
-    rig = Rig(bad="b")
-    first, _, last = (rig.sample(pack(prompts)) for prompts in ("a b", "a c", "a c"))
-    assert rig.loads == ["float16", SAFE, "float16"]
+    setup = EngineSetup(bad="b")
+    first, _, last = (setup.sample(pack(prompts)) for prompts in ("a b", "a c", "a c"))
+    assert setup.loads == ["float16", SAFE, "float16"]
     assert [run.loads for run in first.runs] == [1, 0]
     assert [run.loads for run in last.runs] == [0, 0]
 
 
 def test_what_breaks_in_float32_too_is_named(pack: Callable[[str], list[Claim]]) -> None:
-    rig = Rig(bad="b d", hopeless="d")
-    with pytest.raises(BrokenError, match="in float32") as caught:
-        rig.sample(pack("a b c d"))
+    setup = EngineSetup(bad="b d", hopeless="d")
+    with pytest.raises(SamplingError, match="in float32") as caught:
+        setup.sample(pack("a b c d"))
     assert caught.value.indices == (3,)
 
 
 def test_a_type_that_fails_too_often_is_given_up_once(pack: Callable[[str], list[Claim]]) -> None:
-    rig = Rig(bad="b")
+    setup = EngineSetup(bad="b")
     for _ in range(LEAST + 2):
-        rig.sample(pack("a b"))
-    assert rig.fallen == ["float16"]
-    assert rig.precision.dtype == SAFE
-    rig.log.clear()
-    runs = rig.sample(pack("a b")).runs
-    assert rig.log == ["float32 a b"]
+        setup.sample(pack("a b"))
+    assert setup.fallbacks == ["float16"]
+    assert setup.precision.dtype == SAFE
+    setup.log.clear()
+    runs = setup.sample(pack("a b")).runs
+    assert setup.log == ["float32 a b"]
     assert [run.dtype for run in runs] == [SAFE, SAFE]
 
 

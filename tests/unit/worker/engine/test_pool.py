@@ -96,31 +96,31 @@ def test_staged_the_encoder_and_the_engines_take_turns(loads: Loads) -> None:
     assert loads.loaded() == ["lite"]
 
 
-def test_on_a_small_device_engines_take_turns_too(loads: Loads) -> None:
+def test_on_a_small_device_one_engine_is_loaded_at_a_time(loads: Loads) -> None:
     pool = loads.pool(together=False, resident=False)
     pool.engine("m", "full")
     pool.engine("m", "lite")
     assert loads.loaded() == ["lite"]
 
 
-def test_every_load_is_owed_once(loads: Loads) -> None:
+def test_every_load_cost_is_taken_once(loads: Loads) -> None:
     pool = loads.pool(together=True, resident=False)
-    assert pool.owed("m", "full") == LoadCost()
+    assert pool.take_load_cost("m", "full") == LoadCost()
     pool.engine("m", "full")
     pool.encoder("m")
     pool.engine("m", "full")
-    assert pool.owed("m", "full") == LoadCost(4.0, 2)
-    assert pool.owed("m", "full") == LoadCost()
-    assert pool.owed_encoding("m") == LoadCost(5.0, 1)
-    assert pool.owed_encoding("m") == LoadCost()
+    assert pool.take_load_cost("m", "full") == LoadCost(4.0, 2)
+    assert pool.take_load_cost("m", "full") == LoadCost()
+    assert pool.take_encoder_load_cost("m") == LoadCost(5.0, 1)
+    assert pool.take_encoder_load_cost("m") == LoadCost()
 
 
-def test_an_encoder_that_stays_is_booked_with_the_first_pack(loads: Loads) -> None:
+def test_loading_a_resident_encoder_is_booked_with_the_first_pack(loads: Loads) -> None:
     pool = loads.pool(together=True, resident=True)
     assert pool.encoding == ["m"]
     pool.encoder("m")
     pool.engine("m", "full")
-    assert pool.owed("m", "full") == LoadCost(7.0, 2)
+    assert pool.take_load_cost("m", "full") == LoadCost(7.0, 2)
     assert loads.pool(together=True, resident=False).encoding == []
 
 

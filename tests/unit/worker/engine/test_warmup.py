@@ -10,7 +10,7 @@ from jobs.domain.attempts import Claim
 from tests.unit.worker.stub import StubEngine
 from worker.engine.pool import ModelPool
 from worker.engine.warmup import warm_up
-from worker.errors import BrokenError, NotFiniteError
+from worker.errors import NotFiniteError, SamplingError
 
 
 def test_warming_up_runs_every_engine_once() -> None:
@@ -27,7 +27,7 @@ def test_warming_up_with_unusable_numbers_is_said_and_ends_nothing(
 
     def explode(phase: str, _pack: Sequence[Claim]) -> None:
         if phase == "step":
-            raise BrokenError("exploding, up to 7e5", [0])
+            raise SamplingError("exploding, up to 7e5", [0])
 
     def not_finite(phase: str, _pack: Sequence[Claim]) -> None:
         if phase == "measure":
@@ -47,4 +47,4 @@ def test_warming_up_with_unusable_numbers_is_said_and_ends_nothing(
     said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
     assert len(said) == 2
     assert "exploding, up to 7e5" in said[0]
-    assert "lite warmed up with numbers that cannot be used" in said[1]
+    assert "lite: the warm-up gave unusable numbers" in said[1]

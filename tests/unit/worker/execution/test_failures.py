@@ -13,7 +13,7 @@ import torch
 from hymotion.errors import ConfigError, NumericsError, RequestError
 from jobs.domain.attempts import Claim, Timings
 from jobs.domain.states import Failure
-from worker.errors import BrokenError, NotFiniteError, WorkerError
+from worker.errors import NotFiniteError, SamplingError, WorkerError
 from worker.execution.failures import TAIL, Diagnosis, classify, describe, diagnose
 from worker.execution.save import SaveError
 
@@ -96,7 +96,7 @@ def test_classifying_never_imports_torch() -> None:
 
 
 def test_what_breaks_in_float32_is_not_tried_again(claim: Callable[..., Claim]) -> None:
-    found = diagnose(BrokenError("the velocity broke at step 2", [1]))
+    found = diagnose(SamplingError("the velocity broke at step 2", [1]))
     assert (found.failure, found.places) == (Failure.NUMERICS, {1})
     assert found.of_job(claim()).retry is False
     assert diagnose(NotFiniteError([0])).of_job(claim()).retry is True

@@ -31,7 +31,7 @@ def held(bench: Bench) -> Iterator[Held]:
 def test_a_fresh_stamp_renews_the_leases(bench: Bench, held: Held) -> None:
     held("a", "b")
     bench.clock.tick(15)
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert {bench.job(name)["lease_until"] for name in "ab"} == {bench.clock.time + 90}
 
 
@@ -39,7 +39,7 @@ def test_between_renewals_it_only_looks(bench: Bench, held: Held) -> None:
     held("a")
     before = bench.job("a")["lease_until"]
     bench.clock.tick(1)
-    bench.keeper.look(renew=False)
+    bench.keeper.check(renew=False)
     assert bench.job("a")["lease_until"] == before
 
 
@@ -47,10 +47,10 @@ def test_a_stalled_device_loses_its_leases(bench: Bench, held: Held) -> None:
     held("a")
     before = bench.job("a")["lease_until"]
     bench.clock.tick(bench.settings.stall + 1)
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert bench.job("a")["lease_until"] == before
     bench.stamp.touch()
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert bench.job("a")["lease_until"] > before
 
 
@@ -60,7 +60,7 @@ def test_cancel_requests_are_seen_while_renewing_and_between(
 ) -> None:
     pack, numbers = held("a", "b")
     bench.store.control.cancel([numbers["b"]])
-    bench.keeper.look(renew=renew)
+    bench.keeper.check(renew=renew)
     assert pack.gone.cancelled == {numbers["b"]}
     assert pack.gone.lost == frozenset()
 
@@ -69,7 +69,7 @@ def test_a_cancel_is_seen_while_the_device_stalls(bench: Bench, held: Held) -> N
     pack, numbers = held("a")
     bench.store.control.cancel([numbers["a"]])
     bench.clock.tick(bench.settings.stall + 1)
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert pack.gone.cancelled == {numbers["a"]}
 
 
@@ -79,7 +79,7 @@ def test_a_lease_that_ran_out_is_known_as_lost(bench: Bench, held: Held, renew: 
     bench.clock.tick(91)
     bench.store.leases.expire(backoff=lambda _: 0)
     bench.stamp.touch()
-    bench.keeper.look(renew=renew)
+    bench.keeper.check(renew=renew)
     assert pack.gone.lost == {numbers["a"]}
     assert bench.job("a")["state"] == "queued"
 
@@ -87,7 +87,7 @@ def test_a_lease_that_ran_out_is_known_as_lost(bench: Bench, held: Held, renew: 
 def test_what_is_gone_is_noticed_once(bench: Bench, held: Held) -> None:
     pack, numbers = held("a", "b", "c")
     bench.store.control.cancel([numbers["b"]])
-    bench.keeper.look(renew=False)
+    bench.keeper.check(renew=False)
     assert not pack.stopped(pack.claims[numbers["b"]])
     assert pack.notice() == Renewal(lost=frozenset(), cancelled=frozenset({numbers["b"]}))
     assert pack.notice() == Renewal(lost=frozenset(), cancelled=frozenset())
@@ -101,7 +101,7 @@ def test_a_pack_that_is_let_go_is_kept_no_longer(bench: Bench) -> None:
     assert bench.stamp.age() == 0
     before = bench.job("a")["lease_until"]
     bench.store.control.cancel([numbers["a"]])
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert pack.gone.cancelled == frozenset()
     assert bench.job("a")["lease_until"] == before
 
@@ -113,9 +113,9 @@ def test_two_packs_are_kept_at_once(bench: Bench) -> None:
         with bench.keeper.hold(second) as other:
             bench.clock.tick(15)
             bench.store.control.cancel([numbers["b"]])
-            bench.keeper.look(renew=True)
+            bench.keeper.check(renew=True)
         bench.clock.tick(15)
-        bench.keeper.look(renew=True)
+        bench.keeper.check(renew=True)
     assert (one.gone.cancelled, other.gone.cancelled) == (frozenset(), {numbers["b"]})
     leases = [bench.job(name)["lease_until"] - bench.clock.time for name in "ab"]
     assert leases == [90, 75]
@@ -124,16 +124,16 @@ def test_two_packs_are_kept_at_once(bench: Bench) -> None:
 def test_past_the_deadline_the_process_is_ended(bench: Bench, held: Held) -> None:
     held("a")
     bench.clock.tick(bench.settings.deadline)
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert bench.ended == []
     bench.clock.tick(1)
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert [[claim.custom_id for claim in claims] for claims in bench.ended] == [["a"]]
 
 
 def test_an_idle_worker_has_no_deadline(bench: Bench) -> None:
     bench.clock.tick(10 * bench.settings.deadline)
-    bench.keeper.look(renew=True)
+    bench.keeper.check(renew=True)
     assert bench.ended == []
 
 

@@ -79,7 +79,7 @@ def test_what_a_card_has_not_is_refused(asked: str, card: str, model: str, mend:
 
 
 def test_a_cpu_has_no_tf32() -> None:
-    with pytest.raises(SettingsError, match="a CPU has none"):
+    with pytest.raises(SettingsError, match="a CPU does not have it"):
         choose("tf32", device_kind="cpu", capability=None, model="tiny")
 
 

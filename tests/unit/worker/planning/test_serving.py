@@ -147,7 +147,7 @@ def test_one_mode_is_enough_and_none_is_refused() -> None:
 
 
 def test_a_network_that_cannot_fit_is_refused_at_once() -> None:
-    with pytest.raises(BudgetError, match=r"full takes that in float32.*raise --memory"):
+    with pytest.raises(BudgetError, match=r"full needs that much in float32.*raise --memory"):
         serving(card(5, (6, 1)))
     assert serving(card(5, (6, 1)), modes=("lite",)).models[0].revisions == {
         "lite": "st-lite+te-0123456789ab"

@@ -31,22 +31,22 @@ def store(sqlite_url: str) -> Iterator[Store]:
         yield opened
 
 
-def look(store: Store, offer: Offer) -> None:
-    StuckCheck(store=store, batch=store.batches.get("night"), offers=[offer], alive=60).look()
+def check(store: Store, offer: Offer) -> None:
+    StuckCheck(store=store, batch=store.batches.get("night"), offers=[offer], alive=60).check()
 
 
 def test_a_job_that_fits_no_worker(store: Store) -> None:
-    look(store, OURS)
+    check(store, OURS)
     with pytest.raises(StuckError, match="--models, --serve and --memory") as stuck:
-        look(store, replace(OURS, memory_bytes=4 * GIB))
+        check(store, replace(OURS, memory_bytes=4 * GIB))
     assert stuck.value.reasons == ("no worker fits: needs 8 GiB full; largest live: 4 GiB",)
 
 
 def test_a_job_whose_text_no_worker_encodes(store: Store) -> None:
     store.encoding.park([1], TextDemand(gib=20, revision="te-1"))
-    look(store, replace(OURS, encoders={"null": "te-1"}))
+    check(store, replace(OURS, encoders={"null": "te-1"}))
     with pytest.raises(StuckError, match="hymo models import --qwen DIR") as stuck:
-        look(store, OURS)
+        check(store, OURS)
     (reason,) = stuck.value.reasons
     assert reason.startswith("no worker fits: its text waits for a worker with 20 GiB that encodes")
     assert reason.endswith("with te-1; live: none that encodes")
@@ -62,9 +62,9 @@ def test_a_batch_whose_jobs_run_is_not_stuck(store: Store) -> None:
         queues=(),
     )  # fmt: skip
     (claim,) = store.claims.claim(store.workers.register(card), OURS, limit=2, lease=60)
-    look(store, OURS)
+    check(store, OURS)
     store.completion.fail(
         [Failed(claim=claim, failure=Failure.INVALID, error="no")], backoff=lambda _: 0
     )
     with pytest.raises(StuckError, match="1 job of batch night left: no worker fits"):
-        look(store, OURS)
+        check(store, OURS)

@@ -59,7 +59,7 @@ def started(supervisor: Supervisor, script: str) -> Supervisor:
 def exits(supervisor: Supervisor) -> list[module.Exit]:
     give_up = time.monotonic() + 20
     while time.monotonic() < give_up:
-        if found := supervisor.look():
+        if found := supervisor.check():
             return found
         time.sleep(0.01)
     raise AssertionError("no worker exited")
@@ -129,7 +129,7 @@ def test_a_steady_worker_has_its_errors_forgiven(supervisor: Supervisor) -> None
     (child,) = supervisor._children
     try:
         assert restarted(supervisor, MAX_FAILURES - 1)[-1] is False
-        supervisor.look()
+        supervisor.check()
         child.started -= module.STEADY + 1
         assert restarted(supervisor, 1) == [False]
         assert child.failures == 1
@@ -141,7 +141,7 @@ def test_wrong_usage_is_not_tried_again(supervisor: Supervisor) -> None:
     started(supervisor, "exit 2")
     assert exits(supervisor)[0].final
     assert supervisor.exhausted
-    assert supervisor.look() == []
+    assert supervisor.check() == []
 
 
 def test_draining_asks_and_waits(supervisor: Supervisor) -> None:
@@ -166,4 +166,4 @@ def test_a_worker_that_does_not_drain_in_time_is_killed(supervisor: Supervisor) 
     (found,) = supervisor.kill()
     assert (found.pid, found.code, found.final) == (pid, -9, True)
     assert supervisor.pids == []
-    assert supervisor.look() == [], "no worker is started again"
+    assert supervisor.check() == [], "no worker is started again"
