@@ -1,4 +1,4 @@
-"""A claim, and a worker's bench with its SQLite store and a clock to turn."""
+"""Fixtures: claims, a stub engine, and a test bench with a SQLite store and a manual clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def claim(tmp_path: Path) -> Callable[..., Claim]:
-    """Makes claims; whatever is not given does not matter."""
+    """Makes claims; fields that are not given have default values."""
 
     def make(custom_id: str = "a", **given: Any) -> Claim:
         values: dict[str, Any] = {
@@ -34,12 +34,12 @@ def claim(tmp_path: Path) -> Callable[..., Claim]:
 
 @pytest.fixture
 def stub() -> StubEngine:
-    """An engine that works unless told otherwise."""
+    """An engine that succeeds by default."""
     return StubEngine()
 
 
 @pytest.fixture
 def bench(sqlite_url: str, clock: Ticker, tmp_path: Path) -> Iterator[Bench]:
-    """A registered worker with nothing to do yet."""
+    """A registered worker and an empty queue."""
     with Store.open(sqlite_url, clock=clock) as store:
         yield Bench(store, clock, tmp_path)

@@ -1,4 +1,4 @@
-"""An engine whose every phase a test can spoil, and a bench to run it at."""
+"""A stub engine that can fail in every phase, and a test bench with a worker's loop."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class StubEngine:
 
 @dataclass
 class Bench:
-    """A store with a worker's loop at it: everything of a worker process but the process."""
+    """A store and the parts of a worker, without a worker process."""
 
     store: Store
     clock: Ticker
@@ -163,7 +163,7 @@ class Bench:
         )
 
     def loaded(self, seconds: float) -> Callable[[], StubEngine]:
-        """Loads the engine in so many seconds."""
+        """A pool that loads the engine in `seconds`."""
 
         def load() -> StubEngine:
             self.clock.tick(seconds)

@@ -1,4 +1,4 @@
-"""The work loop on a real store: claims packs, runs them on a stub engine, settles what became."""
+"""The work loop on a real store: claims packs, runs them on a stub engine, writes results."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_a_cancelled_pack_that_fails_is_not_run_again(bench: Bench) -> None:
 
 
 def refused(caplog: pytest.LogCaptureFixture) -> int:
-    """How many jobs were said to be refused."""
+    """The number of log lines about refused results."""
     return sum("its result is refused" in record.getMessage() for record in caplog.records)
 
 
@@ -173,7 +173,7 @@ def test_a_result_whose_lease_was_lost_is_refused(
         bench.clock.tick(91)
         bench.store.leases.expire(backoff=lambda _: 1000)
 
-    on_step(bench, lose)  # and the keeper is not told: as after a SIGSTOP
+    on_step(bench, lose)  # and the keeper does not notice, as after a SIGSTOP
     bench.loop().on_message(numbers["a"])
     assert bench.states() == {"a": "queued", "b": "queued"}
     assert bench.files() == set()

@@ -1,4 +1,4 @@
-"""What workers are told."""
+"""The options of worker processes."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def test_what_is_asked_for_is_taken(asked: float) -> None:
 
 
 def test_a_cpu_may_be_given_more_than_it_has() -> None:
-    """To rehearse a fleet of large cards with the null model."""
+    """This allows simulating a cluster of large cards with the null model."""
     assert plan_budget(CPU, 1024) == 1024 * GIB
 
 

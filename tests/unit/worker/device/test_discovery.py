@@ -1,4 +1,4 @@
-"""Devices, where no driver is asked."""
+"""Devices, without a driver."""
 
 from __future__ import annotations
 

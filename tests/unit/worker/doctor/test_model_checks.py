@@ -1,4 +1,4 @@
-"""What the doctor finds of installed models and of the texts that were encoded."""
+"""The doctor's checks of installed models and stored texts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk with space enough."""
+    """A disk with enough space."""
     usage = shutil.disk_usage("/")._replace(free=100 * GIB)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 

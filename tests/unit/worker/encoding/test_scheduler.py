@@ -1,4 +1,4 @@
-"""Encoding on a real store: who waits for a text, who goes on, when texts are encoded."""
+"""Encoding on a real store: which jobs wait for a text, and when texts are encoded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEMAND = TextDemand(gib=20, revision="te-1")
 
 @dataclass
 class EncodingBench:
-    """A worker that encodes: its embeddings, its encoder, and how often what was loaded."""
+    """A worker that encodes: its embeddings, its encoder, and a count of loads."""
 
     bench: Bench
     plan: EncoderPlacement = EncoderPlacement.STAGED
@@ -119,7 +119,7 @@ def test_staged_everything_is_encoded_ahead_and_each_model_loaded_once(
     ]
     assert len(encoding.encoded) == 1
     assert encoding.bench.engine.packs[0] == [f"j{i:02}" for i in range(8)]
-    # The first pack finds out for all the others.
+    # The first pack finds the missing texts of all jobs.
     released = encoding.bench.rows("SELECT * FROM attempts WHERE outcome = 'released'")
     assert len(released) == 8
 
@@ -222,7 +222,7 @@ def test_a_text_that_vanishes_after_it_was_found_is_sampled_all_the_same(
 
 
 def test_a_damaged_text_is_encoded_again(encoding: EncodingBench) -> None:
-    """The store has an entry and finds out on reading it that it is none."""
+    """The store has an entry, which turns out to be damaged when it is read."""
     encoding.bench.insert(*"ab")
     encoding.kept |= {"prompt a": "text", "prompt b": "damaged"}
 

@@ -1,4 +1,4 @@
-"""When a number type breaks so many motions that a model goes on in float32."""
+"""When a number type fails for so many motions that the model falls back to float32."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Packs = list[tuple[int, int]]
 
 
 def after(packs: Packs) -> DtypeFallback:
-    """A fallback from float16 that was told of packs of (motions, resampled)."""
+    """A fallback from float16 after packs of (motions, resampled)."""
     fallback = DtypeFallback(model="hy-motion-1.0", dtype="float16")
     for motions, resampled in packs:
         fallback.note(motions, resampled=resampled)

@@ -1,4 +1,4 @@
-"""The quality of motions; the distance from what was kept is that of the motions themselves."""
+"""The quality of motions; stored features give the same distance as the motions themselves."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reference() -> Reference:
 
 @pytest.fixture(scope="module")
 def kept(reference: Reference) -> list[Features]:
-    """What is kept of ten motions."""
+    """The features of ten motions."""
     motions = [acting("wave", seed=seed) for seed in range(10)]
     return [one for one in keep(motions, reference) if one is not None]
 
@@ -131,7 +131,7 @@ def body(*, glide: float = 0.0, lift: float = 0.0) -> Motion:
 
 
 def broken() -> Motion:
-    """A motion with one number that is none."""
+    """A motion with one NaN."""
     found = body()
     found.joints[3, 4, 1] = np.nan
     return found

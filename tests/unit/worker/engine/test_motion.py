@@ -1,4 +1,4 @@
-"""The engine that computes: what breaks in a fast number type is sampled again in float32."""
+"""The motion engine: motions that fail in a fast number type are sampled again in float32."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Make = Callable[..., Claim]
 
 
 class FailingPipeline:
-    """tiny Lite, in which some prompts break in everything but float32; or in that too."""
+    """tiny Lite, in which `bad` prompts fail except in float32, and `hopeless` ones always."""
 
     def __init__(self, dtype: str, bad: set[str], hopeless: set[str], log: list[str]) -> None:
         self._real = hymotion.load(bundled_folder("tiny", "lite"), dtype=SAFE)
@@ -49,7 +49,7 @@ class FailingPipeline:
 
 
 class _PromptConditioning(hymotion.TextConditioning):
-    """A text that knows its prompt."""
+    """A conditioning with its prompt."""
 
     prompt: str
 
@@ -59,7 +59,7 @@ class _PromptConditioning(hymotion.TextConditioning):
 
 
 class EngineSetup:
-    """An engine whose pipelines are fragile, and what was asked of them."""
+    """An engine with failing pipelines, and a log of their calls."""
 
     def __init__(self, *, bad: str = "", hopeless: str = "") -> None:
         self.log: list[str] = []
@@ -149,7 +149,7 @@ def test_a_type_that_fails_too_often_is_given_up_once(pack: Callable[[str], list
 
 
 def test_a_real_overflow_of_float16_is_mended(claim: Make) -> None:
-    """Weights that float16 can hold and whose products it cannot."""
+    """Weights that float16 can represent, but whose products overflow in it."""
     claims = [claim("a", prompt="a person walks", frames=20, steps=3, mode="lite", model="tiny")]
 
     def load(dtype: str) -> hymotion.Pipeline:

@@ -1,4 +1,4 @@
-"""What a pool loads when, and what it unloads for it."""
+"""When a pool loads models, and which ones it unloads for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class StubEncoder:
-    """Encodes nothing, and knows whether it was closed."""
+    """An encoder that only records whether it was closed."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -29,7 +29,7 @@ class StubEncoder:
 
 @dataclass
 class Loads:
-    """Pools of two modes and an encoder, and what was ever loaded there."""
+    """Pools of two modes and an encoder, and all that they have loaded."""
 
     clock: Ticker
     engines: list[StubEngine] = field(default_factory=list)

@@ -23,7 +23,7 @@ def test_warming_up_runs_every_engine_once() -> None:
 def test_warming_up_with_unusable_numbers_is_said_and_ends_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """One step from a text of zeros: a motion of it may explode where no job's would."""
+    """One step from a text of zeros may give non-finite motions although jobs would not."""
 
     def explode(phase: str, _pack: Sequence[Claim]) -> None:
         if phase == "step":

@@ -1,4 +1,4 @@
-"""Repeating calls to a database that is away."""
+"""Repeating calls to an unreachable database."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Flaky:
-    """Unreachable so many times, then answers with the number of calls."""
+    """Is unreachable a number of times, then answers with the number of calls."""
 
     def __init__(self, times: int) -> None:
         self.left = times

@@ -1,4 +1,4 @@
-"""What is kept of an exception."""
+"""The diagnosis of exceptions."""
 
 from __future__ import annotations
 

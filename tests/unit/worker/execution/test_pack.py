@@ -20,7 +20,7 @@ from worker.execution.save import discard, final_path
 
 
 class Phases:
-    """Counts signs of progress."""
+    """Counts the progress callbacks."""
 
     def __init__(self) -> None:
         self.steps: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""The sign of progress."""
+"""The progress stamp."""
 
 from __future__ import annotations
 

@@ -84,9 +84,9 @@ def test_an_engine_may_have_nothing_to_write(claim: Callable[..., Claim]) -> Non
     [
         (errno.ENOSPC, "free space"),
         (errno.EDQUOT, "quota"),
-        (errno.EACCES, "the right to write"),
+        (errno.EACCES, "write permission"),
         (errno.EROFS, "read-only"),
-        (errno.EIO, "can be written"),
+        (errno.EIO, "is writable"),
     ],
 )
 def test_a_disk_that_refuses_names_the_mend(
@@ -104,7 +104,7 @@ def test_a_disk_that_refuses_names_the_mend(
 
 def test_a_file_where_the_folder_should_be(claim: Callable[..., Claim], tmp_path: Path) -> None:
     (tmp_path / "out").write_text("in the way")
-    with pytest.raises(SaveError, match="can be written"):
+    with pytest.raises(SaveError, match="is writable"):
         save(claim(), "m", write)
 
 

@@ -1,4 +1,4 @@
-"""Where the text encoder is kept: what a budget allows, and what may be asked for."""
+"""The placement of the text encoder: by budget, and as requested."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ A10 = Device(
 
 
 def plan(options: WorkerOptions, catalog: Catalog = COMES_ALONG) -> WorkerPlan:
-    """A plan where nothing was imported, unless told otherwise."""
+    """A plan; by default no model is imported."""
     return plan_with(options, catalog)
 
 
@@ -73,7 +73,7 @@ def test_what_is_wrong_is_said_before_anything_is_loaded() -> None:
     with pytest.raises(BudgetError):
         plan(WorkerOptions(device="cpu", memory_gib=0.5))
     with pytest.raises(
-        WeightsError, match=r"full and lite are not installed.*models import"
+        WeightsError, match=r"full and lite weights are not installed.*models import"
     ) as found:
         plan(WorkerOptions(device="cpu", models=("tiny", "hy-motion-1.0")))
     assert found.value.exit_code == 2

@@ -1,4 +1,4 @@
-"""Which precision a worker takes."""
+"""The number type that a worker chooses."""
 
 from __future__ import annotations
 

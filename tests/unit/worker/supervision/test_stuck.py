@@ -1,4 +1,4 @@
-"""Whether what is left of a batch will be done, and what to do where it will not."""
+"""Whether the remaining jobs of a batch can run, and the fix if they cannot."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from worker.supervision.supervisor import MAX_FAILURES, Supervisor, command, tai
 
 
 def parsed(line: list[str]) -> WorkerOptions:
-    """What `hymo worker` would understand."""
+    """The options that `hymo worker` parses from a command line."""
     assert line[1:4] == ["-m", "jobs", "worker"]
     return WorkerOptions(**worker.make_context("worker", line[4:]).params)
 
@@ -42,7 +42,7 @@ def test_the_end_of_a_log(tmp_path: Path) -> None:
 
 @pytest.fixture
 def supervisor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisor:
-    """A supervisor whose workers are shell scripts, their names."""
+    """A supervisor whose workers are shell scripts, given as their names."""
     monkeypatch.setattr(
         module, "command", lambda options, *, parent: ["sh", "-c", options.name or ""]
     )
@@ -94,7 +94,7 @@ def test_pauses_double(supervisor: Supervisor) -> None:
 
 
 def restarted(supervisor: Supervisor, times: int) -> list[bool]:
-    """Whether the worker was given up, after each of so many exits without a pause."""
+    """Whether the worker was given up, after each of several exits without a pause."""
     (child,) = supervisor._children
     given_up = []
     for _ in range(times):
