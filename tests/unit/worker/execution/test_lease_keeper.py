@@ -11,6 +11,7 @@ import pytest
 from jobs.domain.attempts import Renewal
 from jobs.errors import UnreachableError
 from tests.unit.worker.stub import Bench
+from tests.waiting import HUNG
 from worker.execution.lease_keeper import HeldPack
 
 Held = Callable[..., tuple[HeldPack, dict[str, int]]]
@@ -161,7 +162,7 @@ def test_the_thread_beats_renews_and_survives_an_outage(
         bench.stamp.touch()
         keeper.start()
         try:
-            assert bench.beats.wait(30)
+            assert bench.beats.wait(HUNG)
         finally:
             keeper.stop()
     assert len(calls) >= 2
@@ -172,6 +173,6 @@ def test_the_thread_beats_without_claims(bench: Bench) -> None:
     keeper = bench.keep(replace(bench.settings, renew=0.005))
     keeper.start()
     try:
-        assert bench.beats.wait(30)
+        assert bench.beats.wait(HUNG)
     finally:
         keeper.stop()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import HUNG, until
 from worker.cli.worker import worker
 from worker.options import WorkerOptions
 from worker.supervision import supervisor as module
@@ -57,12 +57,7 @@ def started(supervisor: Supervisor, script: str) -> Supervisor:
 
 
 def exits(supervisor: Supervisor) -> list[module.Exit]:
-    give_up = time.monotonic() + 20
-    while time.monotonic() < give_up:
-        if found := supervisor.check():
-            return found
-        time.sleep(0.01)
-    raise AssertionError("no worker exited")
+    return until(supervisor.check, "the exit of a worker")
 
 
 def test_a_worker_that_exits_is_started_again(supervisor: Supervisor) -> None:
@@ -146,19 +141,15 @@ def test_wrong_usage_is_not_tried_again(supervisor: Supervisor) -> None:
 
 def test_draining_asks_and_waits(supervisor: Supervisor) -> None:
     started(supervisor, "trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done")
-    give_up = time.monotonic() + 20
-    while "up" not in tail(supervisor._children[0].log) and time.monotonic() < give_up:
-        time.sleep(0.01)
-    assert supervisor.drain(timeout=20)
+    until(lambda: "up" in tail(supervisor._children[0].log), "the worker's first line")
+    assert supervisor.drain(timeout=HUNG)
     assert supervisor.pids == []
     assert supervisor.kill() == [], "a worker that was asked to exit is not reported"
 
 
 def test_a_worker_that_does_not_drain_in_time_is_killed(supervisor: Supervisor) -> None:
     started(supervisor, "trap '' TERM; echo up; while :; do sleep 0.01; done")
-    give_up = time.monotonic() + 20
-    while "up" not in tail(supervisor._children[0].log) and time.monotonic() < give_up:
-        time.sleep(0.01)
+    until(lambda: "up" in tail(supervisor._children[0].log), "the worker's first line")
     assert not supervisor.drain(timeout=0.05)
     hurries = iter([False, True])
     assert not supervisor.drain(hurry=lambda: next(hurries))
