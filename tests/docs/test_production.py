@@ -11,9 +11,8 @@ import re
 import shlex
 import subprocess
 import tempfile
-import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import yaml
 from jobs.cli.main import hymo
 from jobs.settings import Settings
 from tests.conftest import redis_program
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
@@ -199,7 +199,7 @@ def test_volumes_are_declared() -> None:
 
 
 @pytest.fixture
-def redis_of_compose() -> Iterator[Path]:
+def redis_of_compose(start_process: Callable[..., subprocess.Popen[bytes]]) -> Path:
     """The very command of the file, on a unix socket: the socket's path."""
     folder = Path(tempfile.mkdtemp(prefix="hymo-c-"))
     shim = folder / "redis-server"
@@ -208,16 +208,16 @@ def redis_of_compose() -> Iterator[Path]:
     shim.chmod(0o755)
     words = [word.replace("$$", "$") for word in services()["redis"]["command"]]
     path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    process = subprocess.Popen(
+    process = start_process(
         words, env={"PATH": path, "REDISCLI_AUTH": "hush"}, stdout=subprocess.DEVNULL
     )
-    give_up = time.monotonic() + 20
-    while not (folder / "s").exists() and time.monotonic() < give_up:
+
+    def listens() -> bool:
         assert process.poll() is None
-        time.sleep(0.01)
-    yield folder / "s"
-    process.kill()
-    process.wait()
+        return (folder / "s").exists()
+
+    until(listens, "the server listens")
+    return folder / "s"
 
 
 @pytest.mark.redis

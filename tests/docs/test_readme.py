@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -81,7 +81,7 @@ def test_make_targets_of_the_readme_exist() -> None:
 
 
 @pytest.mark.redis
-def test_the_night_of_the_readme() -> None:
+def test_the_night_of_the_readme(start_process: Callable[..., subprocess.Popen[str]]) -> None:
     """up, submit, watch, history, show, retry, stats: typed in that order, as README does."""
     folder = Path(tempfile.mkdtemp(prefix="hymo-night-"))
     (folder / "prompts.csv").write_text("prompt,frames,steps\na person walks,20,2\nit runs,25,2\n")
@@ -89,14 +89,14 @@ def test_the_night_of_the_readme() -> None:
     environ = {**keep, "HYMO_HOME": str(folder / "home"), "HYMO_RECONCILE": "0.5"}
 
     def start(*words: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        return start_process(
             [sys.executable, "-m", "jobs", *words], cwd=folder, env=environ, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
     def run(*words: str) -> str:
         process = start(*words)
-        output, _ = process.communicate(timeout=100)
+        output, _ = process.communicate()
         assert process.returncode == 0, f"hymo {words}: {output}"
         return output
 
@@ -110,6 +110,6 @@ def test_the_night_of_the_readme() -> None:
         assert "sample" in run("history", "stats")
     finally:
         up.terminate()
-        up.communicate(timeout=60)
+        up.communicate()
         shutil.rmtree(folder, ignore_errors=True)
     assert up.returncode == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import time
 
 import pytest
 
@@ -15,6 +14,8 @@ from tests.faults.plant import Plant
 
 #: One pack a message: without messages nothing goes on.
 ONE_PACK = {"HYMO_CLAIM": "0"}
+#: What a worker says that cannot reach the broker.
+LOST = "Cannot connect"
 #: Of every job here.
 QUEUE = demand("null", "full", 20).queue
 
@@ -33,13 +34,12 @@ def some_done(plant: Plant, n: int) -> None:
 def test_server_killed_and_started_again(plant: Plant, own_redis: RedisServer) -> None:
     plant.environ |= ONE_PACK | {"HYMO_NULL_STEP": "0.02"}
     plant.submit(60)
-    plant.worker("a")
-    plant.worker("b")
+    workers = [plant.worker("a"), plant.worker("b")]
     some_done(plant, 8)
     own_redis.kill()
     left = 60 - plant.counts()["succeeded"]
     assert left > 10, "the server was killed too late to matter"
-    time.sleep(1)
+    plant.until(lambda: all(LOST in worker.said for worker in workers), "both noticed the loss")
     own_redis.start()
     plant.finish(60)
     only_first_attempts(plant, 60)
@@ -127,6 +127,6 @@ def test_sigterm_of_an_idle_worker_while_the_broker_is_gone(
     worker = plant.worker("a")
     own_redis.kill()
     # Celery has noticed, and is trying to connect again.
-    plant.until(lambda: "Cannot connect" in worker.said, "the loss was noticed")
+    plant.until(lambda: LOST in worker.said, "the loss was noticed")
     worker.send(signal.SIGTERM)
     assert worker.ended() == 0

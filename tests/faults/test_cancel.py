@@ -2,39 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
 
+from jobs.delivery.publisher import Publisher
 from jobs.domain.batches import Cancelled
+from jobs.domain.routing import demand
+from tests.conftest import RedisServer
 from tests.faults.plant import Plant
 
 JOBS = 120
+#: Of every job here.
+QUEUE = demand("null", "full", 20).queue
 
 
-def cancel_what_comes_next(plant: Plant) -> dict[int, Cancelled]:
-    """Ask for the very jobs that workers are about to claim, four ahead of the last one taken."""
+def cancel_around_claims(plant: Plant) -> dict[int, Cancelled]:
+    """Send a message for every second job, which takes the next one along, and ask for most of
+    them: before their message, right behind it, or when a worker has them."""
     coin = random.Random(3)
     answers: dict[int, Cancelled] = {}
-    last = 0
-    while last < JOBS:
-        taken = plant.rows("SELECT max(id) FROM jobs WHERE attempt > 0")[0][0]
-        for number in range(last + 1, min(taken + 4, JOBS) + 1):
-            last = number
-            if coin.random() < 0.6:
-                answers[number] = plant.store.control.cancel([number])
+
+    def claimed(number: int) -> bool:
+        return plant.rows("SELECT attempt FROM jobs WHERE id = :id", id=number)[0][0] > 0
+
+    with contextlib.closing(Publisher(plant.settings)) as publisher:
+        for head in range(1, JOBS + 1, 2):
+            moment = coin.choice(("before", "behind", "claimed"))
+            asked = [number for number in (head, head + 1) if coin.random() < 0.6]
+            if moment != "before":
+                publisher.publish([(head, QUEUE)])
+            if moment == "claimed":
+                plant.until(lambda head=head: claimed(head), "it is claimed")
+            answers |= {number: plant.store.control.cancel([number]) for number in asked}
+        left = plant.rows("SELECT id FROM jobs WHERE state = 'queued'")
+        publisher.publish([(row.id, QUEUE) for row in left])
     return answers
 
 
 @pytest.mark.slow
-def test_cancel_racing_claim(either: Plant) -> None:
+def test_cancel_racing_claim(either: Plant, own_redis: RedisServer) -> None:
     plant = either
-    plant.environ |= {"HYMO_NULL_STEP": "0.005", "HYMO_PACK": "2"}
-    plant.submit(JOBS, steps=4)
+    # A message takes one pack, and there is none but ours: the workers keep pace with the requests.
+    plant.environ |= {"HYMO_CLAIM": "0", "HYMO_RECONCILE": "1000", "HYMO_PACK": "2"}
+    plant.environ |= {"HYMO_NULL_STEP": "0.005"}
+    plant.submit(JOBS, steps=20)
+    with contextlib.closing(own_redis.client()) as client:
+        client.flushall()
     plant.worker("a")
     plant.worker("b")
-    plant.until(plant.holders, "a pack runs")
-    answers = cancel_what_comes_next(plant)
+    answers = cancel_around_claims(plant)
     plant.finish(JOBS)
 
     jobs = {row.id: row for row in plant.rows("SELECT * FROM jobs")}

@@ -14,14 +14,13 @@ from sqlalchemy.engine import make_url
 
 from tests.faults.lock import locked
 from tests.faults.plant import Plant, opened
+from tests.waiting import HUNG
 
 if TYPE_CHECKING:
     from tests.conftest import PostgresServer, RedisServer
 
 #: What a worker says once the driver's own patience is at its end.
 RIDING = "trying again"
-#: Seconds; the driver waits for a lock for 20.
-BEYOND_THE_DRIVER = 45.0
 
 
 class Power:
@@ -38,7 +37,7 @@ class Power:
         for process in every:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        psutil.wait_procs(every, timeout=30)
+        psutil.wait_procs(every, timeout=HUNG)
 
     def on(self) -> None:
         """Start it, if it is off, and wait until it answers."""
@@ -82,9 +81,7 @@ def test_locked_for_longer_than_the_driver_waits(either: Plant) -> None:
     with locked(plant.database_url):
         before = plant.counts()
         plant.until(
-            lambda: all(RIDING in worker.said for worker in workers),
-            "both workers met the lock",
-            within=BEYOND_THE_DRIVER,
+            lambda: all(RIDING in worker.said for worker in workers), "both workers met the lock"
         )
         assert plant.counts() == before, "somebody wrote past the lock"
     plant.finish(24)

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from jobs.delivery.broker import alive
+from tests.faults.lock import locked
 from tests.faults.plant import Plant, Running, opened
 from worker.locks import worker_lock
 
@@ -48,9 +49,8 @@ def test_sigterm_lets_the_pack_in_hand_finish(plant: Plant) -> None:
 def test_sigterm_while_a_worker_starts(plant: Plant, delay: float) -> None:
     """From its registration on it signs off, even before it consumes."""
     worker = plant.worker("a", ready=False)
-    while not states(plant):
-        assert worker.process.poll() is None, worker.said
-    time.sleep(delay)
+    plant.until(lambda: states(plant), "it has registered")
+    time.sleep(delay)  # no measure: some moment between registering and consuming
     worker.send(signal.SIGTERM)
     assert worker.ended() == 0, worker.said
     assert states(plant) == ["stopped"]
@@ -76,8 +76,8 @@ def test_up_killed_and_started_again(node: Plant) -> None:
     """Its workers drain by themselves, and a new `hymo up` takes the home over."""
     plant = node
     plant.environ |= {"HYMO_NULL_STEP": "0.07"}
-    first = up(plant)
     plant.submit(16, steps=10)
+    first = up(plant)
     (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")
     first.kill()
     plant.until(lambda: states(plant) == ["stopped"], "the worker drained")
@@ -94,16 +94,21 @@ def test_up_killed_and_started_again(node: Plant) -> None:
 def test_the_device_of_a_killed_owner_is_free_when_its_worker_has_drained(node: Plant) -> None:
     """Two workers never share it, however soon the next owner comes."""
     plant = node
-    plant.environ |= {"HYMO_NULL_STEP": "0.3"}
-    first = up(plant)
+    plant.environ |= {"HYMO_NULL_STEP": "0.1"}
     plant.submit(8, steps=10)
+    first = up(plant)
     (pid,) = plant.until(lambda: set(plant.holders().values()), "a pack runs")
+    # It drains once it may go on. While nobody writes, it has no transaction open.
+    worker = psutil.Process(pid)
+    with locked(plant.database_url):
+        worker.suspend()
     first.kill()
     second = plant.start("up", "up", *UP)
     log = plant.home / "logs" / "worker-cpu.log"
     held = f"device cpu is still held by process {pid}"
     plant.until(lambda: held in log.read_text(), "the next worker waits")
-    assert states(plant) in (["live"], ["draining"])
+    assert states(plant) == ["live"]
+    worker.resume()
     plant.until(lambda: len(states(plant)) > 1, "the next worker has registered")
     assert states(plant) == ["stopped", "live"]
     plant.until(lambda: not psutil.pid_exists(pid), "the first one's process is gone")
@@ -119,7 +124,7 @@ def test_a_worker_waits_for_its_device_and_ends_on_sigterm(plant: Plant) -> None
     for one in waiting:
         plant.until(lambda one=one: f"held by process {os.getpid()}" in one.said, "it waits")
     waiting[0].send(signal.SIGTERM)
-    assert waiting[0].ended(10) != 75
+    assert waiting[0].ended() != 75
     assert states(plant) == []
     lock.free()
     plant.ready(waiting[1])

@@ -53,8 +53,9 @@ def test_stopped_while_sampling_gives_its_pack_up(plant: Plant) -> None:
 @pytest.mark.slow
 def test_a_device_that_hangs(plant: Plant) -> None:
     """Past its deadline the process says so and ends; another one takes the job."""
+    plant.environ |= {"HYMO_LEASE": "300"}
     plant.submit(1, steps=1)
-    hung = plant.worker("a", HYMO_NULL_STEP="4", HYMO_STALL="1", HYMO_DEADLINE="2")
+    hung = plant.worker("a", HYMO_NULL_STEP="4", HYMO_STALL="0.5", HYMO_DEADLINE="1")
     assert hung.ended() == HUNG
     plant.worker("b")
     plant.finish(1)
@@ -67,8 +68,9 @@ def test_a_device_that_hangs(plant: Plant) -> None:
 def test_a_device_that_stalls_loses_its_lease(plant: Plant) -> None:
     """No sign of progress, no renewal: a worker that works gets the job while the other hangs."""
     plant.submit(1, steps=1)
-    stalled = plant.worker("a", HYMO_NULL_STEP="8", HYMO_STALL="1", HYMO_LEASE="2")
+    stalled = plant.worker("a", HYMO_NULL_STEP="6", HYMO_STALL="1", HYMO_LEASE="2")
     plant.until(plant.holders, "the job runs")
+    stalled.send(signal.SIGTERM)  # so that it takes nothing more, however late the other one is
     plant.worker("b")
     plant.until_done(1)
     stalled.kill()

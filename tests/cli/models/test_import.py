@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.unit.hymotion.importing.sources import (
     model,
     tree,
 )
+from tests.waiting import until
 from worker.cli.models.progress import byte_progress
 
 ROOT = Path(__file__).parents[3]
@@ -97,8 +97,8 @@ def test_a_wrong_folder_is_one_line_with_its_mend(models: Hymo, home: Path) -> N
     assert not (home / "models" / NAME).exists()
 
 
-SLOW = """
-    import sys, time
+STUCK = """
+    import itertools, sys, time
     import hymotion.importing
     import hymotion.importing.stream
     import worker.cli.models.importing as command
@@ -108,33 +108,38 @@ SLOW = """
     hymotion.importing.HY_MOTION = RELEASE
     hymotion.importing.stream.PIECE = 100_000
     @contextmanager
-    def slow(verb, total):
-        yield lambda size: time.sleep(0.1)
-    command.byte_progress = slow
+    def stuck(verb, total):
+        pieces = itertools.count()
+        yield lambda size: next(pieces) > 2 and time.sleep(10_000)
+    command.byte_progress = stuck
     main(["models", "import", "--full", sys.argv[1]])
 """
 
 
-def slow_import(home: Path, folder: Path) -> subprocess.Popen[str]:
+@pytest.fixture
+def stuck_import(
+    home: Path, tmp_path: Path, start_process: Callable[..., subprocess.Popen[str]]
+) -> subprocess.Popen[str]:
+    """A process that imports `tmp_path/m` and stands still half-way."""
     environ = {**os.environ, "HYMO_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(SLOW), str(folder)],
+    process = start_process(
+        [sys.executable, "-c", textwrap.dedent(STUCK), str(model(tmp_path / "m"))],
         cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     part = home / "models" / f".{NAME}.partial" / "full" / "weights.safetensors.part"
-    end = time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size > 150_000):
+
+    def half_way() -> bool:
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
+        return part.exists() and part.stat().st_size > 150_000
+
+    until(half_way, "half of the weights are copied")
     return process
 
 
 def test_two_at_once_do_not_meet_and_a_dead_one_is_in_nobodys_way(
-    models: Hymo, home: Path, tmp_path: Path
+    models: Hymo, stuck_import: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    folder = model(tmp_path / "m")
-    process = slow_import(home, folder)
+    process, folder = stuck_import, tmp_path / "m"
     for words in (("import", "--full", folder), ("remove", NAME, "--yes")):
         done = models(*words)
         assert done.exit_code == 1

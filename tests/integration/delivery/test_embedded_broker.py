@@ -7,7 +7,6 @@ import shutil
 import signal
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from jobs.delivery.broker import MAX_SOCKET_PATH, alive, ping, public_url, redis
 from jobs.delivery.embedded import EmbeddedBroker, find_program
 from jobs.errors import BrokerBinaryError, UnreachableError
 from jobs.settings import Settings
+from tests.waiting import until
 
 pytestmark = pytest.mark.redis
 
@@ -58,9 +58,7 @@ def test_after_kill_it_is_started_again(settings: Settings, broker: EmbeddedBrok
     first = broker.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
-    deadline = time.monotonic() + 10
-    while alive(settings) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not alive(settings), "the server is gone")
     assert broker.ensure()
     assert broker.pid != first
 

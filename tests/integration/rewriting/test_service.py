@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import threading
-import time
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from anyio.from_thread import start_blocking_portal
 
 from jobs.rewriting.errors import RewriteError
 from jobs.rewriting.service import MAX_BODY, Service
+from tests.waiting import HUNG
 
 KEY = "sk-very-secret"
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
@@ -24,7 +24,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 @pytest.fixture
 def service(rewriter) -> Service:
-    return Service(url=rewriter.url, key=KEY, timeout=5)
+    return Service(url=rewriter.url, key=KEY, timeout=HUNG)
 
 
 def post(service: Service) -> bytes:
@@ -50,7 +50,7 @@ def test_a_document_goes_out_and_the_reply_comes_back(rewriter, service) -> None
 
 
 def test_without_a_key_none_is_sent(rewriter) -> None:
-    post(Service(url=f"{rewriter.url}/", key=None, timeout=5))
+    post(Service(url=f"{rewriter.url}/", key=None, timeout=HUNG))
     assert "authorization" not in rewriter.calls[0].headers
     assert rewriter.calls[0].path == "/v1/chat/completions"
 
@@ -71,7 +71,7 @@ def test_a_redirect_is_not_followed(rewriter, service) -> None:
 def test_proxies_of_the_environment_are_not_used(rewriter, monkeypatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    post(Service(url=rewriter.url, key=KEY, timeout=5))
+    post(Service(url=rewriter.url, key=KEY, timeout=HUNG))
     assert len(rewriter.calls) == 1
 
 
@@ -104,7 +104,7 @@ def test_a_connection_that_is_dropped_may_be_tried_again(rewriter, service) -> N
 def test_nobody_listening_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    service = Service(url=f"http://127.0.0.1:{port}/v1", key=KEY, timeout=5)
+    service = Service(url=f"http://127.0.0.1:{port}/v1", key=KEY, timeout=HUNG)
     assert fails(service, "no connection: Connection refused").again
 
 
@@ -113,7 +113,7 @@ def test_of_a_host_with_several_addresses_the_last_is_told_of(monkeypatch) -> No
         there = taken.getsockname()
     found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", there)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: [found, found])
-    service = Service(url=f"http://host.invalid:{there[1]}/v1", key=KEY, timeout=5)
+    service = Service(url=f"http://host.invalid:{there[1]}/v1", key=KEY, timeout=HUNG)
     assert fails(service, "no connection: Connection refused").again
 
 
@@ -126,11 +126,11 @@ def test_of_a_host_with_several_addresses_the_last_is_told_of(monkeypatch) -> No
     ],
 )
 def test_a_host_that_is_none_is_named(url: str, reason: str) -> None:
-    fails(Service(url=url, key=KEY, timeout=5), reason)
+    fails(Service(url=url, key=KEY, timeout=HUNG), reason)
 
 
 def test_a_service_without_tls_is_named(rewriter) -> None:
-    service = Service(url=rewriter.url.replace("http:", "https:"), key=KEY, timeout=5)
+    service = Service(url=rewriter.url.replace("http:", "https:"), key=KEY, timeout=HUNG)
     assert fails(service, "no connection: .*SSL").again
 
 
@@ -144,8 +144,11 @@ def test_a_huge_reply_is_cut_off(rewriter, service) -> None:
     assert not fails(service, f"larger than {MAX_BODY // 2**20} MiB").again
 
 
+# Slow for so long that a client without a deadline of its own sees the connection end instead.
+
+
 def silent(call, rewriter) -> None:
-    rewriter.released.wait(10)
+    rewriter.released.wait(20)
 
 
 def dripping_head(call, rewriter) -> None:
@@ -157,7 +160,9 @@ def dripping_head(call, rewriter) -> None:
 
 def dripping_body(call, rewriter) -> None:
     call.handler.wfile.write(HEAD + b"\r\n")
-    while not rewriter.released.wait(0.02):
+    for _ in range(1000):
+        if rewriter.released.wait(0.02):
+            return
         call.handler.wfile.write(b" ")
 
 
@@ -165,9 +170,7 @@ def dripping_body(call, rewriter) -> None:
 def test_a_slow_reply_ends_at_the_timeout_however_it_trickles(rewriter, slow) -> None:
     rewriter.behave = lambda call: slow(call, rewriter)
     service = Service(url=rewriter.url, key=KEY, timeout=0.2)
-    began = time.monotonic()
     assert fails(service, "no answer within 0.2 s").again
-    assert time.monotonic() - began < 2.0
 
 
 def test_a_host_that_takes_no_connection_ends_at_the_timeout() -> None:
@@ -181,9 +184,7 @@ def test_a_host_that_takes_no_connection_ends_at_the_timeout() -> None:
             one.connect_ex(("127.0.0.1", port))
             waiting.append(one)
         service = Service(url=f"http://127.0.0.1:{port}/v1", key=None, timeout=0.2)
-        began = time.monotonic()
         assert fails(service, "no answer within 0.2 s").again
-        assert time.monotonic() - began < 2.0
         for one in waiting:
             one.close()
 
@@ -192,18 +193,16 @@ def test_a_trusted_certificate_is_taken_and_time_runs_out_with_tls_too(
     secure_rewriter, monkeypatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
-    service = Service(url=secure_rewriter.url, key=KEY, timeout=5)
+    service = Service(url=secure_rewriter.url, key=KEY, timeout=HUNG)
     assert post(service)
     assert secure_rewriter.calls[0].headers["authorization"] == f"Bearer {KEY}"
     secure_rewriter.behave = lambda call: dripping_body(call, secure_rewriter)
     hasty = Service(url=secure_rewriter.url, key=KEY, timeout=0.3)
-    began = time.monotonic()
     assert fails(hasty, "no answer within 0.3 s").again
-    assert time.monotonic() - began < 2.0
 
 
 def test_a_certificate_that_nobody_signed_is_refused_and_gets_no_key(secure_rewriter) -> None:
-    service = Service(url=secure_rewriter.url, key=KEY, timeout=5)
+    service = Service(url=secure_rewriter.url, key=KEY, timeout=HUNG)
     assert not fails(service, "its certificate is refused: self.signed").again
     assert not secure_rewriter.calls
 
@@ -213,14 +212,14 @@ def test_a_connection_is_not_kept(rewriter, service) -> None:
 
     def behave(call) -> None:
         call.handler.wfile.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
-        call.handler.connection.settimeout(10)
+        call.handler.connection.settimeout(HUNG)
         if call.handler.connection.recv(1) == b"":
             gone.set()
 
     rewriter.behave = behave
     with start_blocking_portal() as portal:
         assert portal.call(service.post, WHOLE) == b"{}"
-        assert gone.wait(5)
+        assert gone.wait(HUNG)
 
 
 def test_cancelling_ends_what_is_under_way(rewriter, service) -> None:
@@ -228,15 +227,15 @@ def test_cancelling_ends_what_is_under_way(rewriter, service) -> None:
 
     def wait(call) -> None:
         there.set()
-        call.handler.connection.settimeout(10)
+        call.handler.connection.settimeout(HUNG)
         if call.handler.connection.recv(1) == b"":
             gone.set()
 
     rewriter.behave = wait
     with start_blocking_portal() as portal:
         asked = portal.start_task_soon(service.post, WHOLE)
-        assert there.wait(5)
+        assert there.wait(HUNG)
         portal.call(portal.stop, True)
     with pytest.raises(CancelledError):
         asked.result(0)
-    assert gone.wait(5), "the service need not go on for nobody"
+    assert gone.wait(HUNG), "the service need not go on for nobody"

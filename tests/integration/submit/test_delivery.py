@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,18 +19,24 @@ from jobs.delivery.publisher import Publisher
 from jobs.settings import Settings
 from jobs.store.tables import jobs
 from jobs.submission.submitter import Submitter
+from tests.waiting import until
 
 pytestmark = pytest.mark.redis
 
 
-def hymo(*args: str, **environ: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", "from jobs.cli.main import main; main()", *args],
-        env=os.environ | environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+Hymo = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def hymo(start_process) -> Hymo:
+    """Starts `hymo` as a process."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+
+    def make(*args: str, **environ: str) -> subprocess.Popen[str]:
+        program = [sys.executable, "-c", "from jobs.cli.main import main; main()"]
+        return start_process([*program, *args], env=os.environ | environ, **pipes)
+
+    return make
 
 
 def message_ids(server) -> list[int]:
@@ -54,14 +60,16 @@ def test_every_new_job_has_one_message_in_the_queue_of_its_class(desk, redis_ser
         }  # fmt: skip
 
 
-def test_a_broker_that_is_away_is_a_note_and_exit_zero(sqlite_url: str, tmp_path: Path) -> None:
+def test_a_broker_that_is_away_is_a_note_and_exit_zero(
+    hymo: Hymo, sqlite_url: str, tmp_path: Path
+) -> None:
     path = tmp_path / "prompts.csv"
     path.write_text("prompt\nwalks\n")
     submit = hymo(
         "submit", str(path), HYMO_HOME=str(tmp_path), HYMO_DATABASE_URL=sqlite_url,
         HYMO_BROKER_URL="redis://:secret@127.0.0.1:1/0",
     )  # fmt: skip
-    out, err = submit.communicate(timeout=60)
+    out, err = submit.communicate()
     assert submit.returncode == 0
     assert "1 new" in out
     assert "is unreachable" in err
@@ -70,7 +78,7 @@ def test_a_broker_that_is_away_is_a_note_and_exit_zero(sqlite_url: str, tmp_path
 
 @pytest.mark.slow
 def test_a_submit_killed_half_way_and_repeated_ends_with_one_job_a_row(
-    sqlite_url: str, redis_server, tmp_path: Path
+    hymo: Hymo, sqlite_url: str, redis_server, tmp_path: Path
 ) -> None:
     path = tmp_path / "prompts.csv"
     with path.open("w") as stream:
@@ -87,18 +95,19 @@ def test_a_submit_killed_half_way_and_repeated_ends_with_one_job_a_row(
             return connection.execute(select(func.count()).select_from(jobs)).scalar_one()
 
     submit = hymo("submit", str(path), **environ)
-    deadline = time.monotonic() + 60
-    while count() < 3000:
-        assert time.monotonic() < deadline
+
+    def some() -> bool:
         assert submit.poll() is None, submit.communicate()
-        time.sleep(0.01)
+        return count() >= 3000
+
+    until(some, "some rows are stored")
     submit.send_signal(signal.SIGKILL)
     submit.communicate()
     partly = count()
     assert partly < 20_000
 
     again = hymo("submit", str(path), "--json", **environ)
-    out, err = again.communicate(timeout=90)
+    out, err = again.communicate()
     assert again.returncode == 0, err
     assert json.loads(out) == {
         "schema": "hymo.submit/1", "batch": "prompts", "new": 20_000 - partly, "existing": partly,

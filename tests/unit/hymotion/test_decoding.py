@@ -52,7 +52,7 @@ def test_smoothing_keeps_what_does_not_move() -> None:
     assert torch.allclose(smooth_rotations(still), still)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.floats(-2, 2), min_size=6, max_size=6), st.integers(11, 40))
 def test_polynomials_of_degree_5_pass_the_filter(numbers: list[float], frames: int) -> None:
     time = torch.linspace(-1, 1, frames, dtype=torch.float64)

@@ -38,7 +38,7 @@ def close(a: Tensor, b: Tensor, tolerance: float = 1e-4) -> bool:
     return bool((a - b).abs().max() <= tolerance * b.abs().max())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(frames=st.integers(20, 90), padding=st.integers(1, 40), length=st.integers(1, 12))
 def test_padding_changes_nothing(lite: Pipeline, frames: int, padding: int, length: int) -> None:
     words = text(length, padding=3)

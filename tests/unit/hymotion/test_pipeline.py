@@ -33,7 +33,7 @@ def difference(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max() / b.abs().max())
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(requests, min_size=2, max_size=4))
 def test_a_pack_gives_what_each_gives_alone(lite: Pipeline, wanted: list[Request]) -> None:
     together = denoise(lite, wanted)
@@ -44,7 +44,7 @@ def test_a_pack_gives_what_each_gives_alone(lite: Pipeline, wanted: list[Request
         assert difference(latent, alone) < 1e-4
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.lists(requests, min_size=1, max_size=2))
 def test_full_padding_gives_the_same(lite: Pipeline, wanted: list[Request]) -> None:
     pairs = zip(denoise(lite, wanted), denoise(lite, wanted, trim=False), strict=True)

@@ -69,7 +69,7 @@ def test_pieces_are_bounded() -> None:
     assert tokens_of("A person, walking", limit=3) == [START, "a", "person"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.text(st.characters(), max_size=80), min_size=1, max_size=3))
 def test_any_text_has_finite_features(lite: Pipeline, prompts: list[str]) -> None:
     for prompt, text in zip(prompts, lite.encode(prompts), strict=True):

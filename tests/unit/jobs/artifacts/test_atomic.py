@@ -10,6 +10,7 @@ import pytest
 from jobs.artifacts.atomic import atomic, output
 from jobs.artifacts.temporary import link_path, temporary_path
 from jobs.errors import OutputError
+from tests.waiting import HUNG
 
 
 def test_a_file_lands_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_containers_whose_processes_share_an_id_choose_different_names(tmp_path,
 
 def test_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     """Two containers of one host name may write a manifest at the same moment with the same id."""
-    final, both = tmp_path / "manifest.jsonl", Barrier(2, timeout=60)
+    final, both = tmp_path / "manifest.jsonl", Barrier(2, timeout=HUNG)
 
     def write(text: str) -> None:
         with atomic(final) as part:

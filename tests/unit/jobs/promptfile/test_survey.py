@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs.promptfile.defaults import Defaults
@@ -107,7 +107,7 @@ HOSTILE = st.one_of(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(content=HOSTILE, format_name=st.sampled_from(PROMPT_FORMATS))
 def test_any_bytes_give_rows_or_problems(content: bytes, format_name: str) -> None:
     binary = io.BytesIO(content)

@@ -94,10 +94,10 @@ def test_what_was_not_asked_for_is_not_looked_at() -> None:
 
 
 def test_text_made_of_braces_takes_no_time() -> None:
-    began = time.monotonic()
+    began = time.thread_time()  # of this thread's work: a busy machine takes none of it
     with pytest.raises(AnswerError, match="no JSON object"):
         read_answer(reply('{"a":' * (MAX_TEXT // 5)), BOTH)
-    assert time.monotonic() - began < 1.0
+    assert time.thread_time() - began < 1.0
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from jobs.rewriting.errors import RewriteError
 from jobs.rewriting.report import RewriteOutcome
 from jobs.rewriting.rewriting import Rewriting
 from jobs.rewriting.wish import Wish
+from tests.waiting import HUNG
 
 BOTH = Wish(text=True, seconds=True)
 TEXT = Wish(text=True)
@@ -191,7 +192,7 @@ def test_a_prompt_that_is_being_asked_about_is_not_asked_about_again(make: Make)
         yield from rows("walks", "walks", "walks")
         gate.set()
 
-    oracle = Oracle({"walks": Answer(text="W")}, meanwhile=lambda prompt: gate.wait(10))
+    oracle = Oracle({"walks": Answer(text="W")}, meanwhile=lambda prompt: gate.wait(HUNG))
     rewriting = make(oracle, concurrency=3)
     assert [row.spec.prompt for row in rewriting.rows(reading())] == ["W", "W", "W"]
     assert oracle.asked == {"walks": 1}
@@ -203,7 +204,7 @@ def test_rows_come_in_the_files_order_whichever_answer_is_first(make: Make) -> N
 
     def meanwhile(prompt: str) -> None:
         if prompt == "p0":
-            last.wait(10)
+            last.wait(HUNG)
         elif prompt == "p2":
             last.set()
 
@@ -215,7 +216,7 @@ def test_rows_come_in_the_files_order_whichever_answer_is_first(make: Make) -> N
 
 def test_so_many_are_asked_about_at_a_time_and_no_more(make: Make, portal: BlockingPortal) -> None:
     gate = threading.Event()
-    oracle = Oracle(meanwhile=lambda prompt: gate.wait(10))
+    oracle = Oracle(meanwhile=lambda prompt: gate.wait(HUNG))
 
     def reading() -> Iterator[Row | BadRow]:
         yield from rows(*(f"p{number}" for number in range(10)))
@@ -244,7 +245,7 @@ def test_a_file_is_read_only_so_far_ahead(make: Make) -> None:
             yield row
 
     gate = threading.Event()
-    oracle = Oracle(meanwhile=lambda prompt: gate.wait(10))
+    oracle = Oracle(meanwhile=lambda prompt: gate.wait(HUNG))
     rewriting = make(oracle, concurrency=1)
     found = rewriting.rows(reading())
     threading.Timer(0.05, gate.set).start()
@@ -282,16 +283,16 @@ def test_what_was_answered_is_kept_although_nobody_waited_for_it(make: Make) -> 
         if prompt == "p3":
             two_answered.set()
         if prompt in {"p0", "p3"}:
-            slow.wait(10)
+            slow.wait(HUNG)
 
     answers = {f"p{number}": Answer(text=f"P{number}") for number in range(4)}
     with start_blocking_portal() as portal, ThreadPoolExecutor(1) as reader:
         oracle = Oracle(answers, meanwhile=meanwhile)
         first = reader.submit(next, make(oracle, concurrency=2, portal=portal).rows(rows(*answers)))
-        assert two_answered.wait(10)
+        assert two_answered.wait(HUNG)
         portal.call(portal.stop, True)
         with pytest.raises(CancelledError):
-            first.result(10)
+            first.result(HUNG)
         slow.set()
     again = Oracle(answers)
     assert [row.spec.prompt for row in make(again).rows(rows(*answers))] == ["P0", "P1", "P2", "P3"]

@@ -8,6 +8,7 @@ import pytest
 
 from jobs.errors import UnreachableError
 from tests.unit.worker.stub import Bench
+from tests.waiting import HUNG
 
 
 def held(bench: Bench, *ids: str) -> dict[str, int]:
@@ -120,7 +121,7 @@ def test_the_thread_beats_renews_and_survives_an_outage(
     bench.stamp.touch()
     keeper.start()
     try:
-        assert bench.beats.wait(30)
+        assert bench.beats.wait(HUNG)
     finally:
         keeper.stop()
     assert len(calls) >= 2
@@ -131,6 +132,6 @@ def test_the_thread_beats_without_claims(bench: Bench) -> None:
     keeper = bench.keep(replace(bench.settings, renew=0.005))
     keeper.start()
     try:
-        assert bench.beats.wait(30)
+        assert bench.beats.wait(HUNG)
     finally:
         keeper.stop()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
-import time
 
 import pytest
 
@@ -22,9 +22,7 @@ def test_the_first_asks_and_the_second_hurries(number: signal.Signals) -> None:
         assert (stop.asked, stop.hurried) == (False, False)
         send(number)
         assert (stop.asked, stop.hurried) == (True, False)
-        start = time.monotonic()
-        stop.wait(60)
-        assert time.monotonic() - start < 10, "it does not sleep once asked"
+        stop.wait(math.inf)  # it does not sleep once asked
         send(number)
         assert stop.hurried
     assert signal.getsignal(number) is before

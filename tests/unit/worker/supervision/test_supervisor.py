@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import HUNG, until
 from worker.cli.worker import worker
 from worker.options import WorkerOptions
 from worker.supervision import supervisor as crews
@@ -41,13 +42,15 @@ def test_the_end_of_a_log(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Supervisor:
+def crew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Supervisor]:
     """A crew of one whose worker is `sh -c $DO`."""
     monkeypatch.setattr(
         crews, "command", lambda options, *, parent: ["sh", "-c", options.name or ""]
     )
     monkeypatch.setattr(crews, "FIRST_PAUSE", 0.0)
-    return Supervisor(workers=(), environ={"PATH": os.environ["PATH"]}, logs=tmp_path / "logs")
+    made = Supervisor(workers=(), environ={"PATH": os.environ["PATH"]}, logs=tmp_path / "logs")
+    yield made
+    made.kill()
 
 
 def started(crew: Supervisor, script: str) -> Supervisor:
@@ -57,40 +60,33 @@ def started(crew: Supervisor, script: str) -> Supervisor:
 
 
 def fallen(crew: Supervisor) -> list[crews.Exit]:
-    give_up = time.monotonic() + 20
-    while time.monotonic() < give_up:
-        if found := crew.look():
-            return found
-        time.sleep(0.01)
-    raise AssertionError("nobody fell")
+    return until(crew.look, "the worker falls")
+
+
+def until_up(crew: Supervisor) -> None:
+    until(lambda: "up" in tail(crew._members[0].log), "the worker says up")
 
 
 def test_a_worker_that_dies_is_started_again(crew: Supervisor) -> None:
     started(crew, "echo gone; exit 7")
-    try:
-        first = fallen(crew)[0]
-        assert (first.code, first.final) == (7, False)
-        assert tail(first.log) == "gone"
-        assert not crew.exhausted
-        crew._members[0].due = 0.0
-        assert fallen(crew)[0].code == 7
-        assert crew._members[0].restarts == 1
-    finally:
-        crew.kill()
+    first = fallen(crew)[0]
+    assert (first.code, first.final) == (7, False)
+    assert tail(first.log) == "gone"
+    assert not crew.exhausted
+    crew._members[0].due = 0.0
+    assert fallen(crew)[0].code == 7
+    assert crew._members[0].restarts == 1
 
 
 def test_pauses_double(crew: Supervisor) -> None:
     started(crew, "exit 1")
-    try:
-        pauses = []
-        for _ in range(3):
-            crew._members[0].pause = crew._members[0].pause or 0.5
-            fallen(crew)
-            pauses.append(crew._members[0].pause)
-            crew._members[0].due = 0.0
-        assert pauses == [1.0, 2.0, 4.0]
-    finally:
-        crew.kill()
+    pauses = []
+    for _ in range(3):
+        crew._members[0].pause = crew._members[0].pause or 0.5
+        fallen(crew)
+        pauses.append(crew._members[0].pause)
+        crew._members[0].due = 0.0
+    assert pauses == [1.0, 2.0, 4.0]
 
 
 def test_wrong_usage_is_not_tried_again(crew: Supervisor) -> None:
@@ -102,19 +98,15 @@ def test_wrong_usage_is_not_tried_again(crew: Supervisor) -> None:
 
 def test_draining_asks_and_waits(crew: Supervisor) -> None:
     started(crew, "trap 'exit 0' TERM; echo up; while :; do sleep 0.01; done")
-    give_up = time.monotonic() + 20
-    while "up" not in tail(crew._members[0].log) and time.monotonic() < give_up:
-        time.sleep(0.01)
-    assert crew.drain(timeout=20)
+    until_up(crew)
+    assert crew.drain(timeout=HUNG)
     assert crew.pids == []
     assert crew.kill() == [], "who ended in order did not fall"
 
 
 def test_who_does_not_drain_in_time_is_ended(crew: Supervisor) -> None:
     started(crew, "trap '' TERM; echo up; while :; do sleep 0.01; done")
-    give_up = time.monotonic() + 20
-    while "up" not in tail(crew._members[0].log) and time.monotonic() < give_up:
-        time.sleep(0.01)
+    until_up(crew)
     assert not crew.drain(timeout=0.05)
     hurries = iter([False, True])
     assert not crew.drain(hurry=lambda: next(hurries))

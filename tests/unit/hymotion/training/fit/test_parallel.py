@@ -14,7 +14,7 @@ from hymotion.training.fit import parallel
 from hymotion.training.fit.parallel import advice
 
 ROOT = Path(__file__).parents[5]
-SCRIPT = Path(__file__).with_name("shared_run.py")
+SCRIPT = Path(__file__).parents[1] / "shared_run.py"
 
 
 def shared(folder: Path, *runs: str) -> None:
