@@ -122,7 +122,7 @@ def test_a_worker_waits_for_its_device_and_ends_on_sigterm(plant: Plant) -> None
     assert lock.take() is None
     waiting = [plant.worker("a", ready=False) for _ in range(2)]
     for one in waiting:
-        plant.until(lambda one=one: f"held by process {os.getpid()}" in one.said, "it waits")
+        plant.until(lambda one=one: f"in use by process {os.getpid()}" in one.said, "it waits")
     waiting[0].send(signal.SIGTERM)
     assert waiting[0].ended() != 75
     assert states(plant) == []
