@@ -1,5 +1,5 @@
-"""Speed, measured: `python -m benchmarks` prints a table and one JSON document.
+"""Speed benchmarks: `python -m benchmarks` prints a table and one JSON document.
 
-Every comparison is made within one run, on the same server, and given as a ratio: absolute figures
-belong to a machine (docs/benchmarks.md names it).
+Comparisons are made in one run on the same server and given as ratios, since absolute figures
+depend on the machine (docs/benchmarks.md).
 """

@@ -35,7 +35,7 @@ BENCHES: dict[str, Callable[[Ground, Scale], Iterator[Figure]]] = {
 def main(names: tuple[str, ...], quick: bool, file: Path | None) -> None:
     """Measure speed and print every figure with its target.
 
-    The figures never decide the exit code: they depend on the machine and on what else it does.
+    Figures do not affect the exit code, since they depend on the machine and its load.
     """
     start = time.monotonic()
     document: dict[str, object] = {"schema": "hymo.bench/1", "quick": quick, "machine": machine()}
@@ -55,7 +55,7 @@ def main(names: tuple[str, ...], quick: bool, file: Path | None) -> None:
 
 
 def line(figure: Figure) -> str:
-    """A figure as a line of the table."""
+    """The line of a figure in the table."""
     value = f"{figure.value:,.4g}" if figure.value < 1000 else f"{figure.value:,.0f}"
     verdict = {True: "ok", False: "MISSED", None: ""}[figure.ok]
     return (

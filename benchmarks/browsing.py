@@ -20,7 +20,7 @@ BENCH = "history"
 #: Milliseconds for a first page in the store; seconds for a process.
 PAGE_MS = 100
 PROCESS_S = 0.6
-#: Jobs a page, as `hymo history` asks by default.
+#: Jobs per page, the default of `hymo history`.
 LIMIT = 50
 
 _LATE = BEGIN + SPAN * 0.97
@@ -46,12 +46,12 @@ _FILTERS = {
     "worker and since": JobFilter(workers=("gpu-3",), since=BEGIN + SPAN * 0.85),
     "no such card": JobFilter(cards=("NVIDIA H100",)),
 }
-#: Orders that somebody has to ask for, whatever the filter.
+#: Orders that are measured with every filter.
 _ORDERS = (
     "-id", "-created", "-finished", "-duration", "-queue", "-priority", "-peak", "-jitter",
     "duration",
 )  # fmt: skip
-#: What no index can answer: every prompt is read.
+#: A filter without an index, for which every prompt is read.
 _SCANS = {"a rare word": JobFilter(grep=RARE), "no such word": JobFilter(grep="xylophone")}
 
 
@@ -89,14 +89,14 @@ def _pages(url: str, database: str, repeats: int) -> Iterator[Figure]:
 
 
 def _order(text: str, wanted: JobFilter) -> Order:
-    """The order by its name; newest first is what `hymo history` asks for unless told otherwise."""
+    """The order with this name; newest first is the default of `hymo history`."""
     if text != "newest first":
         return Order.parse(text)
     return Order("id" if wanted.until is None else "created")
 
 
 def page_ms(store: HistoryStore, wanted: JobFilter, order: Order, repeats: int) -> float:
-    """Milliseconds of the first page, at best."""
+    """Milliseconds of the first page, best of several runs."""
     took = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A figure: one number measured, and what it should be."""
+"""A figure: one measured number and its target."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Figure:
     """One number.
 
     Attributes:
-        bench: the file of this folder that measured it.
-        name: of the number.
+        bench: the module of this package that measured it.
+        name: name of the number.
         value, unit: the number.
-        database: `sqlite` or `postgresql`; None where none is involved.
-        at_least, at_most: the target; both None for a number given for information.
+        database: `sqlite` or `postgresql`; None if none is involved.
+        at_least, at_most: the target; both None for a number without one.
     """
 
     bench: str
@@ -41,7 +41,7 @@ class Figure:
 
     @property
     def target(self) -> str:
-        """The target in words; empty without one."""
+        """The target as text; empty without one."""
         if self.at_least is not None:
             return f"≥ {self.at_least:g}"
         return "" if self.at_most is None else f"≤ {self.at_most:g}"
@@ -54,7 +54,7 @@ class Figure:
         return None if self.at_most is None else self.value <= self.at_most
 
     def as_json(self) -> FigureJson:
-        """The figure in the JSON document, to four digits."""
+        """The figure for the JSON document, with four digits."""
         return {
             "bench": self.bench,
             "name": self.name,

@@ -1,4 +1,4 @@
-"""The ground that benchmarks run on: real servers of their own, in a folder that goes after."""
+"""Servers for benchmarks: real ones, in a temporary folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from typing import Self
 
 from sqlalchemy import create_engine, text
 
-from jobs.broker import EmbeddedBroker, redis_client
+from jobs.delivery.broker import redis_client
+from jobs.delivery.embedded import EmbeddedBroker
 from jobs.settings import Settings
 from jobs.store import schema
 
@@ -23,13 +24,13 @@ DATABASES = ("sqlite", "postgresql")
 
 
 class Ground:
-    """The embedded broker, SQLite files and a PostgreSQL server (as it comes, fsync and all).
+    """The embedded broker, SQLite files and a PostgreSQL server with default settings.
 
-    The PostgreSQL server starts when the first database is asked of it.
+    The PostgreSQL server starts when its first database is created.
     """
 
     def __init__(self) -> None:
-        # Short: a unix socket's path has room for about a hundred bytes.
+        # A short path, since a unix socket's is limited to about a hundred bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="hymo-bench-"))
         self._stack = ExitStack()
         self._numbers = count()
@@ -51,17 +52,17 @@ class Ground:
         self._stack.close()
 
     def settings(self, database_url: str) -> Settings:
-        """Settings with this ground's broker and the given database."""
+        """Settings with this broker and the given database."""
         return Settings(home=self.folder, output=self.folder / "output", database_url=database_url)
 
     def environ(self, database_url: str, **more: str) -> Mapping[str, str]:
-        """Environment of a `hymo` process on this ground, free of the caller's own settings."""
+        """Environment of a `hymo` process with these servers and without the caller's settings."""
         plain = {name: value for name, value in os.environ.items() if not name.startswith("HYMO_")}
         ours = {"HYMO_HOME": str(self.folder), "HYMO_DATABASE_URL": database_url}
         return plain | ours | more
 
     def database(self, kind: str) -> str:
-        """The URL of a new database of ours, `sqlite` or `postgresql`."""
+        """The URL of a new database; `kind` is `sqlite` or `postgresql`."""
         name = f"bench{next(self._numbers)}"
         url = f"sqlite:///{self.folder / name}.db" if kind == "sqlite" else self._create(name)
         schema.upgrade(url)
@@ -95,7 +96,7 @@ def _postgres(folder: Path) -> Iterator[str]:
     runtime = folder / "run"
     (runtime / "python_PostgresServer").mkdir(parents=True)
     runtime.chmod(0o700)
-    folder.chmod(0o755)  # the server runs as a system user of its own when we are root
+    folder.chmod(0o755)  # as root, the server runs as a separate system user
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     try:

@@ -1,8 +1,8 @@
 """`python -m benchmarks.importing FOLDER`: importing and loading checkpoints of full size.
 
-Random numbers under the published names and shapes, a process of its own for each thing that is
-measured, and its memory looked at from outside. Not part of `make bench`: it takes minutes and
-writes up to 9 GB, all of which it removes.
+Uses random tensors with the published names and shapes. Each measurement runs in its own process,
+whose memory is read from outside. Not part of `make bench`: it takes minutes and writes up to 9 GB,
+which it removes.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ LOOK = 0.02
 
 @dataclass(frozen=True)
 class Memory:
-    """The most that a process had resident, bytes.
+    """Peak resident memory of a process, bytes.
 
     Attributes:
-        all: at once (VmHWM).
-        anonymous: that no file stands behind.
-        file: of mapped files, which the system takes back whenever it wants.
+        all: in total (VmHWM).
+        anonymous: anonymous memory.
+        file: mapped files, which the system can reclaim at any time.
     """
 
     all: int
@@ -79,7 +79,7 @@ class Memory:
     help="Write the JSON document here. [default: standard output]",
 )
 def main(folder: Path, modes: tuple[str, ...], file: Path | None) -> None:
-    """Measure importing and loading in a scratch FOLDER, which must not be there yet."""
+    """Measure importing and loading in a scratch FOLDER, which must not exist."""
     folder.mkdir(parents=True)
     found = []
     try:
@@ -128,7 +128,7 @@ def figures(folder: Path, mode: str) -> Iterator[Figure]:
 
 
 def make(folder: Path, mode: str) -> None:
-    """A published folder of random numbers."""
+    """A folder of random weights in the published form."""
     import torch
 
     with (LISTS / f"state_dict_{mode}.tsv").open(encoding="utf-8") as file:
@@ -146,7 +146,7 @@ def make(folder: Path, mode: str) -> None:
 
 
 def watched(command: Sequence[str]) -> tuple[str, Memory]:
-    """Run a command to its end; what it printed, and the most memory that it had.
+    """Run a command; return its output and its peak memory.
 
     Raises:
         ProcessError: it failed.

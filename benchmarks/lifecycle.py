@@ -1,4 +1,4 @@
-"""The full life of a no-op job against a no-op Celery task with the same pool and settings."""
+"""Throughput of no-op jobs, compared with no-op Celery tasks with the same pool and settings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from benchmarks.noop import PATIENCE
 from benchmarks.process import ProcessError, measured
 from benchmarks.scale import Scale
 from benchmarks.submitting import MissingError, write_prompts
-from jobs.broker import kombu_url, redis_client
-from jobs.delivery import TASK, celery_app
+from jobs.delivery.broker import kombu_url, redis_client
+from jobs.delivery.celery_app import TASK, celery_app
 from jobs.store.engine import connect
 
 BENCH = "lifecycle"
@@ -27,7 +27,7 @@ QUEUE = "bench.noop"
 
 
 def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
-    """One worker each: jobs of the null model, claimed, run and committed with their timings."""
+    """Measure jobs of the null model and no-op tasks, with one worker each."""
     for database in DATABASES:
         plain = noop_tasks(ground, scale.cycles)
         life = noop_jobs(ground, database, scale.cycles, pack=PACK)
@@ -73,12 +73,12 @@ def _nothing(job_id: int) -> None:
 
 @dataclass(frozen=True)
 class Life:
-    """How fast jobs lived.
+    """Throughput of jobs.
 
     Attributes:
-        rate: jobs a second, from the first one's start to the last one's commit.
-        rate_with_messages: the same, until the broker's queues are empty as well: a message whose
-            job went with an earlier pack is still taken and put away.
+        rate: jobs per second, from the first job's start to the last one's commit.
+        rate_with_messages: the same, until the broker's queues are empty: the worker still has to
+            acknowledge messages whose job was in an earlier pack.
     """
 
     rate: float
@@ -86,7 +86,7 @@ class Life:
 
 
 def noop_jobs(ground: Ground, database: str, jobs: int, *, pack: int) -> Life:
-    """Queue jobs of the null model, then let one worker have them."""
+    """Queue jobs of the null model, then start one worker."""
     ground.flush()
     url = ground.database(database)
     file = ground.folder / "noop.csv"
@@ -112,7 +112,7 @@ def noop_jobs(ground: Ground, database: str, jobs: int, *, pack: int) -> Life:
 
 
 def _wait(process: subprocess.Popen[bytes], engine: Engine, ground: Ground, log: Path) -> None:
-    """Until no job is left and no message either."""
+    """Wait until no job and no message is left."""
     give_up = time.monotonic() + PATIENCE
     left = text("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')")
     with redis_client(ground.settings("sqlite:///unused.db")) as client:

@@ -1,4 +1,4 @@
-"""The machine and the versions that a run's figures belong to."""
+"""Description of the machine and the versions that a run used."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A long history, made by SQL itself: realistic jobs in every state, with attempts and files.
+"""A long history generated in SQL: realistic jobs in every state, with attempts and files.
 
-Oldest first: batches of 20 000 follow one another over thirty days; nine tenths of the jobs ended
-(most well), some run, the rest is queued. Nothing is random, so two runs hold the same rows.
+Batches of 20 000 jobs follow one another over thirty days; nine tenths of the jobs have ended
+(most succeeded), some are running, the rest is queued. The rows are the same in every run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from benchmarks.prompts import KINDS, prompt
 from jobs.store.engine import connect
 from jobs.store.tables import attempts, jobs
 
-#: Jobs a batch.
+#: Jobs per batch.
 BATCH = 20_000
 #: Seconds that the history spans.
 SPAN = 30 * 86_400.0
@@ -32,7 +32,7 @@ _NUMBERS = """
     )
 """
 
-#: h1 … h4: three digits each that look random and do not follow one another.
+#: h1 … h4: pseudo-random numbers of three digits each.
 _RAW = f"""
     SELECT i, i * 7919 % 1000 AS h1, i * 104729 % 997 AS h2, i * 15485863 % 991 AS h3,
            i * 6700417 % 983 AS h4,
@@ -108,8 +108,8 @@ _ARTIFACTS = """
 def fill(url: str, count: int) -> None:
     """Put `count` jobs in the empty database at `url`, with their batches, attempts and files.
 
-    The indexes of jobs and attempts are dropped meanwhile: built at once they take a tenth of the
-    time.
+    The indexes of jobs and attempts are dropped meanwhile: building them at once is ten times
+    faster.
     """
     engine = connect(url)
     indexes = sorted(jobs.indexes | attempts.indexes, key=lambda index: str(index.name))
@@ -123,8 +123,8 @@ def fill(url: str, count: int) -> None:
         for index in indexes:
             index.create(connection)
     if engine.dialect.name == "postgresql":
-        # What autovacuum does within a minute of such an import. SQLite has nothing of the kind
-        # unless somebody runs it, and must do without.
+        # Autovacuum does this within a minute of such an import. SQLite never does it by itself,
+        # so it is measured without.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("VACUUM ANALYZE"))
     engine.dispose()

@@ -1,7 +1,7 @@
-"""A Celery worker that does nothing, as fast as it can: `python -m benchmarks.noop URL QUEUE N`.
+"""A Celery worker with no-op tasks: `python -m benchmarks.noop URL QUEUE N`.
 
-It is the worker room's own consumer, so the pool, the flags and the settings are the same.
-Prints the seconds between the first task and the last, then ends.
+It uses the consumer of the `worker` package, so the pool, the flags and the settings are the same.
+Prints the seconds between the first task and the last, then exits.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import click
 
 from worker.consumer import Consumer
 
-#: Nothing that is waited for here should take longer, seconds.
+#: Timeout of all waits, seconds.
 PATIENCE = 300.0
 
 
 class Count:
-    """Counts tasks and notes when the first and the last ran."""
+    """Counts tasks and records when the first and the last one ran."""
 
     def __init__(self, wanted: int) -> None:
         self._left = wanted
@@ -38,7 +38,7 @@ class Count:
 
 
 def main() -> None:
-    """Consume until the count is full."""
+    """Consume N tasks."""
     url, queue, wanted = sys.argv[1:]
     count = Count(int(wanted))
     consumer = Consumer(

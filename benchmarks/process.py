@@ -1,4 +1,4 @@
-"""Running a process and measuring it from outside."""
+"""Run a process and measure it from outside."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True)
 class Ran:
-    """A process that ended well.
+    """A process that exited with 0.
 
     Attributes:
-        seconds: from its start to its end, interpreter and all.
-        peak_bytes: largest resident set. Never less than this process's own was at the start.
-        stdout: what it printed.
+        seconds: from its start to its end, including the interpreter's start.
+        peak_bytes: largest resident set, at least that of this process at the start.
+        stdout: its output.
     """
 
     seconds: float
@@ -29,7 +29,7 @@ class Ran:
 
 
 class ProcessError(Exception):
-    """A measured process failed, so that there is nothing to measure."""
+    """A measured process failed."""
 
     def __init__(self, command: Sequence[str], code: int, stderr: str) -> None:
         super().__init__(f"{' '.join(command)} exited with {code}:\n{stderr}")
@@ -37,7 +37,7 @@ class ProcessError(Exception):
 
 
 def measured(command: Sequence[str], environ: Mapping[str, str]) -> Ran:
-    """Run a command to its end. Raises `ProcessError` unless it exits with 0."""
+    """Run and measure a command; raises `ProcessError` unless it exits with 0."""
     start = time.perf_counter()
     process = subprocess.Popen(
         command,
@@ -50,7 +50,7 @@ def measured(command: Sequence[str], environ: Mapping[str, str]) -> Ran:
     stdout, stderr = process.stdout, process.stderr
     if stdout is None or stderr is None:
         raise ProcessError(command, -1, "no pipes")
-    # What these commands print fits a pipe's buffer many times over, so reading in turn is safe.
+    # The output is far smaller than a pipe's buffer, so the streams can be read one by one.
     with stdout, stderr:
         out, err = stdout.read(), stderr.read()
     _, status, usage = os.wait4(process.pid, 0)

@@ -1,4 +1,4 @@
-"""Prompts by the number, like the ones people write."""
+"""Numbered prompts, similar to those that people write."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HOW = ("then stops", "looking over the shoulder", "as if in a hurry", "with gre
         "and falls", "while talking on the phone", "in small steps", "like a robot",
         "and starts again", "against a strong wind", "without a sound")  # fmt: skip
 
-#: How many different ones there are.
+#: Number of different prompts.
 KINDS = len(_WHO) * len(_DOES) * len(_HOW)
 
 

@@ -1,4 +1,4 @@
-"""How much is measured."""
+"""The size of a benchmark run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class Scale:
     """Counts of one run.
 
     Attributes:
-        rows: of the prompt file that is submitted.
-        delays: messages of each `.delay()` loop it is compared with.
-        rounds: how often the submit and the loops are repeated; the median ratio counts.
+        rows: rows of the submitted prompt file.
+        delays: messages of each `.delay()` loop that it is compared with.
+        rounds: repetitions of the submit and the loops; the median ratio counts.
         cycles: no-op jobs, and no-op Celery tasks, run by one worker.
-        alone: no-op jobs run one a pack.
-        history: jobs in the table that history pages through.
-        repeats: how often each query and each process is timed; the best counts, since whatever
-            else the machine does can only add.
+        alone: no-op jobs run in packs of one.
+        history: number of jobs in the history.
+        repeats: repetitions of each query and each process; the best counts, since other load on
+            the machine can only slow it down.
     """
 
     rows: int = 100_000
@@ -30,5 +30,5 @@ class Scale:
 
 
 FULL = Scale()
-#: Seconds instead of minutes: shows that everything works, not how fast it is.
+#: Takes seconds instead of minutes; for testing the benchmarks.
 QUICK = Scale(rows=100, delays=50, rounds=1, cycles=64, alone=4, history=4_000, repeats=1)

@@ -1,4 +1,4 @@
-"""How soon the command line answers."""
+"""Start-up time of the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BENCH = "startup"
 
 
 def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
-    """`hymo --help`, interpreter and all."""
+    """Measure `hymo --help`, including the interpreter's start."""
     environ = ground.environ("sqlite:///unused.db")
     measured(ground.hymo("--help"), environ)  # compile what pip did not
     took = [measured(ground.hymo("--help"), environ).seconds for _ in range(scale.repeats)]

@@ -1,4 +1,4 @@
-"""`hymo submit` of a large prompt file against a plain `.delay()` loop on the same server."""
+"""`hymo submit` of a large prompt file, compared with a `.delay()` loop on the same server."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from benchmarks.ground import DATABASES, Ground
 from benchmarks.process import measured
 from benchmarks.prompts import prompt
 from benchmarks.scale import Scale
-from jobs.broker import kombu_url, redis_client
-from jobs.delivery import celery_app
+from jobs.delivery.broker import kombu_url, redis_client
+from jobs.delivery.celery_app import celery_app
 from jobs.domain.memory import queue_name
 
 BENCH = "submit"
@@ -23,7 +23,7 @@ BENCH = "submit"
 
 @dataclass(frozen=True)
 class Round:
-    """One submit between two loops: rows and messages a second, and the submit's peak memory."""
+    """One submit between two loops: rows and messages per second, and the submit's peak memory."""
 
     rate: float
     plain: float
@@ -31,7 +31,7 @@ class Round:
 
     @property
     def ratio(self) -> float:
-        """How much faster the submit was."""
+        """Speed of the submit relative to the loops."""
         return self.rate / self.plain
 
 
@@ -64,8 +64,8 @@ def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
 
 
 def one_round(ground: Ground, database: str, file: Path, scale: Scale) -> Round:
-    """The loop runs before and after the submit, so that a machine that gets slower is no one's
-    gain. The database is a new one."""
+    """Run the loop before and after the submit, so that a machine that slows down affects both.
+    The database is new."""
     url = ground.database(database)
     loops = [delay_loop(ground, scale.delays)]
     ground.flush()
@@ -79,7 +79,7 @@ def one_round(ground: Ground, database: str, file: Path, scale: Scale) -> Round:
 
 
 def write_prompts(path: Path, rows: int) -> None:
-    """A prompt file as people write them: an id, a prompt, mixed lengths, seeds and a note."""
+    """Write a typical prompt file: ids, prompts, mixed lengths, seeds and a note."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "prompt", "frames", "seed", "priority", "shot"])
@@ -90,14 +90,14 @@ def write_prompts(path: Path, rows: int) -> None:
 
 
 def delay_loop(ground: Ground, messages: int) -> float:
-    """Seconds that a loop of `.delay()` takes with our application."""
+    """Seconds of a loop of `.delay()` with our application."""
     app = celery_app(kombu_url(ground.settings("sqlite:///unused.db")))
 
     def take(job_id: int) -> None:
-        """Never run: nobody consumes the loop's queue."""
+        """Never run: the loop's queue has no consumer."""
 
     task = app.task(name="bench.take", shared=False)(take)
-    task.delay(0)  # connect outside the time that counts
+    task.delay(0)  # connect before the measurement
     start = time.perf_counter()
     for number in range(messages):
         task.delay(number)
@@ -107,7 +107,7 @@ def delay_loop(ground: Ground, messages: int) -> float:
 
 
 class MissingError(Exception):
-    """Rows or messages are missing: the figure would be a lie."""
+    """Rows or messages are missing, so the figure would be wrong."""
 
     def __init__(self, what: str, found: int, wanted: int) -> None:
         super().__init__(f"{found} {what} where {wanted} should be")

@@ -8,13 +8,13 @@ Knows nothing of queues, databases or command lines. See docs/library.md.
 """
 
 from hymotion import errors, export
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import BODY, Skeleton
 from hymotion.conditioning import TextConditioning
 from hymotion.config import ModelConfig
-from hymotion.loading import load, load_bundled
-from hymotion.motion import Motion
+from hymotion.loading.model import load, load_bundled
 from hymotion.pipeline import Pipeline
-from hymotion.request import Request
-from hymotion.skeleton import BODY, Skeleton
+from hymotion.sampling.request import Request
 from hymotion.text import TextEncoder
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -42,6 +43,12 @@ class TextConditioning:
         return self.vtxt.shape[1], self.ctxt.shape[1]
 
 
+class TextEncoder(Protocol):
+    """Encodes prompts, each by itself: the result does not depend on its neighbours."""
+
+    def encode(self, prompts: Sequence[str]) -> list[TextConditioning]: ...
+
+
 @dataclass(frozen=True, eq=False)
 class TextBatch:
     """The text states of B samples: vtxt (B, 1, Dv), ctxt (B, T, Dc), length (B,) integers."""
@@ -65,9 +72,9 @@ class TextBatch:
         )
 
     def to(self, device: torch.device, dtype: torch.dtype) -> "TextBatch":
-        """The same batch on another device, its features in another type."""
+        """The same batch on another device: the tokens in `dtype`, the pooled features float32."""
         return TextBatch(
-            vtxt=self.vtxt.to(device, dtype),
+            vtxt=self.vtxt.to(device, torch.float32),
             ctxt=self.ctxt.to(device, dtype),
             length=self.length.to(device),
         )

@@ -10,8 +10,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from hymotion.errors import DeviceError
 
-TF32_CAPABILITY = (8, 0)
-"""The first compute capability with TensorFloat-32."""
+AMPERE = (8, 0)
+"""The first compute capability with TensorFloat-32, and with torch's kernel for int4."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Precision:
         """
         if not self.tf32:
             return
-        if device.type == "cuda" and torch.cuda.get_device_capability(device) >= TF32_CAPABILITY:
+        if device.type == "cuda" and torch.cuda.get_device_capability(device) >= AMPERE:
             return
         raise DeviceError(
             f"{device} has no TensorFloat-32", mend="Use float32 there, or a GPU from Ampere on"

@@ -23,6 +23,23 @@ class HymotionError(Exception):
         self.mend = mend
 
 
+class FileError(HymotionError):
+    """A file or folder that is not what it should be; carries its path."""
+
+    def __init__(self, problem: str, *, mend: str, path: Path) -> None:
+        super().__init__(f"{path}: {problem}", mend=mend)
+        self.path = path
+
+
+class ValueRefusedError(HymotionError):
+    """A value that cannot be used; carries the field and the value."""
+
+    def __init__(self, problem: str, *, mend: str, field: str, value: object) -> None:
+        super().__init__(problem, mend=mend)
+        self.field = field
+        self.value = value
+
+
 class ConfigError(HymotionError):
     """A config.yml that cannot describe a network we know; carries the path and the key."""
 
@@ -33,12 +50,8 @@ class ConfigError(HymotionError):
         self.key = key
 
 
-class CheckpointError(HymotionError):
+class CheckpointError(FileError):
     """A weight file that is absent, damaged, unsafe, or made for another network."""
-
-    def __init__(self, problem: str, *, mend: str, path: Path) -> None:
-        super().__init__(f"{path}: {problem}", mend=mend)
-        self.path = path
 
 
 class TensorMismatchError(CheckpointError):
@@ -80,13 +93,8 @@ class TensorMismatchError(CheckpointError):
         self.mismatched = tuple(mismatched)
 
 
-class RequestError(HymotionError):
-    """A request no model or not this model can serve; carries the field and its value."""
-
-    def __init__(self, problem: str, *, mend: str, field: str, value: object) -> None:
-        super().__init__(problem, mend=mend)
-        self.field = field
-        self.value = value
+class RequestError(ValueRefusedError):
+    """A request no model or not this model can serve."""
 
 
 class EncoderMissingError(HymotionError):
@@ -147,30 +155,17 @@ class ExportError(HymotionError):
     """A motion or its metadata cannot be written in the wanted format."""
 
 
-class MotionFileError(HymotionError):
-    """A file that cannot be read as a motion; carries the path."""
-
-    def __init__(self, problem: str, *, mend: str, path: Path) -> None:
-        super().__init__(f"{path}: {problem}", mend=mend)
-        self.path = path
+class MotionFileError(FileError):
+    """A file that cannot be read as a motion."""
 
 
 class PictureError(HymotionError):
     """Motions of which the wanted picture cannot be drawn."""
 
 
-class MeasureError(HymotionError):
-    """A motion or a set of motions that cannot be measured; carries the field and its value."""
-
-    def __init__(self, problem: str, *, mend: str, field: str, value: object) -> None:
-        super().__init__(problem, mend=mend)
-        self.field = field
-        self.value = value
+class MeasureError(ValueRefusedError):
+    """A motion or a set of motions that cannot be measured."""
 
 
-class GoldenError(HymotionError):
-    """A folder of golden fixtures that cannot be used; carries the folder."""
-
-    def __init__(self, problem: str, *, mend: str, folder: Path) -> None:
-        super().__init__(f"{folder}: {problem}", mend=mend)
-        self.folder = folder
+class GoldenError(FileError):
+    """A folder of golden fixtures that cannot be used."""

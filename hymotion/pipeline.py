@@ -6,19 +6,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
 from hymotion.conditioning import TextBatch, TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.decoding import Decoder
 from hymotion.device import Precision, attention
 from hymotion.errors import EncoderMissingError, RequestError
-from hymotion.flow import FlowModel
-from hymotion.guard import EXPLODING, Guard
-from hymotion.guidance import Guidance
-from hymotion.motion import Motion
 from hymotion.network.attention import length_mask
-from hymotion.noise import draw_pack
-from hymotion.request import Request
-from hymotion.solver import EulerSolver, MakeWatch, OnStep, Watch
+from hymotion.network.flow import FlowModel
+from hymotion.sampling.guard import EXPLODING, Guard
+from hymotion.sampling.guidance import Guidance
+from hymotion.sampling.noise import draw_pack
+from hymotion.sampling.request import Request
+from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, VelocityWatch
 from hymotion.text import TextEncoder
 
 
@@ -112,12 +112,9 @@ class Pipeline:
             frames: (B,) valid frames.
         """
         with torch.inference_mode(), self._products(), attention():
-            velocity = self._flow.velocity(
-                x.to(self.device),
-                t.to(self.device),
-                _moved(text, self.device, self.dtype),
-                frames.to(self.device),
-            )
+            text = text.to(self.device, self.dtype)
+            context = self._flow.prepare(text, frames.to(self.device), length=x.shape[1])
+            velocity = self._flow.velocity(x.to(self.device), t.to(self.device), context)
             return velocity.float().cpu()
 
     def denoise(
@@ -143,7 +140,7 @@ class Pipeline:
         Raises:
             RequestError: a request does not suit this model or the rest of the pack.
             NumericsError: a velocity is not finite or far too large; carries the step and the
-                requests. Seen within two steps: see `hymotion.guard`.
+                requests. Seen within two steps: see `hymotion.sampling.guard`.
         """
         self._check_pack(requests, conditionings)
         if not requests:
@@ -178,25 +175,27 @@ class Pipeline:
     ) -> tuple[Guidance, Tensor]:
         network = self.config.network
         longest = max(request.frames for request in requests)
+        length = longest if trim else network.train_frames
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
-        text = _moved(text, self.device, self.dtype)
+        text = text.to(self.device, self.dtype)
         guidance = Guidance.of(
-            self._flow.velocity,
+            self._flow,
             text=text,
             null=self._flow.unconditional(text),
             frames=torch.tensor([request.frames for request in requests], device=self.device),
+            length=length,
             scales=torch.tensor([self._scale(request) for request in requests], device=self.device),
         )
         noise = draw_pack(
             [request.seed for request in requests],
-            frames=longest if trim else network.train_frames,
+            frames=length,
             train_frames=network.train_frames,
             width=network.input_dim,
         )
         return guidance, noise.to(self.device)
 
-    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> Watch:
+    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> VelocityWatch:
         lengths = torch.tensor([request.frames for request in requests], device=self.device)
         same = all(request.frames == frames for request in requests)
         return self._make_watch(
@@ -263,9 +262,3 @@ def _placed(flow: FlowModel, device: torch.device, dtype: torch.dtype) -> FlowMo
             part.get_parameter(name).data = weights.to(device, torch.float32)
     flow.null_vtxt_feat.data = null.to(device, torch.float32)
     return flow
-
-
-def _moved(text: TextBatch, device: torch.device, dtype: torch.dtype) -> TextBatch:
-    """The text states on a device: the tokens in `dtype`, the pooled features float32."""
-    moved = text.to(device, dtype)
-    return TextBatch(text.vtxt.to(device, torch.float32), moved.ctxt, moved.length)

@@ -1,1 +1,1 @@
-"""The domain of HyMo: jobs, states, cards and memory, routing, the SQL store, the command line."""
+"""HyMo's job queue: jobs, states, cards and memory, routing, the SQL store, the command line."""

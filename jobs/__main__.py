@@ -1,4 +1,4 @@
-"""`python -m jobs` is `hymo`, for processes that must not depend on PATH."""
+"""Run `hymo` as `python -m jobs`, for processes that must not depend on PATH."""
 
 from jobs.cli.main import main
 

@@ -1,14 +1,13 @@
-"""The errors of the jobs room. Each carries its data, names the mend, and knows its exit code."""
+"""The errors of the `jobs` package. Each has its data, says how to fix it, and has an exit code."""
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 
 class JobsError(Exception):
-    """Root of every error raised in this room.
-
-    Attributes:
-        exit_code: what the `hymo` command exits with when this reaches the command line.
-    """
+    """Base class of all errors of this package; `exit_code` is that of the `hymo` command."""
 
     exit_code = 1
 
@@ -16,7 +15,7 @@ class JobsError(Exception):
 class SettingsError(JobsError):
     """A setting (flag, environment variable or config file) has an unusable value.
 
-    `value` is None when the fault is not in one value, or when it must not be shown.
+    `value` is None if no single value is wrong, or if the value must not be shown.
     """
 
     exit_code = 2
@@ -29,7 +28,7 @@ class SettingsError(JobsError):
 
 
 class NotFoundError(JobsError):
-    """The job, batch, worker or card asked for does not exist."""
+    """There is no job, batch, worker, card or model of this name."""
 
     exit_code = 3
 
@@ -41,7 +40,7 @@ class NotFoundError(JobsError):
 
 
 class ConflictError(JobsError):
-    """What was asked does not fit the state that the row is in now."""
+    """The request is not possible in the row's current state."""
 
     def __init__(self, what: str, state: str, mend: str) -> None:
         super().__init__(f"{what} is {state}: {mend}")
@@ -51,7 +50,7 @@ class ConflictError(JobsError):
 
 
 class TransitionError(JobsError):
-    """A state change outside the transition table: a fault of the program, never of the user."""
+    """A state change that the transition table does not allow: a bug in the program."""
 
     def __init__(self, source: str, target: str) -> None:
         super().__init__(f"no transition from {source} to {target}")
@@ -60,10 +59,7 @@ class TransitionError(JobsError):
 
 
 class UnreachableError(JobsError):
-    """The database or the broker did not answer.
-
-    `url` is printed without its password.
-    """
+    """The database or the broker did not answer. `url` must not contain the password."""
 
     exit_code = 7
 
@@ -99,7 +95,7 @@ class ModelRecordError(JobsError):
 
 
 class WeightsMissingError(JobsError):
-    """A job asks for weights that are neither installed here nor on any worker."""
+    """A job needs weights that are installed neither on this machine nor on any worker."""
 
     exit_code = 3
 
@@ -114,6 +110,21 @@ class WeightsMissingError(JobsError):
         self.model = model
         self.mode = mode
         self.known = known
+
+
+class OutputError(JobsError):
+    """A file cannot be written to the requested path."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        mend = {
+            errno.ENOSPC: "free space on that disk",
+            errno.EDQUOT: "the user's quota is used up: free space",
+            errno.EEXIST: "a file has the name of a folder: name another with --out",
+            errno.ENOTDIR: "a file has the name of a folder: name another with --out",
+            errno.EISDIR: "a folder has that name: name another with --out",
+        }.get(error.errno or 0, "name a folder that you can write with --out")
+        super().__init__(f"{path}: {error.strerror or error}; {mend}")
+        self.path = path
 
 
 class BrokerBinaryError(JobsError):

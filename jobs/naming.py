@@ -1,4 +1,4 @@
-"""Finding the job that a person names: `7`, `night/wave` or `night`."""
+"""Find the jobs or the batch that a name refers to: `7`, `night/wave` or `night`."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ if TYPE_CHECKING:
     from jobs.store.history.jobrow import JobRow
     from jobs.store.store import Store
 
-#: Longer numbers are no ids: databases count to 2⁶³.
+#: Longer numbers are not ids: databases count to 2⁶³.
 _ID = re.compile(r"[0-9]{1,18}")
 
-#: A row with its seed, written as its files are.
+#: A row with its seed, in the form of its file names.
 _SEEDED = re.compile(r"(.+)_s([0-9]{1,10})")
 
 
 def find(store: Store, name: str) -> Batch | tuple[JobRow, ...]:
-    """What `name` means.
+    """The jobs or the batch that `name` refers to.
 
-    `1234` is a job's id; `night/wave` every job of that row of the batch, `night/wave_s3` the one
-    with seed 3; anything else a batch. `2024/` is the batch of that name, whatever ids there are.
+    `1234` is a job's id, `night/wave` all jobs of a row of a batch, `night/wave_s3` the one with
+    seed 3; anything else is a batch. `2024/` is always a batch, even if there is a job 2024.
 
     Raises:
-        NotFoundError: it means nothing.
+        NotFoundError: no job or batch has this name.
     """
     batch, slash, row = name.partition("/")
     if slash and row:

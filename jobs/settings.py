@@ -1,6 +1,6 @@
-"""Settings, read once at the edge: flag, then environment, then `config.toml` in HYMO_HOME.
+"""Settings, read once at start: from flags, then the environment, then HYMO_HOME's config.toml.
 
-A flag is passed as an override; every other module receives the frozen `Settings`.
+Flags are passed as overrides; all other modules receive the frozen `Settings`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from jobs.errors import SettingsError
 from jobs.url import broker_fault, database_fault, key_fault, rewriter_fault
 
 PREFIX = "HYMO_"
-#: Variables of that prefix that are no settings: of the command line, and of docker-compose.yml.
+#: Variables with this prefix that are not settings; docker-compose.yml uses the passwords.
 OTHERS = frozenset({"HYMO_TRACEBACK", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"})
-#: Numbers that must be more than 0: the pauses of a loop, and what is compared with them.
+#: Numbers that must be greater than 0.
 POSITIVE = frozenset({"lease", "renew", "reconcile", "rewriter_timeout", "embeddings_gib"})
-#: Numbers whose least value is not 0.
+#: Minimum of numbers whose minimum is not 0.
 LEAST = {"max_attempts": 1, "rewriter_concurrency": 1}
-#: Leases are renewed this often before they could run out, so that a late renewal loses none.
+#: A lease must be renewed at least this often before it expires, so one may come late.
 RENEWALS = 3
-#: Settings that may hold a password: never accepted as flags, masked wherever they are shown.
+#: Settings that may contain a password: not accepted as flags, and masked when shown.
 SECRET = frozenset({"database_url", "broker_url", "rewriter_key"})
 
 
@@ -35,31 +35,31 @@ class Settings:
     """Every setting with its default. Durations are seconds.
 
     Attributes:
-        home: where the embedded server, the SQLite file, logs and config.toml live.
-        output: root folder of motion files; default `<home>/output`.
+        home: folder of the embedded broker, the SQLite file, logs and config.toml.
+        output: folder of motion files; default `<home>/output`.
         database_url: SQLAlchemy URL; default SQLite in `<home>/hymo.db`.
-        broker_url: redis:// URL; None means the embedded server on a unix socket in `home`.
-        lease: how long a claim holds without renewal.
+        broker_url: redis:// URL; None means the embedded broker on a unix socket in `home`.
+        lease: how long a lease is valid without renewal.
         renew: how often leases are renewed while sampling makes progress.
-        stall: without a sign of progress for this long, leases are no longer renewed.
-        deadline: without progress for this long the worker process exits, to be restarted.
-        reconcile: how often expired leases and missing messages are looked for.
-        claim: how long one message may keep claiming packs before it is acknowledged.
-        republish: age of a message after which it may be presumed lost.
+        stall: after this long without progress, a worker stops renewing its leases.
+        deadline: after this long without progress, a worker process exits to be restarted.
+        reconcile: how often the reconciler looks for expired leases and missing messages.
+        claim: how long one message may go on claiming packs before it is acknowledged.
+        republish: age from which a message may be presumed lost.
         alive: a worker not seen for this long no longer counts as live.
-        max_attempts: how often a job is tried before it ends as failed.
-        backoff: delay before the second attempt; doubles with each further one, at most 300.
-        pack: the most motions in one pack; 0: as many as memory and the device suggest.
-        outage: how long a worker rides out an unreachable database before giving up.
-        null_step: how long one step of the null model takes.
-        embeddings: folder of the texts that were encoded, which machines that share work share;
-            default `<home>/embeddings`.
-        embeddings_gib: how large that folder may get, GiB.
+        max_attempts: number of attempts before a job ends as failed.
+        backoff: delay before the second attempt; doubles with each attempt, at most 300.
+        pack: maximum number of motions in a pack; 0: decided by memory and device.
+        outage: how long a worker waits for an unreachable database before it gives up.
+        null_step: duration of one step of the null model.
+        embeddings: folder of encoded texts, shared by the machines that share jobs; default
+            `<home>/embeddings`.
+        embeddings_gib: maximum size of that folder, GiB.
         rewriter_url: base URL of an OpenAI-compatible service; None: prompts are never rewritten.
-        rewriter_key: sent to it, if it wants one.
-        rewriter_model: the model asked for there.
-        rewriter_timeout: how long one answer may take.
-        rewriter_concurrency: how many prompts are asked at the same time.
+        rewriter_key: API key of the service, if it needs one.
+        rewriter_model: model of the service to use.
+        rewriter_timeout: maximum time for one answer.
+        rewriter_concurrency: number of concurrent requests.
     """
 
     home: Path
@@ -89,10 +89,10 @@ class Settings:
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: object) -> Self:
-        """Settings from flags (`overrides`, None meaning not given), environment and file.
+        """Read the settings from flags (`overrides`; None: not given), environment and file.
 
         Raises:
-            SettingsError: naming the variable, its value and the mend.
+            SettingsError: a value is unusable.
         """
         given = {
             key: _Given(f"--{key}", str(value))
@@ -130,12 +130,12 @@ class Settings:
 
     @property
     def texts(self) -> Path:
-        """The folder of encoded texts."""
+        """Folder of encoded texts."""
         return self.embeddings or self.home / "embeddings"
 
     @property
     def embedded(self) -> bool:
-        """Whether the broker is the private server of this home."""
+        """Whether the broker is the embedded one of this home."""
         return self.broker_url is None
 
     def public_database_url(self) -> str:
@@ -145,14 +145,14 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Given:
-    """A value as it was given, and what it is called there."""
+    """A value as given, and its name in the source that gave it."""
 
     name: str
     value: str
 
 
 def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The variables that look like settings and are none: misspelt ones have no effect."""
+    """The `HYMO_` variables that are not settings, and so have no effect."""
     known = {PREFIX + each.name.upper() for each in fields(Settings)} | OTHERS
     return tuple(sorted(key for key in environ if key.startswith(PREFIX) and key not in known))
 
@@ -169,11 +169,11 @@ def _file(path: Path) -> dict[str, _Given]:
     known = {each.name for each in fields(Settings)} - {"home"}
     for key in table:
         if key not in known:
-            # The value is not repeated: the key may be a misspelt URL with a password in it.
+            # The value is not shown: if the key is a misspelt URL, it may contain a password.
             raise SettingsError(
                 f"{path}: {key}", None, f"unknown; known keys: {', '.join(sorted(known))}"
             )
-    # An empty value is not given, as an empty variable is.
+    # An empty value counts as not given, like an empty environment variable.
     return {
         key: _Given(f"{path}: {key}", str(value)) for key, value in table.items() if value != ""
     }
@@ -194,7 +194,7 @@ def _number(name: str, given: _Given, *, whole: bool) -> int | float:
 
 
 def _check_together(settings: Settings, values: Mapping[str, _Given]) -> None:
-    """Refuse times that are fine alone and not together."""
+    """Reject times that are each valid but contradict each other."""
 
     def name(key: str) -> str:
         return values[key].name if key in values else PREFIX + key.upper()
@@ -226,7 +226,7 @@ def _folder(given: _Given | None, default: Path) -> Path:
 
 
 def _sqlite(path: Path) -> str:
-    # Made by SQLAlchemy: a folder's name may hold characters that mean something in a URL.
+    # SQLAlchemy escapes characters of the folder's name that have a meaning in URLs.
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
@@ -235,6 +235,6 @@ def _sound(given: _Given | None, fault: Callable[[str], str | None]) -> str | No
         return None
     found = fault(given.value)
     if found is not None:
-        # The value may hold a password, so it is not repeated.
+        # The value is not shown, since it may contain a password.
         raise SettingsError(given.name, "…", found)
     return given.value

@@ -18,7 +18,7 @@ from jobs.store.tables import metadata
 
 
 def run(connection: Connection) -> None:
-    """Run the migrations asked for, inside the caller's transaction."""
+    """Run the requested migrations in the caller's transaction."""
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -32,7 +32,7 @@ def run(connection: Connection) -> None:
 
 
 def main() -> None:
-    """Take the connection from the caller, or open the one of `-x url=…`."""
+    """Use the caller's connection, or open the URL given by `-x url=…`."""
     if context.is_offline_mode():
         raise CommandError("migrations run on a live database only")
     given = context.config.attributes.get("connection")

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,6 +23,8 @@ from sqlalchemy import make_url
 
 from jobs.store.schema import upgrade
 from jobs.store.store import Store
+from tests.faults.plant import Plant, opened
+from tests.waiting import until
 
 
 def unavailable(what: str, error: Exception) -> NoReturn:
@@ -80,6 +81,23 @@ def _signals_as_on_a_terminal() -> None:
     would every process that a test starts and means to interrupt."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.fixture
+def start_process() -> Iterator[Callable[..., subprocess.Popen[Any]]]:
+    """Starts a process as `subprocess.Popen` does. After the test, passed or failed, it is killed
+    and reaped: an unreaped one is a ResourceWarning, and with it the failure of another test."""
+    started: list[subprocess.Popen[Any]] = []
+
+    def start(*words: Any, **options: Any) -> subprocess.Popen[Any]:
+        started.append(subprocess.Popen(*words, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        with process:
+            pass  # its end, and its pipes closed
 
 
 @pytest.fixture
@@ -261,9 +279,7 @@ class RedisServer:
         return redis.Redis(unix_socket_path=str(self.socket), decode_responses=True)
 
     def start(self) -> None:
-        """Start it and wait until it answers; raises OSError if it does not."""
-        import redis
-
+        """Start it and wait until it answers; raises OSError if it ends instead."""
         options = {
             "port": "0", "unixsocket": str(self.socket), "dir": str(self.folder), "save": "",
             "appendonly": "no", "daemonize": "no",
@@ -271,14 +287,17 @@ class RedisServer:
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen([redis_program(), *words], stdout=log, stderr=log)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and self.process.poll() is None:
-            with contextlib.closing(self.client()) as client, contextlib.suppress(redis.RedisError):
-                client.ping()
-                return
-            time.sleep(0.01)
-        self.kill()
-        raise OSError((self.folder / "log").read_text()[-2000:])
+        until(self._answers, "the server answers")
+
+    def _answers(self) -> bool:
+        import redis
+
+        if self.process is not None and self.process.poll() is not None:
+            self.kill()
+            raise OSError((self.folder / "log").read_text()[-2000:])
+        with contextlib.closing(self.client()) as client, contextlib.suppress(redis.RedisError):
+            return bool(client.ping())
+        return False
 
     def kill(self) -> None:
         """kill -9: what it held is gone."""
@@ -337,3 +356,28 @@ def redis_server(_redis_shared: RedisServer) -> RedisServer:
 def own_redis(redis_factory: Callable[[], RedisServer]) -> RedisServer:
     """A running server of this test's own, to kill and start again."""
     return redis_factory()
+
+
+# --- Plants ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A HYMO_HOME with a short path: the embedded broker's socket lies in it."""
+    folder = Path(tempfile.mkdtemp(prefix="hymo-w-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def plant(home: Path, sqlite_url: str, own_redis: RedisServer) -> Iterator[Plant]:
+    """A plant on SQLite with a broker of its own: real worker processes, for a test to break."""
+    with opened(home, sqlite_url, own_redis) as made:
+        yield made
+
+
+@pytest.fixture
+def either(home: Path, database_url: str, own_redis: RedisServer) -> Iterator[Plant]:
+    """A plant on SQLite, and once more on PostgreSQL."""
+    with opened(home, database_url, own_redis) as made:
+        yield made

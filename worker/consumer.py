@@ -14,11 +14,14 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from celery.platforms import EX_OK
 from celery.worker import state
+from celery.worker.consumer import Consumer as CeleryConsumer
 
-from jobs.delivery import TASK, celery_app
-from worker.gate import Gate
+from jobs.delivery.celery_app import TASK, celery_app
 
 log = logging.getLogger(__name__)
+
+#: What Celery lets escape when a message is not built as it expects.
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 #: Keys are 64-bit in SQL; a driver raises at what is larger.
 LARGEST_ID = 2**63 - 1
@@ -86,7 +89,7 @@ class Consumer:
                 pool="threads",
                 concurrency=1,
                 queues=self._queues,
-                consumer_cls=Gate,
+                consumer_cls=GuardedConsumer,
                 loglevel="WARNING",
                 without_gossip=True,
                 without_mingle=True,
@@ -117,3 +120,24 @@ class Consumer:
 def _is_id(value: object) -> bool:
     """Whether `value` could be a row's key: a number that a database takes."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID
+
+
+class GuardedConsumer(CeleryConsumer):
+    """Celery's consumer, which trusts that whoever reaches the broker writes good messages.
+
+    One that it trips over would end the worker unacknowledged, and then the next worker, and so on.
+    """
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """Celery's handler of messages, behind the gate."""
+        handle = super().create_task_handler(*args, **kwargs)  # type: ignore[no-untyped-call]
+
+        def careful(message: Any) -> None:
+            try:
+                handle(message)
+            except UNREADABLE as error:
+                log.warning("message ignored: %s: %.200s", type(error).__name__, error)
+                if not message.acknowledged:
+                    message.reject_log_error(log, self.connection_errors)
+
+        return careful

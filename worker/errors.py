@@ -12,7 +12,7 @@ class WorkerError(JobsError):
     """Root of every error raised in this room; `exit_code` is inherited."""
 
 
-class DeviceError(WorkerError):
+class DeviceChoiceError(WorkerError):
     """The device asked for is not there. `flag` is the option that asked."""
 
     exit_code = 2
@@ -122,19 +122,6 @@ class RevisionError(WorkerError):
         self.model = model
 
 
-class UnencodedError(WorkerError):
-    """Texts of a pack are not encoded yet, and this worker does not encode them now. No failure of
-    the jobs: they wait for their text.
-
-    Attributes:
-        indices: positions in the pack.
-    """
-
-    def __init__(self, indices: Sequence[int]) -> None:
-        super().__init__(f"the texts of {len(indices)} jobs of the pack are not encoded yet")
-        self.indices = tuple(indices)
-
-
 class UnkeptError(WorkerError):
     """An encoded text cannot be put in the store, and nobody samples without it."""
 
@@ -150,7 +137,7 @@ class PackStoppedError(WorkerError):
 
 
 class OutageError(WorkerError):
-    """The database stayed away longer than the worker may ride out."""
+    """The database stayed away for longer than the worker may wait."""
 
     exit_code = 7
 
@@ -172,7 +159,7 @@ class AlreadyUpError(WorkerError):
         self.pid = pid
 
 
-class CrewFallenError(WorkerError):
+class WorkersExitedError(WorkerError):
     """No worker could be started; the log says why."""
 
     def __init__(self, log: Path) -> None:

@@ -1,8 +1,8 @@
-"""What one worker process is told."""
+"""The options of a worker process."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.domain.catalog import CATALOG, MODES
 from jobs.errors import SettingsError
@@ -17,12 +17,12 @@ class WorkerOptions:
         name: None: made from host and device.
         memory_gib: budget; None: what the device suggests.
         modes: to serve.
-        models: to serve; none: all that are here, but for those of tests.
+        models: to serve; none: every installed or bundled one except those for tests.
         dtype: "auto", or what the networks are computed in.
-        text_plan: "auto", or a value of `worker.textplan.TextPlan`.
+        text_plan: "auto", or a value of `worker.planning.encoder_placement.EncoderPlacement`.
         quantise: "int8" or "int4" for a smaller language model; None: as published.
         threads: CPU threads; None: the cores near the device.
-        parent: process to drain with, when it is gone; None: nobody's child.
+        parent: process id of the starter; the worker drains once that is gone. None: it has none.
     """
 
     device: str = "auto"
@@ -62,23 +62,15 @@ def models(text: str | None) -> tuple[str, ...]:
     return () if text is None else names("--models", text, tuple(CATALOG))
 
 
-def crew_options(
-    asked: str,
-    present: tuple[str, ...],
-    *,
-    memory_gib: float | None,
-    served: tuple[str, ...],
-    loaded: tuple[str, ...],
-    dtype: str = "auto",
-    text_plan: str = "auto",
-    quantise: str | None = None,
+def worker_options(
+    asked: str, present: tuple[str, ...], each: WorkerOptions
 ) -> tuple[WorkerOptions, ...]:
     """One worker a device.
 
     Args:
         asked: `--devices`: "auto" for every GPU, or the CPU where there is none; else a list.
         present: names of this machine's devices, the CPU last.
-        memory_gib, served, loaded, dtype, text_plan, quantise: of each worker.
+        each: the other options, the same for every worker.
 
     Raises:
         SettingsError: the list names none.
@@ -89,15 +81,4 @@ def crew_options(
         chosen = tuple(part.strip() for part in asked.split(",") if part.strip())
     if not chosen:
         raise SettingsError("--devices", asked, f"give auto, or some of {', '.join(present)}")
-    return tuple(
-        WorkerOptions(
-            device=device,
-            memory_gib=memory_gib,
-            modes=served,
-            models=loaded,
-            dtype=dtype,
-            text_plan=text_plan,
-            quantise=quantise,
-        )
-        for device in dict.fromkeys(chosen)
-    )
+    return tuple(replace(each, device=device) for device in dict.fromkeys(chosen))

@@ -1,1 +1,1 @@
-"""Benchmarks for a machine with an NVIDIA GPU: torch, transformers and numerics, nothing else."""
+"""Benchmarks for a machine with an NVIDIA GPU."""

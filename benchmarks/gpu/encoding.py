@@ -1,7 +1,7 @@
 """The text encoder at full size: `python3 -m benchmarks.gpu.encoding [--tiny] [--folder PATH]`.
 
 Random weights of the published sizes are written once (16.4 GB; give `--folder` to keep them),
-then loaded and used. Each figure is printed as one line of JSON.
+then loaded and used. Each figure is one line of JSON.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CLIP_TOKENS = 77
 
 
 def main() -> None:
-    """Make the folder if need be, measure, and remove it if it was only for this."""
+    """Create the folder if it is missing, measure, and remove it unless `--folder` was given."""
     options = _options()
     device = options.device
     own = options.folder is None
@@ -121,7 +121,7 @@ def _speed(encoder: OfficialEncoder, *, device: str, rounds: int) -> None:
 
 
 def _largest(encoder: OfficialEncoder, device: str) -> None:
-    """What the encoder works in at most: long prompts that do not begin as all others do."""
+    """The largest working memory of the encoder: long prompts without a common beginning."""
     if not device.startswith("cuda"):
         return
     torch.cuda.reset_peak_memory_stats()
@@ -132,7 +132,7 @@ def _largest(encoder: OfficialEncoder, device: str) -> None:
 
 
 def _published(encoder: OfficialEncoder) -> Callable[[str], torch.Tensor]:
-    """One prompt, padded to the longest, its padding computed; the head is absent."""
+    """Encode one prompt as upstream does, padded to the maximum length, without the head."""
     qwen, clip = encoder._parts()  # noqa: SLF001 — measured from inside
     size = qwen.template.size
 
@@ -173,7 +173,7 @@ def _differences(encoder: OfficialEncoder) -> None:
 
 
 def _apart(some: list[TextConditioning], others: list[TextConditioning]) -> float:
-    """The largest relative difference of a prompt's token features, in the 2-norm."""
+    """The largest relative difference (2-norm) of a prompt's token features."""
     return max(
         float((a.ctxt.float() - b.ctxt.float()).norm() / b.ctxt.float().norm())
         for a, b in zip(some, others, strict=True)
@@ -208,7 +208,7 @@ def _quantised(text: Path, *, device: str, kind: str) -> None:
 
 
 def _timed(work: Callable[[], T]) -> tuple[float, T]:
-    """Seconds until the device is done, and what came out."""
+    """Seconds until the device is done, and the result."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     start = time.perf_counter()
@@ -220,7 +220,7 @@ def _timed(work: Callable[[], T]) -> tuple[float, T]:
 
 @contextmanager
 def _host_peak() -> Iterator[list[int]]:
-    """Bytes by which the process's own memory grew at most: what is mapped from files left out."""
+    """Largest growth of the process's anonymous memory, bytes; mapped files do not count."""
     peak, stopped, process = [0], threading.Event(), psutil.Process()
     before = _own(process)
 

@@ -1,8 +1,8 @@
-"""What sampling needs of a GPU's memory: `python3 -m benchmarks.gpu.memory [--tiny]`.
+"""GPU memory of sampling: `python3 -m benchmarks.gpu.memory [--tiny]`.
 
-Random networks of the published sizes, in each precision: the weights, and the peak of packs of
-several sizes and lengths. `jobs.domain.catalog` has what follows from it. One line of JSON a
-finding.
+Measures random networks of the published sizes in each precision: the weights, and the peak of
+packs of several sizes and lengths. `jobs.domain.catalog` uses the results. Each figure is one line
+of JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hymotion.conditioning import TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.device import PRECISIONS
 from hymotion.pipeline import Identity, Pipeline
-from hymotion.request import Request
+from hymotion.sampling.request import Request
 
 TOKENS = 40
 SHAPES = ((20, 1), (100, 1), (360, 1), (100, 8), (360, 8), (100, 32))

@@ -1,9 +1,8 @@
 """Text plans at full size, through the whole queue: `python3 -m benchmarks.gpu.plans FOLDER`.
 
-Random weights of the published sizes are written to FOLDER as a user would have them (22 GB; what
-is there already is taken), imported, and run by `hymo run` with each plan: the peak of GPU memory
-of one job of 100 frames, and the time of many prompts with several seeds. One line of JSON a
-finding.
+Random weights of the published sizes are written to FOLDER as if downloaded (22 GB, unless they
+exist), imported, and run by `hymo run` with each plan. Measures the peak of GPU memory of one job
+of 100 frames, and the time of many prompts with several seeds. Each figure is one line of JSON.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ SINGLE = (
 
 
 def main() -> None:
-    """Make, import, measure."""
+    """Write the weights, import them, and measure."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prompts", type=int, default=200)
@@ -60,7 +59,7 @@ def main() -> None:
 
 
 def _make(folder: Path) -> None:
-    """What a user would have downloaded, unless it is there."""
+    """Write the files that a user would have downloaded, unless they exist."""
     begun = time.perf_counter()
     full = folder / "full"
     if not (full / "latest.ckpt").is_file():
@@ -116,7 +115,7 @@ def _prompt_file(path: Path, prompts: Sequence[str]) -> Path:
 
 
 def _single(file: Path, home: Path, work: Path, *, plan: str, dtype: str) -> None:
-    """One job; `cached` finds the text that the plans before it left."""
+    """Run one job; with `cached`, its text was already encoded by an earlier plan."""
     seconds = _run(file, home, work, plan=plan, dtype=dtype, flags=("--steps", "10"))
     rows = _attempts(work)
     _say(
@@ -158,7 +157,7 @@ def _many(file: Path, home: Path, work: Path, *, plan: str, seeds: int) -> None:
 def _run(
     file: Path, home: Path, work: Path, *, plan: str, dtype: str, flags: Sequence[str]
 ) -> float:
-    """Run a file in a home of its own, with the models and, for single jobs, the texts shared."""
+    """Run a file in a new home that shares the models and, for single jobs, the texts."""
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     (work / "models").symlink_to(home / "models")

@@ -1,10 +1,10 @@
-"""What each precision costs in accuracy and brings in time.
+"""Accuracy and speed of each precision.
 
     python3 -m benchmarks.gpu.precision [--tiny] [--device cpu] [--models LIST] [--motions N]
 
-The same requests in each precision, against float32: how far joints are apart, whether jitter and
-foot skate change, seconds a motion in packs of several sizes, and what the numerics guard costs.
-Each finding is one line of JSON; docs/precision.md has them as tables.
+Samples the same requests in each precision and compares them with float32: distance of joints,
+changes of jitter and foot skate, seconds per motion in packs of several sizes, and the cost of the
+numerics guard. Each figure is one line of JSON; docs/precision.md has them as tables.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.randomflow import SIZES, SMALL, random_config, random_flow
+from hymotion.body.motion import Motion
 from hymotion.conditioning import TextConditioning
 from hymotion.config import ModelConfig
-from hymotion.device import PRECISIONS, TF32_CAPABILITY
+from hymotion.device import AMPERE, PRECISIONS
 from hymotion.errors import NumericsError
 from hymotion.evaluation.plan import action_trials
-from hymotion.flow import FlowModel
-from hymotion.guard import Guard
-from hymotion.loading import bundled_folder, load_bundled
+from hymotion.loading.model import bundled_folder, load_bundled
+from hymotion.loading.safetensors_file import read_weights
 from hymotion.metrics.baseline import load_baseline
 from hymotion.metrics.frechet import MIN_CLIPS
 from hymotion.metrics.paired import paired_error
 from hymotion.metrics.quality import measure
 from hymotion.metrics.referencefile import load_reference
-from hymotion.motion import Motion
+from hymotion.network.flow import FlowModel
 from hymotion.pipeline import Identity, Pipeline
-from hymotion.request import Request
-from hymotion.solver import MakeWatch
-from hymotion.training.texts import own_texts
-from hymotion.weights import read_weights
+from hymotion.sampling.guard import Guard
+from hymotion.sampling.request import Request
+from hymotion.sampling.solver import MakeWatch
+from hymotion.training.phrases.phrases import own_texts
 
 EXACT = "float32"
 PACK = 8
@@ -52,15 +52,15 @@ ROUNDS = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is done.
+    """What to measure.
 
     Attributes:
-        device: on which.
-        precisions: in what, besides float32.
-        motions: compared for each model.
-        small: random networks in miniature.
-        packs: sizes that are timed.
-        rounds: of the guard's cost.
+        device: the device.
+        precisions: precisions to compare with float32.
+        motions: number of motions per model.
+        small: use small random networks.
+        packs: sizes of the packs that are timed.
+        rounds: repetitions when measuring the guard's cost.
     """
 
     device: torch.device
@@ -73,13 +73,13 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A model and what it is asked for.
+    """A model and its requests.
 
     Attributes:
-        name: of the model.
-        config: of it.
-        make: loads its weights in float32; each call gives the same.
-        requests: with their texts encoded.
+        name: name of the model.
+        config: configuration of the model.
+        make: loads its weights in float32; every call returns the same.
+        requests: the requests, with encoded texts.
     """
 
     name: str
@@ -101,12 +101,12 @@ class Subject:
 
 
 class Blind:
-    """Looks at nothing: sampling as it would be without the guard."""
+    """A guard that checks nothing, for sampling without its cost."""
 
     def __init__(
         self, *, total: int, limits: tuple[float, ...], valid: Tensor | None = None
     ) -> None:
-        """Takes what a guard takes."""
+        """Accept the arguments of a guard."""
 
     def look(self, step: int, velocity: Tensor) -> None:
         """Nothing."""
@@ -145,8 +145,8 @@ def _options() -> argparse.Namespace:
 
 
 def _precisions(device: torch.device) -> tuple[str, ...]:
-    """All but float32 that the device has."""
-    has = device.type == "cuda" and torch.cuda.get_device_capability(device) >= TF32_CAPABILITY
+    """The precisions that the device supports, without float32."""
+    has = device.type == "cuda" and torch.cuda.get_device_capability(device) >= AMPERE
     return tuple(
         name for name, each in PRECISIONS.items() if name != EXACT and (has or not each.tf32)
     )
@@ -165,14 +165,14 @@ def _subject(name: str, plan: Plan) -> Subject:
 
 
 def _bundled(name: str, *, motions: int) -> Subject:
-    """A bundled model with held-out prompts of its actions, at its own steps and guidance."""
+    """A bundled model with held-out prompts of its actions, and its default steps and guidance."""
     tiny, _, mode = name.partition("-")
     weights = bundled_folder(tiny, mode) / "weights.safetensors"
     loaded = load_bundled(tiny, mode)
     frames = {action: one.frames for action, one in load_baseline().actions.items()}
     seeds = -(-motions // len(frames))
     trials = list(action_trials(own_texts(), frames, seeds=seeds))
-    # Spread over the actions, whatever the number.
+    # Spread the requests evenly over the actions.
     trials = trials[:: max(1, len(trials) // motions)][:motions]
     texts = loaded.encode([trial.prompt for trial in trials])
 
@@ -208,7 +208,7 @@ def _measure(subject: Subject, plan: Plan) -> None:
     base = _times(exact, subject, plan)
     _say({"model": subject.name, "precision": EXACT, **_level(reference)})
     other = _sampled(exact, subject.requests, pack=PACK // 2)
-    # Rounding alone: the same in packs of another size, which float32 adds up in another order.
+    # Rounding errors alone: in packs of another size, float32 sums in another order.
     _say(
         {"model": subject.name, "precision": EXACT, "packs": PACK // 2, **_apart(reference, other)}
     )
@@ -228,7 +228,7 @@ def _measure(subject: Subject, plan: Plan) -> None:
 def _sampled(
     pipeline: Pipeline, requests: Sequence[Request], *, pack: int
 ) -> list[Motion | NumericsError]:
-    """The motion of each request, or what broke it."""
+    """The motion of each request, or its numerics error."""
     made: list[Motion | NumericsError] = []
     for start in range(0, len(requests), pack):
         made += _pack(pipeline, requests[start : start + pack])
@@ -250,7 +250,7 @@ def _pack(pipeline: Pipeline, requests: Sequence[Request]) -> list[Motion | Nume
 def _apart(
     reference: Sequence[Motion | NumericsError], made: Sequence[Motion | NumericsError]
 ) -> dict[str, object]:
-    """Distances of motions that both have, and how often the guard fired."""
+    """Distances of the motions that both have, and the number of guard errors."""
     errors = [
         paired_error(one, other)
         for one, other in zip(reference, made, strict=True)
@@ -274,7 +274,7 @@ def _apart(
 
 
 def _level(made: Sequence[Motion | NumericsError]) -> dict[str, object]:
-    """What the motions are like."""
+    """Quality measures of the motions."""
     motions = [each for each in made if isinstance(each, Motion)]
     qualities = [measure(motion) for motion in motions]
     found: dict[str, object] = {}
@@ -288,7 +288,7 @@ def _level(made: Sequence[Motion | NumericsError]) -> dict[str, object]:
 
 
 def _times(pipeline: Pipeline, subject: Subject, plan: Plan) -> dict[int, float]:
-    """Seconds of sampling a motion, by the size of the pack; without decoding."""
+    """Pack size → seconds of sampling per motion, without decoding."""
     times = {}
     for size in plan.packs:
         requests = [subject.requests[index % len(subject.requests)] for index in range(size)]
@@ -308,7 +308,7 @@ def _denoise(pipeline: Pipeline, requests: Sequence[Request]) -> float:
 
 
 def _guard_cost(subject: Subject, precision: str, plan: Plan) -> None:
-    """The same packs with and without the guard, in turn."""
+    """Time the same packs alternately with and without the guard."""
     seeing = subject.pipeline(precision, plan.device)
     blind = subject.pipeline(precision, plan.device, watch=Blind)
     for size in plan.packs[:2]:

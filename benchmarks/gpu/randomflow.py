@@ -1,7 +1,7 @@
-"""Networks of the published sizes with random weights whose velocities are of the usual size.
+"""Networks of the published sizes with random weights and velocities of realistic size.
 
-Drawn on the device from a seed, so each call gives the same weights there. What such a network
-makes is no motion, but it computes as the published one does.
+The weights are drawn on the device from a seed, so every call gives the same weights. The output is
+not a real motion, but the computation is that of the published network.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from hymotion.config import ModelConfig, NetworkConfig
-from hymotion.flow import FlowModel
+from hymotion.network.flow import FlowModel
 
 SIZES = {
     "random-full": NetworkConfig(
@@ -33,7 +33,7 @@ GATES = 0.3
 
 
 def random_config(network: NetworkConfig, *, steps: int = 50) -> ModelConfig:
-    """A model of such a network, sampled as the published ones are."""
+    """The configuration of such a network, with the sampling of the published models."""
     return ModelConfig(
         network=network,
         null_ctxt=True,
@@ -68,7 +68,7 @@ def random_flow(config: ModelConfig, *, device: torch.device, seed: int = 0) -> 
 
 
 def _mean(like: torch.Tensor) -> torch.Tensor:
-    """A body that stands: every rotation is that of the rest pose."""
+    """The mean of a standing body: every rotation is that of the rest pose."""
     mean = torch.zeros_like(like)
     mean[3:135] = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0, 0.0], device=like.device).repeat(22)
     mean[1] = 0.9

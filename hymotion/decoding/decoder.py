@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import matrix_from_rot6d
+from hymotion.body.skeleton import BODY, Skeleton
 from hymotion.decoding.ground import lowest_point
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.planting import GENERATED, planted
 from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
 from hymotion.errors import ConfigError
-from hymotion.motion import Motion
-from hymotion.rotation import matrix_from_rot6d, rot6d_from_matrix
-from hymotion.skeleton import BODY, Skeleton
 
 FLAT_STD = 1e-3
 """A number of the frame whose standard deviation is below this is a constant."""
@@ -80,12 +79,8 @@ class Decoder:
         if self.plant_feet:
             matrices = planted(pose.matrices, pose.trans, GENERATED)
             pose = self._lowered(self._posed(matrices, pose.trans))
-        return Motion(
-            rot6d=rot6d_from_matrix(pose.matrices).numpy().astype(np.float32),
-            trans=pose.trans.numpy().astype(np.float32),
-            joints=(pose.positions + pose.trans[:, None]).numpy().astype(np.float32),
-            skeleton=self.skeleton,
-        )
+        joints = pose.positions + pose.trans[:, None]
+        return Motion.of(pose.matrices, pose.trans, joints, skeleton=self.skeleton)
 
     def _posed(self, matrices: Tensor, trans: Tensor) -> Pose:
         positions, turns = forward_kinematics(matrices, self.skeleton)

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from hymotion.skeleton import Skeleton
+from hymotion.body.skeleton import Skeleton
 
 
 def soles(positions: Tensor, turns: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hymotion.skeleton import Skeleton
+from hymotion.body.skeleton import Skeleton
 
 
 def forward_kinematics(rotations: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hymotion.rotation import matrix_from_axis_angle, shortest_turn
-from hymotion.skeleton import BODY
+from hymotion.body.rotation import matrix_from_axis_angle, shortest_turn
+from hymotion.body.skeleton import BODY
 
 STRETCH = 0.9995
 """How much of its length a leg uses at most: a straight knee has no axis to bend about."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.skeleton import BODY
 from hymotion.config import FPS
 from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.leg import LEGS
-from hymotion.skeleton import BODY
+from hymotion.decoding.smoothing import gaussian_average
 
 
 @dataclass(frozen=True)
@@ -50,28 +51,21 @@ FADE = 12
 """Frames after the last contact, and before the first, in which a correction fades out."""
 
 
-def foot_contacts(rotations: Tensor, trans: Tensor, touch: Touch) -> Tensor:
-    """(L, 2, 2) whether the heel and the ball of the left and the right foot are in contact.
+def planted(rotations: Tensor, trans: Tensor, touch: Touch) -> Tensor:
+    """(L, 22, 3, 3) the rotations with every foot held where it touches the ground, at y = 0.
+
+    A foot is held at the mean place of each stretch of contact; the leg follows by two-bone
+    inverse kinematics, the foot keeps its rotation in the world. Between contacts the
+    correction goes over from one to the next.
 
     Args:
         rotations: (L, 22, 3, 3) local rotations of `BODY`, float64.
         trans: (L, 3) where the pelvis is, metres, y up, the ground at y = 0.
         touch: what counts as contact.
     """
-    heights, points = soles(*_posed(rotations, trans), BODY)
-    return _contacts(heights, points, trans, touch)
-
-
-def planted(rotations: Tensor, trans: Tensor, touch: Touch) -> Tensor:
-    """(L, 22, 3, 3) the rotations with every foot held where it touches the ground, at y = 0.
-
-    A foot is held at the mean place of each stretch of contact; the leg follows by two-bone
-    inverse kinematics, the foot keeps its rotation in the world. Between contacts the
-    correction goes over from one to the next. Arguments as of `foot_contacts`.
-    """
     pose = _posed(rotations, trans)
     heights, points = soles(*pose, BODY)
-    contacts = _contacts(heights, points, trans, touch)
+    contacts = foot_contacts(heights, points, trans, touch)
     targets: list[Tensor] = []
     for side, leg in enumerate(LEGS):
         lowest = heights[:, [leg.heel, leg.ball, leg.toes]].amin(1)
@@ -89,7 +83,14 @@ def _posed(rotations: Tensor, trans: Tensor) -> tuple[Tensor, Tensor]:
     return positions + trans[:, None], turns
 
 
-def _contacts(heights: Tensor, points: Tensor, trans: Tensor, touch: Touch) -> Tensor:
+def foot_contacts(heights: Tensor, points: Tensor, trans: Tensor, touch: Touch) -> Tensor:
+    """(L, 2, 2) whether the heel and the ball of the left and the right foot are in contact.
+
+    Args:
+        heights, points: of the body's contacts, see `soles`.
+        trans: (L, 3) where the pelvis is, metres.
+        touch: what counts as contact.
+    """
     speed: Tensor = torch.gradient(points, dim=0)[0].norm(dim=-1) * FPS
     level = torch.tensor([1.0, 0.0, 1.0], dtype=speed.dtype)
     body = torch.gradient(trans * level, dim=0)[0].norm(dim=-1) * FPS
@@ -122,7 +123,8 @@ def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
         shift[start:end, 1] = -lowest[start:end]
     far = shift.norm(dim=1, keepdim=True).clamp(min=1e-9)
     shift = shift * (REACH / far).clamp(max=1.0)
-    return _smooth(_filled(shift, known) * _faded(known))
+    correction = _filled(shift, known) * _faded(known)
+    return gaussian_average(correction, sigma=SIGMA, radius=round(3 * SIGMA))
 
 
 def _faded(known: Tensor) -> Tensor:
@@ -142,15 +144,6 @@ def _filled(values: Tensor, known: Tensor) -> Tensor:
     a, b = places[before], places[after]
     share = ((moments - a) / (b - a).clamp(min=1)).clamp(0, 1).to(values)
     return torch.lerp(values[a], values[b], share[:, None])
-
-
-def _smooth(values: Tensor) -> Tensor:
-    """Gaussian average over time of (L, C), edges repeated."""
-    radius = round(3 * SIGMA)
-    index = torch.arange(-radius, radius + 1).to(values)
-    weights = torch.exp(-0.5 * (index / SIGMA) ** 2)
-    padded = torch.cat((values[:1].expand(radius, -1), values, values[-1:].expand(radius, -1)))
-    return padded.unfold(0, 2 * radius + 1, 1) @ (weights / weights.sum())
 
 
 def _reached(rotations: Tensor, pose: tuple[Tensor, Tensor], targets: list[Tensor]) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hymotion.rotation import davenport, matrix_from_quaternion
+from hymotion.body.rotation import davenport, matrix_from_quaternion
 
 SIGMA = 1.0
 RADIUS = 4
@@ -14,6 +14,15 @@ ORDER = 5
 """The polynomial fit of the translation: frames and degree."""
 
 
+def gaussian_average(values: Tensor, *, sigma: float, radius: int) -> Tensor:
+    """Gaussian average over time of (L, …), σ and radius in frames, edges repeated."""
+    index = torch.arange(-radius, radius + 1).to(values)
+    weights = torch.exp(-0.5 * (index / sigma) ** 2)
+    first, last = (end.expand(radius, *values.shape[1:]) for end in (values[:1], values[-1:]))
+    windows = torch.cat((first, values, last)).unfold(0, 2 * radius + 1, 1)
+    return windows @ (weights / weights.sum())
+
+
 def smooth_rotations(matrices: Tensor) -> Tensor:
     """Gaussian average over time of rotations (L, J, 3, 3), σ = 1 frame, radius 4, edges repeated.
 
@@ -21,19 +30,9 @@ def smooth_rotations(matrices: Tensor) -> Tensor:
     the matrix, so the matrices are averaged and one batched `eigh` does the rest; quaternion
     signs, which q qᵀ does not see, need no care.
     """
-    index = torch.arange(-RADIUS, RADIUS + 1, dtype=matrices.dtype, device=matrices.device)
-    weights = torch.exp(-0.5 * (index / SIGMA) ** 2)
-    weights = weights / weights.sum()
-    padded = torch.cat(
-        (
-            matrices[:1].expand(RADIUS, -1, -1, -1),
-            matrices,
-            matrices[-1:].expand(RADIUS, -1, -1, -1),
-        )
-    )
-    windows = padded.unfold(0, 2 * RADIUS + 1, 1)
+    average = gaussian_average(matrices, sigma=SIGMA, radius=RADIUS)
     # eigh sorts its eigenvalues in ascending order.
-    _, vectors = torch.linalg.eigh(davenport(windows @ weights))
+    _, vectors = torch.linalg.eigh(davenport(average))
     return matrix_from_quaternion(vectors[..., -1])
 
 

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hymotion.body.motion import Motion
 from hymotion.evaluation.plan import Trial, action_trials, own_pairs, pair_trials
-from hymotion.evaluation.report import ActionScore, PairScore, Real, Report, Share
+from hymotion.evaluation.report import ActionScore, PairScore, Report, Share
 from hymotion.evaluation.sampling import OnPack, sample_all
 from hymotion.metrics.baseline import Baseline, load_baseline
 from hymotion.metrics.classifier import Classifier
@@ -16,9 +17,8 @@ from hymotion.metrics.level import Level
 from hymotion.metrics.quality import Quality, measure
 from hymotion.metrics.referencefile import load_reference
 from hymotion.metrics.sequence import recognise
-from hymotion.motion import Motion
 from hymotion.pipeline import Pipeline
-from hymotion.training.texts import own_texts
+from hymotion.training.phrases.phrases import own_texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def evaluate(
         failed=sum(motion is None for motion in motions),
         quality=quality,
         distance=_distance(measures.reference, [motion for _, motion in single]),
-        real=_real(measures.baseline),
+        real=measures.baseline,
         seconds=seconds,
     )
 
@@ -177,17 +177,6 @@ def _pairs(
 def _distance(reference: Reference, motions: Sequence[Motion | None]) -> Distance | None:
     finite = [motion for motion in motions if motion is not None]
     return reference.distance(finite) if len(finite) >= MIN_CLIPS else None
-
-
-def _real(baseline: Baseline) -> Real:
-    return Real(
-        held=baseline.held,
-        pairs=baseline.pairs,
-        noise=baseline.noise,
-        quality=baseline.quality,
-        real_distance=baseline.real_distance,
-        noise_distance=baseline.noise_distance,
-    )
 
 
 def _sum(shares: Sequence[Share]) -> Share:

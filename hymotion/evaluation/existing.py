@@ -6,20 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from hymotion.body.motion import Motion
 from hymotion.config import FPS
 from hymotion.errors import MeasureError
 from hymotion.export.retime import retimed
 from hymotion.metrics.baseline import Baseline
 from hymotion.metrics.descriptor import WINDOW
 from hymotion.metrics.frechet import MIN_CLIPS, Distance, Reference
-from hymotion.metrics.level import Level
+from hymotion.metrics.level import FIGURES, Level
 from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.paired import PairedError, paired_error
 from hymotion.metrics.quality import Quality, measure
-from hymotion.motion import Motion
 
 SCHEMA = "hymo.measures/1"
-FIGURES = ("skate", "penetration", "jitter")
 FENCE = 3.0
 """Interquartile ranges above the third quartile from where a motion stands out (Tukey 1977)."""
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from hymotion.training.labels import read_attributes
-from hymotion.training.texts import Texts
+from hymotion.training.phrases.attributes import read_attributes
+from hymotion.training.phrases.phrases import Phrases
 
 PAIRS = "pairs.tsv"
 SPLIT = "held"
@@ -51,7 +51,7 @@ def own_pairs() -> tuple[tuple[Act, Act], ...]:
     return tuple((_act(row, "first"), _act(row, "second")) for row in rows)
 
 
-def action_trials(texts: Texts, frames: Mapping[str, int], *, seeds: int) -> Iterator[Trial]:
+def action_trials(texts: Phrases, frames: Mapping[str, int], *, seeds: int) -> Iterator[Trial]:
     """`seeds` motions of each action.
 
     Args:
@@ -70,7 +70,7 @@ def action_trials(texts: Texts, frames: Mapping[str, int], *, seeds: int) -> Ite
             yield Trial((action,), prompts[turn % len(prompts)], length, seed)
 
 
-def pair_trials(texts: Texts, pairs: Sequence[tuple[Act, Act]], *, seeds: int) -> Iterator[Trial]:
+def pair_trials(texts: Phrases, pairs: Sequence[tuple[Act, Act]], *, seeds: int) -> Iterator[Trial]:
     """`seeds` motions of each pair.
 
     Raises:
@@ -89,7 +89,7 @@ def pair_trials(texts: Texts, pairs: Sequence[tuple[Act, Act]], *, seeds: int) -
             yield Trial(shows, prompt, first.frames + second.frames, seed)
 
 
-def attributes_of(texts: Texts, action: str) -> tuple[Mapping[str, str], ...]:
+def attributes_of(texts: Phrases, action: str) -> tuple[Mapping[str, str], ...]:
     """What the held-out phrases of an action tell apart, in the table's order; at least one."""
     kinds: list[Mapping[str, str]] = []
     for phrase in texts.phrases:

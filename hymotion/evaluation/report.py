@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hymotion.metrics.baseline import Baseline
 from hymotion.metrics.frechet import Distance
-from hymotion.metrics.level import Level
+from hymotion.metrics.level import FIGURES, Level
 
 SCHEMA = "hymo.evaluate/1"
+REAL = ("held", "pairs", "noise", "quality", "real_distance", "noise_distance")
+"""The figures of real clips that a report shows."""
+
 CERTAIN = 1.959964
 """Standard deviations on either side that hold 95 % of a normal distribution."""
 
@@ -80,27 +84,6 @@ class PairScore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Real:
-    """The same figures of real clips and of noise.
-
-    Attributes:
-        held: top-1 of held-out real clips.
-        pairs: share of sequences spliced of real clips that are recognised in order.
-        noise: top-1 of noise.
-        quality: of real clips, as many of each action, as long.
-        real_distance: held-out against training clips.
-        noise_distance: noise against the reference.
-    """
-
-    held: float
-    pairs: float
-    noise: float
-    quality: Level
-    real_distance: Distance
-    noise_distance: Distance
-
-
-@dataclass(frozen=True, kw_only=True)
 class Report:
     """The standard evaluation of a model.
 
@@ -115,7 +98,7 @@ class Report:
         failed: motions that were not finite; they count as not recognised.
         quality: of the motions of single actions.
         distance: of the same motions from the reference; None for fewer than 8.
-        real: to compare with.
+        real: the figures of real clips and of noise.
         seconds: that sampling took.
     """
 
@@ -134,7 +117,7 @@ class Report:
     failed: int
     quality: Level
     distance: Distance | None
-    real: Real
+    real: Baseline
     seconds: float
 
     def ratio(self, figure: str) -> float | None:
@@ -143,12 +126,14 @@ class Report:
 
     def document(self) -> dict[str, Any]:
         """As `hymo evaluate --json` prints it."""
+        real = asdict(self.real)
         return {
             "schema": SCHEMA,
             **asdict(self),
+            "real": {name: real[name] for name in REAL},
             "top1": self.top1.document(),
             "sequences": self.sequences.document(),
             "actions": [asdict(one) | {"top1": one.top1.document()} for one in self.actions],
             "pairs": [asdict(one) | {"both": one.both.document()} for one in self.pairs],
-            "ratios": {name: self.ratio(name) for name in ("skate", "penetration", "jitter")},
+            "ratios": {name: self.ratio(name) for name in FIGURES},
         }

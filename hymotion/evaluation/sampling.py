@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
+from hymotion.body.motion import Motion
 from hymotion.errors import NumericsError
 from hymotion.evaluation.plan import Trial
-from hymotion.motion import Motion
 from hymotion.pipeline import Pipeline
-from hymotion.request import Request
+from hymotion.sampling.request import Request
 
 OnPack = Callable[[int, int], None]
 """Called with (motions made, motions wanted) after each pack."""

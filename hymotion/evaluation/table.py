@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from hymotion.evaluation.existing import MotionScore, SetReport
 from hymotion.evaluation.report import Report, Share
 from hymotion.metrics.frechet import Distance
-from hymotion.metrics.level import Level, Spread
+from hymotion.metrics.level import Distribution, Level
 
 UNITS = {"skate": "mm/frame", "penetration": "mm", "jitter": "m/s³"}
 TAKEN = 28
@@ -97,8 +97,8 @@ def _distance(distance: Distance) -> str:
 def _quality(level: Level, real: Level) -> Iterator[str]:
     yield f"{'quality':<24}{'mean':>9}{'p50':>9}{'p95':>9}{'real':>9}{'of real':>10}"
     for figure, unit in UNITS.items():
-        spread: Spread = getattr(level, figure)
-        theirs: Spread = getattr(real, figure)
+        spread: Distribution = getattr(level, figure)
+        theirs: Distribution = getattr(real, figure)
         ratio = level.ratio(real, figure)
         yield (
             f"{figure + ', ' + unit:<24}{_number(spread.mean)}{_number(spread.p50)}"

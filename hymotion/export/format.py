@@ -6,11 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from hymotion.body.motion import Motion
 from hymotion.export.bvh import write_bvh
 from hymotion.export.glb import write_glb
 from hymotion.export.npz import Metadata, write_npz
 from hymotion.export.options import AS_IT_IS, ExportOptions
-from hymotion.motion import Motion
 
 
 class Write(Protocol):

@@ -15,14 +15,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import quaternion_from_matrix
+from hymotion.body.skeleton import Skeleton
 from hymotion.errors import ExportError
 from hymotion.export.npz import Metadata
 from hymotion.export.octahedra import octahedra
 from hymotion.export.options import AS_IT_IS, ExportOptions
 from hymotion.export.preparation import prepared
-from hymotion.motion import Motion
-from hymotion.rotation import quaternion_from_matrix
-from hymotion.skeleton import Skeleton
 
 UNIT = "m"
 MAGIC, VERSION = 0x46546C67, 2

@@ -4,16 +4,16 @@
 |---|---|---|---|
 | Pelvis | pelvis | Hips | mixamorig:Hips |
 
-and so on for each joint, in the order of `hymotion.skeleton.BODY`; docs/formats.md has the whole
-table. SMPL-H's are the names of the `smplx` package. HumanIK's are those that MotionBuilder and
-Maya find by themselves when a character is defined; Mixamo's are the same behind a namespace.
+and so on for each joint, in the order of `hymotion.body.skeleton.BODY`; docs/formats.md has the
+whole table. SMPL-H's are the names of the `smplx` package. HumanIK's are those that MotionBuilder
+and Maya find by themselves when a character is defined; Mixamo's are the same behind a namespace.
 Three vertebrae and one neck joint are what all four have in common.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from hymotion.skeleton import BODY
+from hymotion.body.skeleton import BODY
 
 SMPLH: tuple[str, ...] = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",

@@ -27,12 +27,12 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import axis_angle_from_matrix
 from hymotion.errors import ExportError
 from hymotion.export.names import JOINT_NAMES
 from hymotion.export.options import AS_IT_IS, ExportOptions
 from hymotion.export.preparation import moved, turned_to_z
-from hymotion.motion import Motion
-from hymotion.rotation import axis_angle_from_matrix
 
 Metadata = Mapping[str, str | int | float]
 

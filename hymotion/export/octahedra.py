@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hymotion.skeleton import Skeleton
+from hymotion.body.skeleton import Skeleton
 
 Floats = NDArray[np.float64]
 

@@ -6,13 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import Skeleton, Vector
 from hymotion.errors import ExportError
 from hymotion.export.names import JOINT_NAMES
 from hymotion.export.options import ExportOptions
 from hymotion.export.retime import retimed
-from hymotion.motion import Floats, Motion
-from hymotion.rotation import rot6d_from_matrix
-from hymotion.skeleton import Skeleton, Vector
 
 Z_UP = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], dtype=torch.float64)
 """(x, y, z) with Y up → (x, −z, y) with Z up: who faced +Z faces −Y, the left stays at +X."""
@@ -48,12 +47,7 @@ def turned_to_z(motion: Motion) -> Motion:
     """
     matrices = motion.matrices()
     matrices[:, 0] = Z_UP @ matrices[:, 0]
-    return replace(
-        motion,
-        rot6d=rot6d_from_matrix(matrices).numpy().astype(np.float32),
-        trans=_rotated(motion.trans),
-        joints=_rotated(motion.joints),
-    )
+    return _turned(motion, matrices, motion.skeleton)
 
 
 def named(skeleton: Skeleton, names: str) -> Skeleton:
@@ -72,23 +66,20 @@ def named(skeleton: Skeleton, names: str) -> Skeleton:
 def _upright_along_z(motion: Motion) -> Motion:
     matrices = Z_UP @ motion.matrices() @ Z_UP.T
     skeleton = motion.skeleton
-    return replace(
-        motion,
-        rot6d=rot6d_from_matrix(matrices).numpy().astype(np.float32),
-        trans=_rotated(motion.trans),
-        joints=_rotated(motion.joints),
-        skeleton=replace(
-            skeleton,
-            rest=tuple(map(_vector, skeleton.rest)),
-            contacts=tuple(replace(it, offset=_vector(it.offset)) for it in skeleton.contacts),
-            tips=tuple(replace(it, offset=_vector(it.offset)) for it in skeleton.tips),
-        ),
+    turned = replace(
+        skeleton,
+        rest=tuple(map(_vector, skeleton.rest)),
+        contacts=tuple(replace(it, offset=_vector(it.offset)) for it in skeleton.contacts),
+        tips=tuple(replace(it, offset=_vector(it.offset)) for it in skeleton.tips),
     )
+    return _turned(motion, matrices, turned)
 
 
-def _rotated(points: Floats) -> Floats:
-    turned: Tensor = torch.from_numpy(points).double() @ Z_UP.T
-    return turned.numpy().astype(np.float32)
+def _turned(motion: Motion, matrices: Tensor, skeleton: Skeleton) -> Motion:
+    trans, joints = (
+        torch.from_numpy(points).double() @ Z_UP.T for points in (motion.trans, motion.joints)
+    )
+    return Motion.of(matrices, trans, joints, fps=motion.fps, skeleton=skeleton)
 
 
 def _vector(point: Vector) -> Vector:

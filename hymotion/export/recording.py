@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hymotion.body.motion import Floats, Motion
+from hymotion.body.rotation import matrix_from_rot6d
+from hymotion.body.skeleton import BODY
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.errors import MotionFileError
 from hymotion.export.npz import OWN_KEYS, Metadata
-from hymotion.motion import Floats, Motion
-from hymotion.rotation import matrix_from_rot6d
-from hymotion.skeleton import BODY
 
 AGREEMENT = 2e-3
 """How far joints may be from where rotations and translation put them, metres: single

@@ -1,14 +1,10 @@
 """Another frame rate for a motion, at the same speed."""
 
-from dataclasses import replace
-
-import numpy as np
 import torch
-from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import matrix_from_quaternion, quaternion_from_matrix, slerp
 from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.motion import Motion
-from hymotion.rotation import matrix_from_quaternion, quaternion_from_matrix, rot6d_from_matrix
 
 
 def retimed(motion: Motion, fps: int) -> Motion:
@@ -31,24 +27,5 @@ def retimed(motion: Motion, fps: int) -> Motion:
     moved = torch.lerp(trans[before], trans[after], share[:, None])
     matrices = matrix_from_quaternion(turned)
     positions, _ = forward_kinematics(matrices, motion.skeleton)
-    return replace(
-        motion,
-        rot6d=rot6d_from_matrix(matrices).numpy().astype(np.float32),
-        trans=moved.numpy().astype(np.float32),
-        joints=(positions + moved[:, None]).numpy().astype(np.float32),
-        fps=fps,
-    )
-
-
-def slerp(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
-    """(…, 4) unit quaternions and (…, 1) shares → (…, 4), the shorter way round."""
-    cosine = (first * second).sum(-1, keepdim=True)
-    second = torch.where(cosine < 0, -second, second)
-    angle = torch.atan2((second - first).norm(dim=-1, keepdim=True) / 2,
-                        (second + first).norm(dim=-1, keepdim=True) / 2) * 2  # fmt: skip
-    # sin(share · angle) / sin(angle) → share as the angle goes to 0.
-    small = angle < 1e-9
-    sine = torch.where(small, 1.0, torch.sin(angle))
-    left = torch.where(small, 1 - share, torch.sin((1 - share) * angle) / sine)
-    right = torch.where(small, share, torch.sin(share * angle) / sine)
-    return torch.nn.functional.normalize(left * first + right * second, dim=-1)
+    joints = positions + moved[:, None]
+    return Motion.of(matrices, moved, joints, fps=fps, skeleton=motion.skeleton)

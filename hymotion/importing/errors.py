@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from hymotion.errors import HymotionError, TensorMismatchError
+from hymotion.errors import FileError, HymotionError, TensorMismatchError
 
 
-class SourceError(HymotionError):
-    """A file or folder that the user gave is not what it should be; carries its path."""
-
-    def __init__(self, problem: str, *, mend: str, path: Path) -> None:
-        super().__init__(f"{path}: {problem}", mend=mend)
-        self.path = path
+class SourceError(FileError):
+    """A file or folder that the user gave is not what it should be."""
 
 
 class WrongWeightsError(TensorMismatchError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hymotion.importing.errors import SourceError
-from hymotion.importing.snapshot import Snapshot, snapshot
+from hymotion.importing.snapshot import HubSnapshot, snapshot
 
 CONFIG = "config.yml"
 NAMED = (
@@ -30,7 +30,7 @@ class ModelFiles:
         inner: whether the folder is the mode's own inside of the publisher's repository.
     """
 
-    source: Snapshot
+    source: HubSnapshot
     config: Path
     weights: Path
     inner: bool = False
@@ -55,7 +55,7 @@ def model_files(given: Path, *, subfolder: str) -> ModelFiles:
     folder = found.folder
     if not (folder / CONFIG).is_file() and (folder / subfolder).is_dir():
         folder = folder / subfolder
-        found = Snapshot(folder, found.repository, found.revision)
+        found = HubSnapshot(folder, found.repository, found.revision)
     inner = folder.name == subfolder
     return ModelFiles(found, _config(folder), _weights(folder), inner)
 

@@ -1,13 +1,11 @@
-"""The head of a safetensors file: what it holds, and whether it is whole. Needs no torch."""
+"""The head of a safetensors file: what it holds, and whether it is whole."""
 
 import json
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from hymotion.checkpoint import LFS_POINTER
 from hymotion.importing.errors import SourceError
+from hymotion.loading.checkpoint import refuse_pointer
 
 COUNT = 8
 """Bytes at the start of a file that say how long its header is."""
@@ -18,37 +16,8 @@ MOST = 100 * 2**20
 FETCH = "Fetch the file again and compare its size with the published one"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A tensor of a file.
-
-    Attributes:
-        kind: its type as the format names it.
-        shape: of it.
-        start, size: where its bytes begin in the file, and how many there are.
-    """
-
-    kind: str
-    shape: tuple[int, ...]
-    start: int
-    size: int
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a file says of itself.
-
-    Attributes:
-        entries: name → tensor.
-        bytes: size of the whole file.
-    """
-
-    entries: Mapping[str, Entry]
-    bytes: int
-
-
-def read_header(path: Path) -> Header:
-    """Read a file's header and compare the size it promises with the file's.
+def read_header(path: Path) -> frozenset[str]:
+    """The names of a file's tensors; the size that its header promises is the file's.
 
     Raises:
         SourceError: it is absent, a Git LFS pointer, no safetensors file, or cut short.
@@ -61,13 +30,19 @@ def read_header(path: Path) -> Header:
         if length > MOST:
             raise SourceError("it is no safetensors file", mend=FETCH, path=path)
         text = file.read(length)
+    first = COUNT + length
     if len(text) < length:
-        raise _cut(path, COUNT + length, size)
-    entries = _entries(path, text)
-    end = max((entry.start + entry.size for entry in entries.values()), default=COUNT + length)
+        raise _cut(path, first, size)
+    try:
+        table = json.loads(text)
+        table.pop("__metadata__", None)
+        end = first + max((entry["data_offsets"][1] for entry in table.values()), default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        problem = "it is no safetensors file: its header cannot be read"
+        raise SourceError(problem, mend=FETCH, path=path) from error
     if size != end:
         raise _cut(path, end, size)
-    return Header(entries, size)
+    return frozenset(table)
 
 
 def check_file(path: Path) -> None:
@@ -79,14 +54,9 @@ def check_file(path: Path) -> None:
     if not path.is_file():
         dangling = "it is a link to nothing" if path.is_symlink() else "it is missing"
         raise SourceError(dangling, mend="Download it where it should be", path=path)
+    refuse_pointer(path, SourceError)
     with path.open("rb") as file:
-        head = file.read(len(LFS_POINTER))
-    if head == LFS_POINTER:
-        raise SourceError(
-            "it is a Git LFS pointer, not the file itself",
-            mend="Run `git lfs pull` in the folder it came from, or download the file itself",
-            path=path,
-        )
+        head = file.read(16)
     if not head:
         raise SourceError("it is empty", mend=FETCH, path=path)
     if head.lstrip()[:5].lower() in {b"<!doc", b"<html"}:
@@ -95,25 +65,6 @@ def check_file(path: Path) -> None:
             mend="Log in or accept the publisher's licence, then download the file again",
             path=path,
         )
-
-
-def _entries(path: Path, text: bytes) -> dict[str, Entry]:
-    first = COUNT + len(text)
-    try:
-        table = json.loads(text)
-        return {
-            name: Entry(
-                kind=str(entry["dtype"]),
-                shape=tuple(map(int, entry["shape"])),
-                start=first + int(entry["data_offsets"][0]),
-                size=int(entry["data_offsets"][1]) - int(entry["data_offsets"][0]),
-            )
-            for name, entry in table.items()
-            if name != "__metadata__"
-        }
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        problem = "it is no safetensors file: its header cannot be read"
-        raise SourceError(problem, mend=FETCH, path=path) from error
 
 
 def _cut(path: Path, wanted: int, size: int) -> SourceError:

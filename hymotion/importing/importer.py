@@ -12,7 +12,7 @@ from typing import Any
 from hymotion.importing.errors import DifferentError, RoomError, SourceError
 from hymotion.importing.licence import licence_of
 from hymotion.importing.network import CONFIG, WEIGHTS, NetworkPart
-from hymotion.importing.plan import Part, Plan, Step, Wanted
+from hymotion.importing.plan import ImportPlan, Part, Step, Wanted
 from hymotion.importing.record import Record, read_record, write_record
 from hymotion.importing.release import HY_MOTION, Release
 from hymotion.importing.storage import free_bytes, used_bytes
@@ -63,7 +63,7 @@ class Importer:
         self.folder = models / release.name
         self.partial = models / f".{release.name}.partial"
 
-    def plan(self, wanted: Wanted) -> Plan:
+    def plan(self, wanted: Wanted) -> ImportPlan:
         """Check what was given, as far as names, types and sizes tell, and write nothing.
 
         Raises:
@@ -80,7 +80,7 @@ class Importer:
         revision = _checked_revision(wanted.text_revision, record, parts)
         kinds = ["model"] * any(part.name != TEXT for part in parts)
         kinds += ["qwen", "clip"] * any(part.name == TEXT for part in parts)
-        return Plan(
+        return ImportPlan(
             parts=parts,
             steps=steps,
             installed=installed,
@@ -90,7 +90,7 @@ class Importer:
             licence=licence_of(kinds, [folder for part in parts for folder in part.folders]),
         )
 
-    def run(self, plan: Plan, *, on_bytes: OnBytes | None = None) -> Imported:
+    def run(self, plan: ImportPlan, *, on_bytes: OnBytes | None = None) -> Imported:
         """Do what was planned. A part is in place whole or not at all.
 
         Args:
@@ -103,15 +103,16 @@ class Importer:
             DifferentError: a part is installed that is not what was given.
             HymotionError: a file is damaged.
         """
-        _check_room(plan, self.partial)
-        told = on_bytes or _ignore
+        wanted = plan.bytes - plan.kept
+        if wanted > plan.free:
+            raise RoomError(self.partial, wanted=wanted, free=plan.free, kept=None)
         revisions: dict[str, str] = {}
         for part in plan.parts:
             record = read_record(self.folder, self._release.name)
             if part.name in plan.installed:
-                revisions[part.name] = _compared(part, record, told)
+                revisions[part.name] = _compared(part, record, on_bytes)
             else:
-                revisions[part.name] = self._make(part, plan, record, told)
+                revisions[part.name] = self._make(part, plan, record, on_bytes)
         if plan.text_revision is not None:
             revisions[TEXT] = plan.text_revision
             self._note_revision(plan.text_revision)
@@ -142,7 +143,7 @@ class Importer:
             )
         return parts
 
-    def _make(self, part: Part, plan: Plan, record: Record, on_bytes: OnBytes) -> str:
+    def _make(self, part: Part, plan: ImportPlan, record: Record, on_bytes: OnBytes | None) -> str:
         """Build a part aside, put it in place, and only then say that it is there."""
         aside, place = self.partial / part.name, self.folder / part.name
         if place.exists():
@@ -205,7 +206,7 @@ def _steps(part: Part, installed: frozenset[str]) -> list[Step]:
     ]
 
 
-def _compared(part: Part, record: Record, on_bytes: OnBytes) -> str:
+def _compared(part: Part, record: Record, on_bytes: OnBytes | None) -> str:
     entry = _entry(record, part.name)
     found = part.compare(on_bytes)
     there = str(entry["revision"]) if entry is not None else "nothing"
@@ -231,12 +232,6 @@ def _checked_revision(given: str | None, record: Record, parts: list[Part]) -> s
     return given
 
 
-def _check_room(plan: Plan, partial: Path) -> None:
-    wanted = plan.bytes - plan.kept
-    if wanted > plan.free:
-        raise RoomError(partial, wanted=wanted, free=plan.free, kept=None)
-
-
 def _merged(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, object]:
     """What was shown before stays, with what was shown now."""
     merged = {**old, **new}
@@ -247,7 +242,3 @@ def _merged(old: Mapping[str, object], new: Mapping[str, object]) -> dict[str, o
     if isinstance(before, list) and isinstance(files, list):
         merged["files"] = list(dict.fromkeys([*before, *files]))
     return merged
-
-
-def _ignore(_bytes: int) -> None:
-    """Progress that nobody wants."""

@@ -7,19 +7,19 @@ from typing import cast
 
 from torch import Tensor
 
-from hymotion.checkpoint import check_tensors
 from hymotion.config import ModelConfig
-from hymotion.errors import CheckpointError, ConfigError, TensorMismatchError
+from hymotion.errors import ConfigError, TensorMismatchError
 from hymotion.importing.causes import cause_of
 from hymotion.importing.errors import SourceError, WrongWeightsError
 from hymotion.importing.files import ModelFiles, model_files
 from hymotion.importing.plan import Built, Step
-from hymotion.importing.provenance import source_entry
+from hymotion.importing.record import source_entry
 from hymotion.importing.release import Release, size_of
 from hymotion.importing.storage import digest, keep_only, link, store
 from hymotion.importing.stream import OnBytes, digest_pieces, header_bytes, tensor_pieces
 from hymotion.importing.tensors import SAFETENSORS, Weights, check_sums, open_weights
-from hymotion.pages import release_of
+from hymotion.loading.checkpoint import check_statistics, check_tensors
+from hymotion.loading.pages import release_of
 
 CONFIG = "config.yml"
 WEIGHTS = "weights.safetensors"
@@ -87,11 +87,11 @@ class NetworkPart:
             Step(self.name, "copy", self.files.config, f"{self.name}/{CONFIG}", config, config),
         )
 
-    def build(self, folder: Path, on_bytes: OnBytes) -> Built:
+    def build(self, folder: Path, on_bytes: OnBytes | None) -> Built:
         """Convert or link the weights, write the configuration; raises `RoomError` as well."""
         for path in self.weights.files:
             check_sums(path)
-        self._check_statistics()
+        check_statistics(self.weights.path, self.tensors["mean"], self.tensors["std"])
         target = folder / WEIGHTS
         if self.linked:
             weights = link(target, self.weights.path, on_bytes=on_bytes)
@@ -115,7 +115,7 @@ class NetworkPart:
         source = source_entry(self.name, "weights", self.files.source, sources)
         return Built(revision, entry, (source,))
 
-    def compare(self, on_bytes: OnBytes) -> str:
+    def compare(self, on_bytes: OnBytes | None) -> str:
         """The revision that these weights have once they are installed."""
         return f"st-{digest_pieces(self._pieces(), on_bytes=on_bytes).sha256[:12]}"
 
@@ -125,15 +125,6 @@ class NetworkPart:
     def _size(self) -> int:
         numbers = sum(tensor.nbytes for tensor in self.tensors.values())
         return len(header_bytes(self.tensors)) + numbers
-
-    def _check_statistics(self) -> None:
-        mean, std = self.tensors["mean"], self.tensors["std"]
-        if not (mean.isfinite().all() and std.isfinite().all() and (std >= 0).all()):
-            raise CheckpointError(
-                "mean and std are not finite numbers with std ≥ 0",
-                mend="Fetch the checkpoint from its publisher again",
-                path=self.weights.path,
-            )
 
 
 def _check_size(path: Path, config: ModelConfig, mode: str, release: Release) -> None:

@@ -80,15 +80,15 @@ class Part(Protocol):
     def steps(self) -> Sequence[Step]:
         """What `build` does."""
 
-    def build(self, folder: Path, on_bytes: OnBytes) -> Built:
+    def build(self, folder: Path, on_bytes: OnBytes | None) -> Built:
         """Make the part's files in a folder, which may hold what a cut run left."""
 
-    def compare(self, on_bytes: OnBytes) -> str:
+    def compare(self, on_bytes: OnBytes | None) -> str:
         """The revision that `build` would give."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """An import.
 
     Attributes:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from hymotion.config import RELEASED, ModelConfig
-from hymotion.flow import FlowModel
+from hymotion.network.flow import FlowModel
 from hymotion.text.folder import UPSTREAM_MESSAGE, Fingerprint
 
 Size = tuple[int, int, int]

@@ -15,7 +15,7 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class HubSnapshot:
     """A folder of files, and what the hub's client tells of it.
 
     Attributes:
@@ -29,7 +29,7 @@ class Snapshot:
     revision: str | None = None
 
 
-def snapshot(folder: Path) -> Snapshot:
+def snapshot(folder: Path) -> HubSnapshot:
     """The folder with the files of `folder`, which may be a repository of the hub's cache.
 
     Raises:
@@ -43,8 +43,8 @@ def snapshot(folder: Path) -> Snapshot:
         holder = inner.parent.parent
         if inner.parent.name == "snapshots" and holder.name.startswith(PREFIX):
             repository = holder.name.removeprefix(PREFIX).replace("--", "/", 1)
-            return Snapshot(folder, repository, inner.name)
-    return Snapshot(folder)
+            return HubSnapshot(folder, repository, inner.name)
+    return HubSnapshot(folder)
 
 
 def promised_sha256(path: Path) -> str | None:

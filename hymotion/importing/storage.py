@@ -9,8 +9,8 @@ from hymotion.importing.errors import RoomError, SourceError
 from hymotion.importing.header import FETCH
 from hymotion.importing.snapshot import promised_sha256
 from hymotion.importing.stream import (
+    FileDigest,
     OnBytes,
-    Written,
     digest_pieces,
     file_pieces,
     write_pieces,
@@ -19,7 +19,9 @@ from hymotion.importing.stream import (
 FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def store(path: Path, pieces: Iterable[bytes], *, wanted: int, on_bytes: OnBytes | None) -> Written:
+def store(
+    path: Path, pieces: Iterable[bytes], *, wanted: int, on_bytes: OnBytes | None
+) -> FileDigest:
     """Write a file as `write_pieces` does.
 
     Args:
@@ -41,7 +43,7 @@ def store(path: Path, pieces: Iterable[bytes], *, wanted: int, on_bytes: OnBytes
         raise RoomError(path, wanted=wanted, free=free, kept=path.parent) from error
 
 
-def link(path: Path, source: Path, *, on_bytes: OnBytes | None) -> Written:
+def link(path: Path, source: Path, *, on_bytes: OnBytes | None) -> FileDigest:
     """Link to a user's file and hash it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -50,14 +52,14 @@ def link(path: Path, source: Path, *, on_bytes: OnBytes | None) -> Written:
     return digest(source, on_bytes=on_bytes)
 
 
-def copy(path: Path, source: Path, *, on_bytes: OnBytes | None) -> Written:
+def copy(path: Path, source: Path, *, on_bytes: OnBytes | None) -> FileDigest:
     """Copy a user's file and hash it; raises `RoomError`, `SourceError`."""
     written = store(path, file_pieces(source), wanted=source.stat().st_size, on_bytes=on_bytes)
     _check_promise(source, written)
     return written
 
 
-def digest(source: Path, *, on_bytes: OnBytes | None) -> Written:
+def digest(source: Path, *, on_bytes: OnBytes | None) -> FileDigest:
     """Hash a user's file.
 
     Raises:
@@ -92,7 +94,7 @@ def keep_only(folder: Path, names: Iterable[str]) -> None:
             path.rmdir()
 
 
-def _check_promise(source: Path, written: Written) -> None:
+def _check_promise(source: Path, written: FileDigest) -> None:
     promised = promised_sha256(source)
     if promised is not None and promised != written.sha256:
         raise SourceError(

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hymotion.pages import Release
+from hymotion.loading.pages import Release
 
 NAMES = {
     torch.float64: "F64",
@@ -41,14 +41,14 @@ OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True)
-class Written:
+class FileDigest:
     """A file's size and the sha256 of its bytes."""
 
     bytes: int
     sha256: str
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes], *, on_bytes: OnBytes | None) -> Written:
+def write_pieces(path: Path, pieces: Iterable[bytes], *, on_bytes: OnBytes | None) -> FileDigest:
     """Write a file of pieces.
 
     It is written as `<name>.part`, synced and renamed. What a cut run left, part or whole, is
@@ -84,10 +84,10 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, on_bytes: OnBytes | Non
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    return Written(done, digest.hexdigest())
+    return FileDigest(done, digest.hexdigest())
 
 
-def digest_pieces(pieces: Iterable[bytes], *, on_bytes: OnBytes | None) -> Written:
+def digest_pieces(pieces: Iterable[bytes], *, on_bytes: OnBytes | None) -> FileDigest:
     """What `write_pieces` would write, without writing it."""
     digest, done = hashlib.sha256(), 0
     for piece in pieces:
@@ -95,7 +95,7 @@ def digest_pieces(pieces: Iterable[bytes], *, on_bytes: OnBytes | None) -> Writt
         done += len(piece)
         if on_bytes is not None:
             on_bytes(len(piece))
-    return Written(done, digest.hexdigest())
+    return FileDigest(done, digest.hexdigest())
 
 
 def file_pieces(path: Path) -> Iterator[bytes]:

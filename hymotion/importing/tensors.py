@@ -1,26 +1,23 @@
 """The tensors of a file, mapped and not yet read: checkpoints, state dicts, safetensors."""
 
 import json
-import math
-import mmap
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from hymotion.checkpoint import STATE_KEY, open_checkpoint
 from hymotion.importing.causes import PUBLISHED, cause_of_keys
 from hymotion.importing.errors import SourceError
-from hymotion.importing.header import FETCH, Entry, check_file, read_header
-from hymotion.importing.stream import NAMES
+from hymotion.importing.header import FETCH, check_file, read_header
+from hymotion.loading.checkpoint import STATE_KEY, open_checkpoint
 
 SAFETENSORS = ".safetensors"
 INDEX = ".index.json"
 ZIP = b"PK\x03\x04"
-TYPES = {name: kind for kind, name in NAMES.items()}
 OLD_TORCH = b"\x80\x02"
 """What torch's own files began with before they were zips."""
 
@@ -107,23 +104,12 @@ def _safetensors(path: Path, head: bytes) -> dict[str, Tensor]:
     if head.startswith((ZIP, OLD_TORCH)):
         problem = "it is a torch checkpoint under the name of a safetensors file"
         raise SourceError(problem, mend="Rename it to latest.ckpt", path=path)
-    header = read_header(path)
-    with path.open("rb") as file:
-        # Private and writable, since torch warns of memory that it may not write; nobody does.
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    return {name: _tensor(path, mapped, name, entry) for name, entry in header.entries.items()}
-
-
-def _tensor(path: Path, mapped: mmap.mmap, name: str, entry: Entry) -> Tensor:
-    kind = TYPES.get(entry.kind)
-    if kind is None or entry.size != math.prod(entry.shape) * kind.itemsize:
-        problem = f"its header cannot be right: {name} is {entry.kind} of {entry.size} bytes"
-        raise SourceError(problem, mend=FETCH, path=path)
-    if entry.size == 0:
-        return torch.empty(entry.shape, dtype=kind)
-    count = entry.size // kind.itemsize
-    flat = torch.frombuffer(mapped, dtype=kind, count=count, offset=entry.start)
-    return flat.reshape(entry.shape)
+    read_header(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        problem = f"its header cannot be right ({error})"
+        raise SourceError(problem, mend=FETCH, path=path) from error
 
 
 def _checkpoint(path: Path, head: bytes) -> dict[str, object]:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hymotion.importing.plan import Built, Step
-from hymotion.importing.provenance import source_entry
+from hymotion.importing.record import source_entry
 from hymotion.importing.release import Release
-from hymotion.importing.snapshot import Snapshot
+from hymotion.importing.snapshot import HubSnapshot
 from hymotion.importing.storage import copy, digest, keep_only, link, store
-from hymotion.importing.stream import OnBytes, Written
+from hymotion.importing.stream import FileDigest, OnBytes
 from hymotion.importing.textfiles import TextFiles, clip, qwen, text_files
 from hymotion.importing.upstream import FILE, SystemMessage, read_system_message
+from hymotion.text.folder import IDENTITY_FILE, MESSAGE_FILE, SCHEMA
 
 NAME = "text"
-MESSAGE = "system_message.txt"
-ENCODER = "encoder.json"
-SCHEMA = 1
 FORMAT = 1
 """Rises when the same files would give other embeddings, so that old ones are made again."""
 
@@ -66,10 +64,10 @@ class TextPart:
             for size in (path.stat().st_size,)
         ]
         size = len(self.message.text.encode())
-        steps.append(Step(NAME, "copy", self.message.path, f"{NAME}/{MESSAGE}", size, size))
+        steps.append(Step(NAME, "copy", self.message.path, f"{NAME}/{MESSAGE_FILE}", size, size))
         return steps
 
-    def build(self, folder: Path, on_bytes: OnBytes) -> Built:
+    def build(self, folder: Path, on_bytes: OnBytes | None) -> Built:
         """Copy or link every file and write the message; raises `RoomError`, `SourceError`."""
         put = link if self.linked else copy
         written = {
@@ -82,13 +80,16 @@ class TextPart:
             "revision": revision,
             "system_message_sha256": self.message.sha256,
         }
-        own = {MESSAGE: self.message.text.encode(), ENCODER: f"{json.dumps(told)}\n".encode()}
+        own = {
+            MESSAGE_FILE: self.message.text.encode(),
+            IDENTITY_FILE: f"{json.dumps(told)}\n".encode(),
+        }
         for target, text in own.items():
             written[target] = store(folder / target, [text], wanted=len(text), on_bytes=on_bytes)
         keep_only(folder, written)
         return Built(revision, self._entry(revision, written), self._sources(written))
 
-    def compare(self, on_bytes: OnBytes) -> str:
+    def compare(self, on_bytes: OnBytes | None) -> str:
         """The revision that these files have."""
         return self._revision(
             {target: digest(path, on_bytes=on_bytes) for target, path in self._targets()}
@@ -99,7 +100,7 @@ class TextPart:
             for name, path in model.files.items():
                 yield f"{model.kind.name}/{name}", path
 
-    def _revision(self, written: Mapping[str, Written]) -> str:
+    def _revision(self, written: Mapping[str, FileDigest]) -> str:
         """Of everything that decides the embeddings: weights, settings, tokenizers, message."""
         told = {
             "format": FORMAT,
@@ -109,7 +110,7 @@ class TextPart:
         text = json.dumps(told, sort_keys=True, separators=(",", ":"))
         return f"te-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
-    def _entry(self, revision: str, written: Mapping[str, Written]) -> dict[str, object]:
+    def _entry(self, revision: str, written: Mapping[str, FileDigest]) -> dict[str, object]:
         sizes = {
             f"{model.kind.name}_bytes": sum(
                 written[f"{model.kind.name}/{name}"].bytes for name in model.files
@@ -125,7 +126,7 @@ class TextPart:
             "linked": self.linked,
         }
 
-    def _sources(self, written: Mapping[str, Written]) -> list[dict[str, object]]:
+    def _sources(self, written: Mapping[str, FileDigest]) -> list[dict[str, object]]:
         sources = [
             source_entry(
                 NAME,
@@ -135,8 +136,8 @@ class TextPart:
             )
             for model in self.models
         ]
-        clone = Snapshot(self.upstream)
+        clone = HubSnapshot(self.upstream)
         return [
             *sources,
-            source_entry(NAME, "upstream", clone, {FILE: written[MESSAGE]}),
+            source_entry(NAME, "upstream", clone, {FILE: written[MESSAGE_FILE]}),
         ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import FETCH, check_file, read_header
-from hymotion.importing.snapshot import Snapshot, snapshot
+from hymotion.importing.snapshot import HubSnapshot, snapshot
 from hymotion.importing.tensors import index_files
 
 SETTINGS = (
@@ -68,7 +68,7 @@ class TextFiles:
     """
 
     kind: Kind
-    source: Snapshot
+    source: HubSnapshot
     files: Mapping[str, Path]
 
     @property
@@ -152,7 +152,7 @@ def _weights(folder: Path, kind: Kind) -> tuple[Path, ...]:
         )
     held: set[str] = set()
     for shard in shards:
-        held |= read_header(shard).entries.keys()
+        held |= read_header(shard)
     lacking = sorted(json.loads(index.read_bytes())["weight_map"].keys() - held)
     if lacking:
         problem = f"its files lack tensors that the index names ({', '.join(lacking[:3])})"

@@ -10,7 +10,7 @@ from hymotion.metrics.moments import WindowSums
 from hymotion.metrics.paired import PairedError, paired_error
 from hymotion.metrics.quality import Quality, measure
 from hymotion.metrics.referencefile import load_reference, read_reference, save_reference
-from hymotion.metrics.sequence import Part, Recognition, recognise
+from hymotion.metrics.sequence import Recognition, Span, recognise
 
 __all__ = [
     "Accuracy",
@@ -20,10 +20,10 @@ __all__ = [
     "FitSettings",
     "Labelled",
     "PairedError",
-    "Part",
     "Quality",
     "Recognition",
     "Reference",
+    "Span",
     "Split",
     "Verdict",
     "WindowSums",

@@ -9,7 +9,7 @@ from typing import Any
 
 from hymotion.errors import MeasureError
 from hymotion.metrics.frechet import Distance
-from hymotion.metrics.level import Level, Spread
+from hymotion.metrics.level import Distribution, Level
 
 SCHEMA = "hymotion.baseline/1"
 SHIPPED = "baseline.json"
@@ -108,13 +108,13 @@ def _parsed(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _level(numbers: dict[str, Any]) -> Level:
-    return Level(**{name: Spread(**spread) for name, spread in numbers.items()})
+    return Level(**{name: Distribution(**spread) for name, spread in numbers.items()})
 
 
 def _wrong(path: Path, problem: str) -> MeasureError:
     return MeasureError(
         f"{path}: no baseline can be read ({problem})",
-        mend="Make one with python -m hymotion.training.judge",
+        mend="Make one with python -m hymotion.evaluation.judge",
         field="path",
         value=path,
     )

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.metrics.actionnet import ActionNet
 from hymotion.metrics.features import VELOCITIES, motion_features, windows
 from hymotion.metrics.labelled import Labelled
-from hymotion.motion import Motion
 
 WINDOW = 60
 STRIDE = 15

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.skeleton import L_ANKLE, L_FOOT, R_ANKLE, R_FOOT, Skeleton
 from hymotion.errors import MeasureError
 from hymotion.metrics.surface import Surface
-from hymotion.skeleton import L_ANKLE, L_FOOT, R_ANKLE, R_FOOT, Skeleton
 
 NEAR = 0.080
 """A sole point below this height may be on the ground, metres. Wide on purpose: a body of rigid

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.metrics.features import FEATURES, JOINTS, VELOCITIES, motion_features, windows
-from hymotion.motion import Motion
 
 WINDOW = 20
 """Frames in a window: the shortest motion there is, so that every motion has one."""

@@ -17,10 +17,11 @@ in the world do not change the features.
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import BODY
 from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.smoothing import gaussian_average
 from hymotion.errors import MeasureError
-from hymotion.motion import Motion
-from hymotion.skeleton import BODY
 
 JOINTS = 22
 FEATURES = 1 + 3 + 1 + 3 * (JOINTS - 1) + 3 * JOINTS
@@ -78,11 +79,7 @@ def facing_frames(world: Tensor) -> Tensor:
     vertical all the time counts as facing +Z.
     """
     left = sum((world[:, a] - world[:, b] for a, b in LEFTS), torch.zeros_like(world[:, 0]))
-    left = left[:, (0, 2)]
-    place = torch.arange(-RADIUS, RADIUS + 1, dtype=left.dtype)
-    weights = torch.exp(-0.5 * (place / SIGMA) ** 2)
-    ends = left[:1].expand(RADIUS, -1), left[-1:].expand(RADIUS, -1)
-    left = torch.cat((ends[0], left, ends[1])).unfold(0, 2 * RADIUS + 1, 1) @ weights
+    left = gaussian_average(left[:, (0, 2)], sigma=SIGMA, radius=RADIUS)
     length = left.norm(dim=-1, keepdim=True)
     left = torch.where(length > 1e-6, left / length.clamp(min=1e-6), left.new_tensor([1.0, 0.0]))
     x, z = left.unbind(-1)

@@ -12,11 +12,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.metrics.descriptor import describe
 from hymotion.metrics.moments import ClipSums, Moments, WindowSums, frechet_distance
 from hymotion.metrics.space import Space
-from hymotion.motion import Motion
 
 MIN_CLIPS = 8
 """Fewer clips say nothing about a spread between clips."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from hymotion.motion import Motion
+from hymotion.body.motion import Motion
 
 Split = Literal["train", "held"]
 

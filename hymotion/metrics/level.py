@@ -7,9 +7,12 @@ import numpy as np
 
 from hymotion.metrics.quality import Quality
 
+FIGURES = ("skate", "penetration", "jitter")
+"""What is measured of one motion."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class Distribution:
     """A figure over motions; None where no motion has it.
 
     Attributes:
@@ -25,7 +28,7 @@ class Spread:
     count: int
 
     @classmethod
-    def of(cls, values: Iterable[float | None]) -> "Spread":
+    def of(cls, values: Iterable[float | None]) -> "Distribution":
         """The spread of the values that are there."""
         there = [value for value in values if value is not None]
         if not there:
@@ -44,18 +47,16 @@ class Level:
         jitter: m/s³.
     """
 
-    skate: Spread
-    penetration: Spread
-    jitter: Spread
+    skate: Distribution
+    penetration: Distribution
+    jitter: Distribution
 
     @classmethod
     def of(cls, qualities: Sequence[Quality]) -> "Level":
         """The level of motions that were measured one by one."""
-        return cls(
-            skate=Spread.of(one.skate for one in qualities),
-            penetration=Spread.of(one.penetration for one in qualities),
-            jitter=Spread.of(one.jitter for one in qualities),
-        )
+        return cls(**{
+            figure: Distribution.of(getattr(one, figure) for one in qualities) for figure in FIGURES
+        })  # fmt: skip
 
     def ratio(self, real: "Level", figure: str) -> float | None:
         """The mean of a figure over the same of real clips; None without both."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
-from hymotion.motion import Motion
 
 MILLIMETRES = 1000.0
 

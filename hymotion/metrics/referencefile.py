@@ -61,7 +61,7 @@ def read_reference(path: Path) -> Reference:
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, RuntimeError) as error:
         raise MeasureError(
             f"{path}: no reference can be read ({str(error).splitlines()[0]})",
-            mend="Make one with python -m hymotion.training.judge",
+            mend="Make one with python -m hymotion.evaluation.judge",
             field="path",
             value=path,
         ) from error

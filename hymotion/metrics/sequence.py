@@ -3,10 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.metrics.classifier import Classifier
 from hymotion.metrics.features import windows
-from hymotion.motion import Motion
 
 LENGTH = 40
 STRIDE = 5
@@ -17,7 +17,7 @@ RUN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class Span:
     """Where one action was seen.
 
     Attributes:
@@ -39,8 +39,8 @@ class Recognition:
         seen: the likeliest action of each window.
     """
 
-    first: Part | None
-    second: Part | None
+    first: Span | None
+    second: Span | None
     seen: tuple[str, ...]
 
     @property
@@ -92,10 +92,10 @@ def _run(seen: Sequence[str], names: Collection[str], begin: int) -> tuple[int, 
     return None
 
 
-def _part(run: tuple[int, int] | None, starts: Sequence[int], frames: int) -> Part | None:
+def _part(run: tuple[int, int] | None, starts: Sequence[int], frames: int) -> Span | None:
     if run is None:
         return None
-    return Part(start=starts[run[0]], stop=min(frames, starts[run[1] - 1] + LENGTH))
+    return Span(start=starts[run[0]], stop=min(frames, starts[run[1] - 1] + LENGTH))
 
 
 def _check_names(classifier: Classifier, first: Collection[str], second: Collection[str]) -> None:

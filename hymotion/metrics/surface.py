@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
 from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.errors import MeasureError
-from hymotion.motion import Motion
 
 REST_SHARE = 0.10
 """The share of frames that may reach below the ground before they are taken for the ground."""

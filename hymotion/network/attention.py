@@ -1,10 +1,10 @@
 """Attention between motion frames and text tokens, and the masks it needs."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from hymotion.network.context import Context
 
 
 class RMSNorm(nn.Module):
@@ -47,43 +47,21 @@ def additive(allowed: Tensor, dtype: torch.dtype) -> Tensor:
     return zeros.masked_fill(~allowed, float("-inf"))
 
 
-@dataclass(frozen=True)
-class JointMask:
-    """Who may attend to whom, as numbers added to the scores (0 or −inf).
-
-    Attributes:
-        motion: (B, 1, L, L + T): frames see valid frames at most `band` away, and valid text.
-        text: (B, 1, 1, T): tokens see valid text and never motion.
-
-    Rows are never fully masked, since every text has at least one token: padding frames give
-    numbers nobody reads, and no NaN.
-    """
-
-    motion: Tensor
-    text: Tensor
-
-    @classmethod
-    def of(
-        cls,
-        frames: Tensor,
-        tokens: Tensor,
-        *,
-        shape: tuple[int, int],
-        band: int,
-        dtype: torch.dtype,
-    ) -> "JointMask":
-        """Masks for valid `frames` (B,) and `tokens` (B,) in sequences of `shape` (L, T)."""
-        length, width = shape
-        index = torch.arange(length, device=frames.device)
-        near = (index[:, None] - index[None]).abs() <= band
-        seen = near[None] & length_mask(frames, length)[:, None]
-        words = length_mask(tokens, width)[:, None]
-        motion = torch.cat((seen, words.expand(-1, length, -1)), dim=-1)
-        return cls(motion=additive(motion[:, None], dtype), text=additive(words[:, None], dtype))
+def joint_masks(
+    frames: Tensor, tokens: Tensor, *, shape: tuple[int, int], band: int, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """The masks of `Context` for valid `frames` (B,) and `tokens` (B,) in sequences (L, T)."""
+    length, width = shape
+    index = torch.arange(length, device=frames.device)
+    near = (index[:, None] - index[None]).abs() <= band
+    seen = near[None] & length_mask(frames, length)[:, None]
+    words = length_mask(tokens, width)[:, None]
+    motion = torch.cat((seen, words.expand(-1, length, -1)), dim=-1)
+    return additive(motion[:, None], dtype), additive(words[:, None], dtype)
 
 
 def joint_attention(
-    motion: tuple[Tensor, Tensor, Tensor], text: tuple[Tensor, Tensor, Tensor], mask: JointMask
+    motion: tuple[Tensor, Tensor, Tensor], text: tuple[Tensor, Tensor, Tensor], context: Context
 ) -> tuple[Tensor, Tensor]:
     """Attention over [motion, text], heads merged.
 
@@ -93,13 +71,13 @@ def joint_attention(
     Args:
         motion: q, k, v of the frames, each (B, H, L, head_dim).
         text: q, k, v of the tokens, each (B, H, T, head_dim).
-        mask: who may attend to whom.
+        context: has the masks.
 
     Returns:
         (B, L, D) for the frames and (B, T, D) for the tokens.
     """
     keys = torch.cat((motion[1], text[1]), dim=2)
     values = torch.cat((motion[2], text[2]), dim=2)
-    frames = F.scaled_dot_product_attention(motion[0], keys, values, attn_mask=mask.motion)
-    tokens = F.scaled_dot_product_attention(text[0], text[1], text[2], attn_mask=mask.text)
+    frames = F.scaled_dot_product_attention(motion[0], keys, values, attn_mask=context.motion_mask)
+    tokens = F.scaled_dot_product_attention(text[0], text[1], text[2], attn_mask=context.text_mask)
     return merge_heads(frames), merge_heads(tokens)

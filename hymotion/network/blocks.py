@@ -4,10 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hymotion.network.attention import JointMask, RMSNorm, joint_attention, split_heads
+from hymotion.network.attention import RMSNorm, joint_attention, split_heads
+from hymotion.network.context import Context
 from hymotion.network.embedding import FeedForward
 from hymotion.network.modulation import Modulation, add_gated, modulate
-from hymotion.network.rope import Rotary
+from hymotion.network.rope import rotate
 
 QKV = tuple[Tensor, Tensor, Tensor]
 
@@ -33,16 +34,16 @@ class DoubleBlock(nn.Module):
         self.text_mlp = FeedForward(feat_dim, hidden, activation=nn.GELU(approximate="tanh"))
 
     def forward(
-        self, motion: Tensor, text: Tensor, adapter: Tensor, rotary: Rotary, mask: JointMask
+        self, motion: Tensor, text: Tensor, adapter: Tensor, context: Context
     ) -> tuple[Tensor, Tensor]:
         """Motion (B, L, D), text (B, T, D), float32, adapter (B, 1, D); the same two out."""
         motion_mod = self.motion_mod(adapter)
         text_mod = self.text_mod(adapter)
         length = motion.shape[1]
         motion_out, text_out = joint_attention(
-            self._motion(motion, motion_mod, rotary.head(length)),
-            self._text(text, text_mod, rotary.tail(length)),
-            mask,
+            self._motion(motion, motion_mod, context.turns[:length]),
+            self._text(text, text_mod, context.turns[length:]),
+            context,
         )
         motion = add_gated(motion, self.motion_out_proj(motion_out), gate=motion_mod[2])
         text = add_gated(text, self.text_out_proj(text_out), gate=text_mod[2])
@@ -51,13 +52,13 @@ class DoubleBlock(nn.Module):
         shaped = self._shaped(text, text_mod[3:])
         return motion, add_gated(text, self.text_mlp(shaped), gate=text_mod[5])
 
-    def _motion(self, x: Tensor, mod: tuple[Tensor, ...], rotary: Rotary) -> QKV:
+    def _motion(self, x: Tensor, mod: tuple[Tensor, ...], turns: Tensor) -> QKV:
         q, k, v = split_heads(self.motion_qkv(self._shaped(x, mod)), self.heads)
-        return rotary.rotate(self.motion_q_norm(q)), rotary.rotate(self.motion_k_norm(k)), v
+        return rotate(self.motion_q_norm(q), turns), rotate(self.motion_k_norm(k), turns), v
 
-    def _text(self, x: Tensor, mod: tuple[Tensor, ...], rotary: Rotary) -> QKV:
+    def _text(self, x: Tensor, mod: tuple[Tensor, ...], turns: Tensor) -> QKV:
         q, k, v = split_heads(self.text_qkv(self._shaped(x, mod)), self.heads)
-        return rotary.rotate(self.text_q_norm(q)), rotary.rotate(self.text_k_norm(k)), v
+        return rotate(self.text_q_norm(q), turns), rotate(self.text_k_norm(k), turns), v
 
     def _shaped(self, x: Tensor, mod: tuple[Tensor, ...]) -> Tensor:
         """The residual stream x as the next layer takes it, by the shift and scale of `mod`."""
@@ -77,20 +78,18 @@ class SingleBlock(nn.Module):
         self.q_norm = RMSNorm(feat_dim // heads)
         self.k_norm = RMSNorm(feat_dim // heads)
 
-    def forward(
-        self, x: Tensor, length: int, adapter: Tensor, rotary: Rotary, mask: JointMask
-    ) -> Tensor:
+    def forward(self, x: Tensor, length: int, adapter: Tensor, context: Context) -> Tensor:
         """x (B, L + T, D), float32, whose first `length` = L entries are frames; the same out."""
         shift, scale, gate = self.modulation(adapter)
         shaped = modulate(x, shift=shift, scale=scale, dtype=self.linear1.weight.dtype)
         qkv, hidden = self.linear1(shaped).split(self.split, dim=-1)
         q, k, v = split_heads(qkv, self.heads)
-        q, k = rotary.rotate(self.q_norm(q)), rotary.rotate(self.k_norm(k))
+        q, k = rotate(self.q_norm(q), context.turns), rotate(self.k_norm(k), context.turns)
         attended = torch.cat(
             joint_attention(
                 (q[:, :, :length], k[:, :, :length], v[:, :, :length]),
                 (q[:, :, length:], k[:, :, length:], v[:, :, length:]),
-                mask,
+                context,
             ),
             dim=1,
         )

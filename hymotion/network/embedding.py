@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-MAX_PERIOD = 10000.0
+LOG_PERIOD = 9.21034049987793
+"""ln 10000 in float32, as training had it."""
 
 
 def sinusoid(t: Tensor, width: int, *, factor: float) -> Tensor:
@@ -19,7 +20,7 @@ def sinusoid(t: Tensor, width: int, *, factor: float) -> Tensor:
     """
     half = width // 2
     index = torch.arange(half, device=t.device, dtype=torch.float32)
-    frequency = torch.exp(index * (-torch.log(torch.tensor(MAX_PERIOD)).item() / half))
+    frequency = torch.exp(index * (-LOG_PERIOD / half))
     angle = t.float()[:, None] * factor * frequency[None]
     return torch.cat((angle.cos(), angle.sin()), dim=-1)
 

@@ -5,20 +5,22 @@ from torch import Tensor, nn
 
 from hymotion.conditioning import TextBatch
 from hymotion.config import NetworkConfig
-from hymotion.network.attention import JointMask
+from hymotion.network.attention import joint_masks
 from hymotion.network.blocks import DoubleBlock, FinalLayer, SingleBlock
+from hymotion.network.context import Context
 from hymotion.network.embedding import TimeEncoder, VectorEncoder
 from hymotion.network.refiner import TextRefiner
-from hymotion.network.rope import Rotary, joint_positions
+from hymotion.network.rope import joint_positions, rotary_turns
 
 
 class VelocityField(nn.Module):
     """v(t, x | text): the direction in which noisy motion x flows at time t.
 
-    Pure: its output depends on its arguments and weights alone. Any number of frames up to the
-    training length may be given: padding is never attended to, so a trimmed call gives the
-    same frames as a padded one. The residual streams and the norms are float32 whatever the
-    weights are: see `docs/precision.md`.
+    Pure: its output depends on its arguments and weights alone. `prepare` computes once what all
+    steps of a pack share, `forward` computes one step. Any number of frames up to the training
+    length may be given: padding is never attended to, so a trimmed call gives the same frames as
+    a padded one. The residual streams and the norms are float32 whatever the weights are: see
+    `docs/precision.md`.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -61,48 +63,54 @@ class VelocityField(nn.Module):
             self.text_refiner.context_encoder,
         )
 
-    def forward(self, x: Tensor, t: Tensor, text: TextBatch, frames: Tensor) -> Tensor:
+    def prepare(self, text: TextBatch, frames: Tensor, *, length: int) -> Context:
+        """What `forward` needs besides state and time; the same for all steps of a pack.
+
+        Args:
+            text: the text states of the B samples.
+            frames: (B,) how many of the L frames are wanted; the rest is padding.
+            length: L ≤ train_frames.
+        """
+        tokens = self.ctxt_encoder(text.ctxt.to(self.dtype))
+        shape = length, tokens.shape[1]
+        motion_mask, text_mask = joint_masks(
+            frames, text.length, shape=shape, band=self.config.narrowband, dtype=self.dtype
+        )
+        positions = joint_positions(
+            *shape, text_start=self.config.train_frames, device=tokens.device
+        )
+        embedded, attended, mean = self.text_refiner.prepare(tokens, text.length, text_mask)
+        return Context(
+            turns=rotary_turns(positions, self.config.head_dim),
+            motion_mask=motion_mask,
+            text_mask=text_mask,
+            pooled=self.vtxt_encoder(text.vtxt.to(self.vtxt_encoder.dtype)),
+            tokens=embedded,
+            attended=attended,
+            mean=mean,
+        )
+
+    def forward(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
         """Velocity of every frame.
 
         Args:
-            x: (B, L, 201) noisy motion, normalised, L ≤ train_frames.
+            x: (B, L, 201) noisy motion, normalised.
             t: (B,) flow time in [0, 1], 0 = noise.
-            text: the text states of the B samples.
-            frames: (B,) how many of the L frames are wanted; the rest is padding.
+            context: of the B samples with L frames.
 
         Returns:
             (B, L, 201) in the type of the last layer; padding frames hold finite numbers of no
             use.
         """
-        motion, tokens, adapter = self._enter(x, t, text)
-        length, width = motion.shape[1], tokens.shape[1]
-        positions = joint_positions(
-            length, width, text_start=self.config.train_frames, device=x.device
-        )
-        rotary = Rotary.of(positions, self.config.head_dim)
-        mask = JointMask.of(
-            frames,
-            text.length,
-            shape=(length, width),
-            band=self.config.narrowband,
-            dtype=self.dtype,
-        )
+        length = x.shape[1]
+        adapter = self.timestep_encoder(t)[:, None] + context.pooled
+        # Both residual streams are float32.
+        tokens = self.text_refiner(t, context)
+        motion = self.input_encoder(x.to(self.input_encoder.weight.dtype)).float()
         for double in self.double_blocks:
-            motion, tokens = double(motion, tokens, adapter, rotary, mask)
+            motion, tokens = double(motion, tokens, adapter, context)
         joined = torch.cat((motion, tokens), dim=1)
         for single in self.single_blocks:
-            joined = single(joined, length, adapter, rotary, mask)
+            joined = single(joined, length, adapter, context)
         velocity: Tensor = self.final_layer(joined[:, :length], adapter)
         return velocity
-
-    def _enter(self, x: Tensor, t: Tensor, text: TextBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Motion (B, L, D), refined tokens (B, T, D) and adapter (B, 1, D) for the blocks.
-
-        Motion and tokens are the two residual streams, float32.
-        """
-        tokens = self.ctxt_encoder(text.ctxt.to(self.dtype))
-        pooled = self.vtxt_encoder(text.vtxt.to(self.vtxt_encoder.dtype))
-        adapter = self.timestep_encoder(t)[:, None] + pooled
-        refined = self.text_refiner(t, tokens, text.length)
-        motion: Tensor = self.input_encoder(x.to(self.input_encoder.weight.dtype))
-        return motion.float(), refined, adapter

@@ -1,9 +1,12 @@
 """The text refiner: two transformer blocks over the text tokens alone."""
 
+from typing import cast
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hymotion.network.attention import additive, length_mask, merge_heads, split_heads
+from hymotion.network.attention import length_mask, merge_heads, split_heads
+from hymotion.network.context import Context
 from hymotion.network.embedding import FeedForward, TimeEncoder, VectorEncoder
 from hymotion.network.modulation import Modulation, add_gated
 
@@ -39,14 +42,19 @@ class RefinerBlock(nn.Module):
         self.mlp = FeedForward(feat_dim, hidden, activation=nn.SiLU())
         self.adaLN_modulation = Modulation(feat_dim, parts=2)
 
-    def forward(self, x: Tensor, condition: Tensor, mask: Tensor) -> Tensor:
-        """Tokens x (B, T, D), float32, condition (B, 1, D); the same tokens out."""
-        gate_attention, gate_mlp = self.adaLN_modulation(condition)
+    def attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        """What attention says of tokens x (B, T, D), float32; knows nothing of the flow time."""
         q, k, v = split_heads(self.self_attn_qkv(self.norm1(x)), self.heads)
         attended = F.scaled_dot_product_attention(
             self.self_attn_q_norm(q), self.self_attn_k_norm(k), v, attn_mask=mask
         )
-        x = add_gated(x, self.self_attn_proj(merge_heads(attended)), gate=gate_attention)
+        update: Tensor = self.self_attn_proj(merge_heads(attended))
+        return update
+
+    def forward(self, x: Tensor, attended: Tensor, condition: Tensor) -> Tensor:
+        """Tokens x (B, T, D), what `attend` says of them, condition (B, 1, D); the tokens out."""
+        gate_attention, gate_mlp = self.adaLN_modulation(condition)
+        x = add_gated(x, attended, gate=gate_attention)
         return add_gated(x, self.mlp(self.norm2(x)), gate=gate_mlp)
 
 
@@ -59,10 +67,19 @@ class RefinerBlocks(nn.Module):
             RefinerBlock(feat_dim, heads=heads, hidden=hidden) for _ in range(BLOCKS)
         )
 
-    def forward(self, x: Tensor, condition: Tensor, mask: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x, condition, mask)
+    def attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        """See `RefinerBlock.attend`; of the first block."""
+        return self._typed()[0].attend(x, mask)
+
+    def forward(self, condition: Tensor, context: Context) -> Tensor:
+        first, *others = self._typed()
+        x: Tensor = first(context.tokens, context.attended, condition)
+        for block in others:
+            x = block(x, block.attend(x, context.text_mask), condition)
         return x
+
+    def _typed(self) -> list[RefinerBlock]:
+        return cast("list[RefinerBlock]", list(self.blocks))
 
 
 class TextRefiner(nn.Module):
@@ -76,20 +93,23 @@ class TextRefiner(nn.Module):
         self.timestep_encoder = TimeEncoder(feat_dim, factor=1.0)
         self.individual_token_refiner = RefinerBlocks(feat_dim, heads=heads, hidden=hidden)
 
-    def forward(self, t: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Refine tokens (B, T, D) of valid `lengths` (B,) at flow time t (B,); float32 out.
+    def prepare(
+        self, tokens: Tensor, lengths: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """`tokens`, `attended` and `mean` of `Context` for tokens (B, T, D) of valid `lengths`.
 
         The mean and the attention keys leave out padding tokens. What padding tokens become is
         of no consequence: nothing ever attends to them.
         """
-        valid = length_mask(lengths, tokens.shape[1])
-        weights = valid[..., None].float()
+        weights = length_mask(lengths, tokens.shape[1])[..., None].float()
         # Summed in float32: the sum of 128 tokens may be beyond float16.
         mean = (tokens.float() * weights).sum(1) / weights.sum(1)
-        context = self.context_encoder(mean.to(self.context_encoder.dtype))
-        condition = (self.timestep_encoder(t) + context)[:, None]
-        mask = additive(valid[:, None, None], tokens.dtype)
-        refined: Tensor = self.individual_token_refiner(
-            self.input_embedder(tokens).float(), condition, mask
-        )
+        embedded = self.input_embedder(tokens).float()
+        attended = self.individual_token_refiner.attend(embedded, mask)
+        return embedded, attended, self.context_encoder(mean.to(self.context_encoder.dtype))
+
+    def forward(self, t: Tensor, context: Context) -> Tensor:
+        """Refined tokens (B, T, D), float32, at flow time t (B,)."""
+        condition = (self.timestep_encoder(t) + context.mean)[:, None]
+        refined: Tensor = self.individual_token_refiner(condition, context)
         return refined

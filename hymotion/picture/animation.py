@@ -4,8 +4,8 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from hymotion.body.motion import Motion
 from hymotion.export.retime import retimed
-from hymotion.motion import Motion
 from hymotion.picture.caption import HEIGHT, PAD, Caption, draw_caption
 from hymotion.picture.colours import FAINT, PAPER
 from hymotion.picture.lettering import Lettering

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from hymotion.motion import Motion
+from hymotion.body.motion import Motion
 from hymotion.picture.colours import FAINT, INK, LEFT, RIGHT
 from hymotion.picture.lettering import Lettering, plain
 from hymotion.picture.stage import MESH

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hymotion.body.motion import Motion
+from hymotion.body.skeleton import TIPS, Tip
 from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.motion import Motion
 from hymotion.picture.colours import FACE, LEFT, MIDDLE, RIGHT, SKIN, Colour
-from hymotion.skeleton import TIPS, Tip
 
 Points = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from hymotion.body.motion import Motion
 from hymotion.errors import PictureError
-from hymotion.motion import Motion
 from hymotion.picture.caption import PAD, Caption, draw_legend, legend_width
 from hymotion.picture.colours import FAINT, INK, PAPER
 from hymotion.picture.lettering import Lettering

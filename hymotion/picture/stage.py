@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from hymotion.motion import Motion
+from hymotion.body.motion import Motion
 from hymotion.picture.brush import Place, Rod, draw_bodies, draw_rod
 from hymotion.picture.camera import Camera
 from hymotion.picture.colours import FLOOR, GRID, PATH, SHADE, SKY

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from hymotion.motion import Motion
+from hymotion.body.motion import Motion
 from hymotion.picture.caption import HEIGHT, PAD, Caption, draw_caption
 from hymotion.picture.colours import FAINT, PAPER
 from hymotion.picture.lettering import Lettering

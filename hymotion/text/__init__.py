@@ -1,6 +1,6 @@
 """Text encoders: prompts to the features that the network takes."""
 
-from hymotion.text.encoder import TextEncoder
+from hymotion.conditioning import TextEncoder
 from hymotion.text.subword import SubwordEmbedding, SubwordEncoder
 
 __all__ = ["SubwordEmbedding", "SubwordEncoder", "TextEncoder"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel
 
 from hymotion.text.errors import EncoderFileError
@@ -46,7 +47,7 @@ class ClipEncoder:
         config = CLIPTextConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
             model = CLIPTextModel(config)
-        with Shards(folder, prefixes=["text_model."]) as shards:
+        with Shards.open(folder, prefixes=["text_model."]) as shards:
             shards.check(model)
             shards.fill(model, path="", device=device, dtype=torch.float32)
         _number_positions(model, device)
@@ -67,18 +68,12 @@ class ClipEncoder:
             encoded = self._tokenizer(
                 [*prompts[start : start + PROMPTS]], truncation=True, max_length=MAX_TOKENS
             )
-            ids = _padded(encoded["input_ids"]).to(self._device)
-            pooled.append(self.model(input_ids=ids).pooler_output.cpu())
+            # Every row ends with the end-of-text token. The published tokenizer pads with more of
+            # it, and the model takes the state of the first.
+            rows = [torch.tensor(row) for row in encoded["input_ids"]]
+            ids = pad_sequence(rows, batch_first=True, padding_value=int(rows[0][-1]))
+            pooled.append(self.model(input_ids=ids.to(self._device)).pooler_output.cpu())
         return torch.cat(pooled)
-
-
-def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    # Every row ends with the end-of-text token: more of it is what the published tokenizer pads
-    # with, and the model takes the state of the first.
-    ids = torch.tensor([row[-1] for row in rows])[:, None].repeat(1, max(map(len, rows)))
-    for row, tokens in zip(ids, rows, strict=True):
-        row[: len(tokens)] = torch.tensor(tokens)
-    return ids
 
 
 def _number_positions(model: nn.Module, device: torch.device) -> None:

@@ -1,9 +1,8 @@
 """What can go wrong with the official text encoder and with stored embeddings."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from hymotion.errors import EncoderMissingError, HymotionError
+from hymotion.errors import EncoderMissingError, FileError, HymotionError
 
 
 class EncoderLibraryError(EncoderMissingError):
@@ -14,12 +13,8 @@ class EncoderLibraryError(EncoderMissingError):
         self.library = library
 
 
-class EncoderFileError(HymotionError):
+class EncoderFileError(FileError):
     """A file of the text encoder that is absent, damaged or made for something else."""
-
-    def __init__(self, problem: str, *, mend: str, path: Path) -> None:
-        super().__init__(f"{path}: {problem}", mend=mend)
-        self.path = path
 
 
 class EncodingError(HymotionError):

@@ -63,23 +63,16 @@ class TextFolder:
         return self.path / CLIP_FOLDER
 
     @classmethod
-    def read(cls, path: Path, *, fingerprint: Fingerprint | None = None) -> "TextFolder":
-        """Read and check a folder.
-
-        Args:
-            path: of the folder.
-            fingerprint: what the system message must be besides what `encoder.json` says. An
-                import has compared the published one's before it wrote `encoder.json`.
+    def read(cls, path: Path) -> "TextFolder":
+        """Read and check a folder; an import has compared the message with the published one.
 
         Raises:
             EncoderFileError: a file is missing, or the message is not the recorded one.
         """
         identity = _identity(path / IDENTITY_FILE)
         message = _message(path / MESSAGE_FILE)
-        digest = message_sha256(message)
-        if digest != identity["system_message_sha256"] or (
-            fingerprint is not None and not fingerprint.fits(message.decode("utf-8"), digest)
-        ):
+        digest = hashlib.sha256(message).hexdigest()
+        if digest != identity["system_message_sha256"]:
             raise EncoderFileError(
                 f"this is not the system message that was imported (sha256 {digest})",
                 mend=MEND,
@@ -89,11 +82,6 @@ class TextFolder:
             if not (folder / "config.json").is_file():
                 raise EncoderFileError("config.json is missing", mend=MEND, path=folder)
         return cls(path=path, revision=identity["revision"], message=message.decode("utf-8"))
-
-
-def message_sha256(message: bytes) -> str:
-    """The sha256 of a system message's bytes, in hex."""
-    return hashlib.sha256(message).hexdigest()
 
 
 def read_json(path: Path) -> dict[str, object]:

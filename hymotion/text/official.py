@@ -16,7 +16,7 @@ from hymotion.conditioning import TextConditioning
 from hymotion.device import find_device, find_dtype
 from hymotion.text.batches import MAX_TOKENS, batches
 from hymotion.text.errors import EncoderLibraryError, EncodingError
-from hymotion.text.folder import Fingerprint, TextFolder
+from hymotion.text.folder import TextFolder
 from hymotion.text.quantisation import Quantiser, stored_bytes
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ class OfficialEncoder:
         device: str | torch.device,
         dtype: str = PUBLISHED_DTYPE,
         quantise: str | None = None,
-        fingerprint: Fingerprint | None = None,
     ) -> "OfficialEncoder":
         """Load an installed text encoder.
 
@@ -63,7 +62,6 @@ class OfficialEncoder:
             device: "cpu", "cuda" or "cuda:<number>".
             dtype: of the language model; CLIP is always float32.
             quantise: "int8" or "int4" for a language model that needs less memory.
-            fingerprint: what the system message must be besides what was imported.
 
         Raises:
             EncoderLibraryError: `transformers`, or the library that quantises, is missing.
@@ -72,7 +70,7 @@ class OfficialEncoder:
         """
         where, kind = find_device(device), find_dtype(dtype)
         quantiser = None if quantise is None else Quantiser.of(quantise, dtype=kind, device=where)
-        files = TextFolder.read(Path(folder), fingerprint=fingerprint)
+        files = TextFolder.read(Path(folder))
         _check_library()
         from hymotion.text.clip import ClipEncoder
         from hymotion.text.qwen import QwenEncoder

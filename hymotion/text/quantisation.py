@@ -6,13 +6,11 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor, nn
 
+from hymotion.device import AMPERE
 from hymotion.errors import DeviceError
 from hymotion.text.errors import EncoderLibraryError
 
 KINDS = ("int8", "int4")
-INT4_CAPABILITY = (8, 0)
-"""The oldest NVIDIA cards with a kernel for int4: Ampere."""
-
 GROUP = 128
 """Weights that share a scale, int4."""
 
@@ -68,7 +66,7 @@ class Quantiser:
 def _takes_int4(device: torch.device, dtype: torch.dtype) -> bool:
     if device.type != "cuda" or dtype != torch.bfloat16:
         return False
-    return torch.cuda.get_device_capability(device) >= INT4_CAPABILITY
+    return torch.cuda.get_device_capability(device) >= AMPERE
 
 
 def stored_bytes(tensor: Tensor) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
 
 from hymotion.device import attention
@@ -64,7 +65,7 @@ class QwenEncoder:
         config = Qwen3Config.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
             model = Qwen3Model(config)
-        with Shards(folder, prefixes=["model."]) as shards:
+        with Shards.open(folder, prefixes=["model."]) as shards:
             shards.check(model)
             for path, part in _parts(model):
                 shards.fill(part, path=path, device=device, dtype=dtype)
@@ -109,18 +110,11 @@ class QwenEncoder:
         skipped = start if cache is not None else 0
         # Attention is causal and the padding on the right: no valid token sees any of it, so it
         # needs no mask and may be any token.
-        ids = _padded([chat[skipped:] for chat in chats]).to(self._device)
+        ids = pad_sequence([torch.tensor(chat[skipped:]) for chat in chats], batch_first=True)
         with attention():
-            out = self.model(input_ids=ids, past_key_values=cache, use_cache=False)
+            out = self.model(input_ids=ids.to(self._device), past_key_values=cache, use_cache=False)
         hidden: Tensor = out.last_hidden_state[:, start - skipped :].cpu()
         return [row[: len(chat) - start].clone() for row, chat in zip(hidden, chats, strict=True)]
-
-
-def _padded(rows: Sequence[Sequence[int]]) -> Tensor:
-    ids = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-    for row, tokens in zip(ids, rows, strict=True):
-        row[: len(tokens)] = torch.tensor(tokens)
-    return ids
 
 
 def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:

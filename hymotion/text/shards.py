@@ -3,11 +3,9 @@
 Each tensor is read from the mapped file and put where it belongs; the host never holds the model.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,42 +19,41 @@ SHOWN = 3
 
 
 class Shards:
-    """The tensors of all `*.safetensors` files of a folder, opened while the context lasts.
+    """The tensors of all `*.safetensors` files of a folder; see `open`."""
 
-    Args:
-        folder: of the files.
-        prefixes: what a tensor's name may have before it in the files; a whole language model
-            calls `layers.0` `model.layers.0`.
-    """
-
-    def __init__(self, folder: Path, *, prefixes: Sequence[str]) -> None:
-        self._folder = folder
-        self._prefixes = ("", *prefixes)
-        self._stack = ExitStack()
-        self._files: dict[str, safe_open] = {}
-
-    def __enter__(self) -> Self:
-        paths = sorted(self._folder.glob("*.safetensors"))
-        if not paths:
-            raise EncoderFileError("has no *.safetensors", mend=MEND, path=self._folder)
-        for path in paths:
-            try:
-                file = self._stack.enter_context(safe_open(path, framework="pt"))
-            except (SafetensorError, OSError) as error:
-                self._stack.close()
-                problem = f"cannot be read ({str(error).splitlines()[0]})"
-                raise EncoderFileError(problem, mend=MEND, path=path) from error
-            self._files.update(dict.fromkeys(file.keys(), file))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+    def __init__(
+        self, folder: Path, files: Mapping[str, safe_open], prefixes: Sequence[str]
     ) -> None:
-        self._files.clear()
-        self._stack.close()
+        self._folder = folder
+        self._files = files
+        self._prefixes = ("", *prefixes)
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path, *, prefixes: Sequence[str]) -> "Iterator[Shards]":
+        """Map the files while the context lasts.
+
+        Args:
+            folder: of the files.
+            prefixes: what a tensor's name may have before it in the files; a whole language model
+                calls `layers.0` `model.layers.0`.
+
+        Raises:
+            EncoderFileError: there are no such files, or one is damaged.
+        """
+        paths = sorted(folder.glob("*.safetensors"))
+        if not paths:
+            raise EncoderFileError("has no *.safetensors", mend=MEND, path=folder)
+        files: dict[str, safe_open] = {}
+        with ExitStack() as stack:
+            for path in paths:
+                try:
+                    file = stack.enter_context(safe_open(path, framework="pt"))
+                except (SafetensorError, OSError) as error:
+                    problem = f"cannot be read ({str(error).splitlines()[0]})"
+                    raise EncoderFileError(problem, mend=MEND, path=path) from error
+                files |= dict.fromkeys(file.keys(), file)
+            yield cls(folder, files, prefixes)
 
     def check(self, module: nn.Module) -> None:
         """Every parameter of the module must be in the files, with its shape.
@@ -111,10 +108,8 @@ class Shards:
         return shape
 
     def _name(self, name: str) -> str | None:
-        return next((key for key in self._keys(name) if key in self._files), None)
-
-    def _keys(self, name: str) -> Iterator[str]:
-        return (f"{prefix}{name}" for prefix in self._prefixes)
+        keys = (f"{prefix}{name}" for prefix in self._prefixes)
+        return next((key for key in keys if key in self._files), None)
 
 
 def _parameters(module: nn.Module, path: str) -> Iterator[tuple[nn.Module, str, str]]:

@@ -9,8 +9,9 @@ what a power cut leaves of one is found out by its checksum, and the prompt is e
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,32 +27,14 @@ PUTS_A_LOOK = 8
 """How many entries are put for each folder that is looked at."""
 
 
-@dataclass(frozen=True)
-class StoreCounts:
-    """What happened since the store was opened by this process.
-
-    Attributes:
-        hits: features that were there.
-        misses: features that were not, those to be made again included.
-        remade: entries that were damaged or not what their name said; they are removed.
-        stored: entries put.
-        unstored: entries that could not be put, see `EmbeddingStore.problem`.
-        removed: entries that had to go for others.
-    """
-
-    hits: int
-    misses: int
-    remade: int
-    stored: int
-    unstored: int
-    removed: int
-
-
 class EmbeddingStore:
     """The features of one encoder's prompts.
 
     Attributes:
         problem: why the last entry that could not be put was not, else None.
+        counts: by name, since this process opened the store: `hits` and `misses` (those to be made
+            again included), `remade` (damaged or not what their name said, and removed),
+            `stored`, `unstored` (see `problem`), `removed` (had to go for others).
     """
 
     def __init__(
@@ -79,22 +62,10 @@ class EmbeddingStore:
         if capacity <= 0:
             raise StoreError(f"a capacity of {capacity} bytes keeps nothing", mend="Give more")
         self.problem: str | None = None
+        self.counts: Counter[str] = Counter()
         self._folder = root / revision
         self._clock = clock
         self._sweeper = Sweeper(root, capacity=capacity, clock=clock)
-        self._hits = self._misses = self._remade = self._stored = self._unstored = 0
-
-    @property
-    def counts(self) -> StoreCounts:
-        """What happened so far."""
-        return StoreCounts(
-            hits=self._hits,
-            misses=self._misses,
-            remade=self._remade,
-            stored=self._stored,
-            unstored=self._unstored,
-            removed=self._sweeper.removed,
-        )
 
     def has(self, prompt: str) -> bool:
         """Whether there is an entry; `get` alone finds out whether it is sound."""
@@ -107,7 +78,7 @@ class EmbeddingStore:
             content = path.read_bytes()
             used = path.stat().st_mtime
         except FileNotFoundError:
-            self._misses += 1
+            self.counts["misses"] += 1
             return None
         except OSError:
             # A folder in an entry's place, a disk that fails: encoding again needs neither.
@@ -117,7 +88,7 @@ class EmbeddingStore:
         if text is None:
             self._damaged(path)
             return None
-        self._hits += 1
+        self.counts["hits"] += 1
         if used < self._clock() - TOUCHED_S:
             self._touch(path)
         return text
@@ -138,12 +109,12 @@ class EmbeddingStore:
         except OSError as error:
             _discard(part)
             self.problem = f"{path.parent}: {error.strerror or error}"
-            self._unstored += 1
+            self.counts["unstored"] += 1
             return False
-        self._stored += 1
+        self.counts["stored"] += 1
         self._sweeper.added(path, len(content))
-        if self._stored % PUTS_A_LOOK == 1:
-            self._sweeper.look(1)
+        if self.counts["stored"] % PUTS_A_LOOK == 1:
+            self.counts["removed"] += self._sweeper.look(1)
         return True
 
     def sweep(self) -> int:
@@ -151,15 +122,17 @@ class EmbeddingStore:
 
         `put` looks at a small part of it each time, so this is for once in a while.
         """
-        return self._sweeper.look()
+        removed = self._sweeper.look()
+        self.counts["removed"] += removed
+        return removed
 
     def _path(self, prompt: str) -> Path:
         name = prompt_hash(prompt)
         return self._folder / name[:2] / f"{name}{ENTRY}"
 
     def _damaged(self, path: Path) -> None:
-        self._misses += 1
-        self._remade += 1
+        self.counts["misses"] += 1
+        self.counts["remade"] += 1
         _discard(path)
 
     def _touch(self, path: Path) -> None:
@@ -171,8 +144,6 @@ class EmbeddingStore:
 
 
 def _discard(path: Path) -> None:
-    try:
+    # If it stays, it is as damaged as it was, and is looked through again next time.
+    with suppress(OSError):
         path.unlink(missing_ok=True)
-    except OSError:
-        # It stays, as damaged as it was, and is looked through again next time.
-        return

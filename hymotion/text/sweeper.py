@@ -39,7 +39,6 @@ class Sweeper:
     """
 
     def __init__(self, root: Path, *, capacity: int, clock: Callable[[], float]) -> None:
-        self.removed = 0
         self._root = root
         self._capacity = capacity
         self._clock = clock
@@ -121,7 +120,6 @@ class Sweeper:
             left -= size
         for path in touched:
             self._read(path)
-        self.removed += removed
         return removed
 
 

@@ -19,9 +19,6 @@ LONGEST_WORD = 24
 RUNS = (3, 4, 5)
 """Lengths of the pieces, characters."""
 
-MAX_PIECES = 3 * (LONGEST_WORD + 2) - sum(RUNS) + len(RUNS)
-"""The most pieces a word has."""
-
 WORD = re.compile(r"\w+")
 
 

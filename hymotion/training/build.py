@@ -14,26 +14,26 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from hymotion.device import one_thread
-from hymotion.training.archives import read_takes
-from hymotion.training.augmentation import cropped
-from hymotion.training.dataset import MANIFEST, STATISTICS, VERSION
-from hymotion.training.frames import SIZE, canonical, frames_of
-from hymotion.training.holding import Sway
-from hymotion.training.labels import own_segments
-from hymotion.training.sample import STEADY, Sample, segment_samples
-from hymotion.training.sequence import Pairing
-from hymotion.training.store import load_samples, save_samples
-from hymotion.training.variation import LONGER, varied
-
-__all__ = ["STEADY", "build", "main", "write"]
+from hymotion.training.dataset.augmentation import cropped
+from hymotion.training.dataset.frames import SIZE, canonical, frames_of
+from hymotion.training.dataset.holding import Sway
+from hymotion.training.dataset.labels import own_segments
+from hymotion.training.dataset.motion_dataset import MANIFEST, STATISTICS, VERSION
+from hymotion.training.dataset.sample import Sample, segment_samples
+from hymotion.training.dataset.sequence import Pairing
+from hymotion.training.dataset.variation import LONGER, varied
+from hymotion.training.mocap.archives import read_takes
+from hymotion.training.mocap.clip import Clip
 
 PAIRS = 3000
 """Sequences of two actions, unless told otherwise."""
@@ -61,23 +61,14 @@ class Yield:
     dropped: int
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to build, but for the samples."""
-
-    out: Path
-    pairs: int
-    seed: int
-
-    def units(self, samples: Sequence[Sample]) -> list[Unit]:
-        """All pieces, in the manifest's order."""
-        splits = {split: sum(s.split == split for s in samples) for split in ("train", "held")}
-        counts = {"train": self.pairs, "held": self.pairs // 10}
-        return [Unit("segment", number) for number in range(len(samples))] + [
-            Unit(split, number)
-            for split in ("train", "held")
-            for number in range(counts[split] if splits[split] else 0)
-        ]
+def _units(samples: Sequence[Sample], pairs: int) -> list[Unit]:
+    """All pieces of the work, in the manifest's order."""
+    there = {sample.split for sample in samples}
+    return [Unit("segment", number) for number in range(len(samples))] + [
+        Unit(split, number)
+        for split, count in (("train", pairs), ("held", pairs // 10))
+        for number in range(count if split in there else 0)
+    ]
 
 
 def build(data: Path, out: Path, *, pairs: int, seed: int, jobs: int = 1) -> dict[str, object]:
@@ -93,13 +84,21 @@ def build(data: Path, out: Path, *, pairs: int, seed: int, jobs: int = 1) -> dic
     Raises:
         MocapError: the data cannot be used.
     """
+    samples, sway = read_samples(data)
+    return write(samples, out, sway=sway, pairs=pairs, seed=seed, jobs=jobs)
+
+
+def read_samples(data: Path) -> tuple[list[Sample], Sway]:
+    """Every segment of the table, in its order, and the sway of somebody who stands.
+
+    Raises:
+        MocapError: an archive or a take is missing or damaged.
+    """
     segments = own_segments()
     take, start, end = STANDING
     with one_thread():
         takes = read_takes(data, frozenset(segment.take for segment in segments) | {take})
-        sway = Sway.of(cropped(takes[take], start, end))
-        samples = segment_samples(takes, segments)
-    return write(samples, out, sway=sway, pairs=pairs, seed=seed, jobs=jobs)
+        return segment_samples(takes, segments), Sway.of(cropped(takes[take], start, end))
 
 
 def write(
@@ -107,12 +106,12 @@ def write(
 ) -> dict[str, object]:
     """Vary, splice and write samples; returns the manifest."""
     (out / "motions").mkdir(parents=True, exist_ok=True)
-    plan = Plan(out, pairs, seed)
-    units = plan.units(samples)
+    units = _units(samples, pairs)
     if jobs == 1:
-        yields = _made(plan, samples, sway, units)
+        yields = _made(out, seed, samples, sway, units)
     else:
-        yields = _made_by_many(plan, samples, sway, units, jobs)
+        shares = [units[at::jobs] for at in range(jobs)]
+        yields = _made_by_many(out, seed, samples, sway, shares)
     rows = [row for part in yields for row in part.rows]
     count, total, squares = sum((part.sums for part in yields), np.zeros((3, SIZE)))
     mean = total / count
@@ -134,26 +133,33 @@ def write(
 
 
 def _made_by_many(
-    plan: Plan, samples: Sequence[Sample], sway: Sway, units: Sequence[Unit], jobs: int
+    out: Path, seed: int, samples: Sequence[Sample], sway: Sway, shares: Sequence[Sequence[Unit]]
 ) -> list[Yield]:
-    """As one process would, each taking every jobs-th unit; the samples go through a file."""
+    """As one process would, each of several taking a share; the samples go through a file."""
+    jobs = len(shares)
+    rows = [
+        (vars(sample.clip), [(action, dict(kind)) for action, kind in sample.shows], sample.split)
+        for sample in samples
+    ]
     with TemporaryDirectory() as folder:
-        store = Path(folder) / "samples.npz"
-        save_samples(samples, sway, store)
-        shares = [units[at::jobs] for at in range(jobs)]
+        file = Path(folder) / "samples.pt"
+        torch.save((sway.turns, rows), file)
         # Started afresh, for threads of torch do not survive a fork.
         with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            parts = list(pool.map(_share, [plan] * jobs, [store] * jobs, shares))
-    return [parts[at % jobs][at // jobs] for at in range(len(units))]
+            parts = list(pool.map(partial(_share, out, seed, file), shares))
+    return [parts[at % jobs][at // jobs] for at in range(sum(map(len, shares)))]
 
 
-def _share(plan: Plan, store: Path, units: Sequence[Unit]) -> list[Yield]:
-    samples, sway = load_samples(store)
-    return _made(plan, samples, sway, units)
+def _share(out: Path, seed: int, file: Path, units: Sequence[Unit]) -> list[Yield]:
+    turns, rows = torch.load(file, weights_only=True)
+    samples = [Sample(Clip(**clip), tuple(shows), split) for clip, shows, split in rows]
+    return _made(out, seed, samples, Sway(turns), units)
 
 
-def _made(plan: Plan, samples: Sequence[Sample], sway: Sway, units: Sequence[Unit]) -> list[Yield]:
-    bench = Bench.of(plan, samples, sway)
+def _made(
+    out: Path, seed: int, samples: Sequence[Sample], sway: Sway, units: Sequence[Unit]
+) -> list[Yield]:
+    bench = Bench.of(out, seed, samples, sway)
     with one_thread():
         return [bench.made(unit) for unit in units]
 
@@ -167,14 +173,15 @@ class Bench:
         longer: by action, how many variants of a segment are made that are longer than it.
     """
 
-    plan: Plan
+    out: Path
+    seed: int
     samples: Sequence[Sample]
     sway: Sway
     pairings: Mapping[str, Pairing]
     longer: Mapping[str, int]
 
     @classmethod
-    def of(cls, plan: Plan, samples: Sequence[Sample], sway: Sway) -> "Bench":
+    def of(cls, out: Path, seed: int, samples: Sequence[Sample], sway: Sway) -> "Bench":
         """For these samples."""
         splits = {
             split: [sample for sample in samples if sample.split == split]
@@ -182,7 +189,8 @@ class Bench:
         }
         many = Counter(sample.action for sample in splits["train"])
         return cls(
-            plan=plan,
+            out=out,
+            seed=seed,
             samples=samples,
             sway=sway,
             # Held-out sequences get no standing and keep their speed.
@@ -196,16 +204,16 @@ class Bench:
     def made(self, unit: Unit) -> Yield:
         """Make and write a unit."""
         # Every unit has its own dice, whoever throws them.
-        chance = random.Random(f"{self.plan.seed}/{unit.kind}/{unit.number}")  # noqa: S311 — no secrets
+        chance = random.Random(f"{self.seed}/{unit.kind}/{unit.number}")  # noqa: S311 — no secrets
         if unit.kind != "segment":
             name = f"sequence_{unit.kind}_{unit.number:05d}"
             sequence, dropped = self.pairings[unit.kind].draw(name, chance)
-            return _written(self.plan.out, [sequence] if sequence else [], dropped)
+            return _written(self.out, [sequence] if sequence else [], dropped)
         sample = self.samples[unit.number]
         if sample.split != "train":
-            return _written(self.plan.out, [sample], 0)
+            return _written(self.out, [sample], 0)
         variants = varied(sample, self.longer[sample.action], self.sway, chance)
-        return _written(self.plan.out, variants, 0)
+        return _written(self.out, variants, 0)
 
 
 def _written(out: Path, samples: Iterable[Sample], dropped: int) -> Yield:

@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,17 @@ import torch
 from hymotion.config import PREDICTIONS, ModelConfig
 from hymotion.device import find_device
 from hymotion.errors import HymotionError
-from hymotion.training import parallel
-from hymotion.training.archives import SOURCES, archive
 from hymotion.training.build import PAIRS, build
-from hymotion.training.corpus import Corpus, drawn_prompts
-from hymotion.training.dataset import MANIFEST, MotionDataset
-from hymotion.training.learner import Learner
-from hymotion.training.modelfolder import read_model, write_model
-from hymotion.training.parallel import World
-from hymotion.training.prompts import Prompts, vocabulary_of
-from hymotion.training.recipe import Recipe
-from hymotion.training.trainer import TYPES, Report, Trainer, Watch, recompute
+from hymotion.training.dataset.motion_dataset import MANIFEST, MotionDataset
+from hymotion.training.fit import parallel
+from hymotion.training.fit.corpus import Corpus, drawn_prompts
+from hymotion.training.fit.learner import Learner
+from hymotion.training.fit.model_folder import read_model, write_model
+from hymotion.training.fit.parallel import World
+from hymotion.training.fit.prompts import Prompts, vocabulary_of
+from hymotion.training.fit.recipe import Recipe
+from hymotion.training.fit.trainer import TYPES, RunControl, StepReport, Trainer, recompute
+from hymotion.training.mocap.archives import SOURCES, archive
 
 PROMPTS = 16
 """Prompts drawn of each motion."""
@@ -55,17 +56,22 @@ def _run(chosen: argparse.Namespace) -> int:
     find_device(chosen.device)
     world = parallel.join(chosen.parallel, chosen.device)
     try:
-        trainer, finish = _prepared(chosen, recipe, world)
-        stop = _stopper()
-        watch = Watch(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
-        done = trainer.run(watch)
-        state = trainer.averaged()
-        if world.first:
-            finish(state)
-            sys.stderr.write(f"{'done' if done else 'cut'} at step {trainer.step}\n")
-        return 0 if done else STOPPED
+        return _trained(chosen, recipe, world)
     finally:
         world.close()
+
+
+def _trained(chosen: argparse.Namespace, recipe: Recipe, world: World) -> int:
+    """Train and write the model; the exit code. Nothing refers to the trainer afterwards."""
+    trainer, finish = _prepared(chosen, recipe, world)
+    stop = _stopper()
+    watch = RunControl(report=_reporter(chosen.out), stop=stop, save_every=chosen.save_every)
+    done = trainer.run(watch)
+    state = trainer.averaged()
+    if world.first:
+        finish(state)
+        sys.stderr.write(f"{'done' if done else 'cut'} at step {trainer.step}\n")
+    return 0 if done else STOPPED
 
 
 def _prepared(
@@ -129,22 +135,10 @@ def _dataset(chosen: argparse.Namespace, world: World) -> Path:
 
 
 def _recipe(chosen: argparse.Namespace) -> Recipe:
-    names = (
-        "mode",
-        "prediction",
-        "batch_frames",
-        "learning_rate",
-        "late",
-        "change",
-        "joints",
-        "seed",
-    )
-    given = {name: value for name in names if (value := getattr(chosen, name)) is not None}
-    if chosen.minutes is not None:
-        given |= {"minutes": chosen.minutes, "steps": None}
-    elif chosen.steps is not None:
-        given |= {"steps": chosen.steps}
-    return Recipe(**given)
+    names = (field.name for field in fields(Recipe))
+    given = {name: value for name in names if (value := getattr(chosen, name, None)) is not None}
+    # Minutes count before steps.
+    return Recipe(**given | ({"steps": None} if "minutes" in given else {}))
 
 
 def _precision(asked: str, device: torch.device) -> str:
@@ -164,11 +158,11 @@ def _stopper() -> Callable[[], bool]:
     return lambda: bool(asked)
 
 
-def _reporter(out: Path) -> Callable[[Report], None]:
+def _reporter(out: Path) -> Callable[[StepReport], None]:
     out.mkdir(parents=True, exist_ok=True)
     log = out / "log.jsonl"
 
-    def report(found: Report) -> None:
+    def report(found: StepReport) -> None:
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(vars(found)) + "\n")
         sys.stderr.write(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.names import find_jobs, one_of
-from jobs.cli.output import print_json
-from jobs.cli.text import plural
+from jobs.cli.options.names import find_jobs, one_of
+from jobs.cli.render.tables import print_json
+from jobs.cli.render.text import plural
 
 
 @click.command()
@@ -16,10 +16,10 @@ from jobs.cli.text import plural
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def cancel(app: App, /, *, names: tuple[str, ...], batch: str | None, as_json: bool) -> None:
-    """Cancel jobs, those running at their next sampling step.
+    """Cancel jobs; running ones stop at their next sampling step.
 
-    JOB is an id, or batch/row as in `night/wave`. Jobs that have ended are left as they are;
-    `hymo retry` brings cancelled ones back.
+    JOB is an id, or batch/row as in `night/wave`. Jobs that have ended are left unchanged;
+    `hymo retry` queues cancelled ones again.
     """
     one_of(names, batch)
     with app.store() as store:
@@ -35,5 +35,5 @@ def cancel(app: App, /, *, names: tuple[str, ...], batch: str | None, as_json: b
     if done.asked:
         parts.append(f"stopping {plural(done.asked, 'running job')}")
     if done.finished:
-        parts.append(f"{plural(done.finished, 'job')} had ended before")
+        parts.append(f"{plural(done.finished, 'job')} had already ended")
     click.echo(", ".join(parts))

@@ -1,4 +1,4 @@
-"""`hymo cards`: what is published of each card, beside what was measured here."""
+"""`hymo cards`: published figures of each card, and measurements made here."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.output import Column, print_json, print_pairs, print_table
-from jobs.cli.text import duration, gigabytes, percent
+from jobs.cli.render.tables import Column, print_json, print_pairs, print_table
+from jobs.cli.render.text import duration, gigabytes, percent
 from jobs.documents.fleet import _mean, card_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.domain.cards import CardProfile
-    from jobs.store.history.stats import Group
+    from jobs.store.history.stats import StatsGroup
 
 COLUMNS = (
     Column("CARD", flexible=True),
@@ -36,10 +36,11 @@ COLUMNS = (
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
-    """Show what is published of each card beside what was measured.
+    """Compare the published figures of each card with measurements.
 
-    CARD (A10, A100, V100, or a name as the driver writes it) shows one in full. Reference figures
-    are a field report's (docs/cards.md); measured ones are means of the attempts in history.
+    CARD (A10, A100, V100, or the driver's name of a card) shows all details of one. The published
+    figures are from a field report (docs/cards.md); measurements are means over the attempts in
+    history.
     """
     from jobs.domain.cards import CARDS, profile
 
@@ -62,13 +63,13 @@ def cards(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
     print_table(COLUMNS, [row for each in own for row in _rows(*each)])
 
 
-def _own(card: CardProfile, measured: Sequence[Group]) -> list[Group]:
+def _own(card: CardProfile, measured: Sequence[StatsGroup]) -> list[StatsGroup]:
     from jobs.domain.cards import profile
 
     return [each for each in measured if profile(each.card).name == card.name]
 
 
-def _rows(card: CardProfile, measured: Sequence[Group]) -> list[tuple[str, ...]]:
+def _rows(card: CardProfile, measured: Sequence[StatsGroup]) -> list[tuple[str, ...]]:
     facts = (
         "/".join(map(str, card.memory_gb)) + " GB" if card.memory_gb else "",
         "" if card.bandwidth_gbs is None else str(card.bandwidth_gbs),

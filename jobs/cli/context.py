@@ -1,11 +1,11 @@
-"""What every command receives: the settings and, where it needs one, the open store."""
+"""The context that every command receives, with access to the settings and the store."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,21 +13,23 @@ if TYPE_CHECKING:
     from jobs.settings import Settings
     from jobs.store.store import Store
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 @dataclass(frozen=True)
 class App:
-    """The command line's surroundings, made once by the root group.
+    """The context of a command, created by the root group.
 
     Attributes:
-        environ: where HYMO_* variables are read.
-        home: the root's `--home`, if given.
+        environ: the environment, from which HYMO_* variables are read.
+        home: the value of `--home`, if given.
     """
 
     environ: Mapping[str, str] = field(repr=False)
     home: str | None = None
 
     def settings(self, **overrides: object) -> Settings:
-        """Settings by flag (`overrides`; None is not given), environment and file.
+        """Settings from flags (`overrides`; None: not given), environment and file.
 
         Raises:
             SettingsError: a value is unusable.
@@ -38,20 +40,43 @@ class App:
 
     @contextmanager
     def store(self, settings: Settings | None = None) -> Iterator[Store]:
-        """The store, open, with a schema that this program knows; closed afterwards.
+        """Open the store for the block, and check the database's schema.
 
-        An SQLite file is created with its schema on first use. A server's schema is only ever
-        changed by `hymo db upgrade`.
+        In an SQLite file without tables, the tables are created. A server's schema is changed only
+        by `hymo db upgrade`, so that a newer command does not migrate it under older workers.
 
         Raises:
-            SchemaError: the database is at another schema version.
+            SchemaError: the database has another schema version.
             UnreachableError: the database does not answer.
         """
-        from jobs.cli.database import open_store
+        from sqlalchemy.engine import make_url
 
-        with open_store(settings or self.settings()) as store:
-            yield store
+        from jobs.store import schema
+        from jobs.store.engine import connect
+        from jobs.store.store import Store
+
+        url = (settings or self.settings()).database_url
+        engine = connect(url)
+        try:
+            if make_url(url).get_backend_name() == "sqlite" and schema.current(engine) is None:
+                schema.upgrade(url)
+            schema.require_current(engine)
+            with Store(engine) as store:
+                yield store
+        finally:
+            engine.dispose()
 
 
-#: Decorates a command that takes the `App` as its first argument.
+#: Passes the `App` to the decorated command as its first argument.
 pass_app = click.make_pass_decorator(App)
+
+
+def with_options(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Add click options to a command, listed in its help in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add

@@ -9,15 +9,16 @@ from jobs.cli.context import App, pass_app
 
 @click.group()
 def db() -> None:
-    """Look at the database's schema, or bring it up to date."""
+    """Show or upgrade the database's schema."""
 
 
 @db.command()
 @pass_app
 def upgrade(app: App, /) -> None:
-    """Bring the schema up to date: all of it or nothing.
+    """Upgrade the schema in one transaction.
 
-    Safe to run again, and from several machines at once. Stop workers of an older version first.
+    It is safe to run this again, or on several machines at once. Stop workers of an older version
+    first.
     """
     from jobs.store import schema
     from jobs.store.engine import connect
@@ -33,7 +34,7 @@ def upgrade(app: App, /) -> None:
     finally:
         engine.dispose()
     done = (
-        f"is at {after} already"
+        f"is already at {after}"
         if before == after
         else f"went from {before or 'nothing'} to {after}"
     )
@@ -43,7 +44,7 @@ def upgrade(app: App, /) -> None:
 @db.command()
 @pass_app
 def current(app: App, /) -> None:
-    """Show the schema's revision; exit 1 if it is not this program's."""
+    """Show the schema's revision; exit with 1 if this program needs another one."""
     from jobs.errors import SchemaError
     from jobs.store import schema
     from jobs.store.engine import connect

@@ -1,24 +1,23 @@
-"""Telling the workers of jobs that became ready, where the broker can be reached."""
+"""Publish jobs after a command made them ready."""
 
 from __future__ import annotations
 
 from contextlib import closing
 
-from jobs.cli.output import note
+from jobs.cli.render.tables import note
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store
 
 
 def deliver(store: Store, settings: Settings) -> None:
-    """Publish every job that waits for it; without a broker, say that delivery follows."""
-    from jobs.publish import Publisher
+    """Publish every unpublished job; if the broker is unreachable, print a note."""
+    from jobs.delivery.publisher import Publisher
+    from jobs.delivery.reconciler import deliver_missing
 
     try:
         with closing(Publisher(settings)) as publisher:
-            while pairs := store.delivery.unpublished():
-                publisher.publish(pairs)
-                store.delivery.mark_published([number for number, _ in pairs])
+            deliver_missing(store, publisher)
     except UnreachableError as error:
         if error.service != "broker":
             raise

@@ -1,4 +1,4 @@
-"""Which exceptions are expected faults: the line that people read, and the exit code.
+"""Map expected exceptions to a one-line message and an exit code.
 
 Exit codes: 0 ok · 1 error · 2 usage · 3 not found · 5 finished with failed jobs or with
 all cancelled · 6 wait timed out · 7 database or broker unreachable · 130 interrupted.
@@ -12,7 +12,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Every exit code of the `hymo` command."""
+    """The exit codes of the `hymo` command."""
 
     OK = 0
     ERROR = 1
@@ -26,17 +26,16 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """An expected fault as the command line reports it."""
+    """The message and exit code of an expected error."""
 
     message: str
     exit_code: int
 
 
 def explain(error: Exception) -> Fault | None:
-    """The fault behind an exception; None for a fault of the program, which keeps its traceback.
+    """The fault for an exception; None if it is a bug, which keeps its traceback.
 
-    Errors of every room are known by their `exit_code` attribute, so that this room need not
-    import the others' errors.
+    Errors of all packages have an `exit_code` attribute, so that none need be imported here.
     """
     code = getattr(error, "exit_code", None)
     if isinstance(code, int):
@@ -53,20 +52,20 @@ def _os_message(error: OSError) -> str:
 
 
 def _database_fault(error: Exception) -> Fault | None:
-    # Looked up, not imported: a command that never touched SQL should not pay for the import.
+    # Do not import SQLAlchemy for a command that has not used it.
     exceptions = sys.modules.get("sqlalchemy.exc")
     if exceptions is None or not isinstance(error, exceptions.DBAPIError):
         return None
     reason = str(error.orig).strip().partition("\n")[0]
-    # SQLite reports a wrong statement as operational too; that is ours to mend, not the user's.
+    # SQLite also reports invalid statements as operational errors; those are bugs of ours.
     if reason.startswith("no such") or "syntax error" in reason:
         return None
     if error.connection_invalidated or isinstance(error, exceptions.OperationalError):
         return Fault(
-            f"the database gave no answer: {reason}; try again, or see that it is up, "
+            f"the database did not answer: {reason}; try again, or check that it is running, "
             "reachable and writable (HYMO_DATABASE_URL)",
             ExitCode.UNREACHABLE,
         )
     if type(error) is exceptions.DatabaseError:
-        return Fault(f"the database refused: {reason}; is this its file?", ExitCode.ERROR)
+        return Fault(f"database error: {reason}; check HYMO_DATABASE_URL", ExitCode.ERROR)
     return None

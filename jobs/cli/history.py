@@ -1,42 +1,36 @@
-"""`hymo history`: what was asked for and what became of it."""
+"""`hymo history`: list jobs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from jobs.cli.context import App
-from jobs.cli.filters import (
-    FAILURES,
-    STATES,
-    Words,
-    batch_id,
-    card_names,
-    machine_filters,
-    waiting_for,
-)
-from jobs.cli.jobfields import parse_fields
+from jobs.cli.options.filters import FAILURES, STATES, Words, filtered, machine_filters, waiting_for
+from jobs.cli.render.fields import parse_fields
 from jobs.cli.stats import stats
-
-if TYPE_CHECKING:
-    from jobs.store.history.jobfilter import JobFilter
-    from jobs.store.store import Store
+from jobs.domain.states import Failure, State
 
 
 @click.group(invoke_without_command=True)
 @machine_filters
 @click.option(
-    "--state", "states", type=Words(STATES), metavar="STATE,…", help=f"{', '.join(STATES)}."
+    "--state",
+    "states",
+    type=Words(STATES),
+    metavar="STATE,…",
+    help=f"Jobs in this state: {', '.join(STATES)}.",
 )
 @click.option(
     "--failure",
     "failures",
     type=Words(FAILURES),
     metavar="KIND,…",
-    help=f"Last failed so: {', '.join(FAILURES)}.",
+    help=f"Jobs with this last failure: {', '.join(FAILURES)}.",
 )
-@click.option("--grep", metavar="TEXT", help="With this text in the prompt, whatever its case.")
+@click.option("--grep", metavar="TEXT", help="Jobs with this text in the prompt (any case).")
 @click.option(
     "--sort",
     metavar="KEY",
@@ -49,11 +43,11 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 1000),
     default=50,
     show_default=True,
-    help="At most so many jobs.",
+    help="Maximum number of jobs.",
 )
-@click.option("--after", metavar="CURSOR", help="Go on where a page ended: its `next`.")
+@click.option("--after", metavar="CURSOR", help="Start after the previous page: its `next`.")
 @click.option("--all", "everything", is_flag=True, help="All pages, with --json or --csv.")
-@click.option("--fields", metavar="FIELD,…", help="Only these, in this order (docs/cli.md).")
+@click.option("--fields", metavar="FIELD,…", help="Fields to show, in this order (docs/cli.md).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @click.pass_context
@@ -61,6 +55,9 @@ def history(
     ctx: click.Context,
     /,
     *,
+    states: tuple[str, ...] | None,
+    failures: tuple[str, ...] | None,
+    grep: str | None,
     sort: str | None,
     limit: int,
     after: str | None,
@@ -70,12 +67,12 @@ def history(
     as_csv: bool,
     **filters: Any,
 ) -> None:
-    """List jobs, newest first: what was asked for and what became of it.
+    """List jobs and their results, newest first.
 
-    Every option narrows the list. `hymo history stats` sums it up by card and mode.
+    Filters can be combined. `hymo history stats` summarises attempts by card and mode.
     """
     if ctx.invoked_subcommand is not None:
-        if any(ctx.get_parameter_source(name) is not _DEFAULT for name in ctx.params):
+        if set(map(ctx.get_parameter_source, ctx.params)) != {ParameterSource.DEFAULT}:
             raise click.UsageError(f"write the options after `{ctx.invoked_subcommand}`")
         return
     if as_json and as_csv:
@@ -85,52 +82,32 @@ def history(
     chosen = parse_fields(fields)
     app = ctx.ensure_object(App)
     with app.store() as store:
-        from jobs.cli.listing import Listing, note_unknown, show_csv, show_json, show_table
+        from jobs.cli.render.listing import Listing, note_unknown, show_csv, show_json, show_table
+        from jobs.store.history.jobfilter import JobFilter
         from jobs.store.history.order import Order
 
-        wanted = job_filter(store, **filters)
-        # By id a worker or batch is found at once; but an old end would be walked to from now.
+        wanted = JobFilter(
+            states=tuple(map(State, states or ())),
+            failures=tuple(map(Failure, failures or ())),
+            grep=grep or None,
+            **filtered(store, **filters),
+        )
+        # Order by id is fastest for a worker or batch; but for an old --until it would scan all
+        # newer jobs.
         timed = wanted.until is not None
         order = Order.parse(sort or ("-created" if timed else "-id"))
-        listing = Listing(store, wanted, order, waiting_for(app, store))
-        if as_json:
-            show_json(listing, chosen, limit, after, everything=everything)
-        elif as_csv:
-            show_csv(listing, chosen, limit, after, everything=everything)
-        else:
-            show_table(listing, chosen, limit, after)
-        note_unknown(listing, chosen)
+        listing = Listing(
+            store=store,
+            wanted=wanted,
+            order=order,
+            waiting=waiting_for(app, store),
+            fields=chosen,
+            limit=limit,
+            everything=everything,
+            next=after,
+        )
+        (show_json if as_json else show_csv if as_csv else show_table)(listing)
+        note_unknown(listing)
 
 
 history.add_command(stats)
-_DEFAULT = click.core.ParameterSource.DEFAULT
-
-
-def job_filter(
-    store: Store,
-    *,
-    batch: str | None,
-    modes: tuple[str, ...] | None,
-    cards: tuple[str, ...] | None,
-    workers: tuple[str, ...] | None,
-    since: float | None,
-    until: float | None,
-    states: tuple[str, ...] | None,
-    failures: tuple[str, ...] | None,
-    grep: str | None,
-) -> JobFilter:
-    """The filter that the options ask for; raises `NotFoundError` for a batch or card."""
-    from jobs.domain.states import Failure, State
-    from jobs.store.history.jobfilter import JobFilter
-
-    return JobFilter(
-        batch_id=batch_id(store, batch),
-        states=tuple(map(State, states or ())),
-        modes=modes or (),
-        cards=card_names(store, cards or ()),
-        workers=workers or (),
-        failures=tuple(map(Failure, failures or ())),
-        since=since,
-        until=until,
-        grep=grep or None,
-    )

@@ -12,26 +12,45 @@ import click
 from jobs.cli.context import App
 from jobs.cli.group import LazyGroup
 
+#: Each command of this package is in the module of its name, except `resume`.
 OWN = {
-    "submit": "jobs.cli.submit:submit",
-    "watch": "jobs.cli.watch:watch",
-    "history": "jobs.cli.history:history",
-    "show": "jobs.cli.show:show",
-    "cancel": "jobs.cli.cancel:cancel",
-    "retry": "jobs.cli.retry:retry",
-    "pause": "jobs.cli.pause:pause",
-    "resume": "jobs.cli.pause:resume",
-    "workers": "jobs.cli.workers:workers",
-    "cards": "jobs.cli.cards:cards",
-    "db": "jobs.cli.db:db",
-}
+    name: f"jobs.cli.{name}:{name}"
+    for name in (
+        "submit", "watch", "history", "show", "cancel", "retry", "pause", "workers", "cards", "db",
+    )
+} | {"resume": "jobs.cli.pause:resume"}  # fmt: skip
 
+#: The help page. A command's line is the first sentence of its help; a test compares them.
 SECTIONS = {
-    "Make motions": ("run", "submit", "watch"),
-    "Use motions": ("preview", "export", "evaluate"),
-    "Ask": ("history", "show", "workers", "cards"),
-    "Steer": ("cancel", "retry", "pause", "resume"),
-    "Run the machines": ("up", "worker", "doctor", "models", "db"),
+    "Make motions": {
+        "run": "Make the motions a file of prompts asks for, on this machine, now",
+        "submit": "Queue the motions that a file of prompts asks for",
+        "watch": "Show a batch's progress until all its jobs have ended",
+    },
+    "Use motions": {
+        "preview": "Draw motions: film strips, animations, and a contact sheet of a batch",
+        "export": "Write motions in the formats and conventions of other programs",
+        "evaluate": "Measure a model, or motions that exist, beside real ones",
+    },
+    "Inspect": {
+        "history": "List jobs and their results, newest first",
+        "show": "Show all details of jobs, or a summary of batches",
+        "workers": "List workers with their capabilities and running jobs",
+        "cards": "Compare the published figures of each card with measurements",
+    },
+    "Control": {
+        "cancel": "Cancel jobs; running ones stop at their next sampling step",
+        "retry": "Try failed and cancelled jobs again",
+        "pause": "Stop starting jobs of a batch; running ones finish",
+        "resume": "Resume a paused batch",
+    },
+    "Run the machines": {
+        "up": "Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP",
+        "worker": "Run one worker on one device until SIGTERM, which lets the pack in hand finish",
+        "doctor": "Check this machine: folders, database, broker, devices, torch, models, workers",
+        "models": "List, import, check and remove models",
+        "db": "Show or upgrade the database's schema",
+    },
 }
 
 
@@ -51,7 +70,7 @@ SECTIONS = {
 @click.version_option(package_name="hymo", prog_name="hymo", message="%(prog)s %(version)s")
 @click.pass_context
 def hymo(ctx: click.Context, home: str | None) -> None:
-    """Make 3D human motions from text in bulk, and ask afterwards what ran where.
+    """Make 3D human motions from text in bulk, and keep a history of what ran where.
 
     Settings come from flags, then HYMO_* variables, then config.toml in the home folder.
     Data goes to stdout, progress and warnings to stderr.
@@ -63,15 +82,15 @@ def hymo(ctx: click.Context, home: str | None) -> None:
 
 
 def _open_streams() -> None:
-    """Put the null device where we were started without stdin, stdout or stderr (`>&-`).
+    """Open the null device for each of stdin, stdout and stderr that is closed (`>&-`).
 
-    Else the next file opened, maybe the database, would take the number and get the output.
+    Otherwise the next file opened, maybe the database, would get its number and receive the output.
     """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         try:
             os.fstat(number)
         except OSError:
-            # The lowest free number is taken, which is this one.
+            # The lowest free number is used, which is this one.
             os.open(os.devnull, os.O_RDWR)
         stream = getattr(sys, name)
         if stream is None or stream.closed:
@@ -84,7 +103,7 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            # A prompt in any language must print on any terminal, escaped where it cannot be.
+            # Escape characters of prompts that the terminal's encoding does not have.
             reconfigure(errors="backslashreplace")
     hymo.main(args, prog_name="hymo")
     raise SystemExit(0)  # unreachable: standalone mode always exits

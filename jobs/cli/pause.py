@@ -1,4 +1,4 @@
-"""`hymo pause` and `hymo resume`: hold a batch back, and let it go on."""
+"""`hymo pause` and `hymo resume`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from jobs.domain.states import State
 @click.argument("batch", metavar="BATCH")
 @pass_app
 def pause(app: App, /, *, batch: str) -> None:
-    """Let no further job of a batch begin; running ones finish."""
+    """Stop starting jobs of a batch; running ones finish."""
     with app.store() as store:
         found = store.batches.pause(batch)
         left = store.batches.counts(found.id)
-    click.echo(f"paused {found.name}: {_waiting(left)}; `hymo resume {found.name}` goes on")
+    click.echo(f"paused {found.name}: {_waiting(left)}; `hymo resume {found.name}` resumes it")
 
 
 @click.command()
 @click.argument("batch", metavar="BATCH")
 @pass_app
 def resume(app: App, /, *, batch: str) -> None:
-    """Let a paused batch go on."""
+    """Resume a paused batch."""
     from jobs.cli.deliver import deliver
 
     settings = app.settings()

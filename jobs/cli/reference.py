@@ -1,9 +1,9 @@
-"""Writes docs/cli.md's list of commands from the commands themselves.
+"""Write the command reference in docs/cli.md from the commands' help.
 
     python -m jobs.cli.reference            # write it
     python -m jobs.cli.reference --check    # exit 1 if it is out of date
 
-Only what lies between the two markers is written; the text around it is people's.
+Only the text between the two markers is replaced.
 """
 
 from __future__ import annotations
@@ -24,17 +24,13 @@ END = "<!-- end of what is written -->\n"
 
 
 def reference() -> str:
-    """Every command with its usage, help and options, in Markdown."""
+    """All commands with usage, help and options, in Markdown."""
     with click.Context(hymo, info_name="hymo") as root:
         return "".join(_commands(root))
 
 
 def updated(page: str) -> str:
-    """`page` with the reference between its markers.
-
-    Raises:
-        ValueError: a marker is missing.
-    """
+    """`page` with the current reference between its markers; raises `ValueError` without them."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -43,7 +39,7 @@ def updated(page: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page, or with `--check` compare it."""
+    """Write the page, or compare it with `--check`; return the exit code."""
     page = PAGE.read_text("utf-8")
     fresh = updated(page)
     if "--check" not in arguments:
@@ -83,7 +79,7 @@ def _section(context: click.Context) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which Markdown finds nothing to interpret."""
+    """`text` with Markdown's special characters escaped."""
     return re.sub(r"<(?=[A-Za-z/!])|\*", r"\\\g<0>", text)
 
 

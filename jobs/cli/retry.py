@@ -1,14 +1,14 @@
-"""`hymo retry`: put ended jobs back into the queue."""
+"""`hymo retry`: queue ended jobs again."""
 
 from __future__ import annotations
 
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import FAILURES, Words
-from jobs.cli.names import find_jobs, one_of
-from jobs.cli.output import note, print_json
-from jobs.cli.text import plural
+from jobs.cli.options.filters import FAILURES, Words
+from jobs.cli.options.names import find_jobs, one_of
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import plural
 from jobs.domain.states import Failure, State
 
 ENDED = ("failed", "cancelled", "succeeded")
@@ -22,15 +22,15 @@ ENDED = ("failed", "cancelled", "succeeded")
     "states",
     type=Words(ENDED),
     metavar="STATE,…",
-    help="Only jobs that ended so: failed, cancelled, succeeded. [default: failed,cancelled]",
+    help="Only jobs in this state: failed, cancelled, succeeded. [default: failed,cancelled]",
 )
 @click.option(
     "--failure",
     type=click.Choice(FAILURES),
     metavar="KIND",
-    help=f"Only jobs that failed so: {', '.join(FAILURES)}.",
+    help=f"Only jobs with this failure: {', '.join(FAILURES)}.",
 )
-@click.option("--force", is_flag=True, help="Make succeeded jobs again too; replaces their files.")
+@click.option("--force", is_flag=True, help="Also make succeeded jobs again; replaces their files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def retry(
@@ -46,8 +46,8 @@ def retry(
 ) -> None:
     """Try failed and cancelled jobs again.
 
-    JOB is an id, or batch/row as in `night/wave`. Each gets as many attempts as a new job; those
-    made so far stay in history.
+    JOB is an id, or batch/row as in `night/wave`. Each job gets as many attempts as a new one;
+    its earlier attempts stay in history.
     """
     one_of(names, batch)
     wanted = {State(state) for state in states or ENDED[:2]}
@@ -78,4 +78,4 @@ def retry(
     if not force and any(job.state == State.SUCCEEDED for job in found):
         note("note: succeeded jobs are made again only with --force")
     if any(job.state in {State.QUEUED, State.RUNNING} for job in found):
-        note("note: jobs that have not ended are left as they are")
+        note("note: jobs that have not ended are left unchanged")

@@ -1,4 +1,4 @@
-"""`hymo show`: everything about jobs, or a batch in sum."""
+"""`hymo show`: all details of jobs, or a summary of batches."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import waiting_for
-from jobs.cli.output import print_json
+from jobs.cli.options.filters import waiting_for
+from jobs.cli.render.tables import print_json
 from jobs.naming import find
 
 if TYPE_CHECKING:
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def show(app: App, /, *, names: tuple[str, ...], as_json: bool) -> None:
-    """Show everything about jobs, or a batch in sum.
+    """Show all details of jobs, or a summary of batches.
 
     JOB is an id, batch/row as in `night/wave` (all its seeds) or batch/row_sSEED; anything else is
-    a batch. A job shows why it waits, its files, and each attempt with its phases and error.
+    a batch. The details of a job are why it waits, its files, and each attempt with its phases and
+    error.
     """
-    from jobs.cli.batchview import print_batch
-    from jobs.cli.jobview import print_job
+    from jobs.cli.render.batch import print_batch
+    from jobs.cli.render.job import print_job
     from jobs.documents.batch import batch_document
     from jobs.documents.job import job_document
 

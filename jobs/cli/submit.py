@@ -1,4 +1,4 @@
-"""`hymo submit`: prompt files into the queue."""
+"""`hymo submit`: queue the motions of a prompt file."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.defaults import default_options, file_options
-from jobs.cli.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.submission import default_options, file_options
 
 if TYPE_CHECKING:
     from jobs.promptfile.defaults import Defaults
     from jobs.promptfile.source import Source
     from jobs.rewriting.rewriting import Rewriting
     from jobs.settings import Settings
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
 
 
 @click.command()
 @file_options
 @default_options
 @rewrite_options
-@click.option("--dry-run", is_flag=True, help="Show what would be made; commit nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be submitted; commit nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def submit(
@@ -45,17 +45,18 @@ def submit(
     """Queue the motions that a file of prompts asks for.
 
     FILE is CSV or JSON Lines with a prompt column, or a .txt or .json list of
-    prompt#frames#id lines; - reads standard input. The options fill what a row lacks.
+    prompt#frames#id lines; - reads standard input. The options are defaults for values that a row
+    does not have.
 
-    One submit makes a batch. Submitting the same file again adds nothing: a row is known by its
-    id (or number) and seed.
+    The jobs of a file are a batch. Submitting the file again adds nothing, since a job is
+    identified by its row's id (or number) and seed.
     """
-    from jobs.cli.submitted import note_changed, print_plan, print_result, progress_line
+    from jobs.cli.render.submission import note_changed, print_plan, print_result, progress_line
 
     settings = app.settings(output=output)
     with (
         rewrite.open(settings, dry=dry_run) as rewriting,
-        _desk(app, settings, file, format_name, rewriting) as (source, submitter),
+        _opened(app, settings, file, format_name, rewriting) as (source, submitter),
     ):
         if dry_run:
             with progress_line(rewriting=rewrite.asked) as progress:
@@ -72,17 +73,17 @@ def submit(
 
 
 @contextmanager
-def _desk(
+def _opened(
     app: App,
     settings: Settings,
     file: str,
     format_name: str | None,
     rewriting: Rewriting | None,
 ) -> Iterator[tuple[Source, Submitter]]:
-    """The open file, and who submits it."""
+    """The open file and a submitter for it."""
+    from jobs.delivery.publisher import Publisher
     from jobs.promptfile.source import open_source
-    from jobs.publish import Publisher
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
 
     stdin = sys.stdin.buffer
     with (

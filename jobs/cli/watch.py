@@ -1,4 +1,4 @@
-"""`hymo watch`: follow a batch to its end."""
+"""`hymo watch`: show the progress of a batch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
-from jobs.cli.output import print_json
+from jobs.cli.render.tables import print_json
 from jobs.domain.states import State
 
 
@@ -16,22 +16,22 @@ from jobs.domain.states import State
     "--timeout",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Stop watching after so long, with exit code 6.",
+    help="Stop watching after this time, with exit code 6.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON at the end.")
 @pass_app
 def watch(app: App, /, *, batch: str, timeout: float | None, as_json: bool) -> int:
     """Show a batch's progress until all its jobs have ended.
 
-    Where nothing moves, the line ends with the reason. Watching changes nothing: Ctrl-C ends the
-    watching, not the jobs. Exit codes: 0 nothing failed, 5 jobs failed or all were cancelled,
-    6 --timeout passed, 130 interrupted.
+    If no job is running, the line ends with the reason. Ctrl-C stops watching, not the jobs.
+    Exit codes: 0 nothing failed, 5 jobs failed or all were cancelled, 6 --timeout passed,
+    130 interrupted.
     """
-    from jobs.cli.progress import follow
-    from jobs.progress import BatchProgress
+    from jobs.cli.render.progress import follow
+    from jobs.monitoring.progress import BatchProgress
 
     with app.store() as store:
-        # As everywhere: `2024/` is the batch of that name.
+        # `2024/` is the batch of that name, as in `jobs.naming.find`.
         found = store.batches.get(batch.removesuffix("/"))
         progress = BatchProgress(store=store, batch=found, alive=app.settings().alive)
         snapshot = follow(progress, timeout=timeout)

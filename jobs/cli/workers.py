@@ -1,4 +1,4 @@
-"""`hymo workers`: who is there and what each can do; declaring those that are to come."""
+"""`hymo workers`: list workers, and declare planned ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import MODES, Words
-from jobs.cli.output import Column, note, print_json, print_table
-from jobs.cli.text import clean, duration, gibibytes
+from jobs.cli.options.filters import MODES, Words
+from jobs.cli.render.tables import Column, note, print_json, print_table
+from jobs.cli.render.text import clean, duration, gibibytes
 from jobs.documents.fleet import worker_document
 
 if TYPE_CHECKING:
@@ -25,18 +25,18 @@ COLUMNS = (
     Column("SEEN", "right"),
     Column("TAGS", flexible=True),
 )
-#: Tags of a worker: where it has its text encoder, and the number type that it gave up.
+#: Tags of a worker: where it keeps its text encoder, and the number type that it stopped using.
 TEXTS, NUMERICS = "texts", "numerics"
 
 
 @click.group(invoke_without_command=True)
-@click.option("--all", "everyone", is_flag=True, help="Also those that stopped or vanished.")
+@click.option("--all", "everyone", is_flag=True, help="Include stopped and lost workers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
-    """List workers: what each can do, and the jobs it runs now.
+    """List workers with their capabilities and running jobs.
 
-    `lost` is a worker that was not seen lately; its jobs go back into the queue.
+    A `lost` worker was not seen recently; its jobs are queued again.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -50,12 +50,12 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
         print_table(COLUMNS, [_cells(row, now) for row in rows])
         for row in rows:
             if NUMERICS in row.registration.tags:
-                # Too much to be seen in a column of what most workers have.
+                # Too long for the column of tags.
                 story = row.registration.tags[NUMERICS]
                 name = row.registration.offer.name
-                note(f"{name}: {clean(str(story))}, too many motions left the finite numbers")
+                note(f"{name}: {clean(str(story))}, too many motions had non-finite values")
     else:
-        note("no workers: `hymo up` starts one a device, `hymo worker` a single one")
+        note("no workers: `hymo up` starts one per device, `hymo worker` a single one")
 
 
 @workers.command()
@@ -85,10 +85,10 @@ def declare(
     models: tuple[str, ...] | None,
     memory: float,
 ) -> None:
-    """Plan for a worker that is not up yet, so that mode `auto` counts on it.
+    """Declare a worker that is not up yet, so that mode `auto` counts on it.
 
-    Until it is up, jobs that only it fits say that they wait for it. Declaring a name again
-    replaces what was declared.
+    Until it is up, jobs that fit only on this worker wait for it. Declaring a name again replaces
+    the declaration.
     """
     from jobs.domain.catalog import CATALOG, model_entry
 
@@ -106,14 +106,14 @@ def declare(
 @click.argument("name", metavar="NAME")
 @pass_app
 def undeclare(app: App, /, *, name: str) -> None:
-    """Take a declaration back."""
+    """Remove a declaration."""
     with app.store() as store:
         store.workers.undeclare(name)
     click.echo(f"{name} is no longer declared")
 
 
 def _check(name: str, card: str) -> None:
-    """Raise `click.BadParameter` for a name or card that no worker can have."""
+    """Raise `click.BadParameter` for an invalid name or card; note if the card is unknown."""
     from jobs.domain.cards import CARDS, profile
     from jobs.promptfile.identity import RULE, fault
 
@@ -124,7 +124,7 @@ def _check(name: str, card: str) -> None:
         raise click.BadParameter(f"name it, such as {', '.join(CARDS)}", param_hint="--card")
     if profile(card).derived:
         known = ", ".join(CARDS)
-        note(f"note: of a card {card} nothing is published (of {known} there is): no limits known")
+        note(f"note: no figures are published for card {card} (only for {known}): no limits known")
 
 
 def _declared(
@@ -138,12 +138,7 @@ def _declared(
     known = profile(card)
     memory = round(gib * GIB)
     return WorkerCard(
-        offer=Offer(
-            name=name,
-            modes=modes,
-            models=models,
-            memory_bytes=memory,
-        ),
+        offer=Offer(name=name, modes=modes, models=models, memory_bytes=memory),
         host="",
         pid=None,
         device="",
@@ -159,7 +154,7 @@ def _cells(row: WorkerRow, now: float) -> tuple[str, ...]:
     card, offer = row.registration, row.registration.offer
     lost = row.state in {"live", "draining"} and not row.alive
     seen = "" if row.state == "declared" else f"{duration(max(0.0, now - row.seen_at))} ago"
-    # Foremost what differs between workers of a kind: a narrow column shows no more.
+    # The tags that differ between similar workers come first, in case the column is cut.
     first = {name: card.tags[name] for name in (TEXTS,) if name in card.tags}
     tags = {**first, "dtype": card.dtype, "nvlink": "yes" if card.nvlink else "", **card.tags}
     shown = (f"{key}={value}" for key, value in tags.items() if value not in {"", "unknown"})

@@ -1,1 +1,1 @@
-"""The documented JSON objects, free of click and rich."""
+"""The JSON objects of docs/json.md; imports neither click nor rich."""

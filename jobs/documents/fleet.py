@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from jobs.domain.cards import CardProfile
     from jobs.domain.workers import WorkerRow
-    from jobs.store.history.stats import Group
+    from jobs.store.history.stats import StatsGroup
 
 
 def worker_document(row: WorkerRow) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def worker_document(row: WorkerRow) -> dict[str, Any]:
     }
 
 
-def card_document(card: CardProfile, measured: Sequence[Group]) -> dict[str, Any]:
+def card_document(card: CardProfile, measured: Sequence[StatsGroup]) -> dict[str, Any]:
     """A card of `hymo.cards/1` (docs/json.md)."""
     from dataclasses import asdict
 
@@ -64,6 +64,6 @@ def card_document(card: CardProfile, measured: Sequence[Group]) -> dict[str, Any
     }
 
 
-def _mean(group: Group, measure: str) -> float | None:
+def _mean(group: StatsGroup, measure: str) -> float | None:
     spread = group.measures.get(measure)
     return None if spread is None else spread.mean

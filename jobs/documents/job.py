@@ -9,9 +9,9 @@ from jobs.domain.clock import iso
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Artifact
+    from jobs.monitoring.waiting import Waiting
     from jobs.store.history.jobrow import AttemptRow, JobRow
     from jobs.store.store import Store
-    from jobs.waiting import Waiting
 
 PHASES = ("queue", "load", "encode", "sample", "decode", "save")
 

@@ -1,4 +1,4 @@
-"""Statistics of runs as JSON."""
+"""Statistics of attempts as JSON."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from jobs.documents.job import PHASES, QUALITY
 
 if TYPE_CHECKING:
-    from jobs.distance import MotionDistance
+    from jobs.monitoring.distance import MotionDistance
     from jobs.store.history.overhead import Overhead
-    from jobs.store.history.stats import Group
+    from jobs.store.history.stats import StatsGroup
 
 Found = Mapping[tuple[str, str], "Overhead"]
 
 TIMINGS = (*PHASES, "total")
 
 
-def stats_document(group: Group) -> dict[str, Any]:
+def stats_document(group: StatsGroup) -> dict[str, Any]:
     """A group of `hymo.stats/1` (docs/json.md)."""
     return {
         "card": group.card,
@@ -32,13 +32,13 @@ def stats_document(group: Group) -> dict[str, Any]:
     }
 
 
-def _spread(group: Group, measure: str) -> dict[str, float | None] | None:
+def _spread(group: StatsGroup, measure: str) -> dict[str, float | None] | None:
     spread = group.measures.get(measure)
     return None if spread is None else asdict(spread)
 
 
 def distance_document(distance: MotionDistance | None) -> dict[str, Any] | None:
-    """The `fmd` of a group of `hymo.stats/1`; None where there are too few motions."""
+    """The `fmd` of a group of `hymo.stats/1`; None if there are too few motions."""
     return None if distance is None else asdict(distance)
 
 
@@ -52,7 +52,7 @@ def upkeep_document(found: Found) -> dict[str, Any]:
 
 
 def sums(one: Overhead) -> dict[str, Any]:
-    """What a group's overhead comes to, all but the hit rate: texts of one card's motions may have been encoded on another."""
+    """A group's overhead without the hit rate, since another card may have encoded the texts."""
     return {
         "motions": one.motions,
         "texts": one.texts,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from jobs.verbs.unfamiliar import Rows, Unfamiliar
 
 if TYPE_CHECKING:
-    from jobs.plan import Plan
     from jobs.rewriting.report import RewriteReport
-    from jobs.tally import SubmitResult
+    from jobs.submission.result import SubmitResult
+    from jobs.submission.router import SubmitPlan
 
 
 def result_document(result: SubmitResult) -> dict[str, object]:
@@ -29,7 +29,7 @@ def result_document(result: SubmitResult) -> dict[str, object]:
     }
 
 
-def plan_document(plan: Plan) -> dict[str, object]:
+def plan_document(plan: SubmitPlan) -> dict[str, object]:
     """The JSON of a dry run, schema `hymo.plan/1`."""
     return {
         "schema": "hymo.plan/1",
@@ -55,7 +55,7 @@ def plan_document(plan: Plan) -> dict[str, object]:
 
 
 def rewrite_document(report: RewriteReport | None) -> dict[str, object] | None:
-    """The key `rewrite` of a submit, a dry run or a run (docs/json.md)."""
+    """The value of `rewrite` in the JSON of a submit, a dry run or a run (docs/json.md)."""
     if report is None:
         return None
     return {
@@ -67,11 +67,11 @@ def rewrite_document(report: RewriteReport | None) -> dict[str, object] | None:
 
 
 def unfamiliar_document(found: Sequence[Unfamiliar]) -> list[dict[str, object]]:
-    """The JSON of it, the same in the documents of a submit, a dry run and a run."""
+    """The value of `unfamiliar` in the JSON of a submit, a dry run or a run (docs/json.md)."""
     return [
         {
             "model": each.model,
-            "verbs": [{"verb": verb.verb} | _rows_document(verb.rows) for verb in each.verbs],
+            "verbs": [{"verb": verb} | _rows_document(rows) for verb, rows in each.verbs.items()],
             "not_english": _rows_document(each.foreign),
         }
         for each in found

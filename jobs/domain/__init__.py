@@ -1,1 +1,1 @@
-"""Values and rules without I/O: what a job is, where it may go, what it needs."""
+"""Values and rules without I/O: jobs, routing, device memory."""

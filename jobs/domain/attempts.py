@@ -1,4 +1,4 @@
-"""Attempts: what a claim gives a worker, and what comes back of it."""
+"""Attempts: the claim that a worker receives, and the result that it reports."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jobs.domain.states import Failure, State
 
 @dataclass(frozen=True)
 class Features:
-    """What a distance to real motions needs to know of one motion, packed by who measured it.
+    """Feature sums of one motion, from which its distance to real motions is computed.
 
     Attributes:
-        reference: revision of the statistics of real motions in whose terms it is told.
-        windows: how many windows of the motion it sums up.
-        blob: the sums; only who packed them reads them.
+        reference: revision of the reference statistics that the features were computed with.
+        windows: number of windows of the motion that are summed.
+        blob: the sums, in the format of `worker.engine.measures`.
     """
 
     reference: str
@@ -26,10 +26,10 @@ class Features:
 
 @dataclass(frozen=True)
 class Claim:
-    """A job that a worker holds under a lease: all it needs to do the work.
+    """A job that a worker holds under a lease.
 
     Attributes:
-        attempt: the fence: every later write names it.
+        attempt: the fencing token; every later write for the job carries it.
         queue_s: seconds the job waited since it became claimable.
     """
 
@@ -53,7 +53,7 @@ class Claim:
 
     @property
     def demand(self) -> Demand:
-        """What the job asks of a worker that samples it."""
+        """The requirements for sampling the job."""
         return Demand(
             model=self.model,
             mode=self.mode,
@@ -65,7 +65,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of each phase of one attempt; a pack's shared phases are counted per motion."""
+    """Seconds of each phase of one attempt; time that a pack shares is divided by its motions."""
 
     load: float = 0.0
     encode: float = 0.0
@@ -76,16 +76,16 @@ class Timings:
 
 @dataclass(frozen=True)
 class Run:
-    """How one attempt was run, beside what it took. None: unknown, or of no consequence.
+    """How one attempt was run. None: unknown or not applicable.
 
     Attributes:
-        dtype: what the network was computed in, such as `bfloat16`.
-        plan: where the text encoder was kept meanwhile: see `worker.textplan`.
-        embedding: `hit` where the text was found encoded, `made` where it was encoded for it.
-        loads: how many models were loaded for it.
-        numerics_step: the solver step at which a faster type left the finite numbers, before the
-            motion was sampled again in `dtype`.
-        numerics_dtype: that type.
+        dtype: the number type the network was computed in, such as `bfloat16`.
+        plan: where the text encoder was kept; see `worker.planning.encoder_placement`.
+        embedding: `hit` if the text was already encoded, `made` if this attempt encoded it.
+        loads: number of models loaded for the attempt.
+        numerics_step: the solver step at which `numerics_dtype` produced a NaN or an infinity,
+            after which the motion was sampled again in `dtype`.
+        numerics_dtype: the faster number type that was tried first.
     """
 
     dtype: str | None = None
@@ -97,13 +97,13 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Quality:
-    """What one motion is like; docs/measures.md says how it is measured. None: not measured.
+class MotionQuality:
+    """Quality measures of one motion, defined in docs/measures.md. None: not measured.
 
     Attributes:
-        skate_mm: how far feet slip while they are in contact, mm per 1/30 s; None also where no
-            foot ever touches the ground.
-        penetration_mm: how far the body is below the ground, mm, the mean over frames.
+        skate_mm: how far feet slip while in contact with the ground, mm per 1/30 s; also None if
+            no foot touches the ground.
+        penetration_mm: how far the body is below the ground, mm, mean over frames.
         jitter: mean jerk of the joints, m/s³.
     """
 
@@ -114,16 +114,16 @@ class Quality:
 
 @dataclass(frozen=True)
 class Success:
-    """A finished job: its timings, peak device memory (bytes), files, and what its motion is like.
+    """A successful attempt.
 
-    `features` is None where no distance to real motions is taken.
+    `features` is None where distances to real motions are not measured.
     """
 
     claim: Claim
     timings: Timings
     peak_memory_bytes: int | None
     artifacts: tuple[Artifact, ...]
-    quality: Quality = field(default_factory=Quality)
+    quality: MotionQuality = field(default_factory=MotionQuality)
     features: Features | None = None
     run: Run = field(default_factory=Run)
 
@@ -134,9 +134,9 @@ class Failed:
 
     Attributes:
         error: the message and the tail of the traceback.
-        timings: None where the attempt ended before they were measured.
-        retry: whether a further attempt could help.
-        gib: a larger class to queue the retry in, when memory was the cause; else None.
+        timings: None if the attempt ended before they were measured.
+        retry: whether another attempt could succeed.
+        gib: the larger class to queue the retry in if the attempt ran out of memory; else None.
     """
 
     claim: Claim
@@ -151,7 +151,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Renewal:
-    """What renewing leases found: `lost` are no longer ours, `cancelled` are asked to stop."""
+    """Ids of jobs whose lease was lost, and of jobs that a user asked to cancel."""
 
     lost: frozenset[int]
     cancelled: frozenset[int]
@@ -159,7 +159,7 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Expired:
-    """A lease that ran out and what became of the job."""
+    """A lease that expired, and the state that its job went to."""
 
     job_id: int
     worker_name: str

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-#: No retry waits longer than this many seconds.
+#: The longest wait before a retry, in seconds.
 LONGEST = 300.0
 
 
 def exponential(first: float) -> Callable[[int], float]:
-    """Seconds to wait after attempt n: `first`, twice that, four times that, at most `LONGEST`."""
+    """Seconds to wait after attempt n: `first`, doubled with each attempt, at most `LONGEST`."""
 
     def delay(attempt: int) -> float:
         return min(first * 2.0 ** min(attempt - 1, 32), LONGEST)

@@ -1,4 +1,4 @@
-"""Batches and their jobs, as values that pass between the store and everyone else."""
+"""Batches and their jobs, as values that the store takes and returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jobs.domain.states import Failure, State
 
 @dataclass(frozen=True)
 class Batch:
-    """What one submit creates. `output` is the root folder its files go under."""
+    """The jobs of one submit. `output` is the folder that contains the batch's own folder."""
 
     id: int
     name: str
@@ -34,14 +34,15 @@ class Artifact:
 
 @dataclass(frozen=True)
 class NewJob:
-    """A job ready to be inserted: the spec with everything decided at submit.
+    """A job ready to be inserted: the spec and all that the submit decided.
 
     Attributes:
-        mode: full or lite, `auto` resolved.
-        revision: of the model's weights in that mode.
-        gib: the class.
-        cached_from, artifacts: set when the content already succeeded and its files verify; the
-            row is then inserted as succeeded. The artifacts are its own: see `jobs.cache`.
+        mode: full or lite; `auto` is already resolved.
+        revision: revision of the model's weights in that mode.
+        gib: the job's memory class, GiB.
+        cached_from, artifacts: set if an earlier job with the same content succeeded and its files
+            verify; the row is then inserted as succeeded. The artifacts are the new job's copies
+            (`jobs.artifacts.reuse`).
     """
 
     spec: JobSpec
@@ -54,13 +55,14 @@ class NewJob:
 
 @dataclass(frozen=True)
 class Inserted:
-    """What inserting a chunk did.
+    """The result of inserting a chunk of jobs.
 
     Attributes:
-        new: (job id, queue) of rows added as queued.
-        cached: how many were added as succeeded, with the files of earlier jobs.
-        existing: how many were there already with the same content.
-        changed: (custom id, seed) of rows that are there with other content; left untouched.
+        new: (job id, queue) of rows inserted as queued.
+        cached: number of rows inserted as succeeded, with copies of earlier jobs' files.
+        existing: number of jobs that already existed with the same content.
+        changed: (custom id, seed) of jobs that already existed with different content; their rows
+            are left unchanged.
     """
 
     new: tuple[tuple[int, str], ...]
@@ -71,12 +73,12 @@ class Inserted:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """What a request to cancel did.
+    """Numbers of jobs affected by a request to cancel.
 
     Attributes:
         stopped: queued jobs, cancelled at once.
-        asked: running jobs; their workers see the request within a step or a lease renewal.
-        finished: jobs that had ended before; left as they are.
+        asked: running jobs; their workers see the request at the next step or lease renewal.
+        finished: jobs that had already ended; left unchanged.
     """
 
     stopped: int
@@ -86,11 +88,11 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """A finished job as its batch's manifest tells it.
+    """A finished job as listed in its batch's manifest.
 
     Attributes:
-        original_prompt: what its row said, where a rewriter's prompt was sampled instead.
-        rewrite: what came of asking one: see `jobs.domain.spec.Origin`.
+        original_prompt: the row's own prompt, if a rewritten prompt was sampled instead.
+        rewrite: the outcome of rewriting; see `jobs.domain.spec.Origin`.
     """
 
     id: int

@@ -1,17 +1,15 @@
 """Reference profiles of GPU cards: what is known of a card before a worker has measured it.
 
-The figures are one field report's measurements (docs/cards.md), kept to the digit; they are
-somebody's measurements, not laws, and a worker's own replace them in admission. GB are 10⁹ bytes.
+The figures are those of one field report (docs/cards.md), to the digit. They are somebody's
+measurements, not laws: `hymo cards` shows a worker's own beside them. GB are 10⁹ bytes.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-
-from jobs.domain.memory import GB, MemoryProfile
 
 
 class Parallel(StrEnum):
@@ -19,7 +17,6 @@ class Parallel(StrEnum):
 
     NONE = "none"
     DDP = "ddp"
-    FSDP = "fsdp"
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,6 @@ class MemoryUse:
     attention: float
     loader: float
     total: float
-
-    def profile(self) -> MemoryProfile:
-        """The parts in bytes, for estimating other lengths and packs."""
-        parts = (self.weights, self.trajectory, self.attention, self.loader)
-        return MemoryProfile(*(round(part * GB) for part in parts))
 
 
 @dataclass(frozen=True)
@@ -84,13 +76,13 @@ class CardProfile:
     """What is known of a card.
 
     Attributes:
-        name: the card's family, e.g. `A100`; for a derived profile the driver's name.
-        derived: True when nothing was published and the profile comes from the driver's facts.
+        name: the card's family, e.g. `A100`; of a derived profile the driver's name for the card.
+        derived: True when nothing was published of the card, and only its name is known.
         memory_gb: sizes it is sold in; empty if unknown.
         memory_kind, pcie: as makers write them; empty if unknown.
         bandwidth_gbs: memory bandwidth, GB/s.
         nvlink_count, nvlink_gbs: NVLink as published: how many, and GB/s in all. 0: none.
-        bottleneck: what usually holds it up.
+        bottleneck: what usually slows it down.
         advice: what to do about it, one line.
         memory: measured parts of Full at 100 frames.
         max_frames: mode → longest motion advised; a mode not named has no limit.
@@ -142,41 +134,6 @@ class CardProfile:
         if self.bandwidth_gbs is None:
             return "unknown"
         return "low" if self.bandwidth_gbs < 700 else "mid" if self.bandwidth_gbs < 1500 else "high"
-
-
-@dataclass(frozen=True)
-class DeviceFacts:
-    """What the driver says of a device; None where it does not say."""
-
-    name: str
-    memory_bytes: int | None = None
-    bandwidth_gbs: int | None = None
-    nvlink_count: int | None = None
-    pcie: str = ""
-    capability: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Storage:
-    """Loading 100 frames of .npz motion on an A10 machine from one kind of disk."""
-
-    name: str
-    read_mbs: int
-    load_s: float
-    effect: str
-
-
-@dataclass(frozen=True)
-class Service:
-    """4×A100 with a balancer in front, against the stock single-process application."""
-
-    cards: int = 4
-    batch: int = 4
-    motion_s: float = 12.3
-    frames: int = 100
-    concurrent: int = 12
-    mean_wait_s: float = 15.0
-    stock_concurrent: int = 3
 
 
 WATCH = "watch real utilisation before tuning (`nvidia-smi -l 1`)"
@@ -242,24 +199,6 @@ V100 = CardProfile(
 
 CARDS: Mapping[str, CardProfile] = {card.name: card for card in (A10, A100, V100)}
 
-#: Two A10 in data parallel were this share slower than one: all-reduce over PCIe.
-A10_PAIR_SLOWDOWN = 0.18
-
-SERVICE = Service()
-
-STORAGE: tuple[Storage, ...] = (
-    Storage("SATA SSD", 550, 1.8, "GPU waits 31 % of the time"),
-    Storage("NVMe SSD", 3200, 0.3, "GPU busy 89 %"),
-    Storage("RAM disk", 12000, 0.08, "no longer the bottleneck, 12 % faster end to end"),
-)
-
-#: Upstream's least device memory with everything resident, GB by mode.
-UPSTREAM_GB: Mapping[str, int] = {"full": 26, "lite": 24}
-#: The resident text encoder (Qwen3-8B in bfloat16), GB: almost all of the above.
-TEXT_ENCODER_GB = 16.4
-#: Full in float32 once texts are encoded and the encoder is freed, GiB.
-ENCODED_FIRST_GIB = 5.5
-
 
 def profile(name: str) -> CardProfile:
     """The reference profile for a card's name as its driver writes it, or a blank derived one.
@@ -271,34 +210,3 @@ def profile(name: str) -> CardProfile:
         if word in CARDS:
             return CARDS[word]
     return CardProfile(name=name, derived=True, bottleneck="not published", advice=WATCH)
-
-
-def derive(facts: DeviceFacts) -> CardProfile:
-    """The profile of a device: published figures where there are any, the driver's facts on top.
-
-    A card without NVLink never goes data-parallel, whatever its family does: PCIe variants of the
-    A100 and V100 have none.
-    """
-    base = profile(facts.name)
-    if base.derived:
-        base = replace(
-            base,
-            bandwidth_gbs=facts.bandwidth_gbs,
-            pcie=facts.pcie,
-            memory_gb=() if facts.memory_bytes is None else (round(facts.memory_bytes / GB),),
-            dtypes=_dtypes(facts.capability),
-        )
-    if facts.nvlink_count is None:
-        return base
-    parallel = Parallel.DDP if facts.nvlink_count else Parallel.NONE
-    bandwidth = base.nvlink_gbs if facts.nvlink_count else 0
-    return replace(base, nvlink_count=facts.nvlink_count, nvlink_gbs=bandwidth, parallel=parallel)
-
-
-def _dtypes(capability: tuple[int, int] | None) -> tuple[str, ...]:
-    """bfloat16 needs compute capability 8.0 (Ampere), useful float16 7.0 (Volta)."""
-    if capability is None or capability < (7, 0):
-        return ("float32",)
-    if capability < (8, 0):
-        return ("float16", "float32")
-    return ("bfloat16", "float16", "float32")

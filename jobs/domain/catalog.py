@@ -1,4 +1,4 @@
-"""The models that jobs may name: their revisions and memory, without importing any of them."""
+"""The models that jobs can name, with their revisions and memory; imports none of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.errors import NotFoundError
 MODES: tuple[str, ...] = ("full", "lite")
 BUNDLED_MODEL = "tiny"
 PUBLISHED_MODEL = "hy-motion-1.0"
-#: Of jobs that name none, where nothing is installed: see `Catalog.default`.
+#: The model of jobs that name none if no model is installed; see `Catalog.default`.
 DEFAULT_MODEL = BUNDLED_MODEL
 
 
@@ -23,11 +23,11 @@ class ModelEntry:
 
     Attributes:
         name: what a job's `model` column says.
-        trained: False for the engine of tests, whose output is no motion worth keeping.
-        guidance: classifier-free guidance scale of jobs that ask for none.
-        steps: sampling steps of jobs that ask for none.
-        revisions: mode → revision of the weights; part of a job's content identity. Only of weights
-            that come along: a `Catalog` has those of installed ones.
+        trained: False for the test engine, whose output is not a real motion.
+        guidance: default classifier-free guidance scale.
+        steps: default number of sampling steps.
+        revisions: mode → revision of the weights, part of a job's content hash. Bundled weights
+            only; a `Catalog` adds those of installed models.
         profiles: mode → memory profile.
     """
 
@@ -43,24 +43,24 @@ def _gb(value: float) -> int:
     return round(value * GB)
 
 
-#: cards.md, "GPU memory of Full at 100 frames, everything resident": the A10's row, whose pinned
-#: loader (1.2 GB) lies between the A100's and the V100's. Lite: upstream names 24 GB against
-#: Full's 26 GB with everything resident, the difference being weights.
+#: The A10's row of "GPU memory of Full at 100 frames, everything resident" (docs/cards.md); its
+#: pinned loader (1.2 GB) is between the A100's and the V100's. Lite has 2 GB less weights, since
+#: upstream states 24 GB for Lite and 26 GB for Full.
 _REFERENCE = {
     "full": MemoryProfile(_gb(12.1), _gb(5.3), _gb(3.8), _gb(1.2)),
     "lite": MemoryProfile(_gb(10.1), _gb(5.3), _gb(3.8), _gb(1.2)),
 }
 
-#: What sampling alone needs, measured on an H100 (docs/benchmarks.md, `benchmarks.gpu.memory`): the
-#: weights in bfloat16 with what libraries work in, and what a motion adds in float32, rounded up.
-#: The text encoder is not in it, since it is in memory at other times or on another card, and a
-#: worker that computes in float32 offers so much less memory: docs/decisions/0010.
+#: Memory of sampling alone, measured on an H100 (docs/benchmarks.md, `benchmarks.gpu.memory`):
+#: bfloat16 weights with library workspaces, and the float32 tensors of a motion, rounded up. The
+#: text encoder is not included: it is in memory at other times or on another card. A worker that
+#: computes in float32 offers less memory by the size of the larger weights (docs/decisions/0010).
 _SAMPLING = {
     "full": MemoryProfile(_gb(2.19), 0, _gb(0.04), 0),
     "lite": MemoryProfile(_gb(1.03), 0, _gb(0.03), 0),
 }
 
-#: A CPU process with torch loaded, measured as its resident set (`make bench`), rounded up.
+#: Resident set size of a CPU process with torch loaded (`make bench`), rounded up.
 _TINY = {
     "full": MemoryProfile(GIB // 2, 24 * 2**20, 24 * 2**20, 0),
     "lite": MemoryProfile(GIB // 2, 16 * 2**20, 16 * 2**20, 0),
@@ -98,7 +98,7 @@ CATALOG: Mapping[str, ModelEntry] = {
 
 
 def model_entry(name: str) -> ModelEntry:
-    """The catalog's entry for `name`; raises `NotFoundError` naming the known ones."""
+    """The catalog's entry for `name`; raises `NotFoundError`, which lists the known models."""
     try:
         return CATALOG[name]
     except KeyError:
@@ -110,9 +110,9 @@ class Catalog:
     """The models with the revisions that are installed on this machine.
 
     Attributes:
-        installed: model → mode → revision, of models that were imported: of the weights and of the
-            text encoder, since the motions depend on both.
-        models: all that is known of them.
+        installed: model → mode → revision of imported models. The revision covers the weights and
+            the text encoder, since the motions depend on both.
+        models: name → the records of the imported models.
     """
 
     installed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Catalog:
 
     @classmethod
     def read(cls, home: Path) -> Catalog:
-        """What is installed under a home; raises `ModelRecordError`."""
+        """Read the models installed under a home; raises `ModelRecordError`."""
         models = Installed.read(home).models
         return cls(
             {
@@ -133,20 +133,19 @@ class Catalog:
 
     @property
     def default(self) -> str:
-        """The model of jobs that name none: the published one where any mode is installed."""
+        """The model of jobs that name none: the published one if any of its modes is installed."""
         return PUBLISHED_MODEL if self.installed.get(PUBLISHED_MODEL) else BUNDLED_MODEL
 
     @property
     def served(self) -> tuple[str, ...]:
-        """The models that a worker serves unless told otherwise: all that jobs get by default or
-        have to name, without those of tests."""
+        """The models that a worker serves by default: all but the test engine."""
         return (self.default,) if self.default == BUNDLED_MODEL else (self.default, BUNDLED_MODEL)
 
     def entry(self, name: str) -> ModelEntry:
-        """A model with what is installed of it; raises `NotFoundError` naming the known ones."""
+        """A model's entry with its installed revisions; raises `NotFoundError`."""
         entry = model_entry(name)
         return replace(entry, revisions={**entry.revisions, **self.installed.get(name, {})})
 
 
-#: Where nothing is installed.
+#: The catalog of a machine without installed models.
 COMES_ALONG = Catalog()

@@ -1,11 +1,11 @@
-"""Time as data: seconds since 1970-01-01 UTC, as a float, everywhere in SQL and in the program."""
+"""Time is seconds since 1970-01-01 UTC, as a float, in SQL and in the program."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-#: Gives the present time in epoch seconds. Tests inject their own; the store uses the database's.
+#: Returns the current time in epoch seconds. The store uses the database's clock.
 Clock = Callable[[], float]
 
 

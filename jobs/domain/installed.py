@@ -1,4 +1,4 @@
-"""What models are installed under a home, read from their `model.json` without importing any."""
+"""The models installed under a home, read from their `model.json`; imports none of them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ FILE = "model.json"
 
 @dataclass(frozen=True)
 class InstalledMode:
-    """One mode's network.
+    """The network of one mode.
 
     Attributes:
-        folder: with `config.yml` and `weights.safetensors`.
-        revision: of the weights: `st-` and the beginning of `sha256`.
-        sha256: of the weights file.
-        config_sha256: of the configuration.
-        bytes: of the weights file.
-        numbers: how many numbers the network has.
-        linked: whether the weights file is a link to the user's own.
+        folder: contains `config.yml` and `weights.safetensors`.
+        revision: revision of the weights: `st-` and the beginning of `sha256`.
+        sha256: checksum of the weights file.
+        config_sha256: checksum of the configuration.
+        bytes: size of the weights file.
+        numbers: number of parameters.
+        linked: whether the weights file is a link to the user's file.
     """
 
     folder: Path
@@ -40,14 +40,14 @@ class InstalledMode:
 
 @dataclass(frozen=True)
 class InstalledText:
-    """The text encoder, or the revision of one that other machines have.
+    """The text encoder, or only the revision of one that is installed on other machines.
 
     Attributes:
-        folder: with its files; None where only the revision is known.
-        revision: of all that decides the embeddings.
-        bytes, qwen_bytes, clip_bytes: of all files, and of the two models'.
+        folder: contains its files; None if only the revision is known.
+        revision: identifies everything that the embeddings depend on.
+        bytes, qwen_bytes, clip_bytes: size of all files, and of the two models' files.
         files: name inside the folder → sha256.
-        linked: whether the models' files are links to the user's own.
+        linked: whether the models' files are links to the user's files.
     """
 
     folder: Path | None
@@ -61,15 +61,15 @@ class InstalledText:
 
 @dataclass(frozen=True)
 class InstalledModel:
-    """A model that was imported.
+    """An imported model.
 
     Attributes:
-        name: as jobs name it.
-        folder: of all its files.
-        imported_at: when last something was imported, ISO-8601 in UTC.
+        name: the name that jobs use.
+        folder: contains all its files.
+        imported_at: time of the last import, ISO-8601 in UTC.
         modes: mode → its network; one or both.
-        text: its text encoder; None where nothing is known of one.
-        licence, sources: as recorded at the import.
+        text: its text encoder; None if none was recorded.
+        licence, sources: as recorded by the import.
     """
 
     name: str
@@ -82,17 +82,17 @@ class InstalledModel:
 
     @property
     def bytes(self) -> int:
-        """Of all files, linked ones too."""
+        """Size of all files, including linked ones."""
         text = 0 if self.text is None else self.text.bytes
         return text + sum(mode.bytes for mode in self.modes.values())
 
     def revision(self, mode: str) -> str:
-        """What motions of a mode depend on: its weights, and the text encoder if one is known."""
+        """The revision that a mode's motions depend on: of its weights and of the text encoder."""
         weights = self.modes[mode].revision
         return weights if self.text is None else f"{weights}+{self.text.revision}"
 
     def sums(self) -> Iterator[tuple[Path, str]]:
-        """Every file with the sha256 that it should have."""
+        """Every file with its expected sha256."""
         for mode in self.modes.values():
             yield mode.folder / "config.yml", mode.config_sha256
             yield mode.folder / "weights.safetensors", mode.sha256
@@ -103,20 +103,16 @@ class InstalledModel:
 
 @dataclass(frozen=True)
 class Installed:
-    """The models under a home.
-
-    Attributes:
-        models: name → model.
-    """
+    """The models under a home, by name."""
 
     models: Mapping[str, InstalledModel]
 
     @classmethod
     def read(cls, home: Path) -> Installed:
-        """Read every `models/*/model.json`; a folder without one holds nothing that counts.
+        """Read every `models/*/model.json`; folders without one are ignored.
 
         Raises:
-            ModelRecordError: a file is damaged, or of a version that this program does not know.
+            ModelRecordError: a file is damaged or has an unknown schema version.
         """
         found = (_model(path) for path in sorted((home / FOLDER).glob(f"[!.]*/{FILE}")))
         return cls({model.name: model for model in found})

@@ -1,4 +1,4 @@
-"""Which worker may take which job, and in words why none does."""
+"""Which worker can take a job, and the reason if none can."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from jobs.domain.memory import ENCODE, GIB, class_gib, queue_name
 
 @dataclass(frozen=True)
 class TextDemand:
-    """What a job whose text is to be encoded asks of a worker.
+    """The requirements for encoding a job's text.
 
     Attributes:
-        gib: its class, a ladder step in GiB.
-        revision: of the text encoder.
+        gib: the text encoder's memory class, GiB.
+        revision: revision of the text encoder.
     """
 
     gib: int
@@ -24,14 +24,14 @@ class TextDemand:
 
 @dataclass(frozen=True)
 class Demand:
-    """What a job asks of a worker.
+    """The requirements of a job on a worker.
 
     Attributes:
-        model, mode: what must be loaded.
-        gib: the job's class, a ladder step in GiB.
-        frames: the motion's length.
-        revision: of the weights; empty: any.
-        text: what it asks of who encodes its text first; None: nothing.
+        model, mode: the network to load.
+        gib: the job's memory class, GiB.
+        frames: length of the motion.
+        revision: revision of the weights; empty: any.
+        text: requirements for encoding the text, if it must be encoded first; else None.
     """
 
     model: str
@@ -51,16 +51,17 @@ class Demand:
 
 @dataclass(frozen=True)
 class Offer:
-    """What a live or declared worker can do.
+    """The capabilities of a live or declared worker.
 
     Attributes:
-        name: of the worker.
-        modes, models: what it serves.
-        memory_bytes: its budget.
-        max_frames: mode → longest motion the card's profile allows; modes not named have no limit.
-        revisions: model → mode → revision of the weights it has; models not named: any.
-        encoders: model → revision of the text encoder that it encodes with, for others too.
-        declared: whether the worker is only planned for: it can do nothing until it is up.
+        name: the worker's name.
+        modes, models: the modes and models it serves.
+        memory_bytes: its memory budget.
+        max_frames: mode → longest motion the card's profile allows; modes not listed: no limit.
+        revisions: model → mode → revision of the weights it has; models not listed: any.
+        encoders: model → revision of the text encoder with which it encodes texts, including those
+            of jobs that another worker samples.
+        declared: whether the worker is only planned and has not started.
     """
 
     name: str
@@ -73,19 +74,19 @@ class Offer:
     declared: bool = False
 
     def has(self, model: str, mode: str, revision: str) -> bool:
-        """Whether its weights of a model are these; an empty revision is any."""
+        """Whether it has these weights of a model; an empty revision matches any."""
         own = self.revisions.get(model)
         return own is None or (mode in own and revision in {"", own[mode]})
 
 
 def demand(model: str, mode: str, frames: int) -> Demand:
-    """The demand of one motion, by the model's memory profile."""
+    """The demand of one motion, from the model's memory profile."""
     need = model_entry(model).profiles[mode].need(frames)
     return Demand(model=model, mode=mode, gib=class_gib(need), frames=frames)
 
 
 def fits(wanted: Demand, offer: Offer) -> bool:
-    """Whether `offer` may take a job of this demand."""
+    """Whether a worker with this offer can take a job with this demand."""
     if wanted.text is not None:
         return offer.encoders.get(wanted.model) == wanted.text.revision
     return (
@@ -98,62 +99,62 @@ def fits(wanted: Demand, offer: Offer) -> bool:
 
 
 def choose_mode(model: str, frames: int, offers: Iterable[Offer]) -> str:
-    """Resolve `auto`: Full where some worker fits it, else Lite."""
+    """Resolve `auto`: full if it fits on any worker, else lite."""
     full = demand(model, "full", frames)
     return "full" if any(fits(full, offer) for offer in offers) else "lite"
 
 
 def misfit(wanted: Demand, offers: Iterable[Offer]) -> str | None:
-    """Why no live worker takes the job, in one line; None when one does.
+    """Why no live worker can take the job, in one line; None if one can.
 
-    The line names a declared worker that would, else the first thing that every live worker lacks,
-    in the order a person would mend it: any worker, the mode, the memory, the model, the length.
+    The line names a declared worker that could, else the first requirement that no live worker
+    meets, in this order: a worker at all, the mode, the memory, the model, its weights, the length.
     """
     every = list(offers)
-    left = [offer for offer in every if not offer.declared]
-    live = {offer.name for offer in left}
-    if any(fits(wanted, offer) for offer in left):
+    live = [offer for offer in every if not offer.declared]
+    names = {offer.name for offer in live}
+    if any(fits(wanted, offer) for offer in live):
         return None
     for offer in every:
-        # One that is up under its declared name can do what it says now, not what was planned.
-        if offer.name not in live and fits(wanted, offer):
+        # Once a declared worker is up, its actual offer replaces its declaration.
+        if offer.name not in names and fits(wanted, offer):
             return f"waits for declared worker {offer.name}, which is not up"
-    return _lack(wanted, left)
+    return _lack(wanted, live)
 
 
-def _lack(wanted: Demand, left: Sequence[Offer]) -> str:
+def _lack(wanted: Demand, live: Sequence[Offer]) -> str:
     if wanted.text is not None:
-        return _lack_encoder(wanted.model, wanted.text, left)
+        return _lack_encoder(wanted.model, wanted.text, live)
     needs = f"needs {wanted.gib} GiB {wanted.mode}"
-    if not left:
+    if not live:
         return f"no worker fits: {needs}; no worker is live"
-    serving = [offer for offer in left if wanted.mode in offer.modes]
+    serving = [offer for offer in live if wanted.mode in offer.modes]
     if not serving:
         return f"no worker fits: {needs}; no live worker serves {wanted.mode}"
     largest = max(offer.memory_bytes for offer in serving)
-    roomy = [offer for offer in serving if offer.memory_bytes >= wanted.gib * GIB]
-    if not roomy:
+    large = [offer for offer in serving if offer.memory_bytes >= wanted.gib * GIB]
+    if not large:
         return f"no worker fits: {needs}; largest live: {largest / GIB:.3g} GiB"
-    knowing = [offer for offer in roomy if wanted.model in offer.models]
-    if not knowing:
+    having = [offer for offer in large if wanted.model in offer.models]
+    if not having:
         return f"no worker fits: {needs}; no live worker has model {wanted.model}"
-    return _lack_weights(wanted, needs, knowing)
+    return _lack_weights(wanted, needs, having)
 
 
-def _lack_weights(wanted: Demand, needs: str, knowing: Sequence[Offer]) -> str:
-    """What is missing where the model is served with memory enough: its weights, or the length."""
-    owning = [o for o in knowing if o.has(wanted.model, wanted.mode, wanted.revision)]
-    if not owning:
-        theirs = {o.revisions[wanted.model].get(wanted.mode, "none") for o in knowing}
+def _lack_weights(wanted: Demand, needs: str, having: Sequence[Offer]) -> str:
+    """The misfit if workers with enough memory serve the model: its weights, or the length."""
+    matching = [o for o in having if o.has(wanted.model, wanted.mode, wanted.revision)]
+    if not matching:
+        theirs = {o.revisions[wanted.model].get(wanted.mode, "none") for o in having}
         asked = f"{wanted.model} {wanted.mode} {wanted.revision}"
         return f"no worker fits: needs {asked}; live: {', '.join(sorted(theirs))}"
-    longest = max(offer.max_frames.get(wanted.mode, 0) for offer in owning)
+    longest = max(offer.max_frames.get(wanted.mode, 0) for offer in matching)
     return f"no worker fits: {needs}, {wanted.frames} frames; longest live: {longest} frames"
 
 
-def _lack_encoder(model: str, text: TextDemand, left: Sequence[Offer]) -> str:
+def _lack_encoder(model: str, text: TextDemand, live: Sequence[Offer]) -> str:
     needs = f"its text waits for a worker with {text.gib} GiB that encodes with {text.revision}"
-    if not left:
+    if not live:
         return f"no worker fits: {needs}; no worker is live"
-    theirs = sorted({offer.encoders[model] for offer in left if model in offer.encoders})
+    theirs = sorted({offer.encoders[model] for offer in live if model in offer.encoders})
     return f"no worker fits: {needs}; live: {', '.join(theirs) or 'none that encodes'}"

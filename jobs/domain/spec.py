@@ -1,4 +1,4 @@
-"""A job as its producer asks for it: validated, immutable, and identified by its content."""
+"""The specification of a job: validated, immutable, and identified by its content."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ REQUESTABLE_MODES: tuple[str, ...] = ("full", "lite", "auto")
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """What a row said where a rewriter was asked about it (docs/rewriting.md).
+    """The original values of a row that was sent to a rewriter (docs/rewriting.md).
 
     Attributes:
-        prompt, frames: the row's own.
-        asked: what was asked, out of `prompt` and `seconds`.
-        outcome: what came of it: `rewritten`, `unchanged`, or `failed` or `own_length` with a colon
-            and the reason.
+        prompt, frames: the row's original values.
+        asked: what the rewriter was asked for: `prompt`, `seconds` or both.
+        outcome: `rewritten` or `unchanged`, or `failed` or `own_length` followed by a colon and the
+            reason.
     """
 
     prompt: str
@@ -41,24 +41,24 @@ class Origin:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One motion wanted. Every value is already checked (see `jobs.promptfile`).
+    """The request for one motion. Every value is already validated (see `jobs.promptfile`).
 
-    Steps and guidance have no default here: a row that gives none gets its model's own
-    (`jobs.domain.catalog`), which is stored with the job as a number.
+    Steps and guidance have no default here: a row without them gets the defaults of its model
+    (`jobs.domain.catalog`), which are stored with the job.
 
     Attributes:
-        custom_id: the row's id (or its number), safe as a file name; unique in a batch with seed.
-        prompt: what the motion should show; any language.
+        custom_id: the row's id (or number), safe as a file name; unique in a batch with the seed.
+        prompt: description of the motion, in any language.
         frames: length at 30 frames a second, 20–360.
-        seed: of the noise, 0 … 2³²−1.
+        seed: seed of the noise, 0 … 2³²−1.
         mode: full, lite, or auto (chosen at submit, stored with the job).
         steps: Euler steps.
         guidance: classifier-free guidance scale; at most 1 switches guidance off.
-        priority: higher is taken first, −1000 … 1000.
-        formats: files wanted, out of `FORMATS`, sorted and distinct.
-        model: a name of `jobs.domain.catalog.CATALOG`.
-        metadata: the row's other columns, kept and given back in history.
-        origin: what the row said of itself where prompt and frames may be a rewriter's.
+        priority: jobs with a higher priority run first, −1000 … 1000.
+        formats: file formats to write, from `FORMATS`, sorted and distinct.
+        model: a name in `jobs.domain.catalog.CATALOG`.
+        metadata: the row's other columns, shown in history.
+        origin: the row's original values if prompt and frames may come from a rewriter.
     """
 
     custom_id: str
@@ -76,20 +76,20 @@ class JobSpec:
 
     @property
     def original_prompt(self) -> str | None:
-        """The row's own prompt where another one is sampled; else None."""
+        """The row's original prompt if a different one is sampled; else None."""
         if self.origin is None or self.origin.prompt == self.prompt:
             return None
         return self.origin.prompt
 
     @property
     def rewrite(self) -> str | None:
-        """What came of asking a rewriter; None where none was asked."""
+        """The outcome of rewriting; None if no rewriter was asked."""
         return None if self.origin is None else self.origin.outcome
 
     def row_hash(self) -> str:
-        """Identity of what the row asked for: tells `existing` from `changed` on a resubmit.
+        """Hash of the row's request; on a resubmit it distinguishes `existing` from `changed`.
 
-        A rewriter's answer is no part of it, but that one was asked for is.
+        It covers which values a rewriter was asked for, but not the rewriter's answer.
         """
         own = self.origin
         return _digest(
@@ -104,7 +104,7 @@ class JobSpec:
         )  # fmt: skip
 
     def content_hash(self, mode: str, revision: str) -> str:
-        """Identity of the motion itself, with the mode chosen and the model's revision."""
+        """Hash of all that determines the motion, including the mode and the model's revision."""
         return _digest(
             [
                 self.prompt, self.frames, self.seed, mode, self.steps, self.guidance,

@@ -1,4 +1,4 @@
-"""States of a job, outcomes of an attempt, and the one table of allowed transitions."""
+"""States of a job, outcomes of an attempt, and the table of allowed transitions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jobs.errors import TransitionError
 
 
 class State(StrEnum):
-    """Where a job stands. The SQL row is the truth."""
+    """The state of a job, as stored in its SQL row."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -18,7 +18,7 @@ class State(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why an attempt failed: data for history, not prose."""
+    """Why an attempt failed."""
 
     INVALID = "invalid"
     OUT_OF_MEMORY = "out_of_memory"
@@ -29,8 +29,8 @@ class Failure(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How an attempt ended. `released`: the worker gave the job back untouched, by intent.
-    `encoded`: it encoded the job's text, for a worker that samples it."""
+    """How an attempt ended. `released`: the worker returned the job to the queue on purpose.
+    `encoded`: it encoded the job's text; the job is sampled in a later attempt."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     ENCODED = "encoded"
 
 
-#: Every allowed move. A retry (automatic, or by `hymo retry`) goes back to queued.
+#: State → the states it may change to. A retry (automatic or by `hymo retry`) goes to queued.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
     State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.QUEUED}),
@@ -49,14 +49,14 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.CANCELLED: frozenset({State.QUEUED}),
 }
 
-#: States in which nothing more happens unless a person asks for it.
+#: States that a job leaves only by `hymo retry` or a resubmit.
 FINAL: frozenset[State] = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 
-#: Failures that a further attempt cannot mend.
+#: Failures that are not retried.
 HOPELESS: frozenset[Failure] = frozenset({Failure.INVALID})
 
-#: Failures that may be another's doing: one job that kills or hangs its worker takes its whole
-#: pack along. Whoever failed so is tried again alone, and then the guilty one fails alone.
+#: Failures that another job may have caused: a job that kills or hangs its worker fails its whole
+#: pack. Jobs that failed this way are retried alone, so that only the faulty job fails again.
 SUSPECT: frozenset[Failure] = frozenset({Failure.LOST, Failure.TIMEOUT})
 
 
@@ -67,5 +67,5 @@ def check(source: State, target: State) -> None:
 
 
 def sources(target: State) -> tuple[State, ...]:
-    """The states from which `target` may be reached, for a compare-and-swap's WHERE."""
+    """The states from which a job may go to `target`, for the WHERE of a compare-and-swap."""
     return tuple(state for state, targets in TRANSITIONS.items() if target in targets)

@@ -1,4 +1,4 @@
-"""Workers as the store keeps them."""
+"""Workers as stored in the database."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from jobs.domain.routing import Offer
 
 @dataclass(frozen=True)
 class WorkerCard:
-    """What a worker registers: who it is and what it can do.
+    """A worker's registration: its identity and capabilities.
 
-    `tags` are free capability tags beyond the offer (bandwidth class, PCIe, NUMA node, …).
+    `tags` are free-form capability tags (bandwidth class, PCIe, NUMA node, …).
     """
 
     offer: Offer
@@ -28,7 +28,7 @@ class WorkerCard:
 
 @dataclass(frozen=True)
 class WorkerRow:
-    """A worker as stored. `state`: declared, live, draining or stopped; `alive`: seen lately."""
+    """A worker's row. `state`: declared, live, draining or stopped; `alive`: seen recently."""
 
     id: int
     state: str

@@ -1,1 +1,1 @@
-"""Prompt files: CSV, JSONL, and upstream's txt and json lists, read into job specs."""
+"""Prompt files: CSV, JSONL, and upstream's .txt and .json lists, read into job specs."""

@@ -1,4 +1,4 @@
-"""Upstream's `.json` files: {category: [lines]}, read with the line that each entry is on."""
+"""Upstream's `.json` files, {category: [entry, …]}, read with the line number of each entry."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from jobs.promptfile.lines import line_row
 from jobs.promptfile.problem import Problem, UnreadableError, shown
 from jobs.promptfile.raw import RawRow
 
-#: The metadata column that keeps an entry's category.
+#: The metadata column that stores an entry's category.
 CATEGORY = "category"
-#: Characters of a whole file: it is held in memory, unlike the other formats.
+#: Maximum characters of a file, since it is read into memory, unlike the other formats.
 MAX_FILE = 32 * 2**20
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -21,10 +21,10 @@ _MEND = 'write {"category": ["prompt#frames#id", …]}, or name another --format
 
 
 def read_categories(text: TextIO) -> Iterator[RawRow]:
-    """One row an entry, numbered through the whole file; the category becomes metadata.
+    """One row per entry, numbered through the whole file; the category becomes metadata.
 
     Raises:
-        UnreadableError: not of this form, or too large.
+        UnreadableError: the file does not have this form, or is too large.
     """
     content = text.read(MAX_FILE + 1)
     if len(content) > MAX_FILE:
@@ -40,11 +40,11 @@ def read_categories(text: TextIO) -> Iterator[RawRow]:
             problem = Problem(line, None, f"the entry {shown(entry)} is not text", _MEND)
             yield RawRow(number, line, values, extra=(shown(entry),), problems=(problem,))
     if not number:
-        raise UnreadableError(Problem(1, None, "the file names no prompt", _MEND))
+        raise UnreadableError(Problem(1, None, "the file has no prompts", _MEND))
 
 
 class _Scanner:
-    """Walks a {category: [entry, …]} document, counting lines as it goes."""
+    """Parses a {category: [entry, …]} document and counts its lines."""
 
     def __init__(self, content: str) -> None:
         self._content = content

@@ -1,4 +1,4 @@
-"""What a row that says nothing gets: the command line's defaults."""
+"""The command line's defaults for values that a row does not give."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from jobs.domain.spec import DEFAULT_FORMATS, DEFAULT_FRAMES
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """Already checked values for the columns that a row leaves empty; see `JobSpec`.
+    """Validated values for columns that a row leaves empty; see `JobSpec`.
 
-    `seeds` is how many jobs a row makes, with seeds counted up from the row's own (default 0).
-    `steps` and `guidance` are None where the row's model decides
-    (`jobs.domain.catalog.ModelEntry`).
+    `seeds` is the number of jobs per row, with consecutive seeds from the row's seed (default 0).
+    If `steps` or `guidance` is None, the row's model decides (`jobs.domain.catalog.ModelEntry`).
     """
 
     mode: str = "auto"

@@ -1,7 +1,7 @@
-"""CSV as RFC 4180 has it, read row by row with the line that each row begins on.
+"""Read CSV (RFC 4180) row by row, with the line number on which each row begins.
 
-The standard library's reader does not say where a quote was opened, drops the rest of a row on a
-long cell and would read the text inside an unclosed quote as rows, so the cells are cut here.
+The standard library's reader is not used: it does not report where an unclosed quote was opened,
+and it drops the rest of a row after a cell that is too long.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _QUOTE_MEND = 'put the whole cell in quotes and write quotes inside it twice: "a
 
 
 def read_csv(text: TextIO) -> Iterator[RawRow]:
-    """The data rows under a header line; blank lines are skipped.
+    """The data rows after the header line; blank lines are skipped.
 
     Raises:
-        UnreadableError: no header, no prompt column, a column twice, a quote that is never closed.
+        UnreadableError: no header, no prompt column, a duplicate column, or an unclosed quote.
     """
     records = read_records(text)
     header = next(records, None)
     if header is None:
-        mend = "give a header line with a prompt column, and a line a motion"
+        mend = "write a header line with a prompt column, and a line for each motion"
         raise UnreadableError(Problem(1, None, "the file is empty", mend))
     columns = _columns(header[0], header[1])
     for number, (line, cells, stray) in enumerate(records, 1):
@@ -71,7 +71,7 @@ def _quoted_record(
 
 
 def _until_quote(line: str, start: int, parts: list[str]) -> int:
-    """Collect a quoted cell's text; the position after its closing quote, or -1 without one."""
+    """Collect a quoted cell's text; return the position after its closing quote, or -1."""
     while (quote := line.find('"', start)) >= 0:
         parts.append(line[start:quote])
         if not line.startswith('"', quote + 1):

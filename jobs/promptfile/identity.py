@@ -1,4 +1,4 @@
-"""Names that become file names: row ids and batch names, and which of them a file repeats."""
+"""Rules for row ids and batch names, which become file names, and detection of duplicates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RULE = (
 
 _SAFE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_-])?")
 _UNSAFE_RUN = re.compile(r"[^A-Za-z0-9._-]+")
-#: Names that Windows keeps for devices, whatever extension follows.
+#: Names that Windows reserves for devices, with any extension.
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul"]
     + [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
@@ -23,7 +23,7 @@ _RESERVED = frozenset(
 
 
 def fault(name: str) -> str | None:
-    """What keeps `name` from being a row id or batch name, in words; None when nothing does."""
+    """Why `name` is not a valid row id or batch name; None if it is valid."""
     if len(name) > MAX_NAME:
         return f"is {len(name)} characters long"
     if not _SAFE.fullmatch(name):
@@ -34,7 +34,7 @@ def fault(name: str) -> str | None:
 
 
 def safe_name(text: str) -> str:
-    """`text` made into a valid name: the default batch name of a file whose stem is `text`."""
+    """`text` made into a valid name; used for the default batch name of a file."""
     name = _UNSAFE_RUN.sub("-", text).lstrip(".-")[:MAX_NAME].rstrip(".-")
     if not name:
         return "batch"
@@ -42,21 +42,21 @@ def safe_name(text: str) -> str:
 
 
 class Identities:
-    """Which (id, seed) pairs a file has named so far.
+    """The (id, seed) pairs of a file so far.
 
-    Ids are compared without case, since some file systems do so, and kept as hashes: the memory
-    for a row does not depend on the length of its id.
+    Ids are case-insensitive, since some file systems are, and stored as hashes, so that the memory
+    per row does not depend on the length of the id.
     """
 
     def __init__(self) -> None:
-        # Folded id's digest → disjoint (first seed, last seed, line), sorted.
+        # Digest of the lower-case id → disjoint (first seed, last seed, line), sorted.
         self._ranges: dict[bytes, list[tuple[int, int, int]]] = {}
 
     def claim(self, custom_id: str, seed: int, seeds: int, line: int) -> int | None:
-        """Take `seeds` seeds from `seed` for an id.
+        """Claim `seeds` consecutive seeds from `seed` for an id.
 
         Returns:
-            None when they were free and are now taken; else the line of a row that has one of them.
+            None if all of them were free; else the line of a row that already has one of them.
         """
         key = hashlib.blake2b(custom_id.lower().encode(), digest_size=16).digest()
         last = seed + seeds - 1

@@ -1,28 +1,28 @@
-"""The rows left out by `--skip-invalid`, written beside the input with the reasons."""
+"""Write the rows that `--skip-invalid` leaves out, with the reasons, to a file beside the input."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from jobs.artifacts.atomic import atomic
 from jobs.promptfile.problem import Problem, PromptFileError
 from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
 from jobs.promptfile.row import BadRow
 from jobs.promptfile.source import Source
 
-#: The column that a JSON line keeps in which could not be read as an object.
+#: The key that stores a JSON line that could not be read as an object.
 _TEXT_COLUMN = "invalid_text"
 
 
 class InvalidRows:
-    """Writes bad rows to a file that can be mended and submitted in its turn.
+    """Writes invalid rows to a file that can be fixed and submitted.
 
-    A row without id gets its number as one, so that it stays the same row of the batch.
+    A row without an id gets its number as its id, so that it stays the same row of the batch.
     """
 
     def __init__(self, source: Source, stream: TextIO) -> None:
@@ -67,32 +67,29 @@ _ADDED = frozenset({LINE_COLUMN, REASON_COLUMN, _TEXT_COLUMN})
 
 
 def invalid_path(source: Source) -> Path:
-    """Where the bad rows of a source go: `<name>.invalid.csv`, or `.jsonl` for JSON Lines."""
+    """The file for a source's invalid rows: `<name>.invalid.csv`, or `.jsonl` for JSON Lines."""
     suffix = "jsonl" if source.format == "jsonl" else "csv"
     return source.folder / f"{source.stem}.invalid.{suffix}"
 
 
 @contextmanager
 def invalid_rows(source: Source) -> Iterator[InvalidRows]:
-    """A writer whose file appears under its name only when all went well and a row was written.
+    """A writer of invalid rows; the file appears only on success and if a row was written.
 
-    Raises:
-        PromptFileError: the folder cannot be written.
+    Raises `PromptFileError` if the folder is not writable.
     """
     path = invalid_path(source)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # What was not UTF-8 in the input is written back as the bytes that it was.
-        out = temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-    except OSError as error:
-        message = f"cannot write {path}: {error.strerror}"
-        mend = "make the folder writable, or mend the rows instead of skipping them"
-        raise PromptFileError(source.name, [Problem(None, None, message, mend)]) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            part = stack.enter_context(atomic(path))
+            # Bytes of the input that are not UTF-8 are written unchanged.
+            out = part.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+        except OSError as error:
+            message = f"cannot write {path}: {error.strerror}"
+            mend = "make the folder writable, or fix the rows instead of skipping them"
+            raise PromptFileError(source.name, [Problem(None, None, message, mend)]) from error
         with out:
             rows = InvalidRows(source, out)
             yield rows
-        if rows.count:
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        if not rows.count:
+            part.unlink()

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, its keys the columns."""
+"""Read JSON Lines: one object per line, whose keys are the columns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jobs.promptfile.problem import Problem, UnreadableError, shown
 from jobs.promptfile.raw import RawRow, column_name
 from jobs.promptfile.source import numbered_lines
 
-#: How deep the values of a row may nest.
+#: Maximum nesting depth of a row's values.
 MAX_DEPTH = 32
 
 
@@ -59,14 +59,14 @@ def _object_row(number: int, line: int, value: dict[str, object], repeated: list
             repeated.append(column)
         values[column] = content
     problems = tuple(
-        Problem(line, key, "the object names this key twice", "remove one of them")
+        Problem(line, key, "the object has this key twice", "remove one of them")
         for key in repeated
     )
     return RawRow(number, line, values, typed=True, problems=problems)
 
 
 def _shallow(value: dict[str, object]) -> bool:
-    """Whether `value` nests at most `MAX_DEPTH` deep, so that everyone can write it again."""
+    """Whether `value` nests at most `MAX_DEPTH` deep, so that other parsers can read it too."""
     level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         nested: list[object] = []
@@ -82,12 +82,12 @@ def _shallow(value: dict[str, object]) -> bool:
 
 
 def load_json(content: str) -> tuple[object, list[str]]:
-    """A JSON value, and the keys that any object in it names twice.
+    """A JSON value, and the duplicate keys of all objects in it.
 
     Raises:
-        json.JSONDecodeError: not JSON.
-        ValueError: NaN, an infinity, or an integer too long to convert.
-        RecursionError: nested too deeply.
+        json.JSONDecodeError: the content is not JSON.
+        ValueError: it contains NaN, an infinity, or an integer too long to convert.
+        RecursionError: it is nested too deeply.
     """
     repeated: list[str] = []
 
@@ -104,4 +104,4 @@ def load_json(content: str) -> tuple[object, list[str]]:
 
 
 def _not_json(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")

@@ -11,7 +11,7 @@ from jobs.promptfile.source import numbered_lines
 
 
 def read_txt(text: TextIO) -> Iterator[RawRow]:
-    """One row a line; blank lines are skipped.
+    """One row per line; blank lines are skipped.
 
     Raises:
         UnreadableError: the file is empty.
@@ -31,7 +31,7 @@ def line_row(number: int, line: int, content: str, metadata: dict[str, object]) 
     """The row of one `prompt[#frames[#id]]`."""
     parts = content.split("#")
     if len(parts) > 3:
-        message = f"has {len(parts) - 1} marks (#) where prompt#frames#id has 2"
+        message = f"has {len(parts) - 1} # marks where prompt#frames#id has 2"
         mend = "a prompt with a # in it needs a CSV or JSONL file"
         problem = Problem(line, None, message, mend)
         values: dict[str, object] = {"prompt": content} | metadata

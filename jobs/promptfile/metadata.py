@@ -1,17 +1,17 @@
-"""The columns that mean nothing to the queue, kept with the job as text."""
+"""Metadata: the columns that the queue does not use, stored with the job as text."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
+from jobs.promptfile.cell import text_fault
 from jobs.promptfile.problem import shown
 from jobs.promptfile.raw import COLUMNS, IGNORED
-from jobs.promptfile.text import text_fault
 
 MAX_KEY = 100
 MAX_COLUMNS = 100
-#: Characters of all keys and values of one job together.
+#: Maximum total characters of a job's keys and values.
 MAX_METADATA = 16_384
 
 #: Column, message, mend.
@@ -21,9 +21,9 @@ _RESERVED = frozenset(COLUMNS) | IGNORED
 
 
 def read_metadata(values: Mapping[str, object]) -> tuple[dict[str, str], list[Fault]]:
-    """The metadata of a row, and what is wrong with it.
+    """The metadata of a row, and its faults.
 
-    Text is kept as it is, an empty cell too; other JSON values as JSON text; null is left out.
+    Text is kept unchanged, even if empty; other JSON values become JSON text; null is left out.
     """
     metadata: dict[str, str] = {}
     faults: list[Fault] = []

@@ -1,4 +1,4 @@
-"""What is wrong with a prompt file: where, what, and how to mend it."""
+"""Problems of a prompt file: where they are, what is wrong, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 from jobs.errors import JobsError
 
-#: How many problems of one file are listed before `… and N more`.
+#: Number of a file's problems that are listed before `… and N more`.
 LISTED = 50
-#: How much of an offending value a message repeats.
+#: Number of characters of an invalid value that a message shows.
 SHOWN = 40
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a prompt file.
+    """One problem of a prompt file.
 
     Attributes:
-        line: physical line (1-based) where the row begins; None for the file as a whole.
-        column: the column's name as the documentation writes it; None for the whole row.
+        line: physical line (1-based) on which the row begins; None for the whole file.
+        column: name of the column; None for the whole row.
         message: what is wrong.
-        mend: what to do about it.
+        mend: how to fix it.
     """
 
     line: int | None
@@ -43,12 +43,12 @@ class Problem:
 
 
 class PromptFileError(JobsError):
-    """A prompt file cannot be submitted as it is.
+    """A prompt file has problems and was not submitted.
 
     Attributes:
-        name: the file as its reader named it.
-        problems: the first `LISTED` of them.
-        total: how many there are.
+        name: the file's name in messages.
+        problems: the first `LISTED` problems.
+        total: number of problems.
     """
 
     exit_code = 2
@@ -66,7 +66,7 @@ class PromptFileError(JobsError):
 
 
 class UnreadableError(JobsError):
-    """Reading cannot go on past this point, so no row after it can be trusted."""
+    """The file cannot be read past this point."""
 
     exit_code = 2
 
@@ -76,7 +76,7 @@ class UnreadableError(JobsError):
 
 
 def shown(value: object) -> str:
-    """A value as a message repeats it: quoted, escaped, and cut to `SHOWN` characters."""
+    """A value for a message: quoted, escaped, and cut to `SHOWN` characters."""
     if isinstance(value, str):
         return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}…")
     text = reprlib.repr(value)  # A nested value may be too deep for repr itself.
@@ -84,7 +84,7 @@ def shown(value: object) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` with everything escaped that a terminal, or UTF-8, would not take as it is."""
+    """`text` with all unprintable characters escaped."""
     if text.isprintable():
         return text
     return "".join(mark if mark.isprintable() else repr(mark)[1:-1] for mark in text)

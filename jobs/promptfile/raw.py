@@ -1,4 +1,4 @@
-"""A row as its reader found it, before anything in it is believed."""
+"""A row as read from the file, before validation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from jobs.promptfile.problem import Problem
 
-#: Columns that mean something; all others are kept with the job as metadata.
+#: Columns that the queue uses; all others are stored with the job as metadata.
 COLUMNS: tuple[str, ...] = (
     "prompt", "id", "frames", "seconds", "seed", "seeds", "mode", "steps", "guidance", "priority",
     "formats", "model",
 )  # fmt: skip
-#: Columns that `--skip-invalid` adds to what it writes; ignored when that file is submitted.
+#: Columns that `--skip-invalid` adds to its file; ignored when that file is submitted.
 LINE_COLUMN = "invalid_line"
 REASON_COLUMN = "invalid_reason"
 IGNORED: frozenset[str] = frozenset({LINE_COLUMN, REASON_COLUMN})
@@ -21,7 +21,7 @@ _KNOWN = {name: name for name in (*COLUMNS, *IGNORED)}
 
 
 def column_name(written: str) -> str:
-    """The column that a header cell or JSON key names; known columns are found without case."""
+    """The column named by a header cell or JSON key; known columns are case-insensitive."""
     name = written.strip()
     return _KNOWN.get(name.lower(), name)
 
@@ -31,12 +31,12 @@ class RawRow:
     """One data row.
 
     Attributes:
-        number: 1-based number among the data rows; the row's identity when it has no id.
+        number: 1-based number among the data rows; used as the id of a row without one.
         line: physical line on which it begins.
         values: column → cell text, or JSON value.
-        typed: whether the values are JSON values (a number must be a number) or text cells.
-        extra: cells that no column names, or the text that could not be read at all.
-        problems: what the reader already found wrong.
+        typed: True if the values are JSON values, False if they are text cells.
+        extra: cells without a column, or the whole text if it could not be parsed.
+        problems: the problems that the reader found.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""One raw row into the job specs it asks for, or into everything that is wrong with it."""
+"""Validate a raw row: the result is its job specs, or all its problems."""
 
 from __future__ import annotations
 
@@ -21,22 +21,21 @@ from jobs.domain.spec import (
     REQUESTABLE_MODES,
     JobSpec,
 )
+from jobs.promptfile.cell import decimal, text_fault, whole
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault
 from jobs.promptfile.metadata import read_metadata
-from jobs.promptfile.number import decimal, whole
 from jobs.promptfile.problem import Problem, shown
 from jobs.promptfile.raw import RawRow
-from jobs.promptfile.text import text_fault
 
 _SEPARATORS = re.compile(r"[;,\s]+")
 
 
 @dataclass(frozen=True)
 class Row:
-    """A good row: `seeds` jobs like `spec`, with seeds counted up from `spec.seed`.
+    """A valid row: `seeds` jobs like `spec`, with consecutive seeds from `spec.seed`.
 
-    `timed`: it gives a length of its own, not only the default.
+    `timed`: whether the row gives a length, rather than using the default.
     """
 
     raw: RawRow
@@ -46,16 +45,16 @@ class Row:
 
     @property
     def number(self) -> int:
-        """1-based, among the file's rows."""
+        """1-based number among the file's rows."""
         return self.raw.number
 
     @property
     def line(self) -> int:
-        """Physical line on which it begins."""
+        """Physical line on which the row begins."""
         return self.raw.line
 
     def specs(self) -> Iterator[JobSpec]:
-        """The jobs that the row asks for."""
+        """The jobs of the row."""
         yield self.spec
         for step in range(1, self.seeds):
             yield replace(self.spec, seed=self.spec.seed + step)
@@ -63,16 +62,17 @@ class Row:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that asks for nothing that can be done, and why."""
+    """An invalid row with its problems."""
 
     raw: RawRow
     problems: tuple[Problem, ...]
 
 
 def read_row(raw: RawRow, defaults: Defaults) -> Row | BadRow:
-    """Check every value of a row; all its problems are found, not only the first.
+    """Validate every value of a row and collect all problems.
 
-    A row that the reader found wrong as a whole is not looked into: its cells may be shifted.
+    If the reader found a problem with the row as a whole, its values are not checked, since its
+    cells may be shifted.
     """
     if any(problem.column is None for problem in raw.problems):
         return BadRow(raw, raw.problems)
@@ -110,8 +110,8 @@ def read_row(raw: RawRow, defaults: Defaults) -> Row | BadRow:
 class _Cells:
     """The cells of one row, and the problems found in them so far.
 
-    Every reader gives back a value of the right type even where it records a problem, so that the
-    rest of the row is still looked at.
+    Every method returns a value of the right type even if it records a problem, so that the rest of
+    the row is still checked.
     """
 
     def __init__(self, raw: RawRow) -> None:
@@ -125,7 +125,7 @@ class _Cells:
         self.problems.append(Problem(self._raw.line, column, message, mend))
 
     def given(self, column: str) -> object | None:
-        """The cell's value; None where the row says nothing (no column, empty cell, null)."""
+        """The cell's value; None if there is none (no column, empty cell, null)."""
         value = self._values.get(column)
         if isinstance(value, str) and not self._typed and not value.strip(" \t"):
             return None
@@ -196,7 +196,7 @@ class _Cells:
             return default
         number = decimal(value, typed=self._typed)
         if number is not None and low <= number <= high:
-            return number + 0.0  # -0.0 would be another content than 0.0
+            return number + 0.0  # -0.0 would have a different content hash than 0.0
         self._bad_number(column, value, "number", number is None, f"{low:g} to {high:g}")
         return default
 

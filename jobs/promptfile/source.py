@@ -1,4 +1,4 @@
-"""The file being read: opened once, read twice, decoded in bounded memory."""
+"""An open prompt file, which can be read several times in bounded memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXTENSIONS = {
 }  # fmt: skip
 PROMPT_FORMATS: tuple[str, ...] = ("csv", "jsonl", "txt", "json")
 STDIN = "-"
-#: Characters of one line, and of one CSV row; beyond it a closing quote or a newline is missing.
+#: Maximum characters of a line, and of a CSV row; a longer one lacks a quote or a newline.
 MAX_LINE = 16 * 2**20
 
 _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
@@ -33,14 +33,14 @@ class Source:
     """An open prompt file.
 
     Attributes:
-        name: as the user named it; `stdin` for standard input.
-        origin: what the batch remembers: the absolute path, or `stdin`.
-        stem: the name without folder and extension: the default batch name is made of it. That of
-            standard input holds the beginning of its content's sha256, so that two inputs are two
-            batches and the same one again is the same batch.
-        folder: where files beside the input go.
+        name: the name that the user gave; `stdin` for standard input.
+        origin: the absolute path, or `stdin`; stored with the batch.
+        stem: the name without folder and extension, from which the default batch name is derived.
+            For standard input it contains the beginning of the content's sha256, so that different
+            inputs are different batches.
+        folder: the folder for files that are written beside the input.
         format: one of `PROMPT_FORMATS`.
-        binary: seekable; closed by `open_source`.
+        binary: the seekable file; closed by `open_source`.
     """
 
     name: str
@@ -54,8 +54,8 @@ class Source:
     def text(self) -> Iterator[TextIO]:
         """The file's text from its beginning.
 
-        Newlines of every kind become `\\n`, a byte-order mark is dropped, and bytes that are not
-        UTF-8 become U+DC80 to U+DCFF, which no checked value may hold.
+        All kinds of newlines become `\\n`, a byte-order mark is dropped, and bytes that are not
+        UTF-8 become U+DC80 to U+DCFF, which validation rejects.
         """
         self.binary.seek(0)
         if self.binary.read(4).startswith(_WIDE_MARKS):
@@ -71,13 +71,13 @@ class Source:
 
 @contextmanager
 def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> Iterator[Source]:
-    """Open a prompt file by its command-line argument; `-` is standard input.
+    """Open the prompt file that a command-line argument names; `-` is standard input.
 
-    Standard input, pipes and devices are copied to a temporary file first, since the file is read
-    twice, and are taken for CSV unless `format_name` says otherwise.
+    Standard input, pipes and devices are copied to a temporary file, since the file is read more
+    than once, and are read as CSV unless `format_name` or the extension names another format.
 
     Raises:
-        PromptFileError: if the file cannot be opened or its format is not known.
+        PromptFileError: the file cannot be opened, or its format is unknown.
     """
     if argument == STDIN:
         with _spooled(stdin) as binary:
@@ -130,10 +130,10 @@ def _digest(binary: BinaryIO) -> str:
 
 
 def numbered_lines(text: TextIO) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers from 1, without their newline.
+    """(line number from 1, line without its newline).
 
     Raises:
-        UnreadableError: at a line of more than `MAX_LINE` characters.
+        UnreadableError: a line has more than `MAX_LINE` characters.
     """
     number = 0
     while line := text.readline(MAX_LINE + 1):
@@ -144,6 +144,6 @@ def numbered_lines(text: TextIO) -> Iterator[tuple[int, str]]:
 
 
 def too_long(line: int) -> Problem:
-    """The problem of a row that never seems to end."""
+    """The problem of a row that is too long."""
     message = f"the row is longer than {MAX_LINE // 2**20} Mi characters"
     return Problem(line, None, message, "is a closing quote or a newline missing?")

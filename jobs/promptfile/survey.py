@@ -1,4 +1,4 @@
-"""Going through a prompt file: the rows in order, and the first pass that checks all of them."""
+"""Read the rows of a prompt file in order, and survey the whole file in a first pass."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from jobs.promptfile.problem import LISTED, Problem, PromptFileError, Unreadable
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
 from jobs.promptfile.source import Source
-from jobs.verbs.unfamiliar import Unfamiliar, Watch
+from jobs.verbs.unfamiliar import PromptCheck, Unfamiliar
 
-#: Metadata columns that a survey names; JSON rows may each have others.
+#: Maximum number of metadata columns that a survey collects; every JSON row may have others.
 MOST_NAMES = 1000
 
-#: Changes rows on their way from the file: a rewriting.
+#: Transforms the rows that are read, such as a rewriting.
 Through = Callable[[Iterator["Row | BadRow"]], Generator["Row | BadRow", None, None]]
 
 _READERS: Mapping[str, Callable[[TextIO], Iterator[RawRow]]] = {
@@ -36,7 +36,7 @@ _READERS: Mapping[str, Callable[[TextIO], Iterator[RawRow]]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What decides a job's class: jobs of one file that share it are counted together."""
+    """The values that decide a job's class; a survey counts the jobs that share them."""
 
     model: str
     mode: str
@@ -45,17 +45,17 @@ class Asked:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the first pass found.
+    """The result of the first pass.
 
     Attributes:
-        rows: good rows.
-        jobs: jobs that the good rows make.
-        asked: how many of these jobs ask for what.
+        rows: number of valid rows.
+        jobs: number of jobs of the valid rows.
+        asked: number of these jobs for each model, mode and length.
         metadata: the columns kept as metadata, in the order first seen.
-        unfamiliar: what the prompts of good rows ask for that their model has never seen.
-        problems: the first `LISTED` problems of the bad rows.
-        total: how many problems there are.
-        invalid: bad rows.
+        unfamiliar: what valid rows' prompts ask for that their model has not seen in training.
+        problems: the first `LISTED` problems of the invalid rows.
+        total: number of problems.
+        invalid: number of invalid rows.
     """
 
     rows: int
@@ -71,13 +71,12 @@ class Survey:
 def read_rows(
     source: Source, defaults: Defaults, *, through: Through | None = None
 ) -> Generator[Row | BadRow, None, None]:
-    """Every row of the file in order, checked alone and against the rows before it, and as
-    `through` gives it on.
+    """The rows of the file in order, checked for duplicates and passed through `through`.
 
-    Close it (`contextlib.closing`) when it is not read to its end, before the source is closed.
+    Unless it is read to its end, close it (`contextlib.closing`) before the source is closed.
 
     Raises:
-        UnreadableError: at the point past which reading makes no sense.
+        UnreadableError: the file cannot be read any further.
     """
     if through is not None:
         with closing(read_rows(source, defaults)) as rows, closing(through(rows)) as changed:
@@ -102,11 +101,11 @@ def survey(
 
     Args:
         through: as for `read_rows`.
-        rejected: gets every bad row.
-        progress: gets the number of rows read so far.
+        rejected: called with every invalid row.
+        progress: called with the number of rows read so far.
 
     Raises:
-        PromptFileError: the file cannot be read to its end, or has no row at all.
+        PromptFileError: the file cannot be read to its end, or has no rows.
     """
     count = _Count(rejected)
     try:
@@ -116,25 +115,25 @@ def survey(
                 if progress is not None:
                     progress(number)
     except UnreadableError as error:
-        # It is always listed, since it is the one that hides others.
+        # Always list this problem, since the rows after it were not checked.
         problems = [*count.problems[: LISTED - 1], error.problem]
         raise PromptFileError(source.name, problems, count.total + 1) from error
     found = count.survey()
     if not found.rows + found.invalid:
-        problem = Problem(None, None, "the file has a header and no row", "add a line a motion")
+        problem = Problem(None, None, "the file has a header and no rows", "add a row")
         raise PromptFileError(source.name, [problem])
     return found
 
 
 class _Count:
-    """Adds up what a first pass sees; the memory for it does not grow with the file."""
+    """Accumulates a survey; its memory does not grow with the file."""
 
     def __init__(self, rejected: Callable[[BadRow], None] | None) -> None:
         self._rejected = rejected
         self._rows = self._jobs = self._invalid = 0
         self._asked: Counter[Asked] = Counter()
         self._metadata: dict[str, None] = {}
-        self._watch = Watch()
+        self._check = PromptCheck()
         self.problems: list[Problem] = []
         self.total = 0
 
@@ -149,7 +148,7 @@ class _Count:
         self._rows += 1
         self._jobs += row.seeds
         self._asked[Asked(row.spec.model, row.spec.mode, row.spec.frames)] += row.seeds
-        self._watch.add(row.spec.model, row.number, row.spec.prompt)
+        self._check.add(row.spec.model, row.number, row.spec.prompt)
         if len(self._metadata) < MOST_NAMES:
             self._metadata |= dict.fromkeys(row.spec.metadata)
 
@@ -159,7 +158,7 @@ class _Count:
             jobs=self._jobs,
             asked=self._asked,
             metadata=tuple(self._metadata),
-            unfamiliar=self._watch.found(),
+            unfamiliar=self._check.found(),
             problems=tuple(self.problems),
             total=self.total,
             invalid=self._invalid,

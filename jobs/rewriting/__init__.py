@@ -1,1 +1,1 @@
-"""Prompts rewritten, and lengths estimated, by a language model before they are submitted."""
+"""Rewrite prompts and estimate lengths with a language model before jobs are submitted."""

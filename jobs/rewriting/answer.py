@@ -1,4 +1,4 @@
-"""The answer of a language model: one JSON object, found in its text and checked."""
+"""Parse a language model's answer: find the JSON object in its text and validate it."""
 
 from __future__ import annotations
 
@@ -9,49 +9,49 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.domain.spec import FPS, MAX_PROMPT
-from jobs.promptfile.text import text_fault
-from jobs.rewriting.failure import AnswerError
+from jobs.promptfile.cell import text_fault
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import LONGEST, SHORTEST, Wish
 
-#: Characters of an answer without its reasoning; a prompt of `MAX_PROMPT` escaped needs fewer.
+#: Maximum characters of an answer without its reasoning; an escaped prompt of `MAX_PROMPT` fits.
 MAX_TEXT = 64 * 1024
-#: How many opening braces are tried: text with more is no JSON object with words around it.
+#: Maximum number of opening braces that are tried as the start of an object.
 MAX_BRACES = 64
 
-#: Ends what reasoning models write before they answer, which may hold drafts of the object. Some
-#: services cut the tag that opens it.
+#: Ends the reasoning before an answer, which may contain drafts of the object. Some services remove
+#: the opening tag.
 _REASONED = "</think>"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """A checked answer. What was not asked for is None.
+    """A validated answer. Values that were not asked for are None.
 
     Attributes:
-        text: the rewritten prompt, a single line.
-        seconds: the estimated length; it may be out of range.
+        text: the rewritten prompt, one line.
+        seconds: the estimated length; may be out of range.
     """
 
     text: str | None = None
     seconds: float | None = None
 
     def frames(self) -> int | None:
-        """The estimated length at 30 frames a second; None where it is out of range or missing."""
+        """The estimated length at 30 frames a second; None if it is missing or out of range."""
         if self.seconds is None or not SHORTEST <= self.seconds <= LONGEST:
             return None
         return round(self.seconds * FPS)
 
     def document(self) -> dict[str, object]:
-        """The answer as `checked` takes it."""
+        """The answer as an argument of `checked`."""
         values = {"prompt": self.text, "seconds": self.seconds}
         return {name: value for name, value in values.items() if value is not None}
 
 
 def read_answer(body: bytes, wish: Wish) -> Answer:
-    """The answer in the body of a reply to `chat/completions`.
+    """The answer in the body of a `chat/completions` response.
 
     Raises:
-        AnswerError: it is not such a reply, or its text holds no usable answer.
+        AnswerError: the body is not such a response, or its text contains no usable answer.
     """
     try:
         reply = json.loads(body)
@@ -71,10 +71,10 @@ def _content(reply: Any) -> str:
 
 
 def only_object(text: str) -> Mapping[str, Any]:
-    """The one JSON object in a text that may have words or a code fence around it.
+    """The only JSON object in a text, which may have words or a code fence around it.
 
     Raises:
-        AnswerError: there is none, or there are two that differ.
+        AnswerError: there is no object, or more than one.
     """
     text = text.rpartition(_REASONED)[2]
     if len(text) > MAX_TEXT:
@@ -84,9 +84,9 @@ def only_object(text: str) -> Mapping[str, Any]:
         if each not in found:
             found.append(each)
     if not found:
-        raise AnswerError("the model's answer holds no JSON object")
+        raise AnswerError("the model's answer contains no JSON object")
     if len(found) > 1:
-        raise AnswerError("the model's answer holds more than one JSON object")
+        raise AnswerError("the model's answer contains more than one JSON object")
     return found[0]
 
 
@@ -106,10 +106,10 @@ def _objects(text: str) -> Iterator[Mapping[str, Any]]:
 
 
 def checked(values: Mapping[str, Any], wish: Wish) -> Answer:
-    """An answer whose values are what was asked for.
+    """The answer with the values that the wish asks for.
 
     Raises:
-        AnswerError: one is missing or unusable.
+        AnswerError: a value is missing or unusable.
     """
     text = _text(values.get("prompt")) if wish.text else None
     seconds = _seconds(values.get("seconds")) if wish.seconds else None
@@ -132,7 +132,7 @@ def _text(value: object) -> str:
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise AnswerError('the answer has no number in "seconds"')
-    # An int may be beyond the range of floats.
+    # An int may be too large for a float.
     if abs(value) > 1e9 or not math.isfinite(value):
         raise AnswerError('the answer has no usable number in "seconds"')
     return float(value)

@@ -1,7 +1,7 @@
-"""Answers kept on disk: a file that is submitted again costs no calls and gets the same words.
+"""Answers cached on disk, so that a resubmit sends no requests and gets the same prompts.
 
-One SQLite file of its own, since it belongs to this machine, and the jobs' database may be shared.
-Any number of submits may use it at once; what was answered before a `kill -9` is kept.
+They have a separate SQLite file, since the jobs' database may be shared with other machines. Any
+number of submits can use it at once, and answers survive a `kill -9`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import threading
 import time
 from pathlib import Path
 
-from jobs.domain.clock import Clock
 from jobs.rewriting.answer import Answer, checked
-from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import Wish
 
 NAME = "answers.db"
-#: Seconds that a writer waits for another one.
+#: Seconds to wait for another process that holds the file's lock.
 PATIENCE = 10.0
 
 _TABLE = """
@@ -33,24 +32,20 @@ CREATE TABLE IF NOT EXISTS answers_1 (
 
 
 class AnswerCache:
-    """The answers of one service and model to one wish. Safe to use from several threads.
+    """The answers of one service and model to one wish. Thread-safe.
 
-    A file that cannot be used costs no submit: what could not be written is kept in memory until
-    it ends, and `fault` says why.
+    If the file cannot be used, the submit goes on: answers are kept in memory, and `fault` contains
+    the reason.
 
     Args:
-        folder: where the file is, made if need be.
-        url, model: of the service; with the wish and the prompt they identify an answer.
-        wish: what is asked.
-        clock: epoch seconds, noted with each answer.
+        folder: folder of the file; created if missing.
+        url, model: the service and its model; part of the key of an answer.
+        wish: what is asked for; part of the key of an answer.
     """
 
-    def __init__(
-        self, folder: Path, *, url: str, model: str, wish: Wish, clock: Clock = time.time
-    ) -> None:
+    def __init__(self, folder: Path, *, url: str, model: str, wish: Wish) -> None:
         self._wish = wish
         self._service = [url.rstrip("/"), model, wish.instructions()]
-        self._clock = clock
         self._lock = threading.Lock()
         self._unwritten: dict[str, str] = {}
         self._file: sqlite3.Connection | None = None
@@ -67,19 +62,19 @@ class AnswerCache:
             self._note(error)
 
     def get(self, prompt: str) -> Answer | None:
-        """The answer kept for a prompt; None where there is none that can be used."""
+        """The cached answer for a prompt; None if there is no usable one."""
         with self._lock:
             text = self._read(self._key(prompt))
         return self._usable(text)
 
     def put(self, prompt: str, answer: Answer) -> Answer:
-        """Keep an answer; gives the one that counts, which is the first that was kept."""
+        """Cache an answer and return the first one that was cached for the prompt."""
         key = self._key(prompt)
         with self._lock:
             there = self._read(key)
             if self._usable(there) is None:
-                # What cannot be used is replaced, and nothing else: another submit may have
-                # written since, and both go on with what was kept first.
+                # Replace only an unusable answer: another submit may have cached one meanwhile,
+                # and both must use the same.
                 text = json.dumps(answer.document(), ensure_ascii=False)
                 self._write(key, prompt, text, instead=there)
                 there = self._read(key)
@@ -99,7 +94,7 @@ class AnswerCache:
     def _usable(self, text: str | None) -> Answer | None:
         try:
             return None if text is None else checked(json.loads(text), self._wish)
-        except (ValueError, AttributeError, AnswerError):  # Somebody edited it, or it is damaged.
+        except (ValueError, AttributeError, AnswerError):  # The file was edited or damaged.
             return None
 
     def _read(self, key: str) -> str | None:
@@ -107,7 +102,7 @@ class AnswerCache:
             return self._unwritten.get(key)
         try:
             query = "SELECT answer FROM answers_1 WHERE key = ?"
-            # To its end: a query that is not holds a lock on the file.
+            # An unfinished query would hold a lock on the file.
             rows = self._file.execute(query, (key,)).fetchall()
         except sqlite3.Error as error:
             self._note(error)
@@ -121,7 +116,7 @@ class AnswerCache:
             self._file.execute(
                 "INSERT INTO answers_1 VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE "
                 "SET answer = excluded.answer, made_at = excluded.made_at WHERE answer = ?",
-                (key, prompt, text, self._clock(), instead),
+                (key, prompt, text, time.time(), instead),
             )
         except sqlite3.Error as error:
             self._note(error)

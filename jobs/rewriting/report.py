@@ -1,19 +1,18 @@
-"""What became of the prompts of one file that a rewriter was asked about."""
+"""The outcome of rewriting one file."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
-    """What came of asking about one row.
+class RewriteOutcome(StrEnum):
+    """The outcome of rewriting one row.
 
-    `rewritten`: the answer changed its text or its length. `unchanged`: the answer is what the row
-    had. `own_length`: the estimated length is out of range, so the row kept its own. `failed`:
-    there was no usable answer, and the row stayed as it was. `unasked`: a dry run asks nothing.
+    `rewritten`: the answer changed the prompt or the length. `unchanged`: the answer is the same as
+    the row. `own_length`: the estimated length is out of range, so the row kept its own. `failed`:
+    there was no usable answer, so the row is unchanged. `unasked`: a dry run sends no requests.
     """
 
     REWRITTEN = "rewritten"
@@ -25,32 +24,18 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class RewriteReport:
-    """What a submit's rewriting did.
+    """The result of rewriting a file.
 
     Attributes:
-        asked: how many prompts the service was asked about; the others' answers were kept.
-        rows: outcome → rows of the file.
-        reasons: why rows kept their own text or length → how many, the most frequent first.
-        stopped: the last failure before asking was given up for the rest; None where it was not.
-        cache_fault: why answers could not be kept for the next submit; None where they were.
+        asked: number of prompts sent to the service; the other answers were cached.
+        rows: outcome → number of rows.
+        reasons: reason why rows kept their own prompt or length → number of rows, most first.
+        stopped: the failure that stopped further requests; None if they were not stopped.
+        cache_fault: why answers could not be cached; None if they were.
     """
 
     asked: int
-    rows: Mapping[Outcome, int]
+    rows: Mapping[RewriteOutcome, int]
     reasons: Mapping[str, int]
     stopped: str | None = None
     cache_fault: str | None = None
-
-
-@dataclass
-class RewriteCount:
-    """Rows seen so far in one pass through a file."""
-
-    rows: Counter[Outcome] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-
-    def add(self, outcome: Outcome, reason: str | None) -> None:
-        """Count a row."""
-        self.rows[outcome] += 1
-        if reason is not None:
-            self.reasons[reason] += 1

@@ -1,4 +1,4 @@
-"""What is asked about a prompt, and the words in which it is asked."""
+"""What a submit asks the rewriter for, and the messages that ask for it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FORM = "Answer with one JSON object and nothing else, without a code fence:"
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a submit asks about its prompts: the text rewritten, the length in seconds, or both."""
+    """What to ask for each prompt: a rewritten text, the length in seconds, or both."""
 
     text: bool = False
     seconds: bool = False
@@ -40,19 +40,19 @@ class Wish:
         return self.text or self.seconds
 
     def parts(self) -> tuple[str, ...]:
-        """The names of what is asked; part of the identity of a row."""
+        """The names of the values asked for; part of a row's hash."""
         wanted = {"prompt": self.text, "seconds": self.seconds}
         return tuple(name for name, asked in wanted.items() if asked)
 
     def instructions(self) -> str:
-        """What the language model is told before it sees the prompt."""
+        """The system message for the language model."""
         shown = {"prompt": '"A person …"', "seconds": "4.5"}
         form = ", ".join(f'"{name}": {shown[name]}' for name in self.parts())
         told = [_TASK, *([_TEXT] if self.text else []), *([_SECONDS] if self.seconds else [])]
         return "\n\n".join([*told, f"{_FORM} {{{form}}}"])
 
     def messages(self, prompt: str) -> Sequence[dict[str, str]]:
-        """The conversation that asks about a prompt."""
+        """The chat messages for a prompt."""
         return [
             {"role": "system", "content": self.instructions()},
             {"role": "user", "content": prompt},

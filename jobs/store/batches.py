@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from jobs.domain.attempts import Quality
+from jobs.domain.attempts import MotionQuality
 from jobs.domain.batches import Artifact, Batch, Inserted, NewJob
 from jobs.domain.memory import queue_name
 from jobs.domain.states import State
@@ -222,7 +222,7 @@ def _newest(connection: Connection, hashes: Sequence[str]) -> Any:
 
 
 def _row(
-    batch_id: int, job: NewJob, quality: Quality, *, attempt_limit: int, now: float
+    batch_id: int, job: NewJob, quality: MotionQuality, *, attempt_limit: int, now: float
 ) -> dict[str, Any]:
     spec = job.spec
     cached = job.cached_from is not None

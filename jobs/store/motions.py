@@ -8,16 +8,16 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection, delete, insert, select
 
-from jobs.domain.attempts import Features, Quality
+from jobs.domain.attempts import Features, MotionQuality
 from jobs.domain.batches import Artifact, NewJob
 from jobs.store.base import Found, among, record
 from jobs.store.tables import artifacts, jobs, motion_features
 
 #: The columns of jobs and of attempts, named as the record's fields.
-QUALITY: tuple[str, ...] = tuple(each.name for each in fields(Quality))
+QUALITY: tuple[str, ...] = tuple(each.name for each in fields(MotionQuality))
 
 #: The values of a job that has no motion.
-NO_QUALITY: Mapping[str, None] = MappingProxyType(asdict(Quality()))
+NO_QUALITY: Mapping[str, None] = MappingProxyType(asdict(MotionQuality()))
 
 
 def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
@@ -57,15 +57,17 @@ def remove_features(connection: Connection, job_ids: Sequence[int]) -> None:
     connection.execute(delete(motion_features).where(gone))
 
 
-def to_quality(row: Found) -> Quality:
+def to_quality(row: Found) -> MotionQuality:
     """The quality in a row of jobs or attempts."""
-    return record(Quality, row)
+    return record(MotionQuality, row)
 
 
-def shared_quality(connection: Connection, new: Sequence[NewJob]) -> Mapping[int | None, Quality]:
+def shared_quality(
+    connection: Connection, new: Sequence[NewJob]
+) -> Mapping[int | None, MotionQuality]:
     """By `NewJob.cached_from`: the quality of the motions that these jobs share, none for None."""
     earlier = sorted({job.cached_from for job in new if job.cached_from is not None})
-    found: dict[int | None, Quality] = dict.fromkeys((None, *earlier), Quality())
+    found: dict[int | None, MotionQuality] = dict.fromkeys((None, *earlier), MotionQuality())
     if earlier:
         query = select(jobs.c.id, *(jobs.c[name] for name in QUALITY))
         rows = connection.execute(query.where(among(connection, jobs.c.id, earlier)))

@@ -1,1 +1,1 @@
-"""What prompts ask for, word by word, against what a model has seen in training."""
+"""Find the verbs of prompts that a model has not seen in training."""

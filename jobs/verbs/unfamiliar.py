@@ -1,21 +1,16 @@
-"""What a file of prompts asks for that a model has never seen, added up row by row."""
+"""Collect the verbs and languages of a prompt file that a model has not seen in training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from jobs.verbs.finder import unseen, words
-from jobs.verbs.forms import stems
-from jobs.verbs.known import KnownVerbs, known_verbs
-from jobs.verbs.language import is_foreign
+from jobs.verbs.matcher import unseen_verbs
 
-#: Rows that are named of each finding, and verbs that are told apart; all are counted.
+#: Maximum number of rows that are listed per finding, and of verbs that are counted.
 ROWS = 20
 VERBS = 1000
-#: Prompts whose verdict is kept: files repeat prompts with other seeds and lengths.
-_KEPT = 4096
-#: Forms of verbs that are brought together.
-_NAMES = 10 * VERBS
 
 
 @dataclass(frozen=True)
@@ -23,122 +18,59 @@ class Rows:
     """Rows of a prompt file.
 
     Attributes:
-        count: how many.
-        first: numbers of the first `ROWS` of them.
+        count: number of rows.
+        first: numbers of the first `ROWS` rows.
     """
 
-    count: int
-    first: tuple[int, ...]
+    count: int = 0
+    first: tuple[int, ...] = ()
 
-
-@dataclass(frozen=True)
-class UnseenVerb:
-    """A verb that a model has not seen, as it is first written, and the rows that ask for it."""
-
-    verb: str
-    rows: Rows
+    def with_row(self, row: int) -> Rows:
+        """These rows and another one."""
+        return Rows(self.count + 1, self.first if self.count >= ROWS else (*self.first, row))
 
 
 @dataclass(frozen=True)
 class Unfamiliar:
-    """What a model will guess at.
+    """What a model has not seen in training and will guess.
 
     Attributes:
-        model: its name.
-        verbs: the first `VERBS` verbs that it has not seen, those of most rows first.
+        model: name of the model.
+        verbs: unseen verb, as first written → its rows; at most `VERBS`, those of most rows first.
         foreign: rows whose prompt is not English.
     """
 
     model: str
-    verbs: tuple[UnseenVerb, ...]
+    verbs: Mapping[str, Rows]
     foreign: Rows
 
 
-@dataclass
-class _Tally:
-    count: int = 0
-    first: list[int] = field(default_factory=list)
-
-    def add(self, row: int) -> None:
-        self.count += 1
-        if len(self.first) < ROWS:
-            self.first.append(row)
-
-    def rows(self) -> Rows:
-        return Rows(self.count, tuple(self.first))
-
-
-class Watch:
-    """Looks at the prompts of a file, one after the other.
-
-    The memory for it does not grow with the file.
-    """
+class PromptCheck:
+    """Checks the prompts of a file one by one; its memory does not grow with the file."""
 
     def __init__(self) -> None:
-        self._models: dict[str, _Model | None] = {}
+        self._verbs: dict[str, dict[str, Rows]] = defaultdict(lambda: defaultdict(Rows))
+        self._foreign: dict[str, Rows] = defaultdict(Rows)
+        self._names: dict[str, str] = {}  # stem → the form in which the verb was first written
 
     def add(self, model: str, row: int, prompt: str) -> None:
-        """Look at the prompt of a row for a model."""
-        if model not in self._models:
-            known = known_verbs(model)
-            self._models[model] = None if known is None else _Model(known)
-        watched = self._models[model]
-        if watched is not None:
-            watched.add(row, prompt)
+        """Check a row's prompt for a model."""
+        unseen = unseen_verbs(prompt, model)
+        if unseen is None:
+            self._foreign[model] = self._foreign[model].with_row(row)
+            return
+        for root, verb in unseen.items():
+            if root in self._names or len(self._names) < VERBS:
+                name = self._names.setdefault(root, verb.text)
+                self._verbs[model][name] = self._verbs[model][name].with_row(row)
 
     def found(self) -> tuple[Unfamiliar, ...]:
-        """What was found, a model each that something was found for."""
-        models = {name: each for name, each in sorted(self._models.items()) if each is not None}
-        return tuple(each.found(name) for name, each in models.items() if each.doubtful)
+        """The findings of each model that has any."""
+        return tuple(
+            Unfamiliar(model, _ranked(self._verbs[model]), self._foreign[model])
+            for model in sorted(self._verbs.keys() | self._foreign.keys())
+        )
 
 
-class _Model:
-    """What one model of a file has not seen."""
-
-    def __init__(self, known: KnownVerbs) -> None:
-        self._known = known
-        self._foreign = _Tally()
-        self._verbs: dict[str, _Tally] = {}
-        self._names: dict[str, str] = {}  # a stem → the form in which its verb was first written
-        self._verdicts: dict[str, tuple[str, ...] | None] = {}
-
-    @property
-    def doubtful(self) -> bool:
-        return bool(self._verbs or self._foreign.count)
-
-    def add(self, row: int, prompt: str) -> None:
-        if prompt not in self._verdicts:
-            if len(self._verdicts) >= _KEPT:
-                self._verdicts.clear()
-            self._verdicts[prompt] = self._verdict(prompt)
-        verdict = self._verdicts[prompt]
-        if verdict is None:
-            self._foreign.add(row)
-            return
-        for name in verdict:
-            if name in self._verbs or len(self._verbs) < VERBS:
-                self._verbs.setdefault(name, _Tally()).add(row)
-
-    def _verdict(self, prompt: str) -> tuple[str, ...] | None:
-        """The unseen verbs of a prompt; None if it is not English."""
-        tokens = words(prompt)
-        if is_foreign(tokens):
-            return None
-        return tuple(dict.fromkeys(self._name(word) for word in unseen(tokens, self._known)))
-
-    def _name(self, word: str) -> str:
-        """The first written form of a verb: "bows" for "bowing" in a later row."""
-        if word not in self._names:
-            forms = stems(word)
-            name = next((self._names[form] for form in forms if form in self._names), word)
-            if len(self._names) > _NAMES:
-                return name
-            for form in forms:
-                self._names.setdefault(form, name)
-        return self._names[word]
-
-    def found(self, model: str) -> Unfamiliar:
-        """What was found, put together."""
-        ranked = sorted(self._verbs.items(), key=lambda item: -item[1].count)
-        seen = tuple(UnseenVerb(verb, tally.rows()) for verb, tally in ranked)
-        return Unfamiliar(model, seen, self._foreign.rows())
+def _ranked(verbs: Mapping[str, Rows]) -> Mapping[str, Rows]:
+    return dict(sorted(verbs.items(), key=lambda item: -item[1].count))

@@ -17,7 +17,7 @@ _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables and their indexes."""
+    """Create the tables and their indexes."""
     _batches()
     _workers()
     _jobs()
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables, with everything in them."""
+    """Drop the tables with their contents."""
     op.drop_table("artifacts")
     op.drop_table("attempts")
     op.drop_table("jobs")

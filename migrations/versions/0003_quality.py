@@ -1,4 +1,4 @@
-"""What a job's motion is like: skate, penetration, jitter, with an index for each order of history.
+"""Quality measures of a job's motion: skate, penetration, jitter, each with an index.
 
 Revision: 0003, after 0002.
 """
@@ -17,7 +17,7 @@ _QUALITY = ("skate_mm", "penetration_mm", "jitter")
 
 
 def upgrade() -> None:
-    """Add the columns, empty for what is there already, then the indexes."""
+    """Add the columns, which are null for existing jobs, then the indexes."""
     for table in ("jobs", "attempts"):
         for column in _QUALITY:
             op.add_column(table, sa.Column(column, sa.Double(), nullable=True))

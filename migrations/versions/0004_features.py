@@ -1,4 +1,4 @@
-"""Per job, what a distance to real motions needs to know of its motion.
+"""Features of a job's motion, for its distance to real motions.
 
 Revision: 0004, after 0003.
 """
@@ -17,7 +17,7 @@ _KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "motion_features",
         sa.Column("job_id", _KEY, autoincrement=False, nullable=False),

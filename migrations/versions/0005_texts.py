@@ -1,4 +1,4 @@
-"""Texts as a phase of their own, what each attempt ran in, and prompts that were rewritten.
+"""Encoding as a separate step, how each attempt was run, and rewritten prompts.
 
 Revision: 0005, after 0004.
 """
@@ -16,7 +16,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-#: Text without a length: SQLAlchemy misreads SQLite's computed column before a type in brackets.
+#: Text without a length, since SQLAlchemy misreads a computed column before a type in brackets.
 _JOBS: dict[str, sa.types.TypeEngine[Any]] = {
     "encode_gib": sa.Integer(),
     "text_revision": sa.Text(),
@@ -56,7 +56,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the indexes, then the columns. Attempts that only encoded a text are forgotten."""
+    """Drop the indexes, then the columns, and delete attempts that only encoded a text."""
     op.drop_index("ix_jobs_encode", "jobs")
     op.drop_index("ix_jobs_claim", "jobs")
     _index("ix_jobs_claim", _CLAIM, _QUEUED)
@@ -80,14 +80,14 @@ def _index(name: str, columns: tuple[object, ...], where: str) -> None:
 
 
 def _outcomes(names: tuple[str, ...]) -> None:
-    """Let an attempt's outcome be one of these."""
+    """Change the allowed outcomes of an attempt."""
     check = f"outcome IN ({', '.join(repr(name) for name in names)})"
     bind = op.get_bind()
     if bind.dialect.name != "sqlite":
         op.drop_constraint(op.f("ck_attempts_outcome"), "attempts", type_="check")
         op.create_check_constraint(op.f("ck_attempts_outcome"), "attempts", check)
         return
-    # SQLite changes no constraint: the table is made anew, from its own words.
+    # SQLite cannot change constraints, so the table is created again from its own SQL.
     query = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = 'attempts'"
     words = str(bind.execute(sa.text(query)).scalar_one())
     columns = ", ".join(f'"{each["name"]}"' for each in sa.inspect(bind).get_columns("attempts"))

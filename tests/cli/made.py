@@ -1,4 +1,4 @@
-"""A batch whose jobs are done, with real files of made-up motions: what preview and export read."""
+"""A batch of finished jobs with files of synthetic motions, for preview and export."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pathlib import Path
 import hymotion
 from hymotion.export import FORMATS
 from jobs.domain.attempts import Claim, Failed, Success, Timings
-from jobs.domain.batches import Artifact, NewJob
+from jobs.domain.batches import Artifact
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
-from jobs.domain.spec import JobSpec, stem
+from jobs.domain.spec import stem
 from jobs.domain.states import Failure
-from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
+from tests.cli.rows import new_job, worker_card
 from tests.unit.hymotion.figures import jumping, walking, waving
 
 PROMPTS = {
@@ -39,14 +39,17 @@ def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
     """A batch: three jobs done, one failed, one queued."""
     with Store.open(url) as store:
         made = store.batches.ensure(batch, source="night.csv", output=str(output))
-        store.batches.insert(made, [_new(name) for name in PROMPTS], attempt_limit=1)
+        jobs = [
+            new_job(
+                name, prompt=prompt, model="tiny", revision="tiny-1", gib=1,
+                formats=("bvh",) if name == "jump" else ("npz",),
+            )
+            for name, prompt in PROMPTS.items()
+        ]  # fmt: skip
+        store.batches.insert(made, jobs, attempt_limit=1)
         offer = Offer("w1", ("full",), ("tiny",), 24 * GIB)
-        card = WorkerCard(
-            offer=offer, host="rack", pid=7, device="cpu", card="CPU", dtype="float32",
-            nvlink=False, queues=("hymo.full.1",), tags={},
-        )  # fmt: skip
-        worker = store.workers.register(card)
-        # The row that is left of an earlier batch stays queued.
+        worker = store.workers.register(worker_card(offer))
+        # One row stays queued.
         first = store.history.find(batch, "wave")[0].id
         claims = [
             claim
@@ -59,14 +62,6 @@ def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
             [Failed(claims[3], Failure.NUMERICS, "not finite", Timings())], backoff=lambda _: 0.0
         )
         yield store
-
-
-def _new(name: str) -> NewJob:
-    formats = ("bvh",) if name == "jump" else ("npz",)
-    spec = JobSpec(
-        custom_id=name, prompt=PROMPTS[name], mode="full", steps=50, guidance=5.0, formats=formats
-    )
-    return NewJob(spec, "full", "tiny-1", 1)
 
 
 def _success(claim: Claim, output: Path) -> Success:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks` works and says what it promises; how fast anything is, is not tested."""
+"""`python -m benchmarks` runs and prints every figure; speed is not tested."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.postgres
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("names", "targets"),
     [

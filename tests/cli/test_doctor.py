@@ -1,4 +1,4 @@
-"""`hymo doctor`: what it finds in settings, folders and the database; it leaves nothing."""
+"""`hymo doctor`: findings about settings, folders and the database; it leaves no files."""
 
 from __future__ import annotations
 

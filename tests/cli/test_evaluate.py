@@ -1,35 +1,19 @@
-"""`hymo evaluate`: a model in small, and motions of batches, folders and files."""
+"""`hymo evaluate`: a small evaluation of a model, and motions of batches, folders and files."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from hymotion.export import read_npz, write_npz
 from hymotion.export.retime import retimed
 from hymotion.metrics import load_baseline, measure
-from jobs.cli.main import hymo
-from tests.cli.made import night
+from tests.cli.calling import Hymo
 
-Hymo = Callable[..., Result]
-
-
-@pytest.fixture
-def hymo_(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hymo]:
-    """Runs `hymo` on a database with a batch `night`, whose files are under `tmp_path/out`."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in (
-        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")),
-        ("HYMO_BROKER_URL", ""),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    with night(sqlite_url, tmp_path / "out"):
-        yield lambda *words: CliRunner().invoke(hymo, list(words), prog_name="hymo")
+pytestmark = pytest.mark.usefixtures("made_night")
 
 
 def test_a_model_in_small(hymo_: Hymo) -> None:

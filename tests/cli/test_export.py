@@ -1,48 +1,24 @@
-"""`hymo export`: the files it writes, and what it says of motions that it cannot read."""
+"""`hymo export`: the files it writes, and its messages about unreadable motions."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from bvh import Bvh
-from click.testing import CliRunner, Result
 
 from hymotion.export import FORMATS, JOINT_NAMES
 from hymotion.export.options import FRAME_RATES, UNITS, UPS
-from jobs.cli.main import hymo
 from jobs.domain import spec
 from jobs.store.store import Store
+from tests.cli.calling import Hymo
 from tests.cli.made import FRAMES, night
 from worker.cli import export as command
-from worker.landing import LandingError, landing
 
-Hymo = Callable[..., Result]
-
-
-@pytest.fixture
-def hymo_(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hymo]:
-    """Runs `hymo` on a database with a batch `night`, whose files are under `tmp_path/out`."""
-    for name, value in (
-        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")),
-        ("HYMO_BROKER_URL", ""),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    with night(sqlite_url, tmp_path / "out"):
-        yield lambda *words: CliRunner().invoke(hymo, list(words), prog_name="hymo")
-
-
-@pytest.fixture
-def store(hymo_: Hymo, sqlite_url: str) -> Iterator[Store]:
-    """The same database."""
-    with Store.open(sqlite_url) as opened:
-        yield opened
+pytestmark = pytest.mark.usefixtures("made_night")
 
 
 def test_a_job_in_every_format_with_every_option(hymo_: Hymo, tmp_path: Path) -> None:
@@ -150,19 +126,14 @@ def test_a_batch_named_in_several_ways_is_written_once(hymo_: Hymo, tmp_path: Pa
 
 
 def test_files_are_written_although_nobody_reads_their_names(
-    hymo_: Hymo, sqlite_url: str, tmp_path: Path
+    shell: Any, sqlite_url: str, tmp_path: Path
 ) -> None:
     out = tmp_path / "unread"
-    with subprocess.Popen(
-        [sys.executable, "-m", "jobs", "export", "1", "2", "--out", str(out)],
-        env=os.environ | {"HYMO_DATABASE_URL": sqlite_url},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        assert process.stderr is not None
-        process.stdout.close()
-        assert process.stderr.read() == "4 files written\n"
-        assert process.wait(timeout=60) == 0
+    shell.environ = {"HYMO_DATABASE_URL": sqlite_url}
+    process = shell.start("export", "1", "2", "--out", str(out))
+    process.stdout.close()
+    assert process.stderr.read() == "4 files written\n"
+    assert process.wait() == 0
     assert len(list(out.iterdir())) == 4
 
 
@@ -176,11 +147,11 @@ def test_jobs_of_one_name_need_a_folder_each(hymo_: Hymo, sqlite_url: str, tmp_p
         assert len(apart.stdout.split()) == 2
 
 
-def test_words_that_mean_nothing(hymo_: Hymo, store: Store) -> None:
+def test_words_that_mean_nothing(hymo_: Hymo, made_night: Store) -> None:
     assert hymo_("export", "week").exit_code == 3
     assert hymo_("export", "1", "--fps", "25").exit_code == 2
     assert hymo_("export", "1", "--format", "fbx").exit_code == 2
-    store.batches.ensure("empty", source="x", output="/out")
+    made_night.batches.ensure("empty", source="x", output="/out")
     done = hymo_("export", "empty")
     assert done.exit_code == 1
     assert "`hymo watch empty` waits for it" in done.stderr
@@ -192,23 +163,3 @@ def test_the_command_knows_what_the_library_knows() -> None:
     assert set(spec.FORMATS) == set(FORMATS)
     assert UPS == ("y", "z")
     assert set(UNITS) == {"cm", "m"}
-
-
-def test_a_file_lands_whole_or_not_at_all(tmp_path: Path) -> None:
-    final = tmp_path / "a" / "b.txt"
-    with landing(final) as part:
-        part.write_text("first")
-        assert not final.exists()
-
-    def break_off() -> None:
-        with landing(final) as part:
-            part.write_text("second")
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        break_off()
-    assert final.read_text() == "first"
-    (tmp_path / "file").touch()
-    with pytest.raises(LandingError, match="--out"), landing(tmp_path / "file" / "c.txt"):
-        pass
-    assert [path.name for path in final.parent.iterdir()] == ["b.txt"]

@@ -1,4 +1,4 @@
-"""`benchmarks.gpu.precision` works in miniature, and its networks have the published sizes."""
+"""`benchmarks.gpu.precision` runs with small networks; its large ones have the published sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.gpu.randomflow import SIZES, SMALL, random_config, random_flow
 from hymotion.conditioning import TextBatch, TextConditioning
-from hymotion.flow import FlowModel
+from hymotion.network.flow import FlowModel
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -40,8 +40,9 @@ def test_a_deep_random_network_has_velocities_of_the_usual_size() -> None:
     text = TextConditioning(torch.ones(1, 24), torch.randn(9, 48, generator=generator), 9)
     x = torch.randn(2, 40, 201, generator=generator)
     with torch.inference_mode():
-        batch = TextBatch.of([text, text])
-        velocity = flow.velocity(x, torch.tensor([0.1, 0.9]), batch, torch.tensor([40, 40]))
+        frames = torch.tensor([40, 40])
+        context = flow.prepare(TextBatch.of([text, text]), frames, length=40)
+        velocity = flow.velocity(x, torch.tensor([0.1, 0.9]), context)
     assert 0.5 < velocity.std() < 2
     assert flow.mean.isfinite().all()
 

@@ -1,34 +1,19 @@
-"""`hymo preview`: the pictures it writes, and what it says."""
+"""`hymo preview`: its pictures and messages."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from PIL import Image
 
 from hymotion.picture import Lettering
-from jobs.cli.main import hymo
-from tests.cli.made import night
+from tests.cli.calling import Hymo
 from worker.cli import preview as command
 
-Hymo = Callable[..., Result]
-
-
-@pytest.fixture
-def hymo_(sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hymo]:
-    """Runs `hymo` on a database with a batch `night`, whose files are under `tmp_path/out`."""
-    for name, value in (
-        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")),
-        ("HYMO_BROKER_URL", ""),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    with night(sqlite_url, tmp_path / "out"):
-        yield lambda *words: CliRunner().invoke(hymo, list(words), prog_name="hymo")
+pytestmark = pytest.mark.usefixtures("made_night")
 
 
 def test_a_batch_gets_strips_animations_and_a_sheet(hymo_: Hymo, tmp_path: Path) -> None:

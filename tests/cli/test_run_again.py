@@ -1,4 +1,4 @@
-"""`hymo run` of what is there already: cached, changed, or lost."""
+"""`hymo run` of jobs that already exist: cached, changed, or with lost files."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def test_a_cached_batch_has_its_own_files_and_manifest(shell: Any) -> None:
     assert manifest(output / "second") == ["x", "y"]
     shutil.rmtree(output / "first")
     assert {path.name for path in (output / "second").glob("*.npz")} == {"x_s0.npz", "y_s0.npz"}
-    # What the first batch lost is made again for the asking.
+    # A resubmit of the first batch makes its lost files again.
     again = shell.run("run", first)
     assert again.returncode == 0, again.stderr
-    assert "2 jobs queued again: their files were gone" in again.stderr
+    assert "2 jobs queued again: their files were missing" in again.stderr
     assert {path.name for path in (output / "first").glob("*.npz")} == {"a_s0.npz", "b_s0.npz"}
     assert manifest(output / "first") == ["a", "b"]
 

@@ -1,43 +1,22 @@
-"""`hymo submit` as a person and a program meet it."""
+"""`hymo submit`: output for people and programs."""
 
 from __future__ import annotations
 
 import json
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from jobs.cli.main import hymo
-
-Submit = Callable[..., Result]
+from tests.cli.calling import Hymo
 
 
 @pytest.fixture
-def submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
-    """Runs `hymo submit` in a folder of its own, with the embedded database and no broker."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("HYMO_DATABASE_URL", "HYMO_BROKER_URL", "HYMO_OUTPUT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HYMO_HOME", str(tmp_path / "home"))
-
-    def make(*args: str, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(_Whole(), ["submit", *args], input=stdin)
-
-    return make
-
-
-class _Whole:
-    """The root group in standalone mode, as the console script runs it."""
-
-    name = "hymo"
-
-    def main(self, args: list[str], prog_name: str, **extra: object) -> None:
-        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]  # as the test gives it
+def submit(hymo_: Hymo) -> Hymo:
+    return partial(hymo_, "submit")
 
 
 def write(content: str | bytes, name: str = "prompts.csv") -> str:
@@ -45,7 +24,7 @@ def write(content: str | bytes, name: str = "prompts.csv") -> str:
     return name
 
 
-def test_the_summary_is_on_stdout_and_the_notes_on_stderr(submit: Submit) -> None:
+def test_the_summary_is_on_stdout_and_the_notes_on_stderr(submit: Hymo) -> None:
     done = submit(write("prompt,id,scene\nwalks,a,x\njumps,b,y\n"))
     assert done.exit_code == 0
     output = Path("home/output/prompts").absolute()
@@ -68,7 +47,7 @@ def test_the_summary_is_on_stdout_and_the_notes_on_stderr(submit: Submit) -> Non
     assert "auto became" not in submit("prompts.csv", "--mode", "lite", "--batch", "b").stderr
 
 
-def test_json_is_exactly_its_schema(submit: Submit) -> None:
+def test_json_is_exactly_its_schema(submit: Hymo) -> None:
     write("prompt,frames\nwalks,60\njumps,1\n")
     done = submit("prompts.csv", "--json", "--skip-invalid", "--batch", "night")
     assert done.exit_code == 0
@@ -88,12 +67,12 @@ a person juggles,,null
 """
 
 
-def test_what_the_model_has_never_seen_is_said_once(submit: Submit) -> None:
+def test_what_the_model_has_never_seen_is_said_once(submit: Hymo) -> None:
     write(UNFAMILIAR)
     verbs = "note: model tiny has never seen 2 verbs of this file and will guess: "
     notes = [
         f"{verbs}juggles (rows 1, 2), salutes (row 2)",
-        "note: model tiny knows English alone and will guess at 1 prompt: row 4",
+        "note: model tiny knows only English and will guess at 1 prompt: row 4",
     ]
     for option in ("--dry-run", "--no-cache"):
         done = submit("prompts.csv", option)
@@ -110,7 +89,7 @@ def test_what_the_model_has_never_seen_is_said_once(submit: Submit) -> None:
         assert json.loads(submit("prompts.csv", option, "--json").stdout)["unfamiliar"] == [found]
 
 
-def test_models_without_a_list_are_not_doubted(submit: Submit) -> None:
+def test_models_without_a_list_are_not_doubted(submit: Hymo) -> None:
     write("prompt\na person juggles\nune personne marche vers la gauche\n")
     done = submit("prompts.csv", "--dry-run", "--model", "null")
     assert done.exit_code == 0
@@ -119,18 +98,18 @@ def test_models_without_a_list_are_not_doubted(submit: Submit) -> None:
 
 
 def test_weights_that_are_nowhere_are_an_error_before_anything_is_committed(
-    submit: Submit,
+    submit: Hymo,
 ) -> None:
     write("prompt\nwalks\n")
     for option in ("--dry-run", "--no-cache"):
         done = submit("prompts.csv", option, "--model", "hy-motion-1.0")
         assert (done.exit_code, done.stdout) == (3, "")
         assert "hymo models import --full DIR --lite DIR" in done.stderr
-    with closing(sqlite3.connect("home/hymo.db")) as database:
+    with closing(sqlite3.connect("hymo.db")) as database:
         assert database.execute("SELECT count(*) FROM batches").fetchone() == (0,)
 
 
-def test_a_long_list_of_verbs_is_cut(submit: Submit) -> None:
+def test_a_long_list_of_verbs_is_cut(submit: Hymo) -> None:
     unseen = ("juggles", "salutes", "swims", "rows", "knits", "sneezes", "coughs", "yodels", "skis",
               "paddles")  # fmt: skip
     write("prompt\n" + "".join(f"a person {verb}\n" for verb in (*unseen, *["she skis"] * 4)))
@@ -141,7 +120,7 @@ def test_a_long_list_of_verbs_is_cut(submit: Submit) -> None:
     assert line.endswith(" and 2 more")
 
 
-def test_problems_are_listed_with_file_line_column_and_mend(submit: Submit) -> None:
+def test_problems_are_listed_with_file_line_column_and_mend(submit: Hymo) -> None:
     done = submit(write("prompt,frames,mode\nwalks,999,full\n,60,huge\n"))
     assert done.exit_code == 2
     assert done.stdout == ""
@@ -154,7 +133,7 @@ def test_problems_are_listed_with_file_line_column_and_mend(submit: Submit) -> N
     assert "0 new" not in done.output
 
 
-def test_the_defaults_fill_what_rows_lack(submit: Submit) -> None:
+def test_the_defaults_fill_what_rows_lack(submit: Hymo) -> None:
     write("prompt,frames\nwalks,\njumps,50\n")
     options = ["--mode", "FULL", "--frames", "40", "--seeds", "2", "--steps", "7", "--guidance",
                "2.5", "--priority", "-3", "--formats", "bvh,npz", "--model", "null"]  # fmt: skip
@@ -174,13 +153,13 @@ def test_the_defaults_fill_what_rows_lack(submit: Submit) -> None:
      ("--guidance", "nan"), ("--guidance", "-1"), ("--priority", "5000"), ("--formats", "gif"),
      ("--formats", ""), ("--model", "none"), ("--format", "xlsx"), ("--batch", "../x")],
 )  # fmt: skip
-def test_options_out_of_range_are_usage_errors(submit: Submit, option: tuple[str, str]) -> None:
+def test_options_out_of_range_are_usage_errors(submit: Hymo, option: tuple[str, str]) -> None:
     done = submit(write("prompt\nwalks\n"), *option)
     assert done.exit_code == 2
     assert option[0] in done.stderr
 
 
-def test_a_dry_run_shows_classes_and_leaves_nothing(submit: Submit) -> None:
+def test_a_dry_run_shows_classes_and_leaves_nothing(submit: Hymo) -> None:
     write("prompt,mode,model\nwalks,full,null\njumps,,tiny\nhops,,tiny\n")
     done = submit("prompts.csv", "--dry-run")
     assert done.exit_code == 0
@@ -193,25 +172,25 @@ def test_a_dry_run_shows_classes_and_leaves_nothing(submit: Submit) -> None:
     assert submit("prompts.csv").stdout.startswith("batch prompts: 3 new,")
 
 
-def test_standard_input(submit: Submit) -> None:
-    done = submit("-", stdin="prompt\nwalks\n")
+def test_standard_input(submit: Hymo) -> None:
+    done = submit("-", input="prompt\nwalks\n")
     first = re.match(r"batch (stdin-[0-9a-f]{8}): 1 new,", done.stdout)
     assert first, done.stdout
     # Another input is another batch; the same input again is the same one.
-    done = submit("-", stdin="prompt\njumps\n")
+    done = submit("-", input="prompt\njumps\n")
     assert re.match(r"batch stdin-[0-9a-f]{8}: 1 new, 0 existing, 0 changed", done.stdout)
-    done = submit("-", stdin="prompt\nwalks\n")
+    done = submit("-", input="prompt\nwalks\n")
     assert done.stdout.startswith(f"batch {first[1]}: 0 new, 1 existing")
     assert "was first made from" not in done.stderr
-    done = submit("-", "--format", "jsonl", "--batch", "piped", stdin='{"prompt": "walks"}\n{}\n')
+    done = submit("-", "--format", "jsonl", "--batch", "piped", input='{"prompt": "walks"}\n{}\n')
     assert done.exit_code == 2
     assert "stdin:2: prompt: is missing" in done.stderr
-    done = submit("-", "--format", "txt", "--skip-invalid", stdin="walks#60#a\njumps#1\n")
+    done = submit("-", "--format", "txt", "--skip-invalid", input="walks#60#a\njumps#1\n")
     assert done.exit_code == 0
     assert len(list(Path.cwd().glob("stdin-*.invalid.csv"))) == 1
 
 
-def test_skipped_rows_are_shown_with_the_command_that_adds_them(submit: Submit) -> None:
+def test_skipped_rows_are_shown_with_the_command_that_adds_them(submit: Hymo) -> None:
     Path("my files").mkdir()
     name = write("prompt,frames\nwalks,60\njumps,1\n", "my files/prompts.csv")
     done = submit(name, "--skip-invalid")
@@ -223,7 +202,7 @@ def test_skipped_rows_are_shown_with_the_command_that_adds_them(submit: Submit) 
     assert command.strip() == f"hymo submit '{path}' --batch prompts"
 
 
-def test_changed_rows_and_shared_names_come_with_the_mend(submit: Submit) -> None:
+def test_changed_rows_and_shared_names_come_with_the_mend(submit: Hymo) -> None:
     submit(write("prompt,id\nwalks,a\n"))
     Path("other").mkdir()
     done = submit(write("prompt,id\njumps,a\n", "other/prompts.csv"))
@@ -232,13 +211,13 @@ def test_changed_rows_and_shared_names_come_with_the_mend(submit: Submit) -> Non
     assert "(a seed 0)" in done.stderr
     assert "another --batch name" in done.stderr.splitlines()[-1], "the last thing to be seen"
     assert f"was first made from {Path('prompts.csv').absolute()}" in done.stderr
-    # Whoever names the batch means to add to it.
+    # A batch that was named explicitly is added to without a note.
     done = submit(write("prompt,id\nhops,b\n", "more.csv"), "--batch", "prompts")
     assert done.stdout.startswith("batch prompts: 1 new")
     assert "was first made from" not in done.stderr
 
 
-def test_output_is_the_batchs_own_folder_for_good(submit: Submit) -> None:
+def test_output_is_the_batchs_own_folder_for_good(submit: Hymo) -> None:
     write("prompt\nwalks\n")
     done = submit("prompts.csv", "--output", "motions")
     assert f"files go to {Path('motions/prompts').absolute()}" in done.stdout
@@ -250,7 +229,7 @@ def test_output_is_the_batchs_own_folder_for_good(submit: Submit) -> None:
     ("args", "what"),
     [(["none.csv"], "No such file"), (["."], "none"), (["prompts.xlsx"], "--format")],
 )
-def test_files_that_cannot_be_read(submit: Submit, args: list[str], what: str) -> None:
+def test_files_that_cannot_be_read(submit: Hymo, args: list[str], what: str) -> None:
     write("x", "prompts.xlsx")
     done = submit(*args)
     assert done.exit_code == 2

@@ -1,31 +1,28 @@
-"""What people see of texts, precisions and loads: a night whose texts were encoded ahead."""
+"""Output about texts, precisions and loads, for a batch whose texts were encoded ahead."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from jobs import distance
-from jobs.cli.main import hymo
-from jobs.distance import MotionDistance
 from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
-from jobs.domain.batches import NewJob
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer, TextDemand
-from jobs.domain.spec import JobSpec
 from jobs.domain.states import Failure, State
 from jobs.domain.workers import WorkerCard
+from jobs.monitoring import distance
+from jobs.monitoring.distance import MotionDistance
+from jobs.monitoring.waiting import standstill
 from jobs.store.store import Store
-from jobs.waiting import standstill
+from tests.cli.calling import Hymo
+from tests.cli.rows import new_job, worker_card
 
-Hymo = Callable[..., Result]
+pytestmark = pytest.mark.usefixtures("store")
 
 MODEL = "hy-motion-1.0"
 REVISION = "te-0123456789ab"
@@ -36,20 +33,21 @@ ROWS = ("wave", "jump", "fall", "spin", "walk")
 
 
 def card(name: str, card_: str, **offer: object) -> WorkerCard:
-    return WorkerCard(
-        offer=replace(Offer(name, ("full",), (MODEL,), 16 * GIB), **offer), host="rack", pid=7,
-        device="cuda:0", card=card_, dtype="float16", nvlink=False, queues=(),
+    return worker_card(
+        replace(Offer(name, ("full",), (MODEL,), 16 * GIB), **offer), device="cuda:0", card=card_,
+        dtype="float16",
         tags={"texts": "staged", "numerics": f"{MODEL} gave up bfloat16"} if offer else {},
     )  # fmt: skip
 
 
 @pytest.fixture
 def store(sqlite_url: str) -> Iterator[Store]:
-    """Jobs 1 and 2 were sampled after their texts were encoded, 3 had its text; 4 and 5 wait for
-    theirs, which failed to be encoded once for 4."""
+    """Jobs 1 and 2 were sampled after their texts were encoded, the text of 3 was already encoded;
+    4 and 5 wait for their texts, and encoding failed once for 4."""
     with Store.open(sqlite_url) as opened:
         batch = opened.batches.ensure("night", source="night.csv", output="/out")
-        opened.batches.insert(batch, [_new(name) for name in ROWS], attempt_limit=2)
+        new = [new_job(name, model=MODEL, revision="st-1", gib=8) for name in ROWS]
+        opened.batches.insert(batch, new, attempt_limit=2)
         a100 = opened.workers.register(card("a100", A100, encoders={MODEL: REVISION}))
         sampler = card("v100", V100)
         v100 = opened.workers.register(sampler)
@@ -72,26 +70,8 @@ def store(sqlite_url: str) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture
-def hymo_(store: Store, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hymo:
-    """Runs `hymo` on that database, with tables 80 wide."""
-    for name, value in (
-        ("HYMO_DATABASE_URL", sqlite_url), ("HYMO_HOME", str(tmp_path / "h")), ("COLUMNS", "80"),
-        ("HYMO_BROKER_URL", ""), ("TZ", "UTC"),
-    ):  # fmt: skip
-        monkeypatch.setenv(name, value)
-    return lambda *words, **more: CliRunner().invoke(hymo, list(words), prog_name="hymo", **more)
-
-
 def _nothing(_: Success) -> None:
     """No files to put in place."""
-
-
-def _new(name: str) -> NewJob:
-    spec = JobSpec(
-        custom_id=name, prompt=f"a person: {name}", mode="full", model=MODEL, steps=50, guidance=5.0
-    )
-    return NewJob(spec, "full", "st-1", 8)
 
 
 def _won(claim: Claim, run: Run) -> Success:
@@ -117,7 +97,7 @@ def test_texts_encoded_ahead_are_a_group_of_their_own(
     assert [line.split()[3:] for line in shown.stdout.splitlines()[1:2]] == [
         ["3", "66.7", "%", "20.2", "s", "17.0", "GB"]
     ]
-    # They have no motions, so nothing is missing where all others have a distance.
+    # Encoding attempts have no motions, so a missing distance is not noted.
     far = MotionDistance(12.3, 11.0, 14.0, 5000, 142, "r1")
     monkeypatch.setattr(distance, "distances", lambda *_: {(V100, "full"): far})
     assert hymo_("history", "stats").stderr.startswith(f"FMD of {V100} full: 12.3")
@@ -137,7 +117,7 @@ def test_upkeep_as_json(hymo_: Hymo) -> None:
     assert [(each["card"], each["mode"], each["texts"], each["loads"]) for each in groups] == [
         (A100, "encode", 2, 1), (V100, "full", 0, 1),
     ]  # fmt: skip
-    # A text is of the mode of the job that it was encoded for.
+    # A text counts for the mode of the job that it was encoded for.
     of_full = json.loads(hymo_("history", "stats", "--mode", "full", "--json").stdout)
     assert of_full["upkeep"]["texts"] == 2
     of_lite = json.loads(hymo_("history", "stats", "--mode", "lite", "--json").stdout)
@@ -152,10 +132,10 @@ def test_upkeep_for_people(hymo_: Hymo) -> None:
     assert lines[at + 2].split()[-9:-3] == ["full", "3", "1", "3.00", "s", "1"]
     assert lines[at + 3 :] == [
         "", "in all",
-        "  texts     2 encoded for 3 motions: 33.3 % were there already",
+        "  texts     2 encoded for 3 motions: 33.3 % were already encoded",
         "  loads     2 models loaded in 43.0 s: 667 for 1000 motions",
         "  computed  float16 2, float32 1",
-        "  again     1 motion (33.3 %) left the finite numbers, sampled again in float32",
+        "  again     1 motion (33.3 %) had non-finite values, sampled again in float32",
     ]  # fmt: skip
 
 
@@ -177,8 +157,8 @@ def test_show_tells_how_each_attempt_was_run(hymo_: Hymo) -> None:
     assert "1  encoded    a100" in shown
     assert "attempt 1  encoded the text ahead (text plan staged); 1 model loaded\n" in shown
     again = " ".join(hymo_("show", "3").stdout.split())
-    assert "text found encoded (text plan remote); computed in float32; float16 left the" in again
-    assert "finite numbers at step 2: sampled again in float32" in again
+    assert "text was already encoded (text plan remote); computed in float32; float16 gave" in again
+    assert "non-finite values at step 2: sampled again in float32" in again
     assert "encode: error" in hymo_("show", "4").stdout
     (job,) = json.loads(hymo_("show", "1", "--json").stdout)["jobs"]
     assert [each["mode"] for each in job["tries"]] == ["encode", "full"]
@@ -220,7 +200,7 @@ def test_jobs_that_wait_for_their_text_can_be_steered(hymo_: Hymo, store: Store)
     assert store.history.job(4).state is State.CANCELLED
     assert hymo_("retry", "4").stdout == "queued 1 job again\n"
     assert store.history.job(4).state is State.QUEUED
-    # Encoding may have been done meanwhile: who samples it finds out.
+    # The text may have been encoded meanwhile, so a retried job no longer waits for it.
     assert store.history.job(4).text is None
     (claim,) = store.encoding.claim_texts(1, [5], revision=REVISION, lease=1000)
     assert "stopping 1 running job" in hymo_("cancel", "5").stdout
@@ -234,7 +214,7 @@ def test_workers_tell_of_texts_and_precisions(hymo_: Hymo) -> None:
     assert max(map(len, lines)) <= 80
     assert "  texts=staged" in lines[1]
     assert done.stderr == (
-        f"a100: {MODEL} gave up bfloat16, too many motions left the finite numbers\n"
+        f"a100: {MODEL} gave up bfloat16, too many motions had non-finite values\n"
     )
     wide = hymo_("workers", env={"COLUMNS": "200"}).stdout
     assert "texts=staged" in wide

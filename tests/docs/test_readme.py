@@ -18,7 +18,7 @@ import pytest
 from jobs.cli.main import hymo
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"```(?:sh|console|shell)\n(.*?)```", re.DOTALL)
 TYPED = re.compile(r"(?:^|[|;&(]\s*|\$\s+)hymo\s+(.*)")
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from jobs.artifacts.manifest import NAME
 from jobs.domain.states import FINAL, Failure, Outcome, State
-from jobs.manifest import NAME
 from jobs.settings import Settings
 
 

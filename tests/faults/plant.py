@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from jobs.domain.states import FINAL
 from jobs.settings import Settings
 from jobs.store.store import Store
 from tests.faults.audit import audit
+from tests.waiting import HUNG, until
 
 if TYPE_CHECKING:
     from tests.conftest import RedisServer
@@ -36,10 +36,6 @@ FAST = {
     "HYMO_ALIVE": "10",
     "HYMO_PACK": "2",
 }
-#: Seconds between two looks at a condition.
-EVERY = 0.05
-#: Seconds that anything may take on a busy machine.
-PATIENCE = 60.0
 
 
 @dataclass
@@ -68,14 +64,12 @@ class Running:
         self.process.kill()
         self.process.wait()
 
-    def ended(self, within: float = PATIENCE) -> int:
+    def ended(self) -> int:
         """Its exit code; fails the test if it does not end."""
         try:
-            return self.process.wait(within)
+            return self.process.wait(HUNG)
         except subprocess.TimeoutExpired:
-            raise AssertionError(
-                f"{self.name} did not end within {within} s:\n{self.said}"
-            ) from None
+            raise AssertionError(f"{self.name} did not end:\n{self.said}") from None
 
 
 @dataclass
@@ -226,27 +220,22 @@ class Plant:
 
     # --- waiting --------------------------------------------------------------------------------
 
-    def until(self, condition: Callable[[], Any], what: str, *, within: float = PATIENCE) -> Any:
-        """The condition's value once it is true; fails the test if that takes too long."""
-        give_up = time.monotonic() + within
-        while not (value := condition()):
-            if time.monotonic() > give_up:
-                raise AssertionError(f"not within {within} s: {what}\n{self.story()}")
-            time.sleep(EVERY)
-        return value
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        """The condition's value once it is true; a failed test shows the logs."""
+        return until(condition, what, story=self.story)
 
-    def until_done(self, n: int, *, within: float = PATIENCE) -> None:
+    def until_done(self, n: int) -> None:
         """Wait until `n` jobs are final."""
 
         def done() -> bool:
             counts = self.counts()
             return sum(counts.get(state, 0) for state in FINAL) >= n
 
-        self.until(done, f"{n} jobs are final", within=within)
+        self.until(done, f"{n} jobs are final")
 
-    def finish(self, n: int, *, within: float = PATIENCE) -> None:
+    def finish(self, n: int) -> None:
         """Wait for all `n` jobs, drain the workers, and check that nothing was lost or doubled."""
-        self.until_done(n, within=within)
+        self.until_done(n)
         self.drain()
         audit(self.store.engine, self.settings, jobs=n)
 

@@ -7,9 +7,9 @@ import os
 import sys
 from contextlib import closing
 
+from jobs.delivery.publisher import Publisher
+from jobs.delivery.reconciler import Reconciler
 from jobs.domain.states import State
-from jobs.publish import Publisher
-from jobs.reconcile import Reconciler
 from jobs.settings import Settings
 from jobs.store.store import Store
 

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
+from jobs.delivery.publisher import Publisher
 from jobs.domain.routing import demand
-from jobs.publish import Publisher
 from tests.conftest import RedisServer
 from tests.faults.plant import Plant
 

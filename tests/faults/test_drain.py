@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jobs.broker import alive
+from jobs.delivery.broker import alive
 from tests.faults.plant import Plant, Running, opened
-from worker.home import worker_lock
+from worker.locks import worker_lock
 
 UP = ("--devices", "cpu", "--models", "null", "--memory", "64", "--serve", "full")
 
@@ -57,7 +57,7 @@ def test_sigterm_while_a_worker_starts(plant: Plant, delay: float) -> None:
 
 
 @pytest.fixture
-def station(home: Path, sqlite_url: str) -> Iterator[Plant]:
+def node(home: Path, sqlite_url: str) -> Iterator[Plant]:
     """A plant whose broker is the embedded server of `hymo up`."""
     with opened(home, sqlite_url, None) as made:
         yield made
@@ -72,9 +72,9 @@ def up(plant: Plant) -> Running:
 
 
 @pytest.mark.slow
-def test_up_killed_and_started_again(station: Plant) -> None:
+def test_up_killed_and_started_again(node: Plant) -> None:
     """Its workers drain by themselves, and a new `hymo up` takes the home over."""
-    plant = station
+    plant = node
     plant.environ |= {"HYMO_NULL_STEP": "0.07"}
     first = up(plant)
     plant.submit(16, steps=10)
@@ -91,9 +91,9 @@ def test_up_killed_and_started_again(station: Plant) -> None:
 
 
 @pytest.mark.slow
-def test_the_device_of_a_killed_owner_is_free_when_its_worker_has_drained(station: Plant) -> None:
+def test_the_device_of_a_killed_owner_is_free_when_its_worker_has_drained(node: Plant) -> None:
     """Two workers never share it, however soon the next owner comes."""
-    plant = station
+    plant = node
     plant.environ |= {"HYMO_NULL_STEP": "0.3"}
     first = up(plant)
     plant.submit(8, steps=10)
@@ -128,9 +128,9 @@ def test_a_worker_waits_for_its_device_and_ends_on_sigterm(plant: Plant) -> None
 
 
 @pytest.mark.slow
-def test_jobs_of_a_killed_worker_do_not_wait_for_their_lease(station: Plant) -> None:
+def test_jobs_of_a_killed_worker_do_not_wait_for_their_lease(node: Plant) -> None:
     """Who started it knows that it is gone."""
-    plant = station
+    plant = node
     plant.environ |= {"HYMO_NULL_STEP": "0.2", "HYMO_LEASE": "300"}
     up(plant)
     plant.submit(4, steps=10)
@@ -148,9 +148,9 @@ def test_jobs_of_a_killed_worker_do_not_wait_for_their_lease(station: Plant) -> 
 
 
 @pytest.mark.slow
-def test_up_restarts_what_is_killed(station: Plant) -> None:
+def test_up_restarts_what_is_killed(node: Plant) -> None:
     """The worker and the embedded server, both by kill -9."""
-    plant = station
+    plant = node
     plant.environ |= {"HYMO_NULL_STEP": "0.05"}
     up(plant)
     plant.submit(20, steps=10)

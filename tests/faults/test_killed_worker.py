@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.manifest import NAME
+from jobs.artifacts.manifest import NAME
 from tests.faults.lock import locked
 from tests.faults.plant import Plant
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from tests.faults.plant import Plant
-from worker.life import HUNG
+from worker.lifecycle import HUNG
 
 
 @pytest.mark.slow

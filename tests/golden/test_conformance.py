@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from hymotion import conformance
 from hymotion.config import ModelConfig
+from hymotion.conformance import check as conformance
+from hymotion.conformance.golden import Golden
 from hymotion.errors import GoldenError
-from hymotion.flow import FlowModel
-from hymotion.golden import Golden
+from hymotion.network.flow import FlowModel
 
 HERE = Path(__file__).parent
 MINI = HERE / "mini"

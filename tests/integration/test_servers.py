@@ -1,4 +1,4 @@
-"""The servers that tests run against are real, and of this process's own."""
+"""Tests run with real servers that belong to this process."""
 
 from __future__ import annotations
 

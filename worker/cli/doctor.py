@@ -16,9 +16,9 @@ def doctor(app: App, as_json: bool) -> int:
     Also looks for misspelt settings, the library of an imported text encoder, and room for its
     texts. Exits with 1 when something is bad. Nothing is changed.
     """
-    from jobs.cli.output import print_json
-    from worker.checkup import examine
-    from worker.finding import Health
+    from jobs.cli.render.tables import print_json
+    from worker.doctor.checks import examine
+    from worker.doctor.finding import Health
 
     findings = list(examine(app.settings(), app.environ))
     if as_json:

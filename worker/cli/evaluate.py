@@ -10,11 +10,11 @@ from click.core import ParameterSource
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
-from jobs.cli.filters import MODES, Words
-from jobs.cli.output import note, print_json
-from jobs.cli.text import clean
+from jobs.cli.options.filters import MODES, Words
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import clean
 from worker.errors import WorkerError
-from worker.precision import NEEDS, SAFE
+from worker.planning.precision import NEEDS, SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,9 +170,9 @@ def _motions(app: App, names: tuple[str, ...], paired: Path | None, as_json: boo
     from hymotion.evaluation.existing import evaluate_motions
     from hymotion.evaluation.table import set_lines
     from hymotion.metrics import load_baseline, load_reference
-    from worker.recordings import Recordings, partner_in
+    from worker.results.recordings import Recordings, partner_in
 
-    recordings = Recordings(app, names)
+    recordings = Recordings(names, store=app.store)
     try:
         report = evaluate_motions(
             recordings.motions(),

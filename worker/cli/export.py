@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.filters import Words
-from jobs.cli.output import note
+from jobs.cli.options.filters import Words
+from jobs.cli.render.tables import note
 from jobs.domain.spec import FORMATS
 from worker.errors import WorkerError
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from hymotion.export import ExportOptions
     from jobs.store.history.jobrow import JobRow
-    from worker.cli.chosen import Folders
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
+    from worker.results.selection import Folders
 
 RATES = ("24", "30", "60")
 NAMES = ("own", "smplh", "mixamo", "hik")
@@ -84,15 +84,15 @@ def export(
     motion could not be read; the others are written.
     """
     from hymotion.export import ExportOptions
-    from worker.cli.chosen import Chosen, Folders
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
+    from worker.results.selection import Chosen, Folders
 
     options = ExportOptions(
         fps=None if fps is None else int(fps), in_place=in_place, up=up, scale=scale, names=joints
     )
     if "glb" in formats and (up == "z" or scale == "cm"):
         note("note: glTF is in metres with Y up; viewers will take this .glb to be that")
-    written = Written("hymo.export/1", as_json)
+    written = OutputReport("hymo.export/1", as_json)
     with app.store() as store:
         chosen = Chosen(store, names)
         folders = Folders(store, out, "export")
@@ -106,13 +106,13 @@ def _write(
     folders: Folders,
     formats: Sequence[str],
     options: ExportOptions,
-    written: Written,
+    written: OutputReport,
 ) -> None:
     """Write a job's files, or tell that its motion could not be read."""
     from hymotion.errors import ExportError
     from hymotion.export import FORMATS as WRITERS
-    from worker.landing import landing
-    from worker.motionfile import NoMotionError, read_motion
+    from jobs.artifacts.atomic import output
+    from worker.results.reading import NoMotionError, read_motion
 
     try:
         recording = read_motion(job)
@@ -123,7 +123,7 @@ def _write(
         form = WRITERS[name]
         final = folders.of_job(job, form.extension).absolute()
         try:
-            with landing(final) as part:
+            with output(final) as part:
                 form.write(recording.motion, part, recording.metadata, options)
         except ExportError as error:
             raise WorkerError(f"job {job.id}: {final}: {error}") from error

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.output import note
-from jobs.cli.text import clean
+from jobs.cli.render.tables import note
+from jobs.cli.render.text import clean
 
 if TYPE_CHECKING:
     from hymotion.picture import Entry, Lettering
     from jobs.store.history.jobrow import JobRow
-    from worker.cli.chosen import Chosen, Folders
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
+    from worker.results.selection import Chosen, Folders
 
 LIMIT = 24
 MISSING = 20
@@ -71,12 +71,12 @@ def preview(
     Left limbs are orange, right limbs blue; a line of the grid is every half metre. Ends with 1
     when a motion could not be read; the others are drawn.
     """
-    from worker.cli.chosen import Chosen, Folders
-    from worker.cli.written import Written
+    from worker.cli.written import OutputReport
+    from worker.results.selection import Chosen, Folders
 
     every = not (strip or gif or sheet)
     lettering = _lettering(font)
-    written = Written("hymo.preview/1", as_json)
+    written = OutputReport("hymo.preview/1", as_json)
     with app.store() as store:
         chosen = Chosen(store, names)
         studio = Studio(
@@ -135,7 +135,7 @@ class Studio:
 
     folders: Folders
     lettering: Lettering
-    written: Written
+    written: OutputReport
     strip: bool
     gif: bool
     sheet: bool
@@ -144,9 +144,9 @@ class Studio:
     def draw(self, job: JobRow) -> None:
         """Draw a job's own pictures, or tell that its motion could not be read."""
         from hymotion.picture import Caption, Entry, draw_strip, write_gif
+        from jobs.artifacts.atomic import output
         from jobs.domain.spec import stem
-        from worker.landing import landing
-        from worker.motionfile import NoMotionError, read_motion
+        from worker.results.reading import NoMotionError, read_motion
 
         try:
             motion = read_motion(job).motion
@@ -156,12 +156,12 @@ class Studio:
         caption = Caption(job.prompt, f"{job.batch}/{stem(job.custom_id, job.seed)}")
         if self.strip:
             path = self.folders.of_job(job, ".png").absolute()
-            with landing(path) as part:
+            with output(path) as part:
                 draw_strip(motion, caption, self.lettering).save(part, format="PNG")
             self.written.add(path, job=job.id, kind="strip")
         if self.gif:
             path = self.folders.of_job(job, ".gif").absolute()
-            with landing(path) as part, part.open("wb") as file:
+            with output(path) as part, part.open("wb") as file:
                 write_gif(motion, file, caption, self.lettering)
             self.written.add(path, job=job.id, kind="gif")
         if self.sheet:
@@ -170,14 +170,14 @@ class Studio:
     def draw_sheets(self) -> None:
         """Draw a sheet of each batch, more where one is full."""
         from hymotion.picture import MOST, draw_sheet
-        from worker.landing import landing
+        from jobs.artifacts.atomic import output
 
         for batch, entries in self._drawn.items():
             pages = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
             for number, page in enumerate(pages, start=1):
                 path = self.folders.of_batch(batch) / f"{batch}_{_page_name(number)}.png"
                 heading = f"batch {batch}" + (f", page {number} of {len(pages)}" * (len(pages) > 1))
-                with landing(path.absolute()) as part:
+                with output(path.absolute()) as part:
                     draw_sheet(heading, page, self.lettering).save(part, format="PNG")
                 self.written.add(path.absolute(), batch=batch, kind="sheet")
 

@@ -13,26 +13,27 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.defaults import default_options, file_options
 from jobs.cli.faults import ExitCode
-from jobs.cli.rewriting import RewriteChoice, note_rewrites, rewrite_options
+from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
+from jobs.cli.options.submission import default_options, file_options
+from jobs.cli.render.notes import note_rewrites
+from jobs.cli.render.tables import note, print_json
 from jobs.documents.submission import rewrite_document
-from worker.cli.machine import machine_crew, machine_options
-from worker.cli.stopping import say_stopping
+from worker.cli.machine import machine_options, say_stopping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jobs.domain.batches import Batch
     from jobs.domain.routing import Offer
-    from jobs.progress import BatchProgress, Snapshot
+    from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
     from jobs.promptfile.defaults import Defaults
     from jobs.settings import Settings
     from jobs.store.store import Store
-    from worker.hope import Hope
     from worker.options import WorkerOptions
-    from worker.stop import Stop
-    from worker.tenant import Tenant
+    from worker.supervision.signals import StopSignals
+    from worker.supervision.standby import Standby
+    from worker.supervision.stuck import StuckCheck
 
 AGAIN = "run the same file again to go on"
 
@@ -55,13 +56,7 @@ def run(
     output: str | None,
     skip_invalid: bool,
     no_cache: bool,
-    devices: str,
-    memory: float | None,
-    modes: str,
-    models: str | None,
-    dtype: str,
-    text_plan: str,
-    quantise: str | None,
+    workers: tuple[WorkerOptions, ...],
     as_json: bool,
 ) -> int:
     """Make the motions a file of prompts asks for, on this machine, now.
@@ -75,22 +70,18 @@ def run(
     """
     from contextlib import closing
 
-    from jobs.cli.output import print_json
-    from jobs.cli.submitted import note_changed, print_result, progress_line
+    from jobs.cli.render.submission import note_changed, print_result, progress_line
+    from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
     from jobs.promptfile.source import open_source
-    from jobs.publish import Publisher
-    from jobs.submit import Submitter
+    from jobs.submission.submitter import Submitter
     from worker.cli.summary import catch_up, print_summary, run_document
-    from worker.plan import plan
+    from worker.planning.plan import plan
 
     began = time.monotonic()
     settings = app.settings(output=output)
-    crew = machine_crew(
-        devices, memory, modes, models, dtype=dtype, text_plan=text_plan, quantise=quantise
-    )
     catalog = Catalog.read(settings.home)
-    offers = [plan(options, catalog).offer for options in crew]
+    offers = [plan(options, catalog).offer for options in workers]
     with (
         open_source(file, format_name=format_name, stdin=sys.stdin.buffer) as source,
         app.store(settings) as store,
@@ -111,7 +102,7 @@ def run(
             print_result(replace(result, undelivered=None), source, settings, as_json=False)
         else:
             note_rewrites(result.rewrites)
-        snapshot = _work(store, settings, result.batch, crew, offers)
+        snapshot = _work(store, settings, result.batch, workers, offers)
         if not snapshot.finished:
             return ExitCode.INTERRUPTED
         catch_up(store, result.batch)
@@ -131,62 +122,64 @@ def _work(
     store: Store,
     settings: Settings,
     batch: Batch,
-    crew: tuple[WorkerOptions, ...],
+    workers: tuple[WorkerOptions, ...],
     offers: Sequence[Offer],
-) -> Snapshot:
-    """Follow the batch to its end or until asked to stop, with a station of our own unless and
-    until another process has the home."""
-    from jobs.progress import BatchProgress
-    from worker.home import HomeLock
-    from worker.hope import Hope
+) -> ProgressSnapshot:
+    """Follow the batch to its end or until asked to stop, with a node of our own while no other
+    process owns the home."""
+    from jobs.monitoring.progress import BatchProgress
+    from worker.locks import HomeLock
     from worker.log import log_to_stderr
-    from worker.station import Station
-    from worker.stop import Stop
-    from worker.tenant import Tenant
+    from worker.supervision.node import Node
+    from worker.supervision.signals import StopSignals
+    from worker.supervision.standby import Standby
+    from worker.supervision.stuck import StuckCheck
 
     progress = BatchProgress(store=store, batch=batch, alive=settings.alive)
     first = progress.snapshot()
     if first.finished:
         return first
-    hope = Hope(store=store, batch=batch, offers=offers, alive=settings.alive)
-    hope.look()  # what nobody will do is said before anything is started
-    _say_ahead(store.backlog.ahead(batch.id, hope.offers()))
+    stuck = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
+    stuck.look()  # jobs that no worker will do are named before anything is started
+    _say_ahead(store.backlog.ahead(batch.id, stuck.offers()))
     log_to_stderr(logging.WARNING)
-    with Stop() as stop:
-        station = partial(
-            Station,
+    with StopSignals() as stop:
+        node = partial(
+            Node,
             store=store,
             settings=settings,
-            workers=crew,
+            workers=workers,
             environ=os.environ,
             hurry=lambda: stop.hurried,
         )
-        with Tenant(lock=HomeLock(settings.home), station=station, say=_say) as tenant:
-            ended = _follow(progress, tenant, hope, stop)
-            if ended is None and tenant.station is not None:
-                say_stopping(tenant.station)
-        return ended or _stopped(progress, tenant.owner)
+        with Standby(lock=HomeLock(settings.home), node=node, say=note) as standby:
+            ended = _follow(progress, standby, stuck, stop)
+            if ended is None and standby.node is not None:
+                say_stopping(standby.node)
+        return ended or _stopped(progress, standby.owner)
 
 
-def _stopped(progress: BatchProgress, owner: str | None) -> Snapshot:
-    """The batch after the motions in hand were finished; says how it goes on."""
+def _stopped(progress: BatchProgress, owner: str | None) -> ProgressSnapshot:
+    """The batch after the motions in hand were finished; a note says how to go on."""
     last = progress.snapshot()
     if not last.finished:
         goes_on = AGAIN if owner is None else f"process {owner} goes on"
-        _say(f"{last.done} of {last.total} done; {goes_on}")
+        note(f"{last.done} of {last.total} done; {goes_on}")
     return last
 
 
-def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> Snapshot | None:
+def _follow(
+    progress: BatchProgress, standby: Standby, stuck: StuckCheck, stop: StopSignals
+) -> ProgressSnapshot | None:
     """The batch at its end; None if asked to stop before."""
-    from jobs.cli.progress import follow
+    from jobs.cli.render.progress import follow
     from worker.errors import StoppedError
 
     def look() -> None:
         if stop.asked:
             raise StoppedError
-        tenant.look()
-        hope.look()
+        standby.look()
+        stuck.look()
 
     try:
         return follow(progress, meanwhile=look, sleep=stop.wait)
@@ -197,8 +190,4 @@ def _follow(progress: BatchProgress, tenant: Tenant, hope: Hope, stop: Stop) -> 
 def _say_ahead(number: int) -> None:
     if number:
         jobs = "job of another batch is" if number == 1 else "jobs of other batches are"
-        _say(f"{number} {jobs} queued ahead")
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
+        note(f"{number} {jobs} queued ahead")

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jobs.cli.render.tables import Column, note, print_table
+from jobs.cli.render.text import clean, duration, gigabytes
+from jobs.documents.submission import unfamiliar_document
 from jobs.domain.states import State
 
 if TYPE_CHECKING:
     from jobs.domain.batches import Batch
-    from jobs.progress import Snapshot
+    from jobs.monitoring.progress import ProgressSnapshot
     from jobs.store.store import Store
     from jobs.verbs.unfamiliar import Unfamiliar
 
@@ -21,11 +24,9 @@ NAMED = 5
 
 
 def run_document(
-    batch: Batch, snapshot: Snapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
+    batch: Batch, snapshot: ProgressSnapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
 ) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
-    from jobs.documents.submission import unfamiliar_document
-
     return {
         "schema": "hymo.run/1",
         "batch": batch.name,
@@ -38,9 +39,7 @@ def run_document(
 def catch_up(store: Store, batch: Batch) -> None:
     """Write the batch's manifest if it may lack jobs: those that were cached, so that nobody worked
     on them, and those that another process's workers finished just now."""
-    from jobs.cli.output import note
-    from jobs.cli.text import clean
-    from jobs.manifest import manifest_path, write_manifest
+    from jobs.artifacts.manifest import manifest_path, write_manifest
 
     if all(each.id != batch.id for each in store.manifests.dirty()):
         return
@@ -52,7 +51,7 @@ def catch_up(store: Store, batch: Batch) -> None:
 
 
 def print_summary(
-    store: Store, batch: Batch, snapshot: Snapshot, seconds: float, untrained: Sequence[str]
+    store: Store, batch: Batch, snapshot: ProgressSnapshot, seconds: float, untrained: Sequence[str]
 ) -> None:
     """Mean phases by card and mode, failures, and where the files are."""
     folder = Path(batch.output) / batch.name
@@ -86,8 +85,6 @@ def _failures(store: Store, batch: Batch) -> None:
 
 def _phases(store: Store, batch: Batch) -> None:
     """Means of what the attempts cost, a line a card and mode."""
-    from jobs.cli.output import Column, print_table
-    from jobs.cli.text import duration, gigabytes
     from jobs.store.history.stats import AttemptFilter
 
     groups = store.stats.groups(AttemptFilter(batch_id=batch.id))
@@ -102,9 +99,8 @@ def _phases(store: Store, batch: Batch) -> None:
     rows = []
     for group in groups:
         means = {name: spread.mean for name, spread in group.measures.items()}
-        phases = [duration(means[name]) if name in means else "" for name in names]
-        peak = gigabytes(means["peak_memory"]) if "peak_memory" in means else ""
-        head = (group.card, group.mode, str(group.count))
-        rows.append((*head, *phases, peak))
+        phases = (duration(means.get(name)) for name in names)
+        peak = gigabytes(means.get("peak_memory"))
+        rows.append((group.card, group.mode, str(group.count), *phases, peak))
     if rows:
         print_table(columns, rows)

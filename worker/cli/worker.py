@@ -3,65 +3,43 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from jobs.cli.context import App, pass_app
 from worker.cli.machine import model_options
+from worker.options import WorkerOptions, modes
 
 
 @click.command()
 @click.option("--device", default="auto", show_default=True, metavar="NAME",
               help="cpu, cuda:N or N; auto is the first GPU, else the CPU.")  # fmt: skip
 @click.option("--name", metavar="NAME", help="Worker name. [default: host-device]")
-@click.option("--memory", type=float, metavar="GIB",
+@click.option("--memory", "memory_gib", type=float, metavar="GIB",
               help="Memory budget in GiB. [default: what the device has]")  # fmt: skip
 @click.option("--modes", default="full,lite", show_default=True, metavar="LIST",
+              callback=lambda *given: modes(given[-1]),
               help="Modes to serve: full, lite or both.")  # fmt: skip
 @model_options
 @click.option("--threads", type=click.IntRange(min=1), metavar="N",
               help="CPU threads. [default: the cores near the device]")  # fmt: skip
 @click.option("--parent", type=int, hidden=True, help="Drain when this process is gone.")
 @pass_app
-def worker(
-    app: App,
-    device: str,
-    name: str | None,
-    memory: float | None,
-    modes: str,
-    models: str | None,
-    dtype: str,
-    text_plan: str,
-    quantise: str | None,
-    threads: int | None,
-    parent: int | None,
-) -> int:
+def worker(app: App, /, **given: Any) -> int:
     """Run one worker on one device until SIGTERM, which lets the pack in hand finish.
 
     The worker takes every job class within its memory budget, biggest first. `hymo up` starts one
     for each device of the machine and restarts those that die. A second worker of the same name
     on the same device waits until the first has ended.
     """
-    from worker import options
     from worker.errors import EngineError
-    from worker.life import live
+    from worker.lifecycle import run_worker
     from worker.log import log_to_stderr
 
     log_to_stderr()
-    given = options.WorkerOptions(
-        device=device,
-        name=name,
-        memory_gib=memory,
-        modes=options.modes(modes),
-        models=options.models(models),
-        dtype=dtype,
-        text_plan=text_plan,
-        quantise=quantise,
-        threads=threads,
-        parent=parent,
-    )
     try:
-        return live(given, app.settings())
+        return run_worker(WorkerOptions(**given), app.settings())
     except Exception as error:
         # Looked up, not imported: a worker of the null model never loads the library.
         library = sys.modules.get("hymotion.errors")

@@ -1,4 +1,4 @@
-"""What a command wrote, as it goes along: names on stdout, what went wrong on stderr."""
+"""Tells of each file that a command writes: its path on stdout, problems on stderr."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import click
 
 from jobs.cli.faults import ExitCode
-from jobs.cli.output import forget_reader, note, print_json
-from jobs.cli.text import clean, plural
-from worker.motionfile import NoMotionError
+from jobs.cli.render.tables import forget_reader, note, print_json
+from jobs.cli.render.text import clean, plural
+from worker.results.reading import NoMotionError
 
 
 @dataclass
-class Written:
-    """Files written and motions that could not be read.
+class OutputReport:
+    """The files that a command has written and the motions that it could not read.
 
     Args:
         schema: of the JSON document.
-        as_json: whether one JSON document is printed at the end, and no names before.
+        as_json: whether to print one JSON document at the end instead of a line a file.
     """
 
     schema: str
@@ -29,9 +29,9 @@ class Written:
     problems: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, path: Path, **what: Any) -> None:
-        """Tell of a file; `what` describes it in JSON.
+        """Note a file and print its path; `what` describes it in JSON.
 
-        Where nobody reads on, as in `hymo export night | head`, the files are still wanted.
+        A closed stdout, as in `hymo export night | head`, ends the printing and not the command.
         """
         self.files.append({**what, "path": str(path)})
         if not self.as_json:
@@ -41,12 +41,12 @@ class Written:
                 forget_reader()
 
     def miss(self, error: NoMotionError) -> None:
-        """Tell of a motion that could not be read."""
+        """Note a motion that could not be read and print why."""
         self.problems.append({"job": error.job, "error": str(error)})
         note(f"hymo: {clean(str(error))}")
 
     def end(self, undone: int) -> int:
-        """Print the sum or the document; the exit code.
+        """Print the totals or the document, and return the exit code.
 
         Args:
             undone: jobs of the batches asked for that have no motion.

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, select
 
-from jobs.domain.attempts import Quality, Run
+from jobs.domain.attempts import MotionQuality, Run
 from jobs.domain.batches import Artifact
 from jobs.domain.routing import Demand, TextDemand
 from jobs.domain.states import Failure, Outcome, State
@@ -65,7 +65,7 @@ class JobRow:
     cached_from: int | None
     phases: Mapping[str, float | None]
     peak_memory_bytes: int | None
-    quality: Quality
+    quality: MotionQuality
     metadata: Mapping[str, str]
     artifacts: tuple[Artifact, ...] = ()
     text: TextDemand | None = None
@@ -108,7 +108,7 @@ class AttemptRow:
     finished_at: float | None
     phases: Mapping[str, float | None]
     peak_memory_bytes: int | None
-    quality: Quality
+    quality: MotionQuality
     run: Run = field(default_factory=Run)
 
 

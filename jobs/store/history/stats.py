@@ -101,7 +101,7 @@ class AttemptFilter:
 
 
 @dataclass(frozen=True)
-class Spread:
+class MeasureSpread:
     """Mean, median and 95th percentile: seconds, bytes for memory, a quality's own unit. None: not
     asked for."""
 
@@ -111,7 +111,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Group:
+class StatsGroup:
     """The attempts of one card and mode; mode `encode` has those that encode a text ahead.
 
     Attributes:
@@ -124,7 +124,7 @@ class Group:
     mode: str
     count: int
     succeeded: int
-    measures: Mapping[str, Spread]
+    measures: Mapping[str, MeasureSpread]
 
     @property
     def success(self) -> float:
@@ -146,7 +146,7 @@ class StatsStore(StorePart):
         measures: Sequence[str] = tuple(MEASURES),
         percentiles: bool = True,
         encoding: bool = False,
-    ) -> tuple[Group, ...]:
+    ) -> tuple[StatsGroup, ...]:
         """Every card and mode with attempts that ended, by name, with these measures.
 
         Args:
@@ -161,7 +161,7 @@ class StatsStore(StorePart):
         with self.read() as connection:
             rows = connection.execute(_summary(conditions, measures)).all()
             found = {
-                (row.card, row.mode, name): Spread(getattr(row, f"{name}_mean"))
+                (row.card, row.mode, name): MeasureSpread(getattr(row, f"{name}_mean"))
                 for row in rows
                 for name in _of(row.mode, measures)
                 if getattr(row, f"{name}_n")
@@ -173,7 +173,7 @@ class StatsStore(StorePart):
                     if key in found:
                         found[key] = replace(found[key], p50=row.p50, p95=row.p95)
         return tuple(
-            Group(
+            StatsGroup(
                 card=row.card,
                 mode=row.mode,
                 count=row.count_,

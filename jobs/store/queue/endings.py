@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple_, update
 
-from jobs.domain.attempts import Claim, Quality, Run, Timings
+from jobs.domain.attempts import Claim, MotionQuality, Run, Timings
 from jobs.domain.routing import TextDemand
 from jobs.domain.states import FINAL, HOPELESS, Failure, Outcome, State, check
 from jobs.store.base import Found, StorePart
@@ -47,7 +47,7 @@ class Ending:
     error: str | None = None
     timings: Timings | None = None
     peak_memory_bytes: int | None = None
-    quality: Quality = field(default_factory=Quality)
+    quality: MotionQuality = field(default_factory=MotionQuality)
     delay: float | None = None
     gib: int | None = None
     extra: int = 0
@@ -161,7 +161,7 @@ def write_endings(connection: Connection, endings: Sequence[Ending], now: float)
     names = (
         "state", "failure", "error", "attempt_limit", "not_before", "worker_id", "class_gib",
         "published_at", "queued_at", "finished_at", "encode_gib", "text_revision",
-        *_figures(None, None, Quality()),
+        *_figures(None, None, MotionQuality()),
     )  # fmt: skip
     connection.execute(
         update(jobs)
@@ -221,7 +221,7 @@ def _attempt_values(ending: Ending, now: float) -> dict[str, Any]:
 
 
 def _figures(
-    timings: Timings | None, peak_memory_bytes: int | None, quality: Quality
+    timings: Timings | None, peak_memory_bytes: int | None, quality: MotionQuality
 ) -> dict[str, Any]:
     phases = ("load", "encode", "sample", "decode", "save")
     measured = {f"{phase}_s": getattr(timings, phase, None) for phase in phases}

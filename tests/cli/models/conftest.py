@@ -1,15 +1,14 @@
-"""A home of its own, where the golden network is the published one."""
+"""A temporary home in which the golden network stands for the published one."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 import hymotion.importing
-from jobs.cli.main import hymo
-from tests.cli.models.reading import Models
+from tests.cli.calling import Hymo
 from tests.unit.hymotion.importing.sources import (
     RELEASE,
     everything,
@@ -22,25 +21,11 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def models(home: Path, monkeypatch: pytest.MonkeyPatch) -> Models:
-    """Runs `hymo models` where the golden network is the published one."""
+def models(hymo_: Hymo, monkeypatch: pytest.MonkeyPatch) -> Hymo:
+    """Runs `hymo models`, with the golden network in place of the published one."""
     monkeypatch.setattr(hymotion.importing, "HY_MOTION", RELEASE)
-    monkeypatch.setenv("HYMO_HOME", str(home))
     monkeypatch.setenv("COLUMNS", "1000")  # nothing is cut
-
-    def run(*words: object, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(_Whole(), ["models", *map(str, words)], input=stdin)
-
-    return run
-
-
-class _Whole:
-    """The root group in standalone mode, as the console script runs it."""
-
-    name = "hymo"
-
-    def main(self, args: list[str], prog_name: str, **extra: object) -> None:
-        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]  # as the test gives it
+    return partial(hymo_, "models")
 
 
 @pytest.fixture

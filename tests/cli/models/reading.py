@@ -1,16 +1,14 @@
-"""What the tests of `hymo models` read."""
+"""Helpers that read files for the tests of `hymo models`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from click.testing import Result
 
 NAME = "hy-motion-1.0"
-Models = Callable[..., Result]
 
 
 def document(done: Result) -> dict[str, Any]:

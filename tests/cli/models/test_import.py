@@ -1,4 +1,4 @@
-"""`hymo models import` as its user meets it."""
+"""`hymo models import` on the command line."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from pathlib import Path
 import pytest
 
 import hymotion.importing
-from tests.cli.models.reading import NAME, Models, document, record
+from tests.cli.calling import Hymo
+from tests.cli.models.reading import NAME, document, record
 from tests.unit.hymotion.importing.sources import (
     MINI,
     model,
     tree,
 )
-from worker.cli.models_progress import byte_progress
+from worker.cli.models.progress import byte_progress
 
 ROOT = Path(__file__).parents[3]
 
 
 def test_an_import_says_what_it_did_and_whose_licences_these_are(
-    models: Models, given: list[str], home: Path
+    models: Hymo, given: list[str], home: Path
 ) -> None:
     done = models("import", *given)
     assert done.exit_code == 0, done.stderr
@@ -43,7 +44,7 @@ def test_an_import_says_what_it_did_and_whose_licences_these_are(
     assert hymotion.load(home / "models" / NAME / "full").revision == lines["full"]
 
 
-def test_the_json_of_an_import(models: Models, given: list[str], home: Path) -> None:
+def test_the_json_of_an_import(models: Hymo, given: list[str], home: Path) -> None:
     found = document(models("import", *given, "--json"))
     assert (found["schema"], found["dry_run"]) == ("hymo.import/1", False)
     assert found["folder"] == str(home / "models" / NAME)
@@ -54,7 +55,7 @@ def test_the_json_of_an_import(models: Models, given: list[str], home: Path) -> 
 
 
 def test_a_dry_run_checks_and_shows_and_writes_nothing(
-    models: Models, given: list[str], home: Path, tmp_path: Path
+    models: Hymo, given: list[str], home: Path, tmp_path: Path
 ) -> None:
     done = models("import", *given, "--dry-run")
     assert done.exit_code == 0
@@ -78,14 +79,14 @@ def test_a_dry_run_checks_and_shows_and_writes_nothing(
     ],
 )
 def test_what_makes_no_import_is_a_usage_error(
-    models: Models, words: list[str], problem: str
+    models: Hymo, words: list[str], problem: str
 ) -> None:
     done = models("import", *words)
     assert done.exit_code == 2
     assert problem in done.stderr
 
 
-def test_a_wrong_folder_is_one_line_with_its_mend(models: Models, home: Path) -> None:
+def test_a_wrong_folder_is_one_line_with_its_mend(models: Hymo, home: Path) -> None:
     done = models("import", "--lite", MINI)
     assert done.exit_code == 1
     assert "this is Full, given as Lite. Give this folder with --full" in done.stderr
@@ -100,7 +101,7 @@ SLOW = """
     import sys, time
     import hymotion.importing
     import hymotion.importing.stream
-    import worker.cli.models_import as command
+    import worker.cli.models.importing as command
     from contextlib import contextmanager
     from jobs.cli.main import main
     from tests.unit.hymotion.importing.sources import RELEASE
@@ -130,7 +131,7 @@ def slow_import(home: Path, folder: Path) -> subprocess.Popen[str]:
 
 
 def test_two_at_once_do_not_meet_and_a_dead_one_is_in_nobodys_way(
-    models: Models, home: Path, tmp_path: Path
+    models: Hymo, home: Path, tmp_path: Path
 ) -> None:
     folder = model(tmp_path / "m")
     process = slow_import(home, folder)
@@ -151,7 +152,7 @@ def test_two_at_once_do_not_meet_and_a_dead_one_is_in_nobodys_way(
 
 
 def test_ctrl_c_says_how_to_go_on(
-    models: Models, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    models: Hymo, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @contextmanager
     def interrupted(verb: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -165,7 +166,7 @@ def test_ctrl_c_says_how_to_go_on(
 
         yield told
 
-    monkeypatch.setattr("worker.cli.models_import.byte_progress", interrupted)
+    monkeypatch.setattr("worker.cli.models.importing.byte_progress", interrupted)
     done = models("import", "--full", model(tmp_path / "m"))
     assert done.exit_code == 130
     assert "import again to go on from here" in done.stderr

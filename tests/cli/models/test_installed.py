@@ -1,4 +1,4 @@
-"""Looking at, checking and removing what is installed."""
+"""Showing, verifying and removing installed models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.models.reading import NAME, Models, document, record
+from tests.cli.calling import Hymo
+from tests.cli.models.reading import NAME, document, record
 from tests.unit.hymotion.importing.sources import (
     MINI,
     hub,
@@ -22,7 +23,7 @@ from tests.unit.hymotion.importing.sources import (
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_list_says_what_can_be_loaded_here(models: Models, home: Path, tmp_path: Path) -> None:
+def test_the_list_says_what_can_be_loaded_here(models: Hymo, home: Path, tmp_path: Path) -> None:
     before = document(models("list", "--json"))
     assert (before["schema"], before["default"]) == ("hymo.models/1", "tiny")
     assert not home.exists()
@@ -44,7 +45,7 @@ def test_the_list_says_what_can_be_loaded_here(models: Models, home: Path, tmp_p
     assert any(own["modes"]["lite"]["revision"] in line and "yes" in line for line in lines)
 
 
-def test_a_model_in_full(models: Models, given: list[str], tmp_path: Path) -> None:
+def test_a_model_in_full(models: Hymo, given: list[str], tmp_path: Path) -> None:
     cached = hub(tmp_path / "hub", "Qwen/Qwen3-8B", tmp_path / "given" / "qwen")
     models("import", *[str(cached) if word.endswith("/qwen") else word for word in given])
     shown = models("show", NAME).stdout
@@ -65,7 +66,7 @@ def test_a_model_in_full(models: Models, given: list[str], tmp_path: Path) -> No
 
 
 def test_verify_finds_a_flipped_byte_and_a_lost_file(
-    models: Models, given: list[str], home: Path
+    models: Hymo, given: list[str], home: Path
 ) -> None:
     models("import", *given)
     assert models("verify", NAME).exit_code == 0
@@ -87,23 +88,21 @@ def test_verify_finds_a_flipped_byte_and_a_lost_file(
 
 
 @pytest.mark.parametrize("name", ["config.yml", "system_message.txt", "encoder.json"])
-def test_verify_looks_at_every_file(
-    models: Models, given: list[str], home: Path, name: str
-) -> None:
+def test_verify_looks_at_every_file(models: Hymo, given: list[str], home: Path, name: str) -> None:
     models("import", *given)
     (path,) = (home / "models" / NAME).rglob(name)
     path.write_text(path.read_text() + " ")
     assert f"{path} is changed" in models("verify", NAME).stderr
 
 
-def test_remove_asks_and_leaves_nothing(models: Models, given: list[str], home: Path) -> None:
+def test_remove_asks_and_leaves_nothing(models: Hymo, given: list[str], home: Path) -> None:
     models("import", *given)
     before = tree(home)
-    done = models("remove", NAME, stdin="n\n")
+    done = models("remove", NAME, input="n\n")
     assert done.exit_code == 130
     assert "Remove hy-motion-1.0" in done.stderr
     assert tree(home) == before
-    unasked = models("remove", NAME, stdin="")
+    unasked = models("remove", NAME, input="")
     assert unasked.exit_code == 2
     assert "give --yes" in unasked.stderr
     assert tree(home) == before
@@ -116,7 +115,7 @@ def test_remove_asks_and_leaves_nothing(models: Models, given: list[str], home: 
 
 
 def test_remove_of_one_part_keeps_the_others(
-    models: Models, given: list[str], home: Path, tmp_path: Path
+    models: Hymo, given: list[str], home: Path, tmp_path: Path
 ) -> None:
     models("import", *given, "--lite", lite_model(tmp_path / "lite"))
     assert models("remove", NAME, "--only", "full", "--yes").exit_code == 0
@@ -132,14 +131,14 @@ def test_remove_of_one_part_keeps_the_others(
     assert models("remove", NAME, "--only", "full", "--yes").exit_code == 3
 
 
-def test_a_text_revision_can_be_forgotten(models: Models, home: Path) -> None:
+def test_a_text_revision_can_be_forgotten(models: Hymo, home: Path) -> None:
     models("import", "--full", MINI, "--text-revision", "te-0123456789ab")
     assert models("remove", NAME, "--only", "text", "--yes").exit_code == 0
     assert record(home)["text"] is None
 
 
 def test_remove_takes_links_and_not_what_they_lead_to(
-    models: Models, given: list[str], home: Path, tmp_path: Path
+    models: Hymo, given: list[str], home: Path, tmp_path: Path
 ) -> None:
     before = tree(tmp_path / "given")
     assert models("import", *given, "--link").exit_code == 0
@@ -148,7 +147,7 @@ def test_remove_takes_links_and_not_what_they_lead_to(
     assert tree(tmp_path / "given") == before
 
 
-def test_a_folder_that_is_a_link_is_unlinked(models: Models, home: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_link_is_unlinked(models: Hymo, home: Path, tmp_path: Path) -> None:
     models("import", "--full", MINI)
     shared = tmp_path / "shared"
     (home / "models" / NAME).rename(shared)
@@ -159,7 +158,7 @@ def test_a_folder_that_is_a_link_is_unlinked(models: Models, home: Path, tmp_pat
     assert (shared / "model.json").is_file()
 
 
-def test_what_comes_along_cannot_be_removed(models: Models) -> None:
+def test_what_comes_along_cannot_be_removed(models: Hymo) -> None:
     for name in ("tiny", "null"):
         done = models("remove", name, "--yes")
         assert done.exit_code == 2
@@ -168,7 +167,7 @@ def test_what_comes_along_cannot_be_removed(models: Models) -> None:
         assert models("remove", name, "--yes").exit_code == 3
 
 
-def test_a_damaged_record_can_be_removed(models: Models, given: list[str], home: Path) -> None:
+def test_a_damaged_record_can_be_removed(models: Hymo, given: list[str], home: Path) -> None:
     models("import", *given)
     path = home / "models" / NAME / "model.json"
     path.write_text('{"schema": 9}')
@@ -187,5 +186,5 @@ def test_looking_loads_no_library_of_tensors(home: Path) -> None:
         "assert not {'torch', 'numpy', 'hymotion'} & sys.modules.keys()\n"
     )
     environ = {**os.environ, "HYMO_HOME": str(home)}
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environ, timeout=60,
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env=environ,
                    capture_output=True)  # fmt: skip

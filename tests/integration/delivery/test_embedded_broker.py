@@ -1,4 +1,4 @@
-"""The embedded server: started on demand, adopted, restarted, private."""
+"""The embedded server: starting, reusing, restarting, and its private folder."""
 
 from __future__ import annotations
 
@@ -13,16 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.broker import (
-    MAX_SOCKET_PATH,
-    EmbeddedBroker,
-    alive,
-    find_program,
-    ping,
-    public_url,
-    redis_client,
-    socket_path,
-)
+from jobs.delivery.broker import MAX_SOCKET_PATH, alive, ping, public_url, redis_client, socket_path
+from jobs.delivery.embedded import EmbeddedBroker, find_program
 from jobs.errors import BrokerBinaryError, UnreachableError
 from jobs.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The reconciler against real databases and a real broker."""
+"""The reconciler with real databases and a real broker."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from jobs.artifacts.temporary import part_path
+from jobs.delivery.publisher import Publisher
+from jobs.delivery.reconciler import MANIFEST, Reconciler
 from jobs.domain.attempts import Claim, Success, Timings
 from jobs.domain.batches import Artifact, Batch, NewJob
 from jobs.domain.memory import GIB, queue_name
@@ -18,9 +21,6 @@ from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import State
 from jobs.domain.workers import WorkerCard
-from jobs.parts import part_path
-from jobs.publish import Publisher
-from jobs.reconcile import MANIFEST, Reconciler
 from jobs.settings import Settings
 from jobs.store.store import Store
 
@@ -32,7 +32,7 @@ SPEC = JobSpec(custom_id="j", prompt="walk", mode="full", steps=50, guidance=5.0
 
 @dataclass
 class Scene:
-    """A batch of jobs, a worker, a reconciler, and a clock in the test's hand."""
+    """A batch of jobs, a worker, a reconciler, and a clock that the test sets."""
 
     store: Store
     publisher: Publisher

@@ -1,4 +1,4 @@
-"""A database full of jobs and attempts of every kind, and the same in memory to compare with."""
+"""A database with jobs and attempts of every kind, and the same rows in memory to compare."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JOBS = 240
 
 @dataclass(frozen=True)
 class World:
-    """A store, and the rows that are in it."""
+    """A store and its rows."""
 
     store: Store
     jobs: list[dict[str, Any]]
@@ -29,7 +29,7 @@ class World:
 
 
 def fill(store: Store, seed: int = 7) -> World:
-    """Insert rows past the queue's own paths: history must show whatever it finds."""
+    """Insert rows directly, without the queue: history must show any rows."""
     random_ = random.Random(seed)
     jobs_ = [_job(random_, number) for number in range(1, JOBS + 1)]
     attempts_ = [row for job in jobs_ for row in _attempts(random_, job)]
@@ -67,7 +67,7 @@ def _job(random_: random.Random, number: int) -> dict[str, Any]:
     ran = state in {State.SUCCEEDED, State.FAILED, State.RUNNING}
     ended = state in {State.SUCCEEDED, State.FAILED, State.CANCELLED}
     worker = random_.randrange(3)
-    # Ties on purpose, in every column that history sorts by.
+    # Deliberate ties in every column that history sorts by.
     created = T0 + (number // 7) * 10
     started = created + random_.randrange(5) * 10.0 if ran else None
     finished = (started or created) + random_.randrange(1, 6) if ended else None
@@ -120,14 +120,14 @@ def _seconds(random_: random.Random) -> float | None:
 
 
 def _quality(random_: random.Random, *, measured: bool) -> dict[str, float | None]:
-    """Figures of a motion, some lacking and many alike; none of a job that made no motion."""
+    """Quality measures, some missing and many equal; none for a job without a motion."""
     names = ("skate_mm", "penetration_mm", "jitter")
     few = (None, 0.0, 0.25, 1.5, 30.0)
     return {name: random_.choice(few) if measured else None for name in names}
 
 
 def _run(random_: random.Random, outcome: str) -> dict[str, Any]:
-    """How an attempt was run; a failed one says nothing, nor does one of a time before."""
+    """How an attempt was run; unknown for failed attempts and for those of older versions."""
     names = ("dtype", "plan", "embedding", "loads", "numerics_step")
     if outcome == "encoded":
         return {**dict.fromkeys(names), "plan": "staged", "embedding": "made",

@@ -1,4 +1,4 @@
-"""One job, one row, its attempts; the cards there were."""
+"""Looking up a job, a row, its attempts, and the known cards."""
 
 from __future__ import annotations
 

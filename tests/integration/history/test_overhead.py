@@ -1,4 +1,4 @@
-"""Texts, loads and resampling against the same sums in plain Python, on both databases."""
+"""Texts, loads and resampling compared with sums in plain Python, on both databases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .conftest import CARDS, World
 
 
 def summed(rows: list[dict[str, Any]]) -> Overhead:
-    """What upkeep these attempts are."""
+    """The overhead of these attempts."""
     ended = [row for row in rows if row["outcome"] in {"succeeded", "encoded", "failed"}]
     motions = [row for row in ended if row["outcome"] == "succeeded"]
     counted = [row for row in ended if row["loads"] is not None]
@@ -54,7 +54,7 @@ def test_every_card_and_mode(world: World) -> None:
 
 
 def test_the_rates_of_a_night(world: World) -> None:
-    """Four motions of two texts: one encoded ahead, one by who sampled; 2 of 4 broke at first."""
+    """Four motions of two texts, one encoded ahead and one when sampled; two were sampled again."""
     with world.store.stats.write() as connection:
         connection.execute(
             insert(attempts),
@@ -64,9 +64,9 @@ def test_the_rates_of_a_night(world: World) -> None:
                 _attempt(92, "full", "succeeded", loads=0, embedding="made", numerics_step=2),
                 _attempt(93, "full", "succeeded", loads=0, embedding="hit", numerics_step=9),
                 _attempt(94, "full", "succeeded", loads=0, embedding="hit", dtype="bfloat16"),
-                # Says nothing of texts, but of its own failure.
+                # Failed attempts do not count.
                 _attempt(95, "full", "failed", plan=None),
-                # Its text was not kept: it is not there.
+                # Nor does a text whose encoding failed.
                 _attempt(96, "encode", "failed", embedding="made"),
             ],
         )

@@ -1,4 +1,4 @@
-"""Pages of history against a plain filter and sort of the same rows, on both databases."""
+"""Pages of history compared with a plain filter and sort of the same rows, on both databases."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_pages_are_a_filter_and_a_sort(world: World, plan: str) -> None:
 
 
 def test_every_filter_narrows(world: World, plan: str) -> None:
-    # Guards the test above against an oracle and a store that both ignore a condition.
+    # Ensures that every condition matches some jobs and excludes others.
     everything = len(world.jobs)
     for wanted in (
         JobFilter(batch_id=1), JobFilter(states=(State.FAILED,)), JobFilter(modes=("lite",)),

@@ -1,4 +1,4 @@
-"""The indexes that SQLite walks: a page must not sort a large table."""
+"""The indexes that SQLite uses: a page must not sort a large table."""
 
 from __future__ import annotations
 

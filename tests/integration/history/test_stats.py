@@ -1,4 +1,4 @@
-"""Statistics against the same figures computed in plain Python, on both databases."""
+"""Statistics compared with figures computed in plain Python, on both databases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jobs.store.history.stats import MEASURES, OF_TEXTS, AttemptFilter, Spread
+from jobs.store.history.stats import MEASURES, OF_TEXTS, AttemptFilter, MeasureSpread
 
 from .conftest import CARDS, T0, World
 
@@ -84,5 +84,5 @@ def test_means_alone(world: World) -> None:
     whole = world.store.stats.groups()
     means = world.store.stats.groups(measures=("total",), percentiles=False)
     assert [each.measures for each in means] == [
-        {"total": Spread(each.measures["total"].mean)} for each in whole
+        {"total": MeasureSpread(each.measures["total"].mean)} for each in whole
     ]

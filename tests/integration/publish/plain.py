@@ -1,4 +1,4 @@
-"""A plain Celery worker that knows nothing of ours but the task's name and the queue.
+"""A plain Celery worker that knows only the task's name and the queue.
 
 `python plain.py URL QUEUE N`: prints the arguments of N tasks, one JSON line each, and ends.
 """

@@ -1,4 +1,4 @@
-"""Messages of ours before real Celery workers; messages of others before ours."""
+"""Our messages consumed by plain Celery workers, and foreign messages consumed by ours."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from jobs.broker import kombu_url
-from jobs.delivery import TASK
+from jobs.delivery.broker import kombu_url
+from jobs.delivery.celery_app import TASK
+from jobs.delivery.publisher import Publisher
 from jobs.domain.routing import demand
-from jobs.publish import Publisher
 from tests.conftest import RedisServer
 from tests.faults.plant import Plant
 
-#: Of the jobs that plants submit.
+#: The queue of the jobs that plants submit.
 QUEUE = demand("null", "full", 20).queue
 
 
@@ -32,7 +32,7 @@ def test_a_plain_celery_worker_understands_our_messages(
     ran = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("plain.py")),
          kombu_url(plant.settings), QUEUE, "50"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     lines = [json.loads(line) for line in ran.stdout.splitlines() if line.startswith("{")]
     assert [line["args"] for line in lines] == [[number] for number in range(1, 51)], ran.stderr
@@ -53,7 +53,7 @@ class Payload:
 
 
 def envelope(plant: Plant, own_redis: RedisServer) -> dict[str, Any]:
-    """A good message, to be spoilt."""
+    """A valid message, to be modified."""
     with contextlib.closing(Publisher(plant.settings)) as publisher:
         publisher.publish([(1, "template")])
     with contextlib.closing(own_redis.client()) as client:
@@ -74,7 +74,7 @@ def send(own_redis: RedisServer, *texts: str) -> None:
 
 
 def still_works(plant: Plant, own_redis: RedisServer, jobs: int) -> None:
-    """Whatever was sent before: a good job is done by the very process, and nothing is left."""
+    """Check that the same worker process still runs a valid job, and that no message is left."""
     (worker,) = (one for one in plant.running if one.name == "a")
     with contextlib.closing(own_redis.client()) as client:
         plant.until(lambda: client.llen(QUEUE) == 0, "every message was taken")
@@ -129,7 +129,7 @@ def test_wrong_arguments_ask_for_nothing(plant: Plant, own_redis: RedisServer) -
 
 
 def spoilt(good: dict[str, Any]) -> dict[str, str]:
-    """Messages that are wrong in their frame."""
+    """Messages with an invalid envelope."""
     headers, properties = good["headers"], good["properties"]
     return {
         "another task": json.dumps(good | {"headers": headers | {"task": "os.system"}}),
@@ -177,7 +177,7 @@ def test_spoilt_frames_do_no_harm(plant: Plant, own_redis: RedisServer) -> None:
 def test_what_is_no_message_at_all_ends_one_worker_and_no_job(
     plant: Plant, own_redis: RedisServer, kind: str
 ) -> None:
-    """kombu dies of it before anybody can look, but the message is gone with it: whoever starts
+    """kombu crashes before our code sees the message, but the message is consumed: whatever starts
     workers again (`hymo up`, a container's restart policy) goes on."""
     plant.submit(4)
     plant.environ |= {"HYMO_CLAIM": "0"}

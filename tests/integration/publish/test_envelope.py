@@ -1,4 +1,4 @@
-"""The envelope that we write ourselves, field by field against what kombu publishes."""
+"""Our envelope, compared field by field with kombu's."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from jobs.broker import kombu_url
-from jobs.delivery import TASK, celery_app
+from jobs.delivery.broker import kombu_url
+from jobs.delivery.celery_app import TASK, celery_app
+from jobs.delivery.publisher import CHUNK, Publisher
 from jobs.errors import UnreachableError
-from jobs.publish import CHUNK, Publisher
 from jobs.settings import Settings
 from tests.conftest import RedisServer
 
 QUEUE = "hymo.full.24"
-#: Headers that kombu adds and no consumer needs: Celery fills them in or shows them to people.
-#: A header that a later Celery adds is looked at before it is written here.
+#: Headers that kombu adds and no consumer needs: Celery has defaults for them or only displays
+#: them. Check a header that a later Celery adds before listing it here.
 OPTIONAL = {
     "argsrepr", "group_index", "kwargsrepr", "origin", "replaced_task_nesting", "shadow",
     "stamped_headers", "stamps",
@@ -33,13 +33,13 @@ def settings(redis_server: RedisServer, tmp_path: Any) -> Settings:
 
 
 def messages(server: RedisServer, queue: str = QUEUE) -> list[dict[str, Any]]:
-    """What waits in a queue, next to be taken first."""
+    """The messages of a queue, the next one first."""
     with contextlib.closing(server.client()) as client:
         return [json.loads(text) for text in reversed(client.lrange(queue, 0, -1))]
 
 
 def kombus(settings: Settings, server: RedisServer, job_id: int, task_id: str) -> dict[str, Any]:
-    """What `.apply_async` of our application puts in the queue."""
+    """The message that `.apply_async` of our application publishes."""
     app = celery_app(kombu_url(settings))
 
     def take(job_id: int) -> None:
@@ -76,7 +76,7 @@ def test_every_field_is_kombus(settings: Settings, redis_server: RedisServer) ->
     assert properties.keys() == wanted.keys()
     for name in properties.keys() - {"delivery_tag", "reply_to"}:
         assert properties[name] == wanted[name], name
-    # kombu names a reply queue, which nobody listens to: there is no result backend.
+    # kombu names a reply queue, which is unused without a result backend.
     assert properties["reply_to"] == ""
     bodies = [json.loads(base64.b64decode(message["body"])) for message in (mine, theirs)]
     assert bodies[0] == bodies[1]
@@ -85,7 +85,7 @@ def test_every_field_is_kombus(settings: Settings, redis_server: RedisServer) ->
 def test_the_binding_that_kombu_keeps_is_not_needed(
     settings: Settings, redis_server: RedisServer
 ) -> None:
-    """kombu notes queues in a set when it declares them; a consumer declares its own."""
+    """kombu records queues in a set when it declares them; a consumer declares its own."""
     ours(settings, redis_server, 1)
     with contextlib.closing(redis_server.client()) as client:
         assert client.keys() == [QUEUE]

@@ -16,13 +16,13 @@ from typing import Any
 
 import pytest
 
-#: Of 127.0.0.1, with its key, signed by itself: nobody but these tests trusts it.
+#: A self-signed certificate for 127.0.0.1, with its key.
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
 
 
 @dataclass
 class Call:
-    """A request as it came, and the means to answer it in any way."""
+    """A received request, and ways to answer it."""
 
     handler: BaseHTTPRequestHandler
     path: str
@@ -35,7 +35,7 @@ class Call:
         return str(self.document["messages"][-1]["content"])
 
     def send(self, status: int, body: bytes, **headers: str) -> None:
-        """A whole reply."""
+        """Send a complete response."""
         self.handler.send_response(status)
         values = {"Content-Length": str(len(body)), "Content-Type": "application/json"}
         for name, value in {**values, **headers}.items():
@@ -44,20 +44,20 @@ class Call:
         self.handler.wfile.write(body)
 
     def say(self, content: object) -> None:
-        """A good reply with this text."""
+        """Send a valid response with this text."""
         text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
         message = {"role": "assistant", "content": text}
         document = {"object": "chat.completion", "choices": [{"index": 0, "message": message}]}
         self.send(200, json.dumps(document).encode())
 
     def raw(self, data: bytes) -> None:
-        """These bytes on the wire, and nothing after them."""
+        """Send only these bytes."""
         self.handler.wfile.write(data)
         self.handler.wfile.flush()
         self.handler.connection.shutdown(socket.SHUT_WR)
 
     def drop(self) -> None:
-        """End the connection without a word."""
+        """Close the connection without a response."""
         self.handler.connection.shutdown(socket.SHUT_RDWR)
 
 
@@ -65,13 +65,13 @@ Behave = Callable[[Call], None]
 
 
 def rewrites(call: Call) -> None:
-    """What a good model answers."""
+    """The answer of a well-behaved model."""
     call.say({"prompt": f"A person {call.prompt}.", "seconds": 2.0})
 
 
 @dataclass
 class Rewriter:
-    """The server. `behave` answers; `released` ends the waiting of slow ones."""
+    """The server. `behave` answers requests; `released` releases the slow answers."""
 
     server: ThreadingHTTPServer
     scheme: str = "http"
@@ -89,11 +89,11 @@ class Rewriter:
 
     @property
     def prompts(self) -> Counter[str]:
-        """How often it was asked about each prompt."""
+        """Prompt → number of requests."""
         return Counter(call.prompt for call in self.calls)
 
     def answer(self, call: Call) -> None:
-        """Answer one call, and count how many are answered at once."""
+        """Answer one call, and count the concurrent ones."""
         with self._lock:
             self.calls.append(call)
             self._now += 1
@@ -106,19 +106,19 @@ class Rewriter:
 
 
 class Server(ThreadingHTTPServer):
-    """Many at once; a client that goes away is nobody's fault."""
+    """A concurrent server that ignores clients that disconnect."""
 
     request_queue_size = 64
     daemon_threads = True
     block_on_close = False
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients here go away on purpose."""
+        """Log nothing, since clients disconnect on purpose."""
 
 
 @contextmanager
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[Rewriter]:
-    """A running server; with TLS where there is a context."""
+    """A running server, with TLS if a context is given."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

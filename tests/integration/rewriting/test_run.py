@@ -18,7 +18,7 @@ pytestmark = pytest.mark.redis
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder whose path leaves room for the embedded server's socket."""
+    """A folder with a path short enough for the embedded server's socket."""
     made = Path(tempfile.mkdtemp(prefix="hymo-rw-"))
     yield made
     shutil.rmtree(made, ignore_errors=True)
@@ -35,7 +35,7 @@ def test_the_rewritten_prompt_is_made_and_both_are_in_the_manifest(rewriter, fol
     words = ("run", "night.csv", "--rewrite", "--estimate-duration", "--json")
     done = subprocess.run(
         [sys.executable, "-m", "jobs", *words], env={**kept, **settings}, cwd=folder,
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -50,7 +50,7 @@ def test_the_rewritten_prompt_is_made_and_both_are_in_the_manifest(rewriter, fol
         ("A person walks.", "walks", "rewritten", 60),
         ("A person jumps.", "jumps", "rewritten", 50),
     ]
-    # Nothing that was written down holds the key.
+    # No file contains the key.
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 5
     assert not [path for path in files if b"sk-very-secret" in path.read_bytes()]

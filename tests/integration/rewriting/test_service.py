@@ -1,17 +1,20 @@
-"""One exchange with a service over a real socket: what is sent, and every way it may go wrong."""
+"""One exchange with a service over a real socket: the request, and all kinds of failures."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
 import time
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 
-from jobs.rewriting.failure import RewriteError
-from jobs.rewriting.service import MAX_BODY, Reply, Service
+from jobs.rewriting.errors import RewriteError
+from jobs.rewriting.service import MAX_BODY, Service
 
 KEY = "sk-very-secret"
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
@@ -20,57 +23,55 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture
-def service(rewriter):
-    made = Service(url=rewriter.url, key=KEY, timeout=5)
-    yield made
-    made.close()
+def service(rewriter) -> Service:
+    return Service(url=rewriter.url, key=KEY, timeout=5)
+
+
+def post(service: Service) -> bytes:
+    return asyncio.run(service.post(WHOLE))
 
 
 def fails(service: Service, reason: str) -> RewriteError:
     with pytest.raises(RewriteError, match=reason) as raised:
-        service.post(WHOLE)
+        post(service)
     assert KEY not in str(raised.value) + str(raised.value.__cause__) + repr(raised.value)
     return raised.value
 
 
 def test_a_document_goes_out_and_the_reply_comes_back(rewriter, service) -> None:
-    reply = service.post(WHOLE)
-    assert reply.status == 200
-    content = json.loads(reply.body)["choices"][0]["message"]["content"]
+    content = json.loads(post(service))["choices"][0]["message"]["content"]
     assert json.loads(content)["prompt"] == "A person läuft 🏃."
     (call,) = rewriter.calls
     assert call.path == "/v1/chat/completions"
     assert call.document == WHOLE
     assert call.headers["authorization"] == f"Bearer {KEY}"
     assert call.headers["content-type"] == "application/json"
+    assert call.headers["accept-encoding"] == "identity"
 
 
 def test_without_a_key_none_is_sent(rewriter) -> None:
-    Service(url=f"{rewriter.url}/", key=None, timeout=5).post(WHOLE)
+    post(Service(url=f"{rewriter.url}/", key=None, timeout=5))
     assert "authorization" not in rewriter.calls[0].headers
     assert rewriter.calls[0].path == "/v1/chat/completions"
 
 
-def test_an_error_is_a_reply_and_its_words_hold_no_key(rewriter, service) -> None:
-    said = f"Incorrect key \x1b[31m{KEY} provided:\n" + "x" * 500
-    body = json.dumps({"error": {"message": said}}).encode()
-    rewriter.behave = lambda call: call.send(401, body, Retry_After="3")
-    reply = service.post(WHOLE)
-    assert (reply.status, reply.retry_after) == (401, "3")
-    assert reply.complaint.startswith("Incorrect key \\x1b[31m… provided: xxx")
-    assert len(reply.complaint) < 200
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"error": "no"}', b'{"error": null}'])
-def test_an_error_may_have_no_words(rewriter, service, body: bytes) -> None:
-    rewriter.behave = lambda call: call.send(500, body)
-    assert service.post(WHOLE) == Reply(status=500, body=body)
+def test_a_refusal_is_named_and_its_words_hold_no_key(rewriter, service) -> None:
+    body = json.dumps({"error": {"message": f"slower, {KEY}"}}).encode()
+    rewriter.behave = lambda call: call.send(429, body, Retry_After="3")
+    error = fails(service, "HTTP 429: slower, …")
+    assert (error.again, error.wait) == (True, 3.0)
 
 
 def test_a_redirect_is_not_followed(rewriter, service) -> None:
-    rewriter.behave = lambda call: call.send(307, b"", Location="http://elsewhere.example/v1")
-    reply = service.post(WHOLE)
-    assert (reply.status, reply.location) == (307, "elsewhere.example")
+    rewriter.behave = lambda call: call.send(307, b"", Location=f"{rewriter.url}/elsewhere")
+    fails(service, "HTTP 307: a redirect to 127.0.0.1, not followed")
+    assert len(rewriter.calls) == 1
+
+
+def test_proxies_of_the_environment_are_not_used(rewriter, monkeypatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    post(Service(url=rewriter.url, key=KEY, timeout=5))
     assert len(rewriter.calls) == 1
 
 
@@ -87,7 +88,12 @@ def test_a_redirect_is_not_followed(rewriter, service) -> None:
 )
 def test_half_a_reply_is_no_reply(rewriter, service, data: bytes) -> None:
     rewriter.behave = lambda call: call.raw(data)
-    assert fails(service, "broke before the answer was whole").again
+    assert fails(service, "broke before the answer was complete").again
+
+
+def test_an_empty_answer_is_a_connection_that_ended_too_soon(rewriter, service) -> None:
+    rewriter.behave = lambda call: call.raw(HEAD + b"\r\n")
+    assert fails(service, "broke before the answer was complete").again
 
 
 def test_a_connection_that_is_dropped_may_be_tried_again(rewriter, service) -> None:
@@ -100,6 +106,32 @@ def test_nobody_listening_is_named() -> None:
         port = taken.getsockname()[1]
     service = Service(url=f"http://127.0.0.1:{port}/v1", key=KEY, timeout=5)
     assert fails(service, "no connection: Connection refused").again
+
+
+def test_of_a_host_with_several_addresses_the_last_is_told_of(monkeypatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        there = taken.getsockname()
+    found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", there)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **options: [found, found])
+    service = Service(url=f"http://host.invalid:{there[1]}/v1", key=KEY, timeout=5)
+    assert fails(service, "no connection: Connection refused").again
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        # Labels of more than 63 characters are invalid, so that no name server is asked.
+        (f"http://{'a' * 64}.invalid/v1", "no connection: .*not known"),
+        ("http://999.1.1.1/v1", "invalid URL: .*999.1.1.1.*; set HYMO_REWRITER_URL"),
+    ],
+)
+def test_a_host_that_is_none_is_named(url: str, reason: str) -> None:
+    fails(Service(url=url, key=KEY, timeout=5), reason)
+
+
+def test_a_service_without_tls_is_named(rewriter) -> None:
+    service = Service(url=rewriter.url.replace("http:", "https:"), key=KEY, timeout=5)
+    assert fails(service, "no connection: .*SSL").again
 
 
 def test_a_huge_reply_is_cut_off(rewriter, service) -> None:
@@ -139,7 +171,7 @@ def test_a_slow_reply_ends_at_the_timeout_however_it_trickles(rewriter, slow) ->
 
 
 def test_a_host_that_takes_no_connection_ends_at_the_timeout() -> None:
-    # A server whose queue of connections is full answers no further one.
+    # A server with a full backlog does not accept further connections.
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         port = full.getsockname()[1]
         waiting = []
@@ -161,7 +193,7 @@ def test_a_trusted_certificate_is_taken_and_time_runs_out_with_tls_too(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATE))
     service = Service(url=secure_rewriter.url, key=KEY, timeout=5)
-    assert service.post(WHOLE).status == 200
+    assert post(service)
     assert secure_rewriter.calls[0].headers["authorization"] == f"Bearer {KEY}"
     secure_rewriter.behave = lambda call: dripping_body(call, secure_rewriter)
     hasty = Service(url=secure_rewriter.url, key=KEY, timeout=0.3)
@@ -176,22 +208,35 @@ def test_a_certificate_that_nobody_signed_is_refused_and_gets_no_key(secure_rewr
     assert not secure_rewriter.calls
 
 
-def test_closing_ends_what_is_under_way(rewriter, service) -> None:
-    there = threading.Event()
+def test_a_connection_is_not_kept(rewriter, service) -> None:
+    gone = threading.Event()
+
+    def behave(call) -> None:
+        call.handler.wfile.write(HEAD + b"Content-Length: 2\r\n\r\n{}")
+        call.handler.connection.settimeout(10)
+        if call.handler.connection.recv(1) == b"":
+            gone.set()
+
+    rewriter.behave = behave
+    with start_blocking_portal() as portal:
+        assert portal.call(service.post, WHOLE) == b"{}"
+        assert gone.wait(5)
+
+
+def test_cancelling_ends_what_is_under_way(rewriter, service) -> None:
+    there, gone = threading.Event(), threading.Event()
 
     def wait(call) -> None:
         there.set()
-        rewriter.released.wait(10)
+        call.handler.connection.settimeout(10)
+        if call.handler.connection.recv(1) == b"":
+            gone.set()
 
     rewriter.behave = wait
-    found: list[RewriteError] = []
-    thread = threading.Thread(target=lambda: found.append(fails(service, "interrupted")))
-    began = time.monotonic()
-    thread.start()
-    assert there.wait(5)
-    service.close()
-    thread.join(5)
-    assert found
-    assert not found[0].again
-    fails(service, "interrupted")
-    assert time.monotonic() - began < 3.0
+    with start_blocking_portal() as portal:
+        asked = portal.start_task_soon(service.post, WHOLE)
+        assert there.wait(5)
+        portal.call(portal.stop, True)
+    with pytest.raises(CancelledError):
+        asked.result(0)
+    assert gone.wait(5), "the service need not go on for nobody"

@@ -1,4 +1,4 @@
-"""Both texts and the outcome in either database."""
+"""Storing both prompts and the outcome in either database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Submitting with a rewriter that answers, fails, comes late or goes away."""
+"""Submitting with a rewriter that answers, fails, is slow or disconnects."""
 
 from __future__ import annotations
 
@@ -18,26 +18,23 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobs.cli.main import hymo
+from jobs.promptfile.defaults import Defaults
+from jobs.promptfile.raw import RawRow
+from jobs.promptfile.row import read_row
 from jobs.rewriting import asker
+from jobs.rewriting.rewriting import open_rewriting
+from jobs.rewriting.wish import Wish
+from jobs.settings import Settings
 
 KEY = "sk-very-secret"
-#: Of the code under test, for processes that run elsewhere.
+#: The repository's root, for processes in other folders.
 ROOT = Path(__file__).parents[3]
 Submit = Callable[..., Result]
 
 
-class _Whole:
-    """The root group in standalone mode, as the console script runs it."""
-
-    name = "hymo"
-
-    def main(self, args: list[str], prog_name: str, **extra: object) -> None:
-        hymo.main(args, prog_name=prog_name, **extra)  # type: ignore[arg-type]  # as the test gives it
-
-
 @pytest.fixture
 def environ(rewriter, tmp_path: Path) -> Mapping[str, str]:
-    """The settings of a user with a home of their own and the test's rewriter."""
+    """The environment of a user with a temporary home and the test's rewriter."""
     return {
         "HYMO_HOME": str(tmp_path / "home"),
         "HYMO_REWRITER_URL": rewriter.url,
@@ -49,7 +46,7 @@ def environ(rewriter, tmp_path: Path) -> Mapping[str, str]:
 
 @pytest.fixture
 def call(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
-    """Runs `hymo` in a folder of its own; retries come at once. The key is in no output."""
+    """Runs `hymo` in a temporary folder, with immediate retries; no output contains the key."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(asker, "exponential", lambda first: lambda attempt: 0.001)
     for name in ("HYMO_DATABASE_URL", "HYMO_BROKER_URL", "HYMO_OUTPUT"):
@@ -58,7 +55,7 @@ def call(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
         monkeypatch.setenv(name, value)
 
     def make(*args: str) -> Result:
-        done = CliRunner().invoke(_Whole(), list(args))
+        done = CliRunner().invoke(hymo, list(args))
         assert KEY not in done.output
         return done
 
@@ -177,7 +174,7 @@ def test_required_rewrites_that_fail_are_rows_that_are_wrong(submit, stored, rew
     path = write("walks", "jumps")
     done = submit(path, "--rewrite", "--require-rewrite")
     assert (done.exit_code, done.stdout) == (2, "")
-    reason = "could not be rewritten: the model's answer holds no JSON object"
+    reason = "could not be rewritten: the model's answer contains no JSON object"
     assert f"prompts.csv:3: prompt: {reason}" in done.stderr
     assert not Path("home/hymo.db").exists() or stored() == []
     done = submit(path, "--rewrite", "--require-rewrite", "--skip-invalid")
@@ -235,7 +232,7 @@ def test_what_passes_is_tried_again(submit, stored, rewriter) -> None:
         (lambda call: call.say({"text": "A person."}), 'the answer has no text in "prompt"', 2),
         (lambda call: call.send(302, b"", Location="http://evil.example/"), "to evil.example", 1),
         (lambda call: call.send(401, KEY.encode()), "HTTP 401: the key is refused", 1),
-        (lambda call: call.send(503, b"", Retry_After="3600"), "left alone for 3600 s", 1),
+        (lambda call: call.send(503, b"", Retry_After="3600"), "asks to wait for 3600 s", 1),
         (lambda call: call.raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"), "broke", 4),
     ],
     ids=["html", "schema", "redirect", "key", "patience", "truncated"],
@@ -273,7 +270,7 @@ def test_a_rewriter_that_is_away_is_given_up_once(submit, stored, rewriter, monk
     rewriter.behave = lambda call: call.drop()
     done = submit(write(*(f"p{n}" for n in range(300))), "--rewrite")
     assert done.exit_code == 0
-    assert done.stderr.count("the rewriter was not asked any more: the connection broke") == 1
+    assert done.stderr.count("the rewriter is not asked any further: the connection broke") == 1
     assert len(stored()) == 300
     assert all(job["rewrite"].startswith("failed: ") for job in stored())
     assert len(rewriter.prompts) <= 9
@@ -358,6 +355,25 @@ def test_what_was_answered_is_kept_when_a_submit_is_ended(
     assert "100 rewritten (70 prompts asked)" in err
     assert all(rewriter.prompts[f"p{n}"] == 1 for n in range(30))
     assert len(stored()) == 100
+
+
+def test_what_is_read_no_further_is_asked_no_further(environ, rewriter) -> None:
+    second = threading.Event()
+
+    def behave(call) -> None:
+        if call.prompt == "jumps":
+            second.set()
+            rewriter.released.wait(30)
+        call.say({"prompt": f"A person {call.prompt}."})
+
+    rewriter.behave = behave
+    given = [read_row(RawRow(1, 2, {"prompt": each}), Defaults()) for each in ("walks", "jumps")]
+    with open_rewriting(Settings.read(environ), Wish(text=True)) as rewriting:
+        row = next(rewriting.rows(given))
+        assert second.wait(10)
+        began = time.monotonic()
+    assert row.spec.prompt == "A person walks."
+    assert time.monotonic() - began < 8, "it does not wait for the answer"
 
 
 def test_ctrl_c_does_not_wait_for_a_service_that_asks_for_patience(

@@ -1,4 +1,4 @@
-"""What the store's tests put in and take out."""
+"""Fixtures of the store's tests."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Hand:
 
 @dataclass
 class Farm:
-    """A store with shorthands for what tests do over and over."""
+    """A store with shorthands for tests."""
 
     store: Store
     batches: dict[str, Batch] = field(default_factory=dict)
 
     def batch(self, name: str = "night") -> Batch:
-        """The batch, made when first named."""
+        """The batch with this name, created on first use."""
         if name not in self.batches:
             self.batches[name] = self.store.batches.ensure(name, source="f.csv", output="/out")
         return self.batches[name]
@@ -54,13 +54,13 @@ class Farm:
         return self.store.batches.insert(self.batch(batch), new, attempt_limit=limit)
 
     def jobs(self, n: int, *, batch: str = "night", limit: int = 3, **values: Any) -> list[int]:
-        """Ids of `n` new jobs, alike."""
+        """Ids of `n` new, equal jobs."""
         start = len(self.rows("SELECT id FROM jobs"))
         new = [new_job(f"j{start + i}", **values) for i in range(n)]
         return [number for number, _ in self.insert(*new, batch=batch, limit=limit).new]
 
     def worker(self, name: str = "w", **offer: Any) -> Hand:
-        """A registered live worker; by default it takes everything up to 24 GiB."""
+        """A registered live worker; by default it takes all jobs up to 24 GiB."""
         made = self.offer(name, **offer)
         return Hand(self.store.workers.register(self.card(made)), made)
 
@@ -119,7 +119,7 @@ def success(claim: Claim, path: str | None = None) -> Success:
 
 @pytest.fixture
 def farm(timed: Store) -> Farm:
-    """A farm on either database whose clock stands until the test turns it."""
+    """A farm on either database with a clock that the test sets."""
     return Farm(timed)
 
 
@@ -131,7 +131,7 @@ def live_farm(store: Store) -> Farm:
 
 @pytest.fixture
 def make_job() -> Callable[..., NewJob]:
-    """`new_job`, for tests that need a job unlike the others."""
+    """`new_job`, for tests that need a special job."""
     return new_job
 
 

@@ -1,4 +1,4 @@
-"""What is left of a batch, and what comes before it."""
+"""The remaining jobs of a batch, and the jobs ahead of them."""
 
 from __future__ import annotations
 

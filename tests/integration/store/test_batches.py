@@ -1,4 +1,4 @@
-"""Batches: made once, filled in chunks, paused and resumed; what is known of them."""
+"""Batches: creating, inserting chunks, pausing and resuming, existing jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims: who gets which job, in which order, and how many at once."""
+"""Claims: which jobs a worker gets, in which order, and how many at once."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import itertools
 
 import pytest
 
+from jobs.domain.attempts import Failed
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Demand, fits
+from jobs.domain.states import SUSPECT
 from jobs.errors import NotFoundError
 
 
@@ -207,12 +209,12 @@ def test_a_worker_must_be_registered(farm):
 def test_a_clock_set_back_makes_no_negative_wait(farm, clock):
     farm.jobs(1)
     clock.tick(-100)
-    # not_before is 0, so the job is claimable, however far in the future it was queued.
+    # not_before is 0, so the job is claimable even if it was queued in the future.
     assert farm.claim(farm.worker())[0].queue_s == 0.0
 
 
 def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
-    """One job that kills its worker takes its pack along once, and not a second time."""
+    """A job that kills its worker fails its whole pack once, but not twice."""
     ids = farm.jobs(5)
     hand = farm.worker()
     assert len(farm.claim(hand, limit=3)) == 3
@@ -224,13 +226,26 @@ def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
     assert sorted(packs) == [[ids[0]], [ids[1]], [ids[2]], [ids[3], ids[4]]]
 
 
+@pytest.mark.parametrize("failure", sorted(SUSPECT))
+@pytest.mark.parametrize("by_message", [False, True])
+def test_a_suspect_job_joins_no_other_jobs_pack(farm, make_job, failure, by_message):
+    """A pack with a job in it that kills workers would be lost with it."""
+    hand = farm.worker()
+    farm.jobs(2)
+    failed = [Failed(claim, failure, "gone") for claim in farm.claim(hand, limit=2)]
+    farm.store.completion.fail(failed, backoff=lambda _: 0.0)
+    new = farm.insert(make_job("urgent", priority=1), make_job("last", priority=-1)).new
+    head = {"job_id": new[0][0]} if by_message else {}
+    assert [claim.custom_id for claim in farm.claim(hand, limit=9, **head)] == ["urgent", "last"]
+
+
 def test_jobs_without_a_revision_share_a_pack(farm):
     farm.jobs(3, revision="")
     assert len(farm.claim(farm.worker(), limit=9)) == 3
 
 
 def test_a_mode_whose_weights_a_worker_lacks_is_left_to_others(farm, make_job):
-    """It serves the mode all the same: of another model."""
+    """It serves the mode, but for another model."""
     farm.insert(
         make_job("lacks", gib=8, mode="lite", model="tiny", priority=9),
         make_job("other-model", gib=8, mode="lite", model="null"),

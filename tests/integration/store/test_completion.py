@@ -1,4 +1,4 @@
-"""Outcomes: what a worker may write, and what becomes of the job."""
+"""Outcomes: what a worker can write, and the state of the job afterwards."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_a_file_that_cannot_be_placed_concerns_its_own_job(farm):
     row = farm.job(first)
     assert (row.state, row.worker_id) == ("running", claims[0].worker_id)
     assert farm.files(first) == []
-    # The claim still holds: the worker can say what happened.
+    # The claim is still held, so the worker can report the failure.
     ended = farm.store.completion.fail(
         [Failed(claims[0], Failure.ERROR, "disk full")], backoff=five
     )
@@ -211,7 +211,7 @@ def test_cancelled_is_no_failure(farm, clock):
     assert (row.state, row.failure, row.error) == ("cancelled", None, None)
     assert row.finished_at == clock()
     assert attempt.outcome == "cancelled"
-    # Nothing was measured, which is not the same as nothing at all.
+    # Timings that were not measured are null, not 0.
     for each in (row, attempt):
         assert {getattr(each, phase) for phase in (*PHASES, "peak_memory_bytes")} == {None}
 
@@ -231,7 +231,7 @@ def test_a_request_to_cancel_is_never_forgotten(farm, clock, way):
         clock.tick(11)
         farm.store.leases.expire(backoff=five)
     row = farm.job(number)
-    # What was finished before the request was seen stays finished.
+    # A job that finished before its worker saw the request stays succeeded.
     assert row.state == ("succeeded" if way == "succeed" else "cancelled")
     assert not row.cancel_requested
     assert row.error is None
@@ -252,7 +252,7 @@ def test_nobody_takes_a_job_while_its_files_are_put_in_place(farm, clock, databa
     with Store.open(database_url, clock=clock, timeout=0.05) as other:
 
         def publish(_result):
-            # PostgreSQL passes over the locked row; SQLite lets nobody else write at all.
+            # PostgreSQL skips the locked row; SQLite has one writer at a time.
             with contextlib.suppress(UnreachableError):
                 taken.extend(other.leases.expire(backoff=five))
 

@@ -1,4 +1,4 @@
-"""Several workers and reconcilers at once, each with its own connections."""
+"""Concurrent workers and reconcilers, each with its own connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JOBS = 500
 
 
 def together(database_url, work, n):
-    """Run `work(store, number)` in `n` threads that start together; returns what each returned."""
+    """Run `work(store, number)` in `n` threads that start together; the result of each."""
     start = threading.Barrier(n)
     results, faults = [], []
 
@@ -96,7 +96,7 @@ def test_whole_lives_side_by_side(database_url, live_farm, everybody, finish):
             assert store.completion.succeed(results, publish=lambda _: None) == {}
             done += 1
             if done > 20:
-                # Enough ill luck: finish what is left.
+                # Finish the remaining jobs.
                 last = store.claims.claim(hand.id, hand.offer, limit=7, lease=60)
                 assert (
                     store.completion.succeed([finish(c) for c in last], publish=lambda _: None)

@@ -1,4 +1,4 @@
-"""Requests: cancelling and retrying what people name."""
+"""Cancelling and retrying jobs on request."""
 
 from __future__ import annotations
 

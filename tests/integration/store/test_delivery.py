@@ -1,4 +1,4 @@
-"""Delivery: which rows want a message, and which messages may be lost."""
+"""Delivery: jobs without a message, and messages that may be lost."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def test_oldest_names_messages_that_may_be_lost(farm, clock):
     assert delivery.oldest("hymo.full.8", 9, older_than=5) == [second, first]
     assert delivery.oldest("hymo.full.8", 1, older_than=5) == [second]
     assert delivery.oldest("hymo.full.4", 9, older_than=5) == [other]
-    # Never published is another matter: `unpublished` names it.
+    # A job that was never published is in `unpublished` instead.
     assert [n for n, _ in delivery.unpublished()] == [third]

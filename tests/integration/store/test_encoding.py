@@ -1,4 +1,4 @@
-"""Jobs that wait for their text: sent there, claimed for it, sent on."""
+"""Jobs that wait for their text: parking, claiming for encoding, and sampling afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opening databases, and what is said when one is not there."""
+"""Opening databases, and the errors for databases that cannot be opened."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_locked_sqlite_is_waited_for_and_then_named(sqlite_url):
             with pytest.raises(UnreachableError, match="locked") as caught:
                 store.batches.ensure("night", source="s", output="/o")
             assert caught.value.exit_code == 7
-            # Readers are not kept out.
+            # Readers are not blocked.
             assert store.batches.list() == []
         assert store.batches.ensure("night", source="s", output="/o")
         other.dispose()

@@ -1,5 +1,4 @@
-"""What a distance to real motions needs: stored with a success, read by card and mode, on both
-databases."""
+"""Features of motions: stored with a success, read by card and mode, on both databases."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ def one(number: int) -> Features:
 
 @pytest.fixture
 def make(farm, finish):
-    """Ends a queued job on a card with its features."""
+    """Finishes a queued job on a card, with features."""
 
     def ended(number: int, features: Features | None, *, card: str = "A10") -> None:
         offer = farm.offer(card)

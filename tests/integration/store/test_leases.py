@@ -1,4 +1,4 @@
-"""Leases: renewed by the worker that works, taken from the one that does not."""
+"""Leases: renewed by their worker, expired without renewal."""
 
 from __future__ import annotations
 

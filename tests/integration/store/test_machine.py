@@ -1,4 +1,4 @@
-"""Any interleaving of workers, reconcilers and people keeps the store's promises."""
+"""The store's invariants hold for any interleaving of workers, reconcilers and users."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ATTEMPTS = 2
 
 
 class Life(RuleBasedStateMachine):
-    """Random moves against a model: for each job, who holds it and how it ended last."""
+    """Random operations, compared with a model: each job's worker and last outcome."""
 
     url = ""
 
@@ -42,10 +42,10 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.time = 1_800_000_000.0
         self.store = Store.open(self.url, clock=lambda: self.time)
-        self.lapses: dict[int, float] = {}  # running job → when its lease lapses
-        self.holder: dict[int, Claim] = {}  # running job → the claim that holds
+        self.lapses: dict[int, float] = {}  # running job → time at which its lease expires
+        self.holder: dict[int, Claim] = {}  # running job → its current claim
         self.published: list[tuple[int, int]] = []
-        self.seen: dict[int, int] = {}  # job → highest attempt given out
+        self.seen: dict[int, int] = {}  # job → highest attempt number
 
     def teardown(self):
         with self.store.engine.begin() as connection:
@@ -88,7 +88,7 @@ class Life(RuleBasedStateMachine):
         self.holder.pop(job_id, None)
         self.lapses.pop(job_id, None)
 
-    # --- moves ---
+    # --- operations ---
 
     @rule(seconds=st.sampled_from([1.0, 10.0, 31.0]))
     def time_passes(self, seconds):
@@ -106,7 +106,7 @@ class Life(RuleBasedStateMachine):
         for claim in taken:
             assert before[claim.job_id] == "queued"
             assert claim.gib * GIB <= offer.memory_bytes
-            # Attempt numbers are never given out twice.
+            # Attempt numbers are never reused.
             assert claim.attempt > self.seen.get(claim.job_id, 0)
             self.seen[claim.job_id] = claim.attempt
             self.holder[claim.job_id] = claim
@@ -181,12 +181,12 @@ class Life(RuleBasedStateMachine):
         )
         assert done == (before in {"failed", "cancelled"} or (before == "succeeded" and force))
 
-    # --- promises ---
+    # --- invariants ---
 
     @invariant()
     def the_rows_agree(self):
         running = self.rows("SELECT job_id, number FROM attempts WHERE outcome = 'running'")
-        # One attempt at most runs, and it is the holder's.
+        # At most one attempt is running, and it is the claim's.
         assert sorted((r.job_id, r.number) for r in running) == sorted(
             (c.job_id, c.attempt) for c in self.holder.values()
         )
@@ -202,7 +202,7 @@ class Life(RuleBasedStateMachine):
             else:
                 assert not row.cancel_requested
             if row.state == "queued":
-                # Nothing waits that can never be claimed.
+                # Every queued job can be claimed at some time.
                 assert row.attempt < row.attempt_limit
 
     @invariant()
@@ -216,7 +216,7 @@ class Life(RuleBasedStateMachine):
         }
         assert all(attempt == n for attempt, n in counts.values())
         succeeded = self.rows("SELECT job_id, number FROM attempts WHERE outcome = 'succeeded'")
-        # Files were put in place once for each success and never otherwise.
+        # Files were placed once per success, and never otherwise.
         assert sorted((r.job_id, r.number) for r in succeeded) == sorted(self.published)
 
 

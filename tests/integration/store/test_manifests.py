@@ -1,4 +1,4 @@
-"""Which manifests are behind, and what goes into them."""
+"""Out-of-date manifests, and the rows of a manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Migrations: up, down and up again; the same schema as the tables say; one at a time."""
+"""Migrations: up, down and up again; the schema equals the tables'; one runs at a time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def names(engine):
 
 
 def described(engine):
-    """The whole schema in the database's own words, apart from Alembic's table."""
+    """The whole schema as the database describes it, without Alembic's table."""
     if engine.dialect.name == "sqlite":
         queries = ["SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL"]
     else:
@@ -110,7 +110,7 @@ def test_another_schema_is_refused(engine, empty_database_url):
 
 def test_a_migration_that_fails_leaves_nothing_behind(engine, empty_database_url):
     with engine.begin() as connection:
-        # The last table that the first migration makes.
+        # The last table that the first migration creates.
         connection.execute(text("CREATE VIEW artifacts AS SELECT 1 AS x"))
     with pytest.raises(Exception, match="already exists"):
         schema.upgrade(empty_database_url)

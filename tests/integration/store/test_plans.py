@@ -1,4 +1,4 @@
-"""How much the database reads: the hot statements go by index, however deep the queue is."""
+"""Query plans: frequent statements use indexes, so that a long queue does not slow them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event, text
 
 DEEP = 100_000
-#: What SQLite may do for one claim of a pack of 16, in steps of its virtual machine. Walking the
-#: queue once takes some millions; what is needed is about 6 000.
+#: Limit for one claim of a pack of 16, in steps of SQLite's virtual machine. Scanning the queue
+#: takes millions; a claim by index takes about 6 000.
 STEPS = 20_000
 
 FILL = """
@@ -32,7 +32,7 @@ NUMBERS = {
 
 @pytest.fixture
 def deep(farm):
-    """A farm with a deep queue of jobs of 8, 16, 24 and 32 GiB and three priorities."""
+    """A farm with a long queue of jobs of 8, 16, 24 and 32 GiB and three priorities."""
     farm.batch()
     with farm.store.engine.begin() as connection:
         connection.execute(text(FILL.format(numbers=NUMBERS[connection.dialect.name])))
@@ -41,7 +41,7 @@ def deep(farm):
 
 @contextmanager
 def recorded(engine):
-    """The statements that run on `engine` meanwhile, with their parameters."""
+    """The statements that run on `engine` during the block, with their parameters."""
     found = []
 
     def record(_connection, _cursor, statement, parameters, _context, many):
@@ -66,7 +66,7 @@ def explained(farm, found):
 
 
 def walks(lines):
-    """Lines of a plan that read all of jobs, or all of an index of it."""
+    """Lines of a plan that scan the table `jobs` or one of its indexes."""
     return [
         line
         for line in lines
@@ -97,7 +97,7 @@ def test_what_reconcilers_ask_goes_by_index(deep):
         assert deep.store.delivery.unpublished(10)
     lines = explained(deep, found)
     assert walks(lines) == []
-    # Either reads the running jobs alone; SQLite prefers the one that comes in order.
+    # Both indexes contain only running jobs; SQLite prefers the one that is in order.
     assert any("ix_jobs_lease" in line or "ix_jobs_state_id" in line for line in lines), lines
     assert any("ix_jobs_unpublished" in line for line in lines)
 

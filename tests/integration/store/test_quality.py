@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.domain.attempts import Failed, Quality
+from jobs.domain.attempts import Failed, MotionQuality
 from jobs.domain.states import Failure, State
 from jobs.store.motions import to_quality
 
-GOOD = Quality(skate_mm=1.25, penetration_mm=0.5, jitter=82.0)
+GOOD = MotionQuality(skate_mm=1.25, penetration_mm=0.5, jitter=82.0)
 #: Of a motion whose feet never touch the ground.
-JUMP = Quality(skate_mm=None, penetration_mm=0.0, jitter=310.5)
+JUMP = MotionQuality(skate_mm=None, penetration_mm=0.0, jitter=310.5)
 
 
 def done(farm, finish, number, quality):
@@ -40,20 +40,20 @@ def test_a_success_brings_its_quality(farm, made):
 def test_a_job_that_is_measured_by_nobody_has_none(farm):
     (number,) = farm.jobs(1)
     farm.succeed(farm.claim(farm.worker()))
-    assert to_quality(farm.job(number)) == to_quality(farm.tries(number)[0]) == Quality()
+    assert to_quality(farm.job(number)) == to_quality(farm.tries(number)[0]) == MotionQuality()
 
 
 def test_a_job_that_is_made_again_has_none_until_it_is(farm, finish, made):
     first, _ = made
     farm.store.control.retry([first], states={State.SUCCEEDED}, max_attempts=3, force=True)
-    assert to_quality(farm.job(first)) == Quality(), "its files are gone too"
+    assert to_quality(farm.job(first)) == MotionQuality(), "its files are gone too"
     (claim,) = farm.claim(farm.worker(), job_id=first)
-    assert to_quality(farm.job(first)) == Quality()
+    assert to_quality(farm.job(first)) == MotionQuality()
     farm.store.completion.fail([Failed(claim, Failure.ERROR, "x")], backoff=lambda _: 0.0)
-    assert to_quality(farm.job(first)) == Quality()
+    assert to_quality(farm.job(first)) == MotionQuality()
     done(farm, finish, first, JUMP)
     assert to_quality(farm.job(first)) == JUMP
-    assert [to_quality(each) for each in farm.tries(first)] == [GOOD, Quality(), JUMP]
+    assert [to_quality(each) for each in farm.tries(first)] == [GOOD, MotionQuality(), JUMP]
 
 
 def test_a_claim_takes_what_an_earlier_program_left(farm):
@@ -61,7 +61,7 @@ def test_a_claim_takes_what_an_earlier_program_left(farm):
     with farm.store.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE jobs SET skate_mm = 1, penetration_mm = 2, jitter = 3")
     farm.claim(farm.worker(), job_id=number)
-    assert to_quality(farm.job(number)) == Quality()
+    assert to_quality(farm.job(number)) == MotionQuality()
 
 
 def test_a_cached_job_has_the_quality_of_the_motion_that_it_shares(farm, made, make_job):
@@ -74,7 +74,7 @@ def test_a_cached_job_has_the_quality_of_the_motion_that_it_shares(farm, made, m
     ]
     farm.insert(*new, batch="later")
     rows = farm.rows("SELECT * FROM jobs WHERE id > :last ORDER BY id", last=second)
-    assert [to_quality(row) for row in rows] == [GOOD, Quality(), JUMP, GOOD]
+    assert [to_quality(row) for row in rows] == [GOOD, MotionQuality(), JUMP, GOOD]
     farm.insert(make_job("d", cached_from=rows[2].id), batch="last")
     assert to_quality(farm.rows("SELECT * FROM jobs WHERE custom_id = 'd'")[0]) == JUMP
     assert not farm.tries(rows[0].id), "nobody worked on it"

@@ -1,10 +1,10 @@
-"""Why a batch stands still, as those who watch it are told."""
+"""The reason why a batch makes no progress, as `hymo watch` shows it."""
 
 from __future__ import annotations
 
 from jobs.domain.attempts import Failed
 from jobs.domain.states import Failure
-from jobs.waiting import standstill
+from jobs.monitoring.waiting import standstill
 
 
 def why(farm):

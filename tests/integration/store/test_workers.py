@@ -1,4 +1,4 @@
-"""Workers: registered, seen, draining, stopped; declared ones that are not up yet."""
+"""Workers: registered, seen, draining, stopped, and declared ones."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.source import open_source
 from jobs.settings import Settings
 from jobs.store.store import Store
-from jobs.submit import SubmitResult, Submitter
+from jobs.submission.submitter import SubmitResult, Submitter
 
 
 @dataclass
 class Outbox:
-    """Keeps what is published; `down` makes it unreachable after that many chunks."""
+    """Records published messages; `down` makes it unreachable after that many chunks."""
 
     down: int | None = None
     chunks: list[list[tuple[int, str]]] = field(default_factory=list)
@@ -75,7 +75,7 @@ def desk(store: Store, tmp_path: Path) -> Desk:
 
 @pytest.fixture
 def register(store: Store) -> Register:
-    """Registers a live worker; gives its id."""
+    """Registers a live worker and returns its id."""
 
     def make(name: str = "w", gib: int = 80, modes: tuple[str, ...] = ("full", "lite")) -> int:
         offer = Offer(name, modes, ("tiny", "null"), gib * GIB)

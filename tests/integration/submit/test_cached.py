@@ -1,4 +1,4 @@
-"""A job whose motion exists already succeeds at once, with files of its own."""
+"""A job whose motion already exists succeeds at once, with its own files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ OFFER = Offer("w", ("full", "lite"), ("tiny", "null"), 80 * GIB)
 
 @pytest.fixture
 def finish(store, register, tmp_path: Path):
-    """Claims every queued job and ends it with a file a format."""
+    """Claims every queued job and finishes it with one file per format."""
     worker = register()
 
     def write(claim: Claim, name: str) -> Artifact:
@@ -73,7 +73,7 @@ def test_the_same_content_in_another_batch_is_cached(desk, finish) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["j_s0.npz", "w_s0.npz"]
     assert (jumps.state, jumps.cached_from) == (State.SUCCEEDED, old[1].id)
     assert (hops.state, hops.cached_from) == (State.QUEUED, None)
-    # Only what is left to do was published, and asked for a worker.
+    # Only the remaining jobs were published and routed.
     assert [job_id for job_id, _ in desk.outbox.messages[2:]] == [hops.id]
     again = desk.submit(path)
     assert (again.new, again.cached, again.existing, again.requeued) == (0, 0, 3, 0)
@@ -141,7 +141,7 @@ def test_files_that_cannot_be_had_are_made(desk, finish) -> None:
     (desk.settings.output / "file").write_text("where the batch's folder should be")
     result = desk.submit(path, batch="file")
     assert (result.new, result.cached) == (2, 0)
-    # Found out only when the file is put in place: the chunk is undone, and queued.
+    # The file cannot be renamed: the chunk is rolled back and queued.
     folder = desk.settings.output / "late"
     (folder / "2_s0.npz" / "x").mkdir(parents=True)
     result = desk.submit(path, batch="late")
@@ -151,7 +151,7 @@ def test_files_that_cannot_be_had_are_made(desk, finish) -> None:
 
 
 def test_a_changed_row_keeps_its_file(desk, finish) -> None:
-    """The motion that the row asks for now exists, but the job and its file are another's."""
+    """The motion that the changed row asks for exists, but the row's job has another one."""
     desk.submit(desk.write("prompt,id\nwalks,a\njumps,b\n"))
     finish()
     desk.submit(desk.write("prompt,id\nwalks,a\n", "own.csv"))

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, func, select
 
-from jobs.publish import Publisher
+from jobs.delivery.publisher import Publisher
 from jobs.settings import Settings
 from jobs.store.tables import jobs
-from jobs.submit import Submitter
+from jobs.submission.submitter import Submitter
 
 pytestmark = pytest.mark.redis
 
@@ -108,5 +108,5 @@ def test_a_submit_killed_half_way_and_repeated_ends_with_one_job_a_row(
         found = connection.execute(select(jobs.c.id, jobs.c.custom_id, jobs.c.published_at)).all()
     engine.dispose()
     assert sorted(row.custom_id for row in found) == sorted(f"row{n}" for n in range(20_000))
-    # What has no message yet is known to the reconciler; what is marked has one.
+    # The reconciler publishes the jobs without a message; marked ones have one.
     assert {row.id for row in found if row.published_at} <= set(message_ids(redis_server))

@@ -1,4 +1,4 @@
-"""A file becomes a batch, once: on SQLite and on PostgreSQL."""
+"""A file becomes one batch, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_skip_invalid_submits_the_good_rows_and_the_mended_ones_join_them(desk) 
     mended = desk.submit(result.invalid_file, batch="prompts")
     assert (mended.new, mended.existing, mended.changed) == (1, 0, 0)
     assert [row.custom_id for row in rows(desk)] == ["1", "3", "2"]
-    # The whole file, mended in the same way, is then all there.
+    # All rows of the whole file, fixed in the same way, then exist.
     desk.write("prompt,frames\nwalks,60\njumps,70\nhops,60\n")
     whole = desk.submit(path)
     assert (whole.new, whole.existing, whole.changed) == (0, 3, 0)

@@ -1,4 +1,4 @@
-"""From a row of a CSV to a motion on disk and its figures in SQL, with a real worker."""
+"""From a CSV row to a motion file and its measures in SQL, with a real worker."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_prompts_become_files_and_figures(either: Plant) -> None:
 
 
 def check_files(plant: Plant) -> None:
-    """Every file is where it should be, is what SQL says, and opens."""
+    """Every file exists, matches its SQL row, and can be read."""
     rows = plant.rows(
         "SELECT j.custom_id, j.seed, j.frames, a.format, a.path, a.size, a.sha256"
         " FROM artifacts a JOIN jobs j ON j.id = a.job_id"
@@ -101,7 +101,7 @@ def check_figures(plant: Plant) -> None:
 
 
 def check_manifest(plant: Plant) -> None:
-    """The batch's manifest tells the same."""
+    """The batch's manifest has the same jobs and files."""
     folder = plant.settings.output / "night"
     text = (folder / "manifest.jsonl").read_text("utf-8")
     lines = [json.loads(line) for line in text.splitlines()]

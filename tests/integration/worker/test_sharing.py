@@ -1,4 +1,4 @@
-"""Several workers of one machine share the queue: each takes what fits it, and no more."""
+"""Several workers of one machine share the queue: each takes only jobs that fit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from jobs.domain.routing import misfit
 from tests.faults.plant import Plant, Running
 
-#: The null model needs what the published one does: Full of 100 frames is of class 24, Lite of 100
-#: frames of class 20, Lite of 20 frames of class 12.
+#: The null model has the reference memory profile: Full with 100 frames is of class 24, Lite with
+#: 100 frames of class 20, Lite with 20 frames of class 12.
 FULL_24 = {"mode": "full", "frames": 100}
 LITE_20 = {"mode": "lite", "frames": 100}
 LITE_12 = {"mode": "lite", "frames": 20}
@@ -112,7 +112,7 @@ def test_higher_priorities_go_first(plant: Plant) -> None:
     plant.finish(18)
     rows = plant.rows("SELECT custom_id FROM jobs ORDER BY started_at")
     order = [row.custom_id.rstrip("0123456789") for row in rows]
-    # The first message may name any job, and is obeyed. From there on the store chooses.
+    # The worker takes the job of the first message; after that the store chooses the order.
     assert order[1:] == sorted(order[1:], key=["high", "mid", "low"].index)
 
 

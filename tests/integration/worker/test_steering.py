@@ -8,7 +8,7 @@ from tests.faults.plant import Plant
 
 
 def hymo(plant: Plant, *words: str) -> str:
-    """Run a command; what it said."""
+    """Run a command and return its output."""
     ran = plant.start(words[0], *words)
     assert ran.ended() == 0, ran.said
     return ran.said
@@ -45,7 +45,7 @@ def test_pausing_in_mid_run_lets_the_pack_in_hand_finish(plant: Plant) -> None:
     held = plant.counts()
     assert held["queued"] > 0
     assert set(held) == {"queued", "succeeded"}
-    # A job that finishes elsewhere shows that the worker had the chance.
+    # A job of another batch finishes, so the worker could have taken one of this batch.
     plant.submit(2, name="other")
     plant.until(lambda: counts(plant, "other") == {"succeeded": 2}, "another batch is done")
     assert counts(plant, "j")["queued"] == held["queued"]
@@ -93,7 +93,7 @@ def test_cancelling_one_of_a_pack_leaves_the_other_and_no_file(plant: Plant) -> 
     plant.until_done(2)
     assert plant.job("j2").state == "succeeded"
     names = {path.name for path in Path(plant.settings.output, "j").glob("*.npz")}
-    # The request may have come when the pack was nearly done: then the job succeeded, with a file.
+    # If the request came when the pack was nearly done, the job succeeded and has a file.
     state = plant.job("j1").state
     assert names == {"j2_s0.npz"} | ({"j1_s0.npz"} if state == "succeeded" else set())
     assert state in {"cancelled", "succeeded"}

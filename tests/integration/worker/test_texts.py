@@ -1,4 +1,4 @@
-"""Text plans with real workers: an imported model, its encoder, and the store of texts."""
+"""Text plans with real workers: an imported model, its encoder, and the folder of texts."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def stocked(plant: Plant, installed: Path) -> Plant:
-    """A plant where the model is installed."""
+    """A plant with the model installed."""
     shutil.copytree(installed / "models", plant.home / "models")
     return plant
 
 
 def submit(plant: Plant, *, prompts: int = PROMPTS, name: str = "t") -> int:
-    """Submit prompts with some seeds each; how many jobs there are."""
+    """Submit prompts with several seeds each; return the number of jobs."""
     words = [*plant.submit_command(plant.prompts(prompts, name), steps=3, model=NAME)]
     started = plant.start("submit", *words, "--seeds", str(SEEDS))
     assert started.ended() == 0, started.said
@@ -40,7 +40,7 @@ def submit(plant: Plant, *, prompts: int = PROMPTS, name: str = "t") -> int:
 
 
 def figures(plant: Plant, column: str) -> Counter[str]:
-    """How many attempts there are of each kind and value of a column."""
+    """Number of attempts for each kind and value of a column."""
     rows = plant.rows(f"SELECT mode, outcome, {column} AS value FROM attempts")
     return Counter(f"{row.mode} {row.outcome} {row.value}" for row in rows)
 
@@ -54,7 +54,7 @@ def test_staged_each_prompt_is_encoded_once_and_each_model_loaded_once(stocked: 
     assert embeddings["encode encoded made"] == PROMPTS
     assert embeddings["full succeeded hit"] == jobs
     assert "full succeeded made" not in embeddings
-    # Warming up loads the sampler first, to say at once what is wrong with it.
+    # Warming up loads the sampler first, so that a broken one is reported at once.
     assert worker.said.count("text encoder of hy-motion-1.0 loaded") == 1
     assert worker.said.count("hy-motion-1.0 full loaded") == 2
     assert figures(stocked, "plan")["full succeeded staged"] == jobs
@@ -71,7 +71,7 @@ def test_a_card_without_room_for_the_encoder_samples_what_another_encoded(stocke
         lambda: stocked.rows("SELECT 1 FROM jobs WHERE encode_gib IS NOT NULL"), "texts wait"
     )
     assert stocked.counts() == {"queued": jobs}
-    # Too small for the class of the motions, and large enough for this encoder.
+    # Too small for the motions' class, but large enough for this encoder.
     large = stocked.worker("large", model=NAME, text_plan="resident", memory=3)
     stocked.finish(jobs)
     outcomes = Counter(

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 import hymotion
+from hymotion.body.rotation import matrix_from_axis_angle, rot6d_from_matrix
+from hymotion.body.skeleton import BODY
 from hymotion.decoding.ground import lowest_point
 from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.rotation import matrix_from_axis_angle, rot6d_from_matrix
-from hymotion.skeleton import BODY
 
 JOINTS = {name: index for index, name in enumerate(BODY.names)}
 X, Y, Z = torch.eye(3, dtype=torch.float64)

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from hymotion.body.rotation import matrix_from_axis_angle, rot6d_from_matrix
+from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.rotation import matrix_from_axis_angle, rot6d_from_matrix
-from hymotion.skeleton import BODY, PELVIS_HEIGHT
 
 ARMS_DOWN = 1.25
 """How far the arms hang down from the T-pose, radians."""

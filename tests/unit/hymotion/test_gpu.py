@@ -9,8 +9,8 @@ from torch import Tensor
 import hymotion
 from hymotion import Request
 from hymotion.errors import NumericsError
-from hymotion.guard import EXPLODING, LAG, Guard
-from hymotion.solver import EulerSolver
+from hymotion.sampling.guard import EXPLODING, LAG, Guard
+from hymotion.sampling.solver import EulerSolver
 
 pytestmark = [
     pytest.mark.gpu,

@@ -58,7 +58,7 @@ def test_only_what_is_wanted_is_computed(
     sizes: list[tuple[int, ...]] = []
     field = lite._flow.motion_transformer
     hook = field.register_forward_pre_hook(
-        lambda _, given: sizes.append((*given[0].shape[:2], given[2].ctxt.shape[1]))
+        lambda _, given: sizes.append((*given[0].shape[:2], given[2].tokens.shape[1]))
     )
     wanted = [
         Request(frames=20, seed=1, prompt="walk", steps=1, guidance=1.0),

@@ -144,7 +144,8 @@ def test_streams_are_float32_even_where_every_weight_is_half(
     x = torch.randn(1, 30, 201, generator=generator)
     words = TextConditioning(torch.ones(1, 24), torch.randn(5, 48, generator=generator), 5)
     with torch.inference_mode():
-        velocity = field(x, torch.tensor([0.5]), TextBatch.of([words]), torch.tensor([30]))
+        context = field.prepare(TextBatch.of([words]), torch.tensor([30]), length=30)
+        velocity = field(x, torch.tensor([0.5]), context)
     assert velocity.dtype == dtype
     assert len(seen) == 2 * len(blocks)
     assert set(seen) == {torch.float32}
@@ -160,7 +161,7 @@ def test_the_mean_of_the_tokens_is_not_summed_in_half() -> None:
     refiner.context_encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     tokens = torch.full((1, 128, 8), 1000.0).half()
     with torch.inference_mode():
-        refiner(torch.tensor([0.5]), tokens, torch.tensor([128]))
+        refiner.prepare(tokens, torch.tensor([128]), torch.zeros(1, 1, 1, 128).half())
     assert (seen[0] == 1000).all()
 
 
@@ -279,12 +280,15 @@ def test_pooled_text_is_not_rounded(lite: Pipeline) -> None:
     half = hymotion.load_bundled("tiny", "lite", dtype="bfloat16")
     seen: list[torch.dtype] = []
     field = half._flow.motion_transformer
-    hook = field.register_forward_pre_hook(
-        lambda _, given: seen.extend((given[2].vtxt.dtype, given[2].ctxt.dtype, given[0].dtype))
-    )
+    hooks = [
+        part.register_forward_pre_hook(lambda _, given: seen.append(given[0].dtype))
+        for part in (field.vtxt_encoder, field.ctxt_encoder, field)
+    ]
     half.sample([Request(frames=20, seed=1, prompt="a", steps=1, guidance=2.0)])
-    hook.remove()
-    assert seen == [torch.float32, torch.bfloat16, torch.float32]
+    for hook in hooks:
+        hook.remove()
+    # In the order of the calls: tokens, pooled text, state.
+    assert seen == [torch.bfloat16, torch.float32, torch.float32]
 
 
 def test_the_cpu_finds_a_tensor_s_largest_number_with_nan() -> None:

@@ -1,4 +1,4 @@
-"""Settings: flag, then environment, then file; every refusal names the mend."""
+"""Settings from flags, environment and file; every error says how to fix it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.settings import SECRET, Settings, unknown
 
 @pytest.fixture
 def read(tmp_path):
-    """Read settings with a home of the test's own."""
+    """Reads settings with a temporary home."""
 
     def reading(environ=(), config=None, **flags):
         if config is not None:
@@ -86,8 +86,8 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("DATABASE_URL", "u:secret@h", "is not a database URL"),
         ("DATABASE_URL", "postgresql://u:se@secret@h/db", "percent-encode the password"),
         ("DATABASE_URL", "postgresql://u:secret@h:port/db", "the port must be a number"),
-        ("REWRITER_URL", "127.0.0.1:8000/v1", "must be a whole URL"),
-        ("REWRITER_URL", "ftp://h/v1", "must be a whole URL"),
+        ("REWRITER_URL", "127.0.0.1:8000/v1", "must be a complete URL"),
+        ("REWRITER_URL", "ftp://h/v1", "must be a complete URL"),
         ("REWRITER_URL", "http://u:secret@h/v1", "put the key in HYMO_REWRITER_KEY"),
         ("REWRITER_URL", "http://h:port/v1", "is not a URL"),
         ("REWRITER_URL", "http://h/v1?key=secret", "must end with its path"),

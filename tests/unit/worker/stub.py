@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from jobs.domain.attempts import Claim, Features, Quality, Run
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from jobs.domain.batches import NewJob
 from jobs.domain.catalog import model_entry
 from jobs.domain.memory import GIB
@@ -19,11 +19,17 @@ from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
 from jobs.store.store import Store
-from worker.garage import Garage, Stall
-from worker.keeper import LeaseKeeper
-from worker.outage import Outage
-from worker.shift import Shift
-from worker.stamp import Stamp
+from worker.encoding.policy import EncodingPolicy
+from worker.encoding.runner import EncodingRunner
+from worker.encoding.scheduler import EncodingScheduler
+from worker.engine.pool import ModelPool
+from worker.engine.protocol import Encoded, Sampled
+from worker.engine.texts import PromptFeatures
+from worker.execution.database_retry import DatabaseRetry
+from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.worker_queue import WorkerQueue
+from worker.loop import WorkLoop
 
 if TYPE_CHECKING:
     from tests.conftest import Ticker
@@ -40,7 +46,11 @@ class StubEngine:
     """Goes through the phases, writes small files, and notes the packs it was given.
 
     `sabotage` is called with the phase (encode, step, decode, measure, features, write) and its
-    claims, and may raise. A motion's jitter is the length of its prompt.
+    claims, and may raise. Latents and motions are pairs of a claim and its text; a motion's jitter
+    is the length of the text.
+
+    Attributes:
+        texts: of a model whose encoder is apart; None: a text is the prompt itself.
     """
 
     model: str = "null"
@@ -48,46 +58,49 @@ class StubEngine:
     sabotage: Callable[[str, Sequence[Claim]], None] = _nothing
     packs: list[list[str]] = field(default_factory=list)
     steps: int = 0
-    pack: Sequence[Claim] = ()
+    texts: PromptFeatures | None = None
     closed: bool = False
 
-    def encode(self, claims: Sequence[Claim]) -> Sequence[Any]:
-        self.pack = tuple(claims)
+    def encode(self, claims: Sequence[Claim], found: dict[str, Any]) -> Sequence[Encoded]:
         self.packs.append([claim.custom_id for claim in claims])
         self.sabotage("encode", claims)
-        return [claim.prompt for claim in claims]
+        prompts = [claim.prompt for claim in claims]
+        if self.texts is None:
+            return [Encoded(prompt) for prompt in prompts]
+        return self.texts.complete(prompts, found)
 
     def sample(
-        self, claims: Sequence[Claim], texts: Sequence[Any], on_step: Callable[[int, int], None]
-    ) -> list[Any]:
+        self,
+        claims: Sequence[Claim],
+        encoded: Sequence[Encoded],
+        on_step: Callable[[int, int], None],
+    ) -> Sampled:
         for step in range(1, claims[0].steps + 1):
             self.steps += 1
             self.sabotage("step", claims)
             on_step(step, claims[0].steps)
-        return list(texts)
+        latents = [(claim, each.text) for claim, each in zip(claims, encoded, strict=True)]
+        return Sampled(latents, [Run(dtype="float64", embedding=each.source) for each in encoded])
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
-        self.sabotage("decode", self.pack)
+        self.sabotage("decode", [claim for claim, _ in latents])
         return list(latents)
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[Quality]:
-        self.sabotage("measure", self.pack)
-        return [Quality(1.0, 2.0, float(len(motion))) for motion in motions]
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
+        self.sabotage("measure", [claim for claim, _ in motions])
+        return [MotionQuality(1.0, 2.0, float(len(made))) for _, made in motions]
 
     def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        self.sabotage("features", self.pack)
-        return [Features("stub-1", len(motion), motion.encode()) for motion in motions]
+        self.sabotage("features", [claim for claim, _ in motions])
+        return [Features("stub-1", len(made), made.encode()) for _, made in motions]
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
-        path.write_text(f"{format_} of {motion}")
+        path.write_text(f"{format_} of {motion[1]}")
         self.sabotage("write", (claim,))
         return True
 
-    def blank(self) -> Any:
-        return ""
-
-    def runs(self, claims: Sequence[Claim]) -> Sequence[Run]:
-        return [Run(dtype="float64")] * len(claims)
+    def blank(self) -> Encoded:
+        return Encoded("")
 
     def start_measuring(self) -> None:
         pass
@@ -101,7 +114,7 @@ class StubEngine:
 
 @dataclass
 class Bench:
-    """A store with a worker's shift at it: everything of a worker process but the process."""
+    """A store with a worker's loop at it: everything of a worker process but the process."""
 
     store: Store
     clock: Ticker
@@ -118,7 +131,7 @@ class Bench:
             home=self.folder, output=self.folder / "out", database_url="", pack=8
         )
         self.worker_id = self.register()
-        self.stamp = Stamp(self.clock)
+        self.stamp = ProgressStamp(self.clock)
         self.keeper = self.keep(self.settings)
 
     def register(self) -> int:
@@ -129,11 +142,20 @@ class Bench:
         )  # fmt: skip
         return self.store.workers.register(card)
 
+    def queue(self) -> WorkerQueue:
+        """The queue as the worker sees it."""
+        return WorkerQueue(
+            store=self.store,
+            worker_id=self.worker_id,
+            offer=self.offer,
+            settings=self.settings,
+            retry=DatabaseRetry(longest=60, clock=self.clock, sleep=self.clock.tick),
+        )
+
     def keep(self, settings: Settings) -> LeaseKeeper:
         """A lease keeper, not started."""
         return LeaseKeeper(
-            store=self.store,
-            worker_id=self.worker_id,
+            queue=self.queue(),
             settings=settings,
             stamp=self.stamp,
             expire=self.ended.append,
@@ -149,22 +171,36 @@ class Bench:
 
         return load
 
-    def shift(self, *, settings: Settings | None = None, load: float = 0.0) -> Shift:
-        """The worker's shift."""
+    def loop(
+        self,
+        *,
+        settings: Settings | None = None,
+        load: float = 0.0,
+        pool: ModelPool | None = None,
+        runners: Sequence[EncodingRunner] = (),
+        policy: EncodingPolicy | None = None,
+    ) -> WorkLoop:
+        """The worker's loop."""
         key = ("null", "full")
-        return Shift(
-            store=self.store,
-            worker_id=self.worker_id,
-            offer=self.offer,
-            garage=Garage(
-                engines={key: Stall(self.loaded(load))},
-                budget=self.offer.memory_bytes,
+        queue = self.queue()
+        return WorkLoop(
+            queue=queue,
+            pool=pool
+            or ModelPool(
+                engines={key: self.loaded(load)},
+                room={key: self.offer.memory_bytes},
                 clock=self.clock,
             ),
             keeper=self.keeper,
             stamp=self.stamp,
+            scheduler=EncodingScheduler(
+                queue=queue,
+                runners=runners,
+                stopping=self.draining.is_set,
+                policy=policy,
+                clock=self.clock,
+            ),
             settings=settings or self.settings,
-            outage=Outage(longest=60, clock=self.clock, sleep=self.clock.tick),
             draining=self.draining,
             device_pack=8,
             clock=self.clock,
@@ -192,7 +228,7 @@ class Bench:
         return dict(zip(ids, (number for number, _ in found), strict=True))
 
     def claim(self, limit: int = 8, **wanted: Any) -> list[Claim]:
-        """Claim without a shift."""
+        """Claim without a loop."""
         return self.store.claims.claim(
             self.worker_id, self.offer, limit=limit, lease=self.settings.lease, **wanted
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from jobs.errors import SettingsError
-from worker.options import crew_options, models, modes
+from worker.options import WorkerOptions, models, modes, worker_options
 
 
 @pytest.mark.parametrize(
@@ -49,9 +51,10 @@ def test_unknown_models_name_the_known() -> None:
         ("cpu,cpu", ("cpu",), ["cpu"]),
     ],
 )
-def test_a_crew_is_one_worker_a_device(
+def test_there_is_one_worker_a_device(
     asked: str, present: tuple[str, ...], chosen: list[str]
 ) -> None:
-    crew = crew_options(asked, present, memory_gib=3, served=("lite",), loaded=("null",))
-    assert [one.device for one in crew] == chosen
-    assert {(one.memory_gib, one.modes, one.models) for one in crew} == {(3, ("lite",), ("null",))}
+    each = WorkerOptions(memory_gib=3, modes=("lite",), models=("null",))
+    workers = worker_options(asked, present, each)
+    assert [one.device for one in workers] == chosen
+    assert {replace(one, device="auto") for one in workers} == {each}

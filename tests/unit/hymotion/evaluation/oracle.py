@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
+from hymotion.body.motion import Motion
 from hymotion.errors import NumericsError
 from hymotion.evaluation.evaluate import Measures
 from hymotion.metrics import FitSettings, Labelled, Reference, fit, measure
 from hymotion.metrics.baseline import ActionBaseline, Baseline
 from hymotion.metrics.frechet import Distance
 from hymotion.metrics.level import Level
-from hymotion.motion import Motion
-from hymotion.request import Request
-from hymotion.training.texts import own_texts
+from hymotion.sampling.request import Request
+from hymotion.training.phrases.phrases import own_texts
 from tests.unit.hymotion.metrics.bodies import acting, spliced
 
 MOVES = {"walk": "march", "wave": "wave", "bend": "bow", "spin": "turn"}

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.evaluation import Options, evaluate
 from hymotion.evaluation.evaluate import Measures
 from hymotion.evaluation.table import lines
-from hymotion.motion import Motion
-from hymotion.request import Request
+from hymotion.sampling.request import Request
 from tests.unit.hymotion.evaluation.oracle import (
     MOVES,
     Model,

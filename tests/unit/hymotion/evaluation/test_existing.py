@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.evaluation.evaluate import Measures
 from hymotion.evaluation.existing import SetReport, evaluate_motions
 from hymotion.evaluation.table import set_lines
 from hymotion.export.retime import retimed
 from hymotion.metrics import measure, paired_error
-from hymotion.motion import Motion
 from tests.unit.hymotion.metrics.bodies import acting, noise
 
 

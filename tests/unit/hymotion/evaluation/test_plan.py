@@ -2,7 +2,7 @@
 
 from hymotion.evaluation.plan import action_trials, attributes_of, own_pairs, pair_trials
 from hymotion.metrics import load_judge
-from hymotion.training.texts import SUBJECTS, own_texts
+from hymotion.training.phrases.phrases import SUBJECTS, own_texts
 
 TEXTS = own_texts()
 

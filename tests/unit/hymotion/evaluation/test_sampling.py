@@ -1,9 +1,9 @@
 """Every trial gets its own motion, whatever the packs and whichever of them fail."""
 
+from hymotion.body.motion import Motion
 from hymotion.evaluation.plan import Trial
 from hymotion.evaluation.sampling import sample_all
-from hymotion.motion import Motion
-from hymotion.request import Request
+from hymotion.sampling.request import Request
 from tests.unit.hymotion.evaluation.oracle import Model
 from tests.unit.hymotion.metrics.bodies import standing
 

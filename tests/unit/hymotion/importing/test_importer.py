@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import save_file
 
 import hymotion
-from hymotion import conformance
+from hymotion.conformance import check as conformance
 from hymotion.importing import HY_MOTION, Imported, Importer, Wanted
 from hymotion.importing.errors import DifferentError, SourceError
-from hymotion.weights import file_sha256
+from hymotion.loading.safetensors_file import file_sha256
 from tests.unit.hymotion.importing.sources import (
     MESSAGE,
     MINI,

@@ -9,15 +9,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from hymotion.importing.stream import (
-    Written,
+    FileDigest,
     digest_pieces,
     file_pieces,
     header_bytes,
     tensor_pieces,
     write_pieces,
 )
-from hymotion.pages import release_of
-from hymotion.weights import file_sha256
+from hymotion.loading.pages import release_of
+from hymotion.loading.safetensors_file import file_sha256
 
 
 class CutError(Exception):
@@ -35,7 +35,7 @@ def tensors() -> dict[str, Tensor]:
     }
 
 
-def write(path: Path) -> Written:
+def write(path: Path) -> FileDigest:
     return write_pieces(path, tensor_pieces(tensors()), on_bytes=None)
 
 
@@ -45,7 +45,7 @@ def test_the_library_reads_what_is_written(tmp_path: Path) -> None:
     found = load_file(path)
     assert found.keys() == tensors().keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in tensors().items())
-    assert written == Written(path.stat().st_size, file_sha256(path))
+    assert written == FileDigest(path.stat().st_size, file_sha256(path))
     assert digest_pieces(tensor_pieces(tensors()), on_bytes=None) == written
     assert path.read_bytes().startswith(header_bytes(tensors()))
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

@@ -232,6 +232,9 @@ def test_files_of_something_else(tmp_path: Path) -> None:
     assert "accept the publisher's licence" in refused(folder)
     (folder / "latest.ckpt").rename(folder / "model.safetensors")
     assert "page of the web" in refused(folder)
+    head = b'{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}'
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(head)) + head + bytes(8))
+    assert "its header cannot be right" in refused(folder)
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", 5) + b"{oops")
     assert "no safetensors file" in refused(folder)
     (folder / "model.safetensors").write_bytes(b"short")

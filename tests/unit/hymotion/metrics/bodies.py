@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import matrix_from_axis_angle, rot6d_from_matrix
+from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.decoding.ground import lowest_point
 from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.motion import Motion
-from hymotion.rotation import matrix_from_axis_angle, rot6d_from_matrix
-from hymotion.skeleton import BODY, PELVIS_HEIGHT
 
 Vectors = dict[str, Tensor]
 NAMES = {name: index for index, name in enumerate(BODY.names)}

@@ -20,7 +20,7 @@ from hymotion.metrics import (
 from hymotion.metrics.actionnet import ActionNet
 from hymotion.metrics.features import FEATURES, VELOCITIES
 from hymotion.metrics.fitting import Lessons
-from hymotion.metrics.sequence import Part
+from hymotion.metrics.sequence import Span
 from tests.unit.hymotion.metrics.bodies import ACTIONS, acting, noise, spliced, standing
 
 SETTINGS = FitSettings(steps=80, batch=32, width=32)
@@ -159,7 +159,7 @@ def test_two_actions_are_recognised_in_their_order(judge: Classifier) -> None:
 
 def test_one_action_is_no_sequence(judge: Classifier) -> None:
     seen = recognise(judge, acting("march", seed=203, frames=120), ["march"], ["wave", "bow"])
-    assert seen.first == Part(start=0, stop=120)
+    assert seen.first == Span(start=0, stop=120)
     assert seen.second is None
     assert set(seen.seen) == {"march"}
 

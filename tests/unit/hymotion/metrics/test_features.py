@@ -5,15 +5,11 @@ import math
 import pytest
 import torch
 
+from hymotion.body.motion import Motion
+from hymotion.body.rotation import axis_angle_from_matrix, matrix_from_axis_angle, matrix_from_rot6d
 from hymotion.errors import MeasureError
 from hymotion.metrics.descriptor import NUMBERS, WAVES, WINDOW, cosines, describe
 from hymotion.metrics.features import FEATURES, facing_frames, motion_features, windows
-from hymotion.motion import Motion
-from hymotion.rotation import (
-    axis_angle_from_matrix,
-    matrix_from_axis_angle,
-    matrix_from_rot6d,
-)
 from tests.unit.hymotion.metrics.bodies import ACTIONS, acting, posed, standing
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from hymotion.body.skeleton import BODY, Skeleton
 from hymotion.errors import MeasureError
 from hymotion.metrics import Quality, measure
 from hymotion.metrics.contact import foot_contact
-from hymotion.metrics.jitter import jitter
+from hymotion.metrics.quality import jitter
 from hymotion.metrics.surface import Surface, measure_surface
-from hymotion.skeleton import BODY, Skeleton
 from tests.unit.hymotion.metrics.bodies import acting, noise, posed, shifted, standing
 
 SOLES = {"heel": (0, 1), "ball": (2, 3), "toe": (4, 5)}

@@ -7,7 +7,7 @@ import pytest
 from hymotion.errors import MeasureError
 from hymotion.metrics import load_baseline, load_judge, load_reference
 from hymotion.metrics.baseline import Baseline
-from hymotion.training.labels import own_segments
+from hymotion.training.dataset.labels import own_segments
 from tests.unit.hymotion.metrics.bodies import acting, noise
 
 FILES = ("judge.npz", "reference.npz", "baseline.json")

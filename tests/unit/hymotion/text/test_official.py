@@ -15,7 +15,6 @@ from torch import Tensor
 from hymotion.errors import DeviceError, EncoderMissingError, RequestError
 from hymotion.text import official, quantisation
 from hymotion.text.errors import EncoderFileError, EncoderLibraryError, EncodingError
-from hymotion.text.folder import UPSTREAM_MESSAGE, Fingerprint
 from hymotion.text.official import OfficialEncoder
 from tests.official import make_qwen
 
@@ -173,18 +172,6 @@ def test_a_missing_or_other_system_message_is_refused(copy: Path) -> None:
     message.unlink()
     with pytest.raises(EncoderFileError, match="--upstream"):
         load(copy)
-
-
-def test_the_published_message_can_be_asked_for(text_folder: Path) -> None:
-    with pytest.raises(EncoderFileError, match="not the system message"):
-        OfficialEncoder.load(text_folder, device="cpu", fingerprint=UPSTREAM_MESSAGE)
-    digest = json.loads((text_folder / "encoder.json").read_text())["system_message_sha256"]
-    length = len((text_folder / "system_message.txt").read_text("utf-8"))
-    own = Fingerprint(length=length, begins=digest[:8], ends=digest[-4:])
-    OfficialEncoder.load(text_folder, device="cpu", fingerprint=own)
-    longer = Fingerprint(length=length + 1, begins=own.begins, ends=own.ends)
-    with pytest.raises(EncoderFileError, match="not the system message"):
-        OfficialEncoder.load(text_folder, device="cpu", fingerprint=longer)
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,15 @@ from importlib.resources import files
 import torch
 from torch import Tensor
 
+from hymotion.body.skeleton import PELVIS_HEIGHT
 from hymotion.config import ModelConfig
-from hymotion.skeleton import PELVIS_HEIGHT
-from hymotion.training.corpus import Corpus, grouped
-from hymotion.training.learner import Learner
-from hymotion.training.objective import Statistics
-from hymotion.training.parallel import World
-from hymotion.training.poser import Poser
-from hymotion.training.prompts import Prompts
-from hymotion.training.recipe import Recipe
+from hymotion.training.fit.corpus import Corpus, grouped
+from hymotion.training.fit.learner import Learner
+from hymotion.training.fit.objective import Statistics
+from hymotion.training.fit.parallel import World
+from hymotion.training.fit.poser import Poser
+from hymotion.training.fit.prompts import Prompts
+from hymotion.training.fit.recipe import Recipe
 
 TEXTS = ("a person sways left", "a person sways right", "someone stands", "somebody waits longer")
 VOCABULARY = ("<prompt>", "a", "person", "sways", "left", "right", "someone", "stands")

@@ -1,19 +1,20 @@
-"""One process of a run that several share: `torchrun shared_run.py KIND FOLDER STEPS`."""
+"""One process of runs that several share, one after the other: `torchrun shared_run.py FOLDER
+KIND=STEPS …`, each in FOLDER/KIND."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from hymotion.training import parallel
-from hymotion.training.trainer import Trainer, Watch
+from hymotion.training.fit import parallel
+from hymotion.training.fit.parallel import World
+from hymotion.training.fit.trainer import RunControl, Trainer
 from tests.unit.hymotion.training.learning import corpus, learner, recipe
 
 
-def main() -> None:
-    kind, folder, steps = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    torch.set_num_threads(1)
-    world = parallel.join(kind, "cpu")
+def train(world: World, folder: Path, steps: int) -> None:
+    folder.mkdir(exist_ok=True)
     known = corpus()
     trainer = Trainer(
         learner=learner(known),
@@ -24,11 +25,21 @@ def main() -> None:
         folder=folder,
         identity={},
     )
-    trainer.run(Watch(lambda _: None, lambda: trainer.step >= steps, every=1))
+    trainer.run(RunControl(lambda _: None, lambda: trainer.step >= steps, every=1))
     state = trainer.averaged()
     if world.first:
         torch.save(state, folder / "averaged.pt")
+
+
+def main() -> None:
+    folder, *runs = sys.argv[1:]
+    torch.set_num_threads(1)
+    world = parallel.join("fsdp", "cpu")
+    for kind, _, steps in (run.partition("=") for run in runs):
+        train(replace(world, kind=kind), Path(folder, kind), int(steps))
     world.close()
+    threads = {each.read_text().strip() for each in Path("/proc/self/task").glob("*/comm")}
+    assert not [name for name in threads if "gloo" in name], "the process group is still alive"
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,12 @@ import torch
 
 import hymotion
 from hymotion import Request
-from hymotion.training.archives import SOURCES, archive
 from hymotion.training.build import write
-from hymotion.training.snapshot import FILE, Snapshot
+from hymotion.training.fit.snapshot import FILE, RunState
+from hymotion.training.mocap.archives import SOURCES, archive
 from hymotion.training.train import STOPPED, main
-from tests.unit.hymotion.training.test_dataset import sample, sway
+from tests.unit.hymotion.training.dataset.test_motion_dataset import sample, sway
+from tests.waiting import HUNG, until
 
 ROOT = Path(__file__).parents[4]
 
@@ -83,38 +84,43 @@ def test_archives_become_a_dataset_first(
     assert "building" not in capsys.readouterr().err
 
 
-def started(dataset: Path, out: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "hymotion.training.train"]
-    command += options(dataset, out, "--steps", "100000", "--save-every", "0")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 90
-    while not (out / FILE).exists():
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    return process
+LOOKS_UP_OFTEN = """
+import sys
+from functools import partial
+from hymotion.training import train
+train.RunControl = partial(train.RunControl, every=1)
+sys.exit(train.main())
+"""
+"""The command, which saves and asks whether to stop after every step instead of every fiftieth."""
 
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_and_one_that_is_asked_to_stop_saves(
-    dataset: Path, tmp_path: Path
+    dataset: Path, tmp_path: Path, start_process: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    process = started(dataset, tmp_path)
+    def started() -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", LOOKS_UP_OFTEN]
+        command += options(dataset, tmp_path, "--steps", "100000", "--save-every", "0")
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+        return start_process(command, env=environment, stderr=subprocess.DEVNULL)
+
+    def saved_since(before: int, process: subprocess.Popen[bytes]) -> bool:
+        assert process.poll() is None
+        return (tmp_path / FILE).exists() and (tmp_path / FILE).stat().st_mtime_ns > before
+
+    process = started()
+    until(lambda: saved_since(0, process), "a state is saved")
     process.kill()
     process.wait()
-    first = Snapshot.read(tmp_path)
+    first = RunState.read(tmp_path)
     assert first is not None
     assert first.step > 0
     before = (tmp_path / FILE).stat().st_mtime_ns
-    process = started(dataset, tmp_path)
-    deadline = time.monotonic() + 90
-    while (tmp_path / FILE).stat().st_mtime_ns == before:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    process = started()
+    until(lambda: saved_since(before, process), "the second run saves")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == STOPPED
-    second = Snapshot.read(tmp_path)
+    assert process.wait(HUNG) == STOPPED
+    second = RunState.read(tmp_path)
     assert second is not None
     assert second.step > first.step
     assert all(value.isfinite().all() for value in second.average.values())

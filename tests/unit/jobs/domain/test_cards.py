@@ -1,4 +1,4 @@
-"""Every published figure, to the digit, in the data and in docs/cards.md."""
+"""Every published figure, to the digit, in docs/cards.md and in the data as far as it is shown."""
 
 from __future__ import annotations
 
@@ -6,25 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.domain.cards import (
-    A10,
-    A10_PAIR_SLOWDOWN,
-    A100,
-    CARDS,
-    ENCODED_FIRST_GIB,
-    SERVICE,
-    STORAGE,
-    TEXT_ENCODER_GB,
-    UPSTREAM_GB,
-    V100,
-    WATCH,
-    CardProfile,
-    DeviceFacts,
-    Parallel,
-    derive,
-    profile,
-)
-from jobs.domain.memory import GB
+from jobs.domain.cards import A10, A100, CARDS, V100, WATCH, CardProfile, Parallel, profile
 
 PAGE = (Path(__file__).parents[4] / "docs" / "cards.md").read_text("utf-8")
 
@@ -85,16 +67,8 @@ def test_memory_of_full_at_100_frames(
     parts = (memory.weights, memory.trajectory, memory.attention, memory.loader)
     assert (memory.card_gb, *parts, memory.total) == (size, *figures)
     assert sum(parts) == pytest.approx(memory.total)
-    assert memory.profile().need(100) == pytest.approx(memory.total * GB)
     shown = cells(f"{card.name} {size} GB", "Memory of Full")
     assert [float(each) for each in shown[1:]] == list(figures)
-
-
-def test_memory_grows_with_the_square_and_with_the_length() -> None:
-    assert A10.memory is not None
-    parts = A10.memory.profile()
-    assert parts.motion(200) == pytest.approx((5.3 * 4 + 3.8 * 2) * GB)
-    assert parts.need(200) - parts.motion(200) == pytest.approx((12.1 + 1.2) * GB)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +103,6 @@ def test_the_a10() -> None:
     assert A10.seeds_per_job == 1
     assert A10.processes == 1
     assert A10.parallel is Parallel.NONE
-    assert A10_PAIR_SLOWDOWN == 0.18
     light = A10.light
     assert light is not None
     assert (light.mode, light.max_frames, light.max_words) == ("lite", 48, 25)
@@ -146,8 +119,6 @@ def test_the_a100() -> None:
         "NCCL_IB_DISABLE": "1", "NCCL_P2P_DISABLE": "0", "NCCL_SHM_DISABLE": "0",
     }  # fmt: skip
     assert (A100.parallel, A100.processes, A100.max_frames) == (Parallel.DDP, 1, {})
-    assert (SERVICE.cards, SERVICE.batch, SERVICE.motion_s, SERVICE.frames) == (4, 4, 12.3, 100)
-    assert (SERVICE.concurrent, SERVICE.mean_wait_s, SERVICE.stock_concurrent) == (12, 15.0, 3)
     for fact in ("batch of 4 at\n12.3 s a motion of 100 frames", "12 requests", "under 15 s"):
         assert fact in PAGE
     for key, setting in A100.nccl_env.items():
@@ -164,20 +135,19 @@ def test_the_v100() -> None:
         assert fact.replace("\n", " ") in PAGE.replace("\n", " ")
 
 
-def test_disks() -> None:
-    assert [(each.name, each.read_mbs, each.load_s) for each in STORAGE] == [
-        ("SATA SSD", 550, 1.8), ("NVMe SSD", 3200, 0.3), ("RAM disk", 12000, 0.08),
-    ]  # fmt: skip
-    assert ["31 %" in STORAGE[0].effect, "89 %" in STORAGE[1].effect] == [True, True]
-    assert "12 % faster" in STORAGE[2].effect
-    for each in STORAGE:
-        shown = [each.name, str(each.read_mbs), f"{each.load_s} s", each.effect]
-        assert cells(each.name, "Disks") == shown
+@pytest.mark.parametrize(
+    ("disk", "row"),
+    [
+        ("SATA SSD", ["550", "1.8 s", "GPU waits 31 % of the time"]),
+        ("NVMe SSD", ["3200", "0.3 s", "GPU busy 89 %"]),
+        ("RAM disk", ["12000", "0.08 s", "no longer the bottleneck, 12 % faster end to end"]),
+    ],
+)
+def test_disks(disk: str, row: list[str]) -> None:
+    assert cells(disk, "Disks") == [disk, *row]
 
 
 def test_upstream() -> None:
-    assert UPSTREAM_GB == {"full": 26, "lite": 24}
-    assert (TEXT_ENCODER_GB, ENCODED_FIRST_GIB) == (16.4, 5.5)
     for fact in ("26 GB for Full and 24 GB for Lite", "16.4 GB", "5.5 GiB"):
         assert fact in PAGE
 
@@ -199,35 +169,3 @@ def test_another_card_is_derived(name: str) -> None:
     assert card.derived
     assert (card.name, card.advice, card.max_frames, card.run) == (name, WATCH, {}, None)
     assert name not in CARDS
-
-
-def test_a_derived_profile_takes_the_drivers_facts() -> None:
-    facts = DeviceFacts(
-        "NVIDIA H100 80GB HBM3",
-        memory_bytes=85_520_809_984,
-        bandwidth_gbs=3350,
-        nvlink_count=18,
-        pcie="5.0 x16",
-        capability=(9, 0),
-    )
-    card = derive(facts)
-    assert (card.memory_gb, card.bandwidth_class, card.pcie) == ((86,), "high", "5.0 x16")
-    assert card.dtypes == ("bfloat16", "float16", "float32")
-    assert (card.nvlink_count, card.parallel) == (18, Parallel.DDP)
-
-
-@pytest.mark.parametrize(
-    ("capability", "dtypes"),
-    [
-        (None, ("float32",)), ((6, 1), ("float32",)), ((7, 5), ("float16", "float32")),
-        ((8, 9), ("bfloat16", "float16", "float32")),
-    ],
-)  # fmt: skip
-def test_number_formats(capability: tuple[int, int] | None, dtypes: tuple[str, ...]) -> None:
-    assert derive(DeviceFacts("new", capability=capability)).dtypes == dtypes
-
-
-def test_a_card_without_nvlink_never_goes_data_parallel() -> None:
-    card = derive(DeviceFacts("NVIDIA A100 80GB PCIe", nvlink_count=0))
-    assert (card.parallel, card.nvlink, card.nvlink_gbs) == (Parallel.NONE, False, 0)
-    assert derive(DeviceFacts("NVIDIA A100-SXM4-40GB")).parallel is Parallel.DDP

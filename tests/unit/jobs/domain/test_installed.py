@@ -1,4 +1,4 @@
-"""What is installed under a home, and what jobs get of it."""
+"""Reading installed models, and the default model and revisions of jobs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jobs.domain.installed import Installed
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
 from jobs.errors import ModelRecordError, NotFoundError, WeightsMissingError
-from jobs.plan import Router, planned
 from jobs.promptfile.survey import Asked, Survey
+from jobs.submission.router import Router, planned
 
 NAME = "hy-motion-1.0"
 ROOM = 100 * GIB

@@ -1,4 +1,4 @@
-"""Memory need, the ladder of classes, and the queues named after it."""
+"""Memory estimates, memory classes and queue names."""
 
 from __future__ import annotations
 

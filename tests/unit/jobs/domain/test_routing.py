@@ -1,4 +1,4 @@
-"""Which worker fits which job, and the reason when none does."""
+"""Which worker can take a job, and the reason if none can."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_declared_worker_fits_but_does_not_work():
     small = Offer("rack8", MODES, ("tiny",), 20 * GIB, declared=True)
     assert misfit(WANTED, [small]) == misfit(WANTED, [])
     assert misfit(WANTED, [small, offer(gib=16)]).endswith("largest live: 16 GiB")
-    # It is up, and smaller than was planned.
+    # The worker is up with less memory than declared.
     assert misfit(WANTED, [plan, offer("rack7", gib=16)]).endswith("largest live: 16 GiB")
 
 

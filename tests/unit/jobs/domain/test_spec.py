@@ -1,4 +1,4 @@
-"""A job's two identities: what its row asked for, and the motion itself."""
+"""The two hashes of a job: of its row, and of its motion."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_neither_depends_on_the_id_or_on_the_order_of_columns():
 
 
 def test_hashes_stay_the_same_between_releases():
-    # They are stored: a change here makes every resubmitted row `changed` and every cache miss.
+    # The hashes are stored: if they change, every resubmitted row is `changed` and never cached.
     assert SPEC.row_hash() == "5fb7a4ffaa8a809adafd9b66df035c53"
     assert CONTENT == "398845df9d1262554896bdfc6ec0ea2e"
 

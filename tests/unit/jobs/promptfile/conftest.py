@@ -36,7 +36,7 @@ def opened(tmp_path: Path) -> Opener:
 
 @pytest.fixture
 def read(opened: Opener) -> Reader:
-    """The rows, good and bad, of content."""
+    """The valid and invalid rows of content."""
 
     def make(
         content: str | bytes, format_name: str = "csv", defaults: Defaults | None = None
@@ -49,7 +49,7 @@ def read(opened: Opener) -> Reader:
 
 @pytest.fixture
 def refused(opened: Opener) -> Refused:
-    """The error that submitting content without --skip-invalid would give."""
+    """The error of submitting content without --skip-invalid."""
 
     def make(content: str | bytes, format_name: str = "csv") -> PromptFileError:
         with opened(content, format_name) as source:

@@ -1,4 +1,4 @@
-"""CSV as people and spreadsheets write it."""
+"""CSV as written by people and spreadsheets."""
 
 from __future__ import annotations
 

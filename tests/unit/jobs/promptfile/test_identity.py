@@ -1,4 +1,4 @@
-"""Names that become file names, and repeated identities."""
+"""Row ids and batch names, and duplicate rows."""
 
 from __future__ import annotations
 

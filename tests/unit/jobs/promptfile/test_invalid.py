@@ -1,4 +1,4 @@
-"""What --skip-invalid writes can be mended and submitted."""
+"""The file that --skip-invalid writes can be fixed and submitted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_csv_keeps_its_columns_and_names_line_and_reason(opened) -> None:
     assert header == ["prompt", "frames", "scene", "id", "invalid_line", "invalid_reason"]
     assert jumps[:5] == ["jumps, high", "1", "b", "2", "3"]
     assert jumps[5] == "frames: '1' is out of range; use 20 to 360"
-    # The byte that was not UTF-8 is still the byte that it was.
+    # The byte that is not UTF-8 is unchanged.
     assert b"ge\xfce" in path.read_bytes()
     assert byte[3:5] == ["3", "4"]
     assert long[:5] + long[6:] == ["a", "b", "c", "4", "5", "d"]

@@ -1,4 +1,4 @@
-"""JSON Lines: types, broken lines, and values that no store takes."""
+"""JSON Lines: types, invalid lines, and values that cannot be stored."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def test_rows_blank_lines_and_a_byte_order_mark(read) -> None:
         ('"walks"', "is not an object"),
         ("null", "is not an object"),
         ('{"prompt": "walks"} {}', "not valid JSON"),
-        ('{"prompt": "walks", "guidance": NaN}', "NaN is no JSON number"),
-        ('{"prompt": "walks", "x": -Infinity}', "-Infinity is no JSON number"),
+        ('{"prompt": "walks", "guidance": NaN}', "NaN is not a JSON number"),
+        ('{"prompt": "walks", "x": -Infinity}', "-Infinity is not a JSON number"),
         ('{"prompt": "walks", "seed": ' + "9" * 5000 + "}", "not valid JSON"),
         ('{"prompt": "walks", "x": ' + "[" * 100_000 + "}", "nested too deeply"),
         ('{"prompt": "walks", "x": ' + "[" * 500 + "]" * 500 + "}", "nested too deeply"),

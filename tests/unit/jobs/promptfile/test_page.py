@@ -1,4 +1,4 @@
-"""The page on prompt files tells of every column and every limit as they are."""
+"""docs/prompt-files.md documents every column and every limit."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def test_every_column_and_format_has_a_row() -> None:
 
 
 def _listed(names: Sequence[str]) -> list[str]:
-    """What stands before and after the `and` of a list: "`a`, `b`" and "`c`"."""
+    """The parts before and after the `and` of a list: "`a`, `b`" and "`c`"."""
     quoted = [f"`{name}`" for name in names]
     return [", ".join(quoted[:-1]), quoted[-1]]
 
 
 def _own(setting: str) -> str:
-    """The models' own values, as `steps` and `guidance` name them."""
+    """The models' own values of `steps` or `guidance`."""
     models = [entry for entry in CATALOG.values() if entry.trained]
     return "; ".join(f"`{entry.name}` {getattr(entry, setting):g}" for entry in models)
 

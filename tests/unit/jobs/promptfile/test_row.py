@@ -1,4 +1,4 @@
-"""Every column: what it takes, what it refuses, and which column the message names."""
+"""Accepted and rejected values of every column, and the column that the message names."""
 
 from __future__ import annotations
 

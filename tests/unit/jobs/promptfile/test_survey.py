@@ -1,4 +1,4 @@
-"""The first pass: counts, the list of problems, identities across rows; and any bytes at all."""
+"""The first pass: counts, problems, duplicates, and arbitrary bytes."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_any_bytes_give_rows_or_problems(content: bytes, format_name: str) -> No
     with suppress(UnreadableError):
         for row in read_rows(source, Defaults()):
             if isinstance(row, Row):
-                # Whatever passes can be stored: it is UTF-8 and holds no NUL.
+                # Valid rows can be stored: they are UTF-8 without NUL.
                 spec = row.spec
                 for text in (spec.custom_id, spec.prompt, *spec.metadata, *spec.metadata.values()):
                     assert b"\x00" not in text.encode()

@@ -1,4 +1,4 @@
-"""Upstream's two formats: txt lines, and json categories of such lines."""
+"""Upstream's two formats: .txt lines, and .json categories of such lines."""
 
 from __future__ import annotations
 

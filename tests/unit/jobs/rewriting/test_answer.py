@@ -1,4 +1,4 @@
-"""What a language model may write around its one JSON object, and what is refused in it."""
+"""Text that a language model may write around its JSON object, and invalid objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from jobs.domain.spec import MAX_PROMPT
 from jobs.rewriting.answer import MAX_TEXT, Answer, read_answer
-from jobs.rewriting.failure import AnswerError
+from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import Wish
 
 BOTH = Wish(text=True, seconds=True)

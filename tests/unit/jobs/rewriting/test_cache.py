@@ -1,4 +1,4 @@
-"""Answers on disk: whose they are, several submits at once, and files that are damaged."""
+"""Cached answers: their key, concurrent submits, and damaged files."""
 
 from __future__ import annotations
 

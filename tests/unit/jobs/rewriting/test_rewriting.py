@@ -1,24 +1,28 @@
-"""Rows on their way through a rewriting: what is asked, what becomes of each, in which order."""
+"""Rewriting of rows: which prompts are sent, the outcome of each row, and the order."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from jobs.domain.spec import Origin
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
 from jobs.rewriting.answer import Answer
-from jobs.rewriting.breaker import Breaker
+from jobs.rewriting.asker import Breaker
 from jobs.rewriting.cache import AnswerCache
-from jobs.rewriting.failure import RewriteError
-from jobs.rewriting.report import Outcome
+from jobs.rewriting.errors import RewriteError
+from jobs.rewriting.report import RewriteOutcome
 from jobs.rewriting.rewriting import Rewriting
 from jobs.rewriting.wish import Wish
 
@@ -29,17 +33,17 @@ SECONDS = Wish(seconds=True)
 
 @dataclass
 class Oracle:
-    """Answers at once, out of a table; prompts that are not in it fail."""
+    """Answers at once from a table; prompts that are not in it fail."""
 
     answers: Mapping[str, Answer] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
     asked: Counter[str] = field(default_factory=Counter)
     meanwhile: Callable[[str], object] = lambda prompt: None
 
-    def ask(self, prompt: str) -> Answer:
+    async def ask(self, prompt: str) -> Answer:
         self.breaker.require()
         self.asked[prompt] += 1
-        self.meanwhile(prompt)
+        await asyncio.to_thread(self.meanwhile, prompt)
         if prompt in self.answers:
             self.breaker.worked()
             return self.answers[prompt]
@@ -52,22 +56,23 @@ Make = Callable[..., Rewriting]
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[Rewriting] = []
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal() as made:
+        yield made
+
+
+@pytest.fixture
+def make(tmp_path: Path, portal: BlockingPortal) -> Iterator[Make]:
     caches: list[AnswerCache] = []
 
     def making(oracle: Oracle | None, wish: Wish = TEXT, **options: object) -> Rewriting:
         cache = AnswerCache(tmp_path, url="http://host/v1", model="m", wish=wish)
-        breaker = Breaker() if oracle is None else oracle.breaker
-        values = {"concurrency": 4} | options
-        rewriting = Rewriting(wish=wish, asker=oracle, cache=cache, breaker=breaker, **values)
-        made.append(rewriting)
+        values = {"concurrency": 4, "portal": portal} | options
         caches.append(cache)
-        return rewriting
+        return Rewriting(wish=wish, asker=oracle, cache=cache, **values)
 
     yield making
-    for rewriting, cache in zip(made, caches, strict=True):
-        rewriting.close()
+    for cache in caches:
         cache.close()
 
 
@@ -96,7 +101,7 @@ def test_the_answer_is_sampled_and_the_row_remembers_what_it_said(make: Make) ->
     assert (row.spec.original_prompt, row.spec.rewrite) == ("läuft", "rewritten")
     assert (row.raw, row.timed, row.seeds) == (before.raw, True, 1)
     report = rewriting.report()
-    assert (report.asked, report.rows, report.reasons) == (1, {Outcome.REWRITTEN: 1}, {})
+    assert (report.asked, report.rows, report.reasons) == (1, {RewriteOutcome.REWRITTEN: 1}, {})
 
 
 def test_the_identity_of_the_row_is_what_it_asked_and_that_of_the_motion_what_is_sampled(
@@ -142,7 +147,7 @@ def test_a_length_out_of_range_is_named_and_not_used(make: Make) -> None:
     row = only(rewriting.rows(rows("walks")))
     assert (row.spec.prompt, row.spec.frames) == ("A person walks.", 100)
     assert row.spec.rewrite == "own_length: an estimate of 40 s is out of range (0.67 to 12 s)"
-    assert rewriting.report().rows == {Outcome.OWN_LENGTH: 1}
+    assert rewriting.report().rows == {RewriteOutcome.OWN_LENGTH: 1}
     bad = next(make(oracle, wish=BOTH, require=True).rows(rows("walks")))
     assert isinstance(bad, BadRow)
     assert "40 s is out of range" in bad.problems[0].reason
@@ -153,7 +158,7 @@ def test_a_prompt_without_an_answer_stays_as_it_is_and_says_why(make: Make) -> N
     walks, jumps = rewriting.rows(rows("walks", "jumps"))
     assert (jumps.spec.prompt, jumps.spec.rewrite) == ("jumps", "failed: HTTP 500")
     report = rewriting.report()
-    assert report.rows == {Outcome.REWRITTEN: 1, Outcome.FAILED: 1}
+    assert report.rows == {RewriteOutcome.REWRITTEN: 1, RewriteOutcome.FAILED: 1}
     assert report.reasons == {"HTTP 500": 1}
     assert walks.spec.rewrite == "rewritten"
 
@@ -208,6 +213,19 @@ def test_rows_come_in_the_files_order_whichever_answer_is_first(make: Make) -> N
     assert found == ["P0", "P1", "P2"]
 
 
+def test_so_many_are_asked_about_at_a_time_and_no_more(make: Make, portal: BlockingPortal) -> None:
+    gate = threading.Event()
+    oracle = Oracle(meanwhile=lambda prompt: gate.wait(10))
+
+    def reading() -> Iterator[Row | BadRow]:
+        yield from rows(*(f"p{number}" for number in range(10)))
+        portal.call(anyio.wait_all_tasks_blocked)
+        assert set(oracle.asked) == {"p0", "p1"}
+        gate.set()
+
+    assert len(list(make(oracle, concurrency=2).rows(reading()))) == 10
+
+
 def test_bad_rows_pass_in_their_place_and_are_not_asked_about(make: Make) -> None:
     given = [*rows("walks"), *rows(""), *rows("jumps")]
     oracle = Oracle({"walks": Answer(text="W"), "jumps": Answer(text="J")})
@@ -253,28 +271,28 @@ def test_a_dry_run_uses_what_is_kept_and_asks_nothing(make: Make) -> None:
     walks, jumps = dry.rows(rows("walks", "jumps"))
     assert walks.spec.prompt == "A person walks."
     assert (jumps.spec.prompt, jumps.spec.origin) == ("jumps", None)
-    assert dry.report().rows == {Outcome.REWRITTEN: 1, Outcome.UNASKED: 1}
+    assert dry.report().rows == {RewriteOutcome.REWRITTEN: 1, RewriteOutcome.UNASKED: 1}
 
 
 def test_what_was_answered_is_kept_although_nobody_waited_for_it(make: Make) -> None:
-    answered = threading.Event()
+    two_answered = threading.Event()
     slow = threading.Event()
 
     def meanwhile(prompt: str) -> None:
-        if prompt == "p0":
+        if prompt == "p3":
+            two_answered.set()
+        if prompt in {"p0", "p3"}:
             slow.wait(10)
-        elif prompt == "p2":
-            answered.set()
 
-    answers = {f"p{number}": Answer(text=f"P{number}") for number in range(3)}
-    oracle = Oracle(answers, meanwhile=meanwhile)
-    rewriting = make(oracle, concurrency=2, stop=slow.set)
-    found = rewriting.rows(rows(*answers))
-    thread = threading.Thread(target=lambda: next(found))
-    thread.start()
-    assert answered.wait(10)
-    rewriting.close()
-    thread.join()
-    again = Oracle()
-    assert [row.spec.prompt for row in make(again).rows(rows(*answers))] == ["P0", "P1", "P2"]
-    assert not again.asked
+    answers = {f"p{number}": Answer(text=f"P{number}") for number in range(4)}
+    with start_blocking_portal() as portal, ThreadPoolExecutor(1) as reader:
+        oracle = Oracle(answers, meanwhile=meanwhile)
+        first = reader.submit(next, make(oracle, concurrency=2, portal=portal).rows(rows(*answers)))
+        assert two_answered.wait(10)
+        portal.call(portal.stop, True)
+        with pytest.raises(CancelledError):
+            first.result(10)
+        slow.set()
+    again = Oracle(answers)
+    assert [row.spec.prompt for row in make(again).rows(rows(*answers))] == ["P0", "P1", "P2", "P3"]
+    assert set(again.asked) == {"p0", "p3"}

@@ -1,0 +1,131 @@
+"""Rotations in the forms that motion formats use, batched over leading axes.
+
+Matrices act on column vectors and are active: world = R · local.
+"""
+
+import torch
+from torch import Tensor
+
+
+def matrix_from_rot6d(rot6d: Tensor) -> Tensor:
+    """(…, 6) → (…, 3, 3) by Gram–Schmidt.
+
+    The six numbers are the matrix's first two columns stored row by row, that is a (3, 2)
+    array, which is not how Zhou et al. 2019 lay them out. Column 2 is their cross product.
+    """
+    first, second = rot6d.reshape(*rot6d.shape[:-1], 3, 2).unbind(-1)
+    x = torch.nn.functional.normalize(first, dim=-1)
+    y = second - (x * second).sum(-1, keepdim=True) * x
+    y = torch.nn.functional.normalize(y, dim=-1)
+    return torch.stack((x, y, torch.linalg.cross(x, y)), dim=-1)
+
+
+def rot6d_from_matrix(matrix: Tensor) -> Tensor:
+    """(…, 3, 3) → (…, 6): the first two columns, stored row by row."""
+    return matrix[..., :2].flatten(-2)
+
+
+def davenport(matrix: Tensor) -> Tensor:
+    """(…, 3, 3) → (…, 4, 4): q qᵀ of the matrix's quaternion q = (w, x, y, z).
+
+    Linear in the matrix, so the image of an average of matrices is the average of their
+    q qᵀ (Bar-Itzhack 2000). The quaternion's sign drops out.
+    """
+    m = matrix
+    (a, b, c), (d, e, f), (g, h, i) = ([m[..., r, k] for k in range(3)] for r in range(3))
+    rows = (
+        torch.stack((1 + a + e + i, h - f, c - g, d - b), dim=-1),
+        torch.stack((h - f, 1 + a - e - i, b + d, c + g), dim=-1),
+        torch.stack((c - g, b + d, 1 - a + e - i, f + h), dim=-1),
+        torch.stack((d - b, c + g, f + h, 1 - a - e + i), dim=-1),
+    )
+    return torch.stack(rows, dim=-2) / 4
+
+
+def quaternion_from_matrix(matrix: Tensor) -> Tensor:
+    """(…, 3, 3) → (…, 4), unit, (w, x, y, z), w ≥ 0.
+
+    The column of q qᵀ with the largest diagonal is q times its largest entry: no division by a
+    small number at any angle.
+    """
+    outer = davenport(matrix)
+    largest = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    index = largest[..., None, None].expand(*largest.shape, 4, 1)
+    q = torch.nn.functional.normalize(outer.gather(-1, index)[..., 0], dim=-1)
+    return torch.where(q[..., :1] < 0, -q, q)
+
+
+def matrix_from_quaternion(quaternion: Tensor) -> Tensor:
+    """(…, 4) unit quaternions (w, x, y, z) → (…, 3, 3)."""
+    w, x, y, z = quaternion.unbind(-1)
+    rows = (
+        torch.stack((1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)), dim=-1),
+        torch.stack((2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)), dim=-1),
+        torch.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), dim=-1),
+    )
+    return torch.stack(rows, dim=-2)
+
+
+def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
+    """(…, 3, 3) → (…, 3): axis times angle in radians, angle in [0, π]."""
+    q = quaternion_from_matrix(matrix)
+    vector = q[..., 1:]
+    sine = vector.norm(dim=-1, keepdim=True)
+    angle = 2 * torch.atan2(sine, q[..., :1])
+    # sin(angle/2) → angle/2 as it goes to 0, so the factor goes to 2.
+    small = sine < 1e-12
+    factor = torch.where(small, 2.0, angle / torch.where(small, 1.0, sine))
+    return vector * factor
+
+
+def matrix_from_axis_angle(vector: Tensor) -> Tensor:
+    """(…, 3) axis times angle in radians → (…, 3, 3)."""
+    angle = vector.norm(dim=-1, keepdim=True)
+    # torch.sinc(x) is sin(πx)/(πx): finite at 0.
+    xyz = vector * 0.5 * torch.sinc(angle / (2 * torch.pi))
+    return matrix_from_quaternion(torch.cat((torch.cos(angle / 2), xyz), dim=-1))
+
+
+def euler_zxy_from_matrix(matrix: Tensor) -> Tensor:
+    """(…, 3, 3) → (…, 3): angles (z, x, y) in radians with matrix = Rz · Rx · Ry.
+
+    x is in [−π/2, π/2]. At x = ±π/2 only a sum or difference of z and y is determined; y is
+    0 there.
+    """
+    m = matrix
+    sine = m[..., 2, 1].clamp(-1, 1)
+    cosine = torch.hypot(m[..., 2, 0], m[..., 2, 2])
+    locked = cosine < 1e-7
+    x = torch.atan2(sine, cosine)
+    z = torch.where(
+        locked,
+        torch.atan2(m[..., 1, 0], m[..., 0, 0]),
+        torch.atan2(-m[..., 0, 1], m[..., 1, 1]),
+    )
+    y = torch.where(locked, torch.zeros_like(z), torch.atan2(-m[..., 2, 0], m[..., 2, 2]))
+    return torch.stack((z, x, y), dim=-1)
+
+
+def shortest_turn(start: Tensor, end: Tensor) -> Tensor:
+    """(…, 3) and (…, 3) → (…, 3, 3): the rotation by the smallest angle that takes one direction
+    to the other; the identity where they are opposite to within rounding."""
+    axis = torch.linalg.cross(start, end)
+    sine = axis.norm(dim=-1, keepdim=True)
+    cosine = (start * end).sum(-1, keepdim=True)
+    small = sine < 1e-12
+    angle = torch.where(small, 0.0, torch.atan2(sine, cosine))
+    return matrix_from_axis_angle(axis / torch.where(small, 1.0, sine) * angle)
+
+
+def slerp(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """(…, 4) unit quaternions and (…, 1) shares → (…, 4), the shorter way round (Shoemake 1985)."""
+    cosine = (first * second).sum(-1, keepdim=True)
+    second = torch.where(cosine < 0, -second, second)
+    angle = torch.atan2((second - first).norm(dim=-1, keepdim=True) / 2,
+                        (second + first).norm(dim=-1, keepdim=True) / 2) * 2  # fmt: skip
+    # sin(share · angle) / sin(angle) → share as the angle goes to 0.
+    small = angle < 1e-9
+    sine = torch.where(small, 1.0, torch.sin(angle))
+    left = torch.where(small, 1 - share, torch.sin((1 - share) * angle) / sine)
+    right = torch.where(small, share, torch.sin(share * angle) / sine)
+    return torch.nn.functional.normalize(left * first + right * second, dim=-1)

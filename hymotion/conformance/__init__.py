@@ -1,0 +1,1 @@
+"""Holding this package against golden fixtures of the published inference code."""

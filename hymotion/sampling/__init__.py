@@ -1,0 +1,1 @@
+"""From noise to a latent, apart from the network."""

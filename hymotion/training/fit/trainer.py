@@ -1,0 +1,310 @@
+"""The training loop: step, average, report, save; it can be cut anywhere and goes on."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.checkpoint import checkpoint
+
+from hymotion.training.errors import TrainingError
+from hymotion.training.fit import parallel
+from hymotion.training.fit.average import Average
+from hymotion.training.fit.corpus import Corpus
+from hymotion.training.fit.learner import Learner, Lesson
+from hymotion.training.fit.muon import Muon, hidden
+from hymotion.training.fit.parallel import World
+from hymotion.training.fit.recipe import Recipe
+from hymotion.training.fit.replay import Replay
+from hymotion.training.fit.snapshot import RunState
+
+BACKENDS = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+"""Kernels of attention. The one of cuDNN fails in the backward pass where a mask is added (torch
+2.11, H200), and the flash kernels take no mask."""
+
+SHARPEST = 4.0
+"""The greatest scale of a normalised query or key. Nothing else holds them back: in a long run they
+came to 58, attention was all or nothing, and the error rose from a third of the run on."""
+
+TYPES = {"float32": None, "tf32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What the last steps were like: means since the last report."""
+
+    step: int
+    progress: float
+    loss: float
+    flow: float
+    change: float
+    joints: float
+    rate: float
+    norm: float
+    steps_per_second: float
+
+
+@dataclass(frozen=True)
+class RunControl:
+    """How the outside follows and ends a run.
+
+    Attributes:
+        report: called every `every` steps in the first process.
+        every: steps.
+        stop: asked after every step; true saves and ends.
+        save_every: seconds between states on disk.
+        clock: seconds that only grow.
+    """
+
+    report: Callable[[StepReport], None]
+    stop: Callable[[], bool]
+    every: int = 50
+    save_every: float = 60.0
+    clock: Callable[[], float] = time.monotonic
+
+
+class Trainer:
+    """Trains a learner on a corpus.
+
+    Args:
+        learner: on the world's device.
+        corpus: likewise.
+        recipe: of the run.
+        world: of processes.
+        precision: of the products, one of TYPES; weights stay float32.
+        folder: of the state.
+        identity: what must be the same when the run goes on, besides the recipe.
+    """
+
+    def __init__(
+        self,
+        *,
+        learner: Learner,
+        corpus: Corpus,
+        recipe: Recipe,
+        world: World,
+        precision: str,
+        folder: Path,
+        identity: dict[str, Any],
+    ) -> None:
+        self.learner = learner
+        self.corpus = corpus
+        self.recipe = recipe
+        self.world = world
+        self.folder = folder
+        self.step = 0
+        self.seconds = 0.0
+        self._identity = recipe.record() | identity
+        self._type = TYPES[precision]
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        self._module = parallel.wrapped(learner, world)
+        self._optimisers = _optimisers(learner, recipe)
+        self._average = Average(learner)
+        self._scales = _attention_scales(learner)
+        self._scaler = torch.amp.GradScaler(world.device.type, enabled=precision == "float16")
+        self._resume()
+        self._rate, self._kept = (torch.zeros((), device=world.device) for _ in range(2))
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = self._rate
+        # float16 looks at its gradients before it uses them, and processes wait for each other.
+        lone = world.device.type == "cuda" and world.kind == "none" and precision != "float16"
+        self._work = Replay(self._learn) if lone else self._learn
+
+    def run(self, watch: RunControl) -> bool:
+        """Train until the recipe is done, or until told to stop; returns whether it is done."""
+        start, before = watch.clock(), self.seconds
+        saved, sums, since = start, _Sums(), (start, self.step)
+        while (progress := self.recipe.progress(self.step, self.seconds)) < 1:
+            sums.add(*self._one(progress))
+            now = watch.clock()
+            self.seconds = before + now - start
+            if self.step % watch.every == 0:
+                self._check(sums)
+                speed = (self.step - since[1]) / max(now - since[0], 1e-9)
+                self._tell(watch, sums, progress, speed)
+                sums, since = _Sums(), (now, self.step)
+                # Asked here alone: every process must come to the same answer.
+                stop, due = watch.stop(), now - saved > watch.save_every
+                if self.world.any(stop):
+                    self.save()
+                    return False
+                if self.world.any(due):
+                    self.save()
+                    saved = now
+                # Minutes differ between processes; the first one's count.
+                self.seconds = self._agreed(self.seconds)
+        self.save()
+        return True
+
+    def save(self) -> None:
+        """Write the state; all processes must come here."""
+        learner = parallel.weights(self.learner)
+        optimiser = parallel.optimiser_state(self.learner, self._optimisers)
+        average = self.averaged()
+        if self.world.first:
+            RunState(
+                recipe=self._identity,
+                step=self.step,
+                seconds=self.seconds,
+                learner=learner,
+                average=average,
+                optimiser=optimiser,
+                scaler=self._scaler.state_dict(),
+            ).write(self.folder)
+
+    def averaged(self) -> dict[str, Tensor]:
+        """The averaged weights by name, on the CPU; all processes must ask."""
+        self._average.swap()
+        state = {name: value.clone() for name, value in parallel.weights(self.learner).items()}
+        self._average.swap()
+        return state
+
+    def _resume(self) -> None:
+        found = RunState.read(self.folder)
+        if found is None:
+            return
+        found.check(self._identity, self.folder)
+        parallel.restore(self.learner, found.average)
+        self._average = Average(self.learner)
+        parallel.restore(self.learner, found.learner)
+        parallel.restore_optimiser(self.learner, self._optimisers, found.optimiser)
+        self._scaler.load_state_dict(found.scaler)
+        self.step, self.seconds = found.step, found.seconds
+
+    def _one(self, progress: float) -> tuple[Tensor, float]:
+        """One step: its numbers, see `_learn`, and the learning rate."""
+        recipe, world = self.recipe, self.world
+        rate = recipe.rate(self.step, progress)
+        self._rate.fill_(rate)
+        self._kept.fill_(recipe.kept(self.step))
+        lesson = self.corpus.lesson(self.step, recipe, rank=world.rank, size=world.size)
+        numbers = self._work(lesson)
+        self.step += 1
+        return numbers, rate
+
+    def _learn(self, lesson: Lesson) -> Tensor:
+        """Learn from a lesson: (5,) loss, its three errors, and the gradient's norm."""
+        recipe = self.recipe
+        kind = self.world.device.type
+        # Recorded steps must cast the weights anew each time.
+        cast = torch.autocast(
+            kind, dtype=self._type, enabled=self._type is not None, cache_enabled=False
+        )
+        # Around both passes: recomputed blocks must find the kernels they had.
+        with sdpa_kernel(BACKENDS):
+            with cast:
+                found = self._module(lesson)
+            loss = found.flow + recipe.change * found.change + recipe.joints * found.joints
+            for optimiser in self._optimisers:
+                optimiser.zero_grad(set_to_none=True)
+            self._scaler.scale(loss).backward()
+        for optimiser in self._optimisers:
+            self._scaler.unscale_(optimiser)
+        trained = [p for p in self.learner.parameters() if p.requires_grad]
+        norm = torch.nn.utils.clip_grad_norm_(trained, recipe.clip)
+        for optimiser in self._optimisers:
+            self._scaler.step(optimiser)
+        self._scaler.update()
+        _bound(self._scales)
+        self._average.update(self._kept)
+        norm = norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+        return torch.stack((loss, found.flow, found.change, found.joints, norm)).detach()
+
+    def _check(self, sums: "_Sums") -> None:
+        """Refuse to go on, and to save, once the numbers are lost."""
+        if not math.isfinite(sums.means()[0]):
+            raise TrainingError(
+                f"the loss is not finite before step {self.step}",
+                mend=f"Start again in {self.folder}: it goes on from the last state; "
+                "give a lower --learning-rate or --precision float32 if it happens again",
+            )
+
+    def _agreed(self, seconds: float) -> float:
+        if self.world.size == 1:
+            return seconds
+        value = torch.tensor(seconds, dtype=torch.float64, device=self.world.device)
+        torch.distributed.broadcast(value, 0)
+        return float(value)
+
+    def _tell(self, watch: RunControl, sums: "_Sums", progress: float, speed: float) -> None:
+        if not self.world.first:
+            return
+        loss, flow, change, joints, norm = sums.means()
+        watch.report(
+            StepReport(
+                step=self.step,
+                progress=progress,
+                loss=loss,
+                flow=flow,
+                change=change,
+                joints=joints,
+                rate=sums.rate,
+                norm=norm,
+                steps_per_second=speed,
+            )
+        )
+
+
+class _Sums:
+    """Errors since the last report, kept on the device: reading stops a GPU's queue."""
+
+    def __init__(self) -> None:
+        self.total: Tensor | None = None
+        self.count = 0
+        self.rate = 0.0
+
+    def add(self, values: Tensor, rate: float) -> None:
+        # A copy, as a replayed step writes its numbers to the same place.
+        self.total = values.clone() if self.total is None else self.total + values
+        self.count += 1
+        self.rate = rate
+
+    def means(self) -> list[float]:
+        if self.total is None:
+            return [math.nan] * 5
+        means: list[float] = (self.total / self.count).tolist()
+        return means
+
+
+def _optimisers(learner: Learner, recipe: Recipe) -> list[torch.optim.Optimizer]:
+    """Muon for what maps hidden to hidden numbers, AdamW for all else."""
+    squares = hidden(learner.flow.motion_transformer)
+    known = {id(each) for each in squares}
+    others = [p for p in learner.parameters() if p.requires_grad and id(p) not in known]
+    groups = [
+        {"params": [p for p in others if p.ndim == 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in others if p.ndim != 2], "weight_decay": 0.0},
+    ]
+    on_card = others[0].device.type == "cuda"
+    rest = torch.optim.AdamW(
+        groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=on_card, capturable=on_card
+    )
+    return [rest, Muon(squares, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)]
+
+
+def _attention_scales(learner: Learner) -> list[Tensor]:
+    """What normalised queries and keys are multiplied by; the part in this process if sharded."""
+    named = learner.flow.motion_transformer.named_parameters()
+    scales = [each for name, each in named if name.endswith(("q_norm.weight", "k_norm.weight"))]
+    return [each.to_local() if isinstance(each, DTensor) else each for each in scales]
+
+
+def _bound(scales: list[Tensor]) -> None:
+    with torch.no_grad():
+        for scale in scales:
+            scale.clamp_(-SHARPEST, SHARPEST)
+
+
+def recompute(learner: Learner) -> None:
+    """Gradient checkpointing (Chen et al. 2016): blocks keep their inputs and run twice."""
+    network = learner.flow.motion_transformer
+    for block in (*network.double_blocks, *network.single_blocks):
+        block.forward = partial(checkpoint, block.forward, use_reentrant=False)

@@ -1,0 +1,1 @@
+"""Readers of captures and retargeting: from files to clips on our body."""

@@ -1,0 +1,1 @@
+"""Motion files on disk: temporary names, atomic writes, reuse, the manifest."""

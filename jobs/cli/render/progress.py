@@ -1,0 +1,105 @@
+"""Show a batch's progress on stderr until it is done."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.cli.render.text import clean
+from jobs.domain.states import State
+
+if TYPE_CHECKING:
+    from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
+
+#: Seconds between snapshots, and between lines if stderr is not a terminal.
+LOOK = 0.5
+LINE = 5.0
+
+Show = Callable[["ProgressSnapshot"], None]
+
+
+def follow(
+    progress: BatchProgress,
+    *,
+    timeout: float | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> ProgressSnapshot:
+    """Show a batch's progress until all its jobs have ended, or `timeout` seconds have passed.
+
+    Args:
+        meanwhile: called after every snapshot; its exceptions are passed on.
+
+    Returns:
+        The last snapshot; it is not `finished` if the timeout passed.
+    """
+    begun = clock()
+    with display(progress.batch.name, clock) as show:
+        while True:
+            snapshot = progress.snapshot()
+            show(snapshot)
+            if snapshot.finished or (timeout is not None and clock() - begun >= timeout):
+                return snapshot
+            meanwhile()
+            sleep(LOOK)
+
+
+def line(snapshot: ProgressSnapshot) -> str:
+    """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, and the reason why jobs wait."""
+    rate = f"{snapshot.rate:.1f}/s" if snapshot.rate else "–/s"
+    states = " · ".join(
+        f"{state} {snapshot.counts[state]}" for state in State if snapshot.counts.get(state)
+    )
+    why = "" if snapshot.reason is None else f" · {clean(snapshot.reason)}"
+    eta = duration(snapshot.eta)
+    return f"{snapshot.done}/{snapshot.total} done, {rate}, ETA {eta} · {states}{why}"
+
+
+def duration(seconds: float | None) -> str:
+    """`0:09`, `12:30`, `3:05:00`, or `–` if unknown."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def display(name: str, clock: Callable[[], float]) -> Iterator[Show]:
+    """A progress bar on a terminal; otherwise a line every few seconds and at the end."""
+    if sys.stderr.isatty():
+        with _bar(name) as show:
+            yield show
+        return
+    due = clock()
+
+    def plain(snapshot: ProgressSnapshot) -> None:
+        nonlocal due
+        if clock() >= due or snapshot.finished:
+            due = clock() + LINE
+            click.echo(f"{name}: {line(snapshot)}", err=True)
+
+    yield plain
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    columns = (TextColumn(name), BarColumn(bar_width=16), TextColumn("{task.fields[line]}"))
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(name, total=None, line="")
+
+        def show(snapshot: ProgressSnapshot) -> None:
+            text = line(snapshot)
+            bar.update(task, total=snapshot.total, completed=snapshot.done, line=text)
+
+        yield show

@@ -1,0 +1,1 @@
+"""Message delivery: the Redis broker, the Celery application, the publisher, the reconciler."""

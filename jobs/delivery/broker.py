@@ -1,0 +1,92 @@
+"""The address of the broker: the configured one, else the embedded server's.
+
+The embedded server is any Redis-protocol server on a unix socket under HYMO_HOME. It stores
+nothing on disk, since the reconciler can publish all messages again from the SQL rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from jobs.errors import UnreachableError
+from jobs.settings import Settings
+
+#: Longest unix socket path that both Linux (108 bytes with the NUL) and macOS (104) accept.
+MAX_SOCKET_PATH = 100
+
+
+def socket_path(home: Path) -> Path:
+    """The socket of the embedded server: in `home`, or, if that path is too long for a unix socket,
+    in a private folder of the system's temporary directory."""
+    path = home / "broker.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"hymo-{os.getuid()}-{digest}" / "broker.sock"
+
+
+def kombu_url(settings: Settings) -> str:
+    """The broker URL in kombu's form."""
+    if settings.broker_url is not None:
+        return settings.broker_url
+    return f"redis+socket://{quote(str(socket_path(settings.home)))}"
+
+
+def public_url(settings: Settings) -> str:
+    """The broker URL without its password, for messages and logs."""
+    parts = urlsplit(kombu_url(settings))
+    if parts.password is None:
+        return urlunsplit(parts)
+    where = parts.hostname or ""
+    if parts.port is not None:
+        where = f"{where}:{parts.port}"
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{where}"))
+
+
+def redis_client(settings: Settings, *, timeout: float = 5.0) -> Redis:
+    """A client of the broker; connects at first use.
+
+    It does not retry: by default redis-py retries for seconds if the server is down, and every
+    caller handles an unreachable broker itself.
+    """
+    retry = Retry(NoBackoff(), 0)
+    if settings.broker_url is None:
+        path = str(socket_path(settings.home))
+        return Redis(unix_socket_path=path, socket_timeout=timeout, retry=retry)
+    url = re.sub(r"^redis\+socket://", "unix://", settings.broker_url)
+    return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=retry)
+
+
+def ping(settings: Settings) -> None:
+    """Raise `UnreachableError` unless the broker answers."""
+    try:
+        with redis_client(settings, timeout=2.0) as client:
+            client.ping()
+    except (RedisError, OSError) as error:
+        mend = (
+            "start it with `hymo up`"
+            if settings.embedded
+            else "check HYMO_BROKER_URL and that the server runs"
+        )
+        raise UnreachableError(
+            "broker", public_url(settings), str(error) or type(error).__name__, mend
+        ) from error
+
+
+def alive(settings: Settings) -> bool:
+    """Whether the broker answers."""
+    try:
+        ping(settings)
+    except UnreachableError:
+        return False
+    return True

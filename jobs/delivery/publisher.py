@@ -1,0 +1,137 @@
+"""Publish one message per job, in Redis pipelines.
+
+The envelope is Celery's message protocol 2 in kombu's Redis framing. It is built here because kombu
+builds only about 5 000 messages a second, and a submit of 100 000 rows needs ten times that. A test
+compares it field by field with kombu's.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Protocol
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from jobs.delivery.broker import redis_client
+from jobs.delivery.celery_app import TASK
+from jobs.errors import UnreachableError
+from jobs.settings import Settings
+
+#: Messages per pipeline: enough to hide the round trip, few enough to use little memory.
+CHUNK = 1000
+
+_TAIL = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+
+
+class Publisher:
+    """Publishes job messages to their queues on the settings' broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Redis | None = None
+        # A random token and a counter make every delivery tag unique.
+        self._token = uuid.uuid4().hex
+        self._count = 0
+
+    def publish(self, messages: Iterable[tuple[int, str]]) -> int:
+        """Publish (job id, queue) pairs and return how many were published.
+
+        Raises:
+            UnreachableError: the broker did not answer. Some messages may have been published;
+                publishing them again is harmless, since workers ignore jobs that are not queued.
+        """
+        pairs = iter(messages)
+        sent = 0
+        while chunk := list(islice(pairs, CHUNK)):
+            self._send(chunk)
+            sent += len(chunk)
+        return sent
+
+    def depth(self, queues: Sequence[str]) -> dict[str, int]:
+        """Number of messages in each of `queues`; raises `UnreachableError`."""
+        try:
+            pipe = self._redis().pipeline(transaction=False)
+            for queue in queues:
+                pipe.llen(queue)
+            return dict(zip(queues, pipe.execute(), strict=True))
+        except (RedisError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _redis(self) -> Redis:
+        if self._client is None:
+            self._client = redis_client(self._settings)
+        return self._client
+
+    def _send(self, chunk: Sequence[tuple[int, str]]) -> None:
+        by_queue: dict[str, list[str]] = {}
+        for job_id, queue in chunk:
+            by_queue.setdefault(queue, []).append(self._envelope(job_id, queue))
+        try:
+            pipe = self._redis().pipeline(transaction=False)
+            for queue, bodies in by_queue.items():
+                pipe.lpush(queue, *bodies)
+            pipe.execute()
+        except (RedisError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def _envelope(self, job_id: int, queue: str) -> str:
+        self._count += 1
+        tag = f"{self._token}-{self._count}"
+        task_id = f"{job_id}-{tag}"
+        body = json.dumps([[job_id], {}, _TAIL])
+        return json.dumps(
+            {
+                "body": base64.b64encode(body.encode()).decode(),
+                "content-encoding": "utf-8",
+                "content-type": "application/json",
+                "headers": {
+                    "lang": "py",
+                    "task": TASK,
+                    "id": task_id,
+                    "root_id": task_id,
+                    "parent_id": None,
+                    "group": None,
+                    "eta": None,
+                    "expires": None,
+                    "retries": 0,
+                    "timelimit": [None, None],
+                    "ignore_result": True,
+                },
+                "properties": {
+                    "correlation_id": task_id,
+                    "reply_to": "",
+                    "delivery_mode": 2,
+                    "delivery_info": {"exchange": "", "routing_key": queue},
+                    "priority": 0,
+                    "body_encoding": "base64",
+                    "delivery_tag": tag,
+                },
+            }
+        )
+
+    def _unreachable(self, error: Exception) -> UnreachableError:
+        from jobs.delivery.broker import public_url
+
+        return UnreachableError(
+            "broker",
+            public_url(self._settings),
+            str(error) or type(error).__name__,
+            "jobs stay in the database; `hymo up` or a worker publishes them when it is back",
+        )
+
+
+class Publishing(Protocol):
+    """Publishes (job id, queue) messages; raises `UnreachableError`."""
+
+    def publish(self, messages: Sequence[tuple[int, str]]) -> object: ...

@@ -1,0 +1,84 @@
+"""Why a queued job is not running, and why a batch makes no progress."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from jobs.domain.batches import Batch
+from jobs.domain.routing import Demand, Offer, fits, misfit
+from jobs.domain.states import State
+from jobs.store.history.jobfilter import JobFilter
+from jobs.store.history.jobrow import JobRow
+from jobs.store.history.order import Order
+from jobs.store.store import Store
+
+#: Number of the oldest queued jobs that are examined for the reason.
+SAMPLE = 100
+#: Number of workers listed in a reason.
+NAMED = 3
+
+
+class Waiting:
+    """Determines why queued jobs wait.
+
+    Args:
+        offers: offers of live and declared workers.
+        now: current time of the store's clock.
+    """
+
+    def __init__(self, *, offers: Sequence[Offer], now: float) -> None:
+        self.now = now
+        self._offers = offers
+        self._misfits: dict[Demand, str | None] = {}
+
+    def reason(self, job: JobRow) -> str | None:
+        """The reason in one line; None if the job is not queued or only waits for its turn."""
+        if job.state != State.QUEUED:
+            return None
+        if job.paused:
+            return f"batch {job.batch} is paused: `hymo resume {job.batch}`"
+        if self.retries(job):
+            left = round(job.not_before - self.now)
+            return f"attempt {job.attempts + 1} of {job.attempt_limit} follows in {left} s"
+        if job.demand not in self._misfits:
+            self._misfits[job.demand] = misfit(job.demand, self._offers) or self._text(job.demand)
+        return self._misfits[job.demand]
+
+    def _text(self, wanted: Demand) -> str | None:
+        """The workers that can encode the job's text; None if it needs no encoding."""
+        if wanted.text is None:
+            return None
+        names = [one.name for one in self._offers if not one.declared and fits(wanted, one)]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return f"its text waits to be encoded by {', '.join(names[:NAMED])}{more}"
+
+    def retries(self, job: JobRow) -> bool:
+        """Whether the job waits for its backoff to end."""
+        return not job.paused and job.not_before > self.now
+
+
+def standstill(store: Store, batch: Batch, *, alive: float) -> str | None:
+    """The most frequent reason among a batch's oldest queued jobs, in one line.
+
+    Args:
+        alive: a worker not seen for this many seconds does not count as live.
+
+    Returns:
+        None if they only wait for their turn.
+    """
+    wanted = JobFilter(batch_id=batch.id, states=(State.QUEUED,))
+    oldest = store.history.page(wanted, Order.parse("id"), limit=SAMPLE).rows
+    waiting = Waiting(offers=store.workers.offers(alive=alive), now=store.time())
+    later = [job for job in oldest if waiting.retries(job)]
+    reasons = Counter(waiting.reason(job) for job in oldest if not waiting.retries(job))
+    if len(later) > max(reasons.values(), default=0):
+        return _retry(store, min(later, key=lambda job: job.not_before), waiting.now)
+    return reasons.most_common(1)[0][0] if reasons else None
+
+
+def _retry(store: Store, job: JobRow, now: float) -> str:
+    errors = [attempt.error for attempt in store.history.attempts(job.id) if attempt.error]
+    # A traceback follows the message.
+    why = f" after {errors[-1].splitlines()[0][:200]}" if errors else ""
+    return f"next attempt in {max(1, round(job.not_before - now))} s{why}"

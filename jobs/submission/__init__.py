@@ -1,0 +1,1 @@
+"""Submit prompt files: route, cache, commit and publish their jobs."""

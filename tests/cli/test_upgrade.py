@@ -1,0 +1,91 @@
+"""Upgrade of a home of an older version: rows, files, ids and hashes are kept, commands print the
+same, and unfinished jobs end.
+
+tests/data/home-0005 is that home: three motions of `night`, two of them shared with `again`, whose
+third job is held by a killed worker, and `later` with a queued and a cancelled job. `answers.json`
+is the output of the older version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from jobs.cli.main import hymo
+
+DATA = Path(__file__).parents[1] / "data" / "home-0005"
+ANSWERS = json.loads((DATA / "answers.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    output = folder / "output"
+    shutil.copytree(DATA / "motions", output / "night")
+    (output / "again").mkdir()
+    for name in ("wave_s7.npz", "jump_s0.npz"):
+        os.link(output / "night" / name, output / "again" / name)
+    with sqlite3.connect(folder / "hymo.db") as database:
+        database.executescript(_here((DATA / "hymo.sql").read_text("utf-8"), folder))
+    database.close()
+    for name, value in (
+        ("HYMO_HOME", str(folder)), ("HYMO_DATABASE_URL", ""), ("HYMO_BROKER_URL", ""),
+        ("HYMO_OUTPUT", ""), ("TZ", "UTC"),
+    ):  # fmt: skip
+        monkeypatch.setenv(name, value)
+    return folder
+
+
+def _here(text: str, home: Path) -> str:
+    return text.replace("@HOME@", str(home)).replace("@FILES@", str(DATA))
+
+
+def _run(*words: str) -> str:
+    done = CliRunner().invoke(hymo, list(words), prog_name="hymo")
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.mark.parametrize("words", ANSWERS["json"])
+def test_it_answers_as_it_did(home: Path, words: str) -> None:
+    assert json.loads(_run(*words.split())) == json.loads(
+        _here(json.dumps(ANSWERS["json"][words]), home)
+    )
+
+
+def test_its_csv_is_the_same(home: Path) -> None:
+    assert _run("history", "--csv") == _here(ANSWERS["csv"], home)
+
+
+def test_the_same_file_adds_nothing_and_another_batch_reuses_its_motions(home: Path) -> None:
+    again = json.loads(_run("submit", str(DATA / "night.csv"), "--steps", "4", "--json"))
+    assert (again["new"], again["existing"], again["changed"]) == (0, 3, 0)
+    more = ("submit", str(DATA / "night.csv"), "--steps", "4", "--batch", "third", "--json")
+    shared = json.loads(_run(*more))
+    # The third row has mode auto, which is lite without workers, but its motion was made in full.
+    assert (shared["new"], shared["cached"]) == (1, 2)
+
+
+@pytest.mark.slow
+def test_its_unfinished_jobs_end_and_what_killed_processes_left_is_swept(home: Path) -> None:
+    left = home / "output" / "night" / ".wave_s7.npz.link-1700000000-77.part"
+    assert left.exists()
+    _run(
+        "run", str(DATA / "later.csv"), "--model", "null", "--memory", "32", "--models", "tiny,null"
+    )
+    states = {
+        f"{job['batch']}/{job['custom_id']}": job["state"]
+        for job in json.loads(_run("history", "--json"))["jobs"]
+    }
+    assert states == {
+        "night/wave": "succeeded", "night/jump": "succeeded", "night/walk": "succeeded",
+        "later/turn": "succeeded", "later/bow": "cancelled",
+        "again/wave": "succeeded", "again/jump": "succeeded", "again/walk": "succeeded",
+    }  # fmt: skip
+    assert not left.exists()

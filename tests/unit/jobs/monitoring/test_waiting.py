@@ -1,0 +1,65 @@
+"""Why a queued job waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from jobs.domain.attempts import MotionQuality
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer, TextDemand
+from jobs.domain.states import State
+from jobs.monitoring.waiting import Waiting
+from jobs.store.history.jobrow import JobRow
+
+JOB = JobRow(
+    id=1, batch="night", custom_id="a", prompt="walks", mode="full", requested_mode="auto",
+    frames=100, seed=0, steps=50, guidance=5.0, priority=0, formats=("npz",), model="null",
+    revision="null-1", gib=24, state=State.QUEUED, failure=None, attempts=0, attempt_limit=3,
+    worker=None, card=None, created_at=0.0, queued_at=0.0, not_before=0.0, started_at=None,
+    finished_at=None, cancel_requested=False, paused=False, cached_from=None, phases={},
+    peak_memory_bytes=None, quality=MotionQuality(), metadata={},
+)  # fmt: skip
+SMALL = Offer("small", ("full", "lite"), ("null",), 16 * GIB)
+LARGE = replace(SMALL, name="large", memory_bytes=24 * GIB)
+TEXT = replace(JOB, text=TextDemand(gib=20, revision="te-1"))
+ENCODER = replace(SMALL, name="e1", encoders={"null": "te-1"})
+OTHER = replace(ENCODER, encoders={"null": "te-1+int8"})
+NEEDS = "no worker fits: its text waits for a worker with 20 GiB that encodes with te-1; "
+
+
+@pytest.mark.parametrize(
+    ("job", "offers", "reason"),
+    [
+        (JOB, (SMALL, LARGE), None),
+        (JOB, (SMALL,), "no worker fits: needs 24 GiB full; largest live: 16 GiB"),
+        (JOB, (), "no worker fits: needs 24 GiB full; no worker is live"),
+        (replace(JOB, paused=True), (), "batch night is paused: `hymo resume night`"),
+        (replace(JOB, not_before=112.0, attempts=1), (), "attempt 2 of 3 follows in 12 s"),
+        (replace(JOB, not_before=99.0, attempts=1), (LARGE,), None),
+        (replace(JOB, state=State.RUNNING), (), None),
+        (TEXT, (LARGE, ENCODER), "its text waits to be encoded by e1"),
+        (
+            TEXT,
+            (replace(ENCODER, name="planned", declared=True), ENCODER),
+            "its text waits to be encoded by e1",
+        ),
+        (
+            TEXT,
+            [replace(ENCODER, name=f"e{n}") for n in range(1, 6)],
+            "its text waits to be encoded by e1, e2, e3 and 2 more",
+        ),
+        (TEXT, (LARGE,), f"{NEEDS}live: none that encodes"),
+        (TEXT, (LARGE, OTHER), f"{NEEDS}live: te-1+int8"),
+        (TEXT, (), f"{NEEDS}no worker is live"),
+        (replace(TEXT, paused=True), (), "batch night is paused: `hymo resume night`"),
+        (replace(TEXT, not_before=112.0), (ENCODER,), "attempt 1 of 3 follows in 12 s"),
+        (replace(TEXT, state=State.RUNNING), (ENCODER,), None),
+        (replace(JOB, state=State.FAILED, paused=True), (), None),
+    ],
+)
+def test_the_reason(job: JobRow, offers: Sequence[Offer], reason: str | None) -> None:
+    waiting = Waiting(offers=offers, now=100.0)
+    assert [waiting.reason(job), waiting.reason(job)] == [reason, reason]

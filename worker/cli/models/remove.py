@@ -1,0 +1,154 @@
+"""`hymo models remove`: a model or a part of it goes, and `model.json` never names what is gone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import clean, file_size
+from jobs.domain.catalog import CATALOG
+from jobs.domain.installed import FILE, FOLDER
+from jobs.errors import NotFoundError
+from worker.errors import WorkerError
+from worker.locks import models_lock
+
+
+class ComesAlongError(WorkerError):
+    """A model that came with the package is no import and cannot be removed."""
+
+    exit_code = 2
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"model {name} comes with hymo and is not imported: nothing to remove")
+        self.name = name
+
+
+def run_remove(home: Path, name: str, only: str | None, *, yes: bool, as_json: bool) -> None:
+    """Remove a model, or one part of it.
+
+    Raises:
+        NotFoundError: nothing of it is there.
+        ComesAlongError: it came with the package.
+        ModelsBusyError: another process is at it.
+    """
+    entry = CATALOG.get(name)
+    if entry is not None and entry.revisions:
+        raise ComesAlongError(name)
+    folder, partial = home / FOLDER / name, home / FOLDER / f".{name}.partial"
+    if "/" in name or name.startswith("."):
+        raise _nothing(name, only)
+    paths = [path for path in _paths(folder, partial, only) if path.exists()]
+    if not paths:
+        raise _nothing(name, only)
+    size = sum(_size(path) for path in paths)
+    what = f"{name} {only}" if only else name
+    if not yes:
+        _ask(f"Remove {what}, {file_size(size)}?")
+    with models_lock(home):
+        if only is not None:
+            _forget(folder, only)
+        for path in paths:
+            _delete(path)
+        _sweep(folder.parent, name)
+    if as_json:
+        document = {"schema": "hymo.remove/1", "name": name, "only": only, "bytes": size}
+        print_json(document)
+    else:
+        note(f"removed {clean(what)}, {file_size(size)}")
+
+
+def _ask(question: str) -> None:
+    """Go on only if somebody agrees; raises `click.Abort`, or `click.UsageError` with nobody to
+    ask."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:
+        # The end of the input looks to click as Ctrl-C does.
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise click.UsageError("nobody answers: give --yes where there is no terminal") from None
+    if not agreed:
+        raise click.Abort
+
+
+def _paths(folder: Path, partial: Path, only: str | None) -> list[Path]:
+    if only is None:
+        return [folder, partial]
+    # A part of which only the revision is known has no folder, and is forgotten all the same.
+    named = only in _parts(folder)
+    return [folder / only, partial / only, *([folder / FILE] if named else [])]
+
+
+def _parts(folder: Path) -> dict[str, Any]:
+    record = _record(folder)
+    if record is None:
+        return {}
+    text = {"text": record["text"]} if record.get("text") else {}
+    return {**record.get("modes", {}), **text}
+
+
+def _record(folder: Path) -> dict[str, Any] | None:
+    try:
+        record: object = json.loads((folder / FILE).read_bytes())
+    except (OSError, ValueError):
+        return None  # damaged or not there: then there is nothing to keep right
+    return record if isinstance(record, dict) else None
+
+
+def _nothing(name: str, only: str | None) -> NotFoundError:
+    what = f"{name} {only}" if only else name
+    return NotFoundError("imported model", what, "`hymo models list` shows what there is")
+
+
+def _forget(folder: Path, only: str) -> None:
+    """Take a part out of the record, before its files go."""
+    record = _record(folder)
+    if record is None:
+        return
+    record["modes"].pop(only, None)
+    if only == "text":
+        record["text"] = None
+    record["sources"] = [each for each in record["sources"] if each["part"] != only]
+    part = folder / f".{FILE}.part"
+    part.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    part.replace(folder / FILE)
+
+
+def _size(path: Path) -> int:
+    """Bytes that the disk gets back."""
+    if not path.is_dir():
+        return 0
+    files = (each for each in path.rglob("*") if each.is_file() and not each.is_symlink())
+    return sum(each.stat().st_size for each in files)
+
+
+def _delete(path: Path) -> None:
+    """Away at once, then off the disk; links go and their files stay."""
+    if path.is_symlink():
+        path.unlink()
+        return
+    if not path.is_dir():
+        return  # the record is rewritten, not deleted
+    aside = path.parent / f".{path.name.lstrip('.')}.removed-{os.getpid()}"
+    path.rename(aside)
+    shutil.rmtree(aside)
+
+
+def _sweep(models: Path, name: str) -> None:
+    """Remove what a removal that was cut left, and a record of nothing."""
+    for place in (models, models / name, models / f".{name}.partial"):
+        for left in place.glob(".*.removed-*"):
+            shutil.rmtree(left)
+    if (models / name).is_dir() and not _parts(models / name):
+        shutil.rmtree(models / name)
+    partial = models / f".{name}.partial"
+    if partial.is_dir() and not any(partial.iterdir()):
+        partial.rmdir()

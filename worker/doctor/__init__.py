@@ -1,0 +1,1 @@
+"""What `hymo doctor` looks at."""

@@ -1,0 +1,170 @@
+"""The doctor's checks: each says what it found and, where it is not well, the mend."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from importlib.metadata import version
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from jobs.delivery.broker import alive, ping, public_url, socket_path
+from jobs.delivery.embedded import find_program
+from jobs.domain.memory import GIB
+from jobs.errors import BrokerBinaryError, JobsError
+from jobs.settings import PREFIX, Settings, unknown
+from jobs.store import schema
+from jobs.store.store import Store
+from worker.device.discovery import devices
+from worker.doctor.finding import Finding, Health
+from worker.doctor.model_checks import models
+from worker.doctor.probe import probe
+
+#: Below this much free space a night's motions may not fit.
+LITTLE_DISK = 2 * GIB
+
+
+def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Every finding, cheapest check first. Nothing is changed, started or created but the probe
+    files that are removed again.
+
+    Args:
+        settings: to be looked at.
+        environ: they were read from, for variables that were meant to be settings.
+    """
+    yield _python()
+    yield from _variables(environ)
+    yield from _folders(settings)
+    yield _database(settings)
+    yield _broker(settings)
+    yield from _devices()
+    yield _torch()
+    yield from models(settings, little=LITTLE_DISK)
+    yield _workers(settings)
+
+
+def _python() -> Finding:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Finding("python", Health.OK, f"{found}, hymo {version('hymo')}, {sys.prefix}")
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
+    known = [PREFIX + field.name.upper() for field in fields(Settings)]
+    for name in unknown(environ):
+        close = difflib.get_close_matches(name, known, n=1)
+        mend = f"did you mean {close[0]}?" if close else "unset it; README lists the settings"
+        found = f"{name} is no setting and has no effect"
+        yield Finding("settings", Health.WARNING, found, mend)
+
+
+def _folders(settings: Settings) -> Iterator[Finding]:
+    for name, folder in (("home", settings.home), ("output", settings.output)):
+        existing, fault = probe(folder)
+        if fault is not None:
+            mend = f"give this user a folder to write in, or set HYMO_{name.upper()}"
+            yield Finding(name, Health.BAD, fault, mend)
+            continue
+        yield _disk(name, folder, existing)
+
+
+def _disk(name: str, folder: Path, existing: Path) -> Finding:
+    free = shutil.disk_usage(existing).free
+    found = f"{folder}, {free / GIB:.1f} GiB free"
+    if free < LITTLE_DISK:
+        return Finding(name, Health.WARNING, found, "free some space before a long night")
+    return Finding(name, Health.OK, found)
+
+
+def _database(settings: Settings) -> Finding:
+    url = settings.public_database_url()
+    path = _unmade(settings)
+    if path is None:
+        return _guarded("database", lambda: _schema_of(settings), url)
+    _, fault = probe(path.parent)
+    if fault is not None:
+        mend = "give this user a folder to write in, or set HYMO_DATABASE_URL"
+        return Finding("database", Health.BAD, f"{url}: {fault}", mend)
+    return Finding("database", Health.OK, f"{url} (made at first use)")
+
+
+def _unmade(settings: Settings) -> Path | None:
+    """The SQLite file that is not there yet: opening it would make it."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    path = Path(url.database or "")
+    return None if path.exists() else path
+
+
+def _schema_of(settings: Settings) -> str:
+    with Store.open(settings.database_url, timeout=5) as store:
+        schema.require_current(store.engine)
+    return "schema is current"
+
+
+def _broker(settings: Settings) -> Finding:
+    if not settings.embedded:
+        return _guarded("broker", lambda: _pinged(settings), public_url(settings))
+    where = str(socket_path(settings.home))
+    if alive(settings):
+        return Finding("broker", Health.OK, f"embedded, answering on {where}")
+    try:
+        program = find_program()
+    except BrokerBinaryError as error:
+        return Finding("broker", Health.BAD, "no server program", str(error))
+    return Finding("broker", Health.OK, f"embedded, not running; would start {program}")
+
+
+def _pinged(settings: Settings) -> str:
+    ping(settings)
+    return "answers"
+
+
+def _devices() -> Iterator[Finding]:
+    for device in devices():
+        facts = [device.card, f"{device.memory_bytes / GIB:.1f} GiB", device.dtype]
+        if device.kind != "cpu":
+            facts.append("NVLink" if device.nvlink else "no NVLink")
+            facts.append(f"PCIe {device.pcie}" if device.pcie else "PCIe unknown")
+            facts.append("NUMA unknown" if device.numa is None else f"NUMA {device.numa}")
+        yield Finding(device.name, Health.OK, ", ".join(facts))
+
+
+def _torch() -> Finding:
+    import torch
+
+    gpus = sum(device.kind != "cpu" for device in devices())
+    seen = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = f"torch {torch.__version__} sees {seen} of {gpus} GPU(s)"
+    if seen < gpus:
+        mend = "install a CUDA build of torch that this driver supports"
+        return Finding("torch", Health.BAD, found, mend)
+    return Finding("torch", Health.OK, found)
+
+
+def _workers(settings: Settings) -> Finding:
+    if _unmade(settings) is not None:
+        return Finding("workers", Health.WARNING, "none is live", "start some with `hymo up`")
+
+    def count() -> str:
+        with Store.open(settings.database_url, timeout=5) as store:
+            live = [row for row in store.workers.rows(alive=settings.alive) if row.alive]
+        return ", ".join(row.registration.offer.name for row in live)
+
+    finding = _guarded("workers", count, "")
+    if finding.health is Health.OK and not finding.found.strip():
+        return Finding("workers", Health.WARNING, "none is live", "start some with `hymo up`")
+    return finding
+
+
+def _guarded(check: str, call: Callable[[], str], url: str) -> Finding:
+    try:
+        found = call()
+    except JobsError as error:
+        return Finding(check, Health.BAD, url or "not known", str(error))
+    return Finding(check, Health.OK, f"{url} {found}".strip())

@@ -1,0 +1,1 @@
+"""Text encoding as a phase of its own."""

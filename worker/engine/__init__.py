@@ -1,0 +1,1 @@
+"""What computes: the models on the device, and what is measured of their motions."""

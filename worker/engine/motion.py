@@ -1,0 +1,222 @@
+"""The engine that computes: a HY-Motion pipeline in the number type that its card is fast in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jobs.domain.attempts import Claim, Features, MotionQuality, Run
+from worker.device.memory_meter import memory_meter
+from worker.engine.measures import keep, qualities, shipped
+from worker.engine.protocol import Encoded, OnStep, Sampled
+from worker.errors import BrokenError
+from worker.planning.precision import SAFE
+
+if TYPE_CHECKING:
+    import hymotion
+    from worker.engine.fallback import DtypeFallback
+    from worker.engine.texts import PromptFeatures
+
+
+class MotionEngine:
+    """A pipeline, and a second one in float32 for what the first cannot compute.
+
+    Args:
+        model, mode: of the catalog.
+        load: number type → a pipeline on the device.
+        device: torch's name of it, as seen by this process.
+        precision: which type to compute in, and how often it failed.
+        texts: the texts of models whose encoder is apart; None: the pipeline encodes.
+        on_fall: told the type that failed too often, once.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        mode: str,
+        load: Callable[[str], hymotion.Pipeline],
+        device: str,
+        precision: DtypeFallback,
+        texts: PromptFeatures | None = None,
+        on_fall: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.model = model
+        self.mode = mode
+        self._load = load
+        self._precision = precision
+        self._texts = texts
+        self._on_fall = on_fall
+        self._memory = memory_meter(device)
+        self._reference = shipped()
+        self._dtype = precision.dtype
+        pipeline = load(self._dtype)
+        self._pipeline: hymotion.Pipeline | None = pipeline
+        self._decoder = pipeline.decoder
+        network = pipeline.config.network
+        self._widths = (network.vtxt_input_dim, network.ctxt_input_dim)
+
+    def encode(self, claims: Sequence[Claim], found: dict[str, Any]) -> Sequence[Encoded]:
+        """Text conditioning of each claim's prompt."""
+        prompts = [claim.prompt for claim in claims]
+        if self._texts is None:
+            return [Encoded(text) for text in self._in(self._precision.dtype).encode(prompts)]
+        return self._texts.complete(prompts, found)
+
+    def blank(self) -> Encoded:
+        """A short text's conditioning, or where the encoder is apart a token of zeros."""
+        import torch
+
+        import hymotion
+
+        if self._texts is None:
+            return Encoded(self._in(self._precision.dtype).encode(["a person stands"])[0])
+        pooled, token = (torch.zeros(1, width) for width in self._widths)
+        return Encoded(hymotion.TextConditioning(vtxt=pooled, ctxt=token, length=1))
+
+    def sample(
+        self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
+    ) -> Sampled:
+        """Denoise the pack in one forward pass a step; what the fast type cannot compute is
+        sampled again in float32."""
+        from hymotion.errors import NumericsError
+
+        used = self._precision.dtype
+        pack = _Denoising(claims, [each.text for each in encoded], on_step)
+        fell: dict[int, int] = {}
+        places = list(range(len(claims)))
+        while places and used != SAFE:
+            try:
+                self._denoise(pack, used, places)
+                places = []
+            except NumericsError as error:
+                fell |= dict.fromkeys((places[index] for index in error.indices), error.step)
+                places = [place for place in places if place not in fell]
+        again = sorted({*places, *fell})
+        if again:
+            try:
+                self._denoise(pack, SAFE, again)
+            except NumericsError as error:
+                bad = [again[index] for index in error.indices]
+                raise BrokenError(str(error), bad) from error
+        self._note(len(claims), resampled=len(fell))
+        latents = [pack.latents[place] for place in range(len(claims))]
+        return Sampled(latents, self._runs(encoded, used, fell, loads=pack.loads))
+
+    def decode(self, latents: Sequence[Any]) -> list[Any]:
+        """Motions of the latents."""
+        return [self._decoder.decode(latent) for latent in latents]
+
+    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
+        """The quality of each motion; raises `NotFiniteError`."""
+        return qualities(motions)
+
+    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
+        """What to keep of each motion; nothing if the library came without a reference."""
+        return keep(motions, self._reference)
+
+    def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
+        """Write the motion in one of `jobs.domain.spec.FORMATS`."""
+        from hymotion.export import FORMATS
+
+        metadata: dict[str, str | int | float] = {
+            "prompt": claim.prompt,
+            "seed": claim.seed,
+            "mode": claim.mode,
+            "steps": claim.steps,
+            "guidance": claim.guidance,
+            "model": claim.model,
+            "revision": claim.revision,
+        }
+        FORMATS[format_].write(motion, path, metadata)
+        return True
+
+    def start_measuring(self) -> None:
+        """Begin a new peak."""
+        self._memory.reset()
+
+    def peak_memory(self) -> int:
+        """Peak bytes since."""
+        return self._memory.peak()
+
+    def close(self) -> None:
+        """Let go of the weights."""
+        self._pipeline = None
+
+    def _denoise(self, pack: _Denoising, dtype: str, places: Sequence[int]) -> None:
+        """Compute the latents of these places in a type."""
+
+        def stepped(step: int, total: int) -> None:
+            self._memory.look()
+            pack.on_step(step, total)
+
+        pack.loads += not self._has(dtype)
+        texts = [pack.texts[place] for place in places]
+        requests = [
+            _request(pack.claims[place], text) for place, text in zip(places, texts, strict=True)
+        ]
+        made = self._in(dtype).denoise(requests, texts, on_step=stepped)
+        pack.latents |= dict(zip(places, made, strict=True))
+
+    def _has(self, dtype: str) -> bool:
+        return self._pipeline is not None and self._dtype == dtype
+
+    def _runs(
+        self, encoded: Sequence[Encoded], used: str, fell: Mapping[int, int], *, loads: int
+    ) -> list[Run]:
+        return [
+            Run(
+                dtype=SAFE if place in fell else used,
+                plan=None if self._texts is None else self._texts.plan.value,
+                embedding=each.source,
+                loads=loads if place == 0 else 0,
+                numerics_step=fell.get(place),
+                numerics_dtype=used if place in fell else None,
+            )
+            for place, each in enumerate(encoded)
+        ]
+
+    def _note(self, motions: int, *, resampled: int) -> None:
+        before = self._precision.given_up
+        self._precision.note(motions, resampled=resampled)
+        after = self._precision.given_up
+        if after is not None and before is None:
+            self._on_fall(after)
+
+    def _in(self, dtype: str) -> hymotion.Pipeline:
+        """The pipeline in a type. There is never more than one: a small card has no room for two,
+        and a change is rare."""
+        if self._pipeline is None or self._dtype != dtype:
+            self._pipeline = None
+            self._pipeline, self._dtype = self._load(dtype), dtype
+        return self._pipeline
+
+
+@dataclass
+class _Denoising:
+    """One pack on its way through one or two number types.
+
+    Attributes:
+        latents: by place in the pack, of what is computed so far.
+        loads: how often a pipeline was loaded for it.
+    """
+
+    claims: Sequence[Claim]
+    texts: Sequence[Any]
+    on_step: OnStep
+    latents: dict[int, Any] = field(default_factory=dict)
+    loads: int = 0
+
+
+def _request(claim: Claim, text: Any) -> hymotion.Request:
+    import hymotion
+
+    return hymotion.Request(
+        conditioning=text,
+        frames=claim.frames,
+        seed=claim.seed,
+        steps=claim.steps,
+        guidance=claim.guidance,
+    )

@@ -1,0 +1,1 @@
+"""A claimed pack on its way to an outcome."""

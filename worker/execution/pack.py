@@ -1,0 +1,130 @@
+"""Running a pack: encode, sample, decode, save, and saying how each of its jobs ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
+from worker.engine.pool import LoadCost
+from worker.engine.protocol import Engine, OnStep
+from worker.engine.texts import PackTexts
+from worker.errors import PackStoppedError
+from worker.execution.bisection import bisect
+from worker.execution.failures import Diagnosis, diagnose
+from worker.execution.save import SaveError, save
+
+
+@dataclass(frozen=True)
+class Results:
+    """How a pack's jobs ended. Jobs in neither of these were stopped on purpose."""
+
+    successes: tuple[Success, ...] = ()
+    failures: tuple[Failed, ...] = ()
+
+    def __add__(self, other: Results) -> Results:
+        return Results(self.successes + other.successes, self.failures + other.failures)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackRunner:
+    """Runs a pack on an engine. One that fails is run again in halves, so that a bad job fails
+    alone.
+
+    Attributes:
+        on_step: called after each solver step.
+        on_phase: called between phases: a sign of progress.
+        stopped: whether a job was cancelled or lost meanwhile. A pack of such jobs alone ends at
+            the step; none is begun with them.
+        clock: monotonic seconds.
+    """
+
+    on_step: OnStep
+    on_phase: Callable[[], None]
+    stopped: Callable[[Claim], bool] = lambda _: False
+    clock: Callable[[], float] = time.perf_counter
+
+    def run(
+        self,
+        engine: Engine,
+        claims: Sequence[Claim],
+        *,
+        load: LoadCost,
+        texts: PackTexts | None = None,
+    ) -> Results:
+        """Run a pack.
+
+        Args:
+            engine: loaded with the pack's model and mode.
+            claims: of one model, mode and number of steps.
+            load: loading to book on these jobs.
+            texts: what was looked up of a model whose encoder is apart.
+        """
+        results = Results()
+        ended = bisect(
+            claims,
+            partial(self._once, engine, texts or PackTexts()),
+            load=load,
+            halved="a pack of %d failed; running it in halves: %s",
+            stopped=self.stopped,
+        )
+        for some, outcome in ended:
+            if isinstance(outcome, Diagnosis):
+                results += Results(failures=tuple(outcome.of_job(claim) for claim in some))
+            else:
+                results += outcome
+        return results
+
+    def _once(
+        self, engine: Engine, texts: PackTexts, claims: Sequence[Claim], load: LoadCost
+    ) -> Results:
+        engine.start_measuring()
+        start = self.clock()
+        encoded = engine.encode(claims, texts.found)
+        encoded_at = self._mark()
+        sampled = engine.sample(claims, encoded, partial(self._step, claims))
+        sampled_at = self._mark()
+        motions = engine.decode(sampled.latents)
+        # Counted as decoding: a few milliseconds that nobody would look for elsewhere.
+        qualities = engine.measure(motions)
+        features = engine.features(motions)
+        decoded_at = self._mark()
+        share = 1 / len(claims)
+        timings = Timings(
+            load=load.seconds * share,
+            encode=(encoded_at - start) * share + texts.seconds,
+            sample=(sampled_at - encoded_at) * share,
+            decode=(decoded_at - sampled_at) * share,
+        )
+        peak = engine.peak_memory()
+        runs = _booked(sampled.runs, load.loads)
+        results = Results()
+        made = zip(claims, motions, qualities, features, runs, strict=True)
+        for claim, motion, quality, kept, run in made:
+            begun = self.clock()
+            try:
+                artifacts = save(claim, motion, engine.write)
+            except SaveError as error:
+                results += Results(failures=(diagnose(error).of_job(claim, timings),))
+                continue
+            timed = replace(timings, save=self._mark() - begun)
+            win = Success(claim, timed, peak, artifacts, quality, kept, run)
+            results += Results(successes=(win,))
+        return results
+
+    def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:
+        self.on_step(step, total)
+        if all(map(self.stopped, claims)):
+            raise PackStoppedError
+
+    def _mark(self) -> float:
+        self.on_phase()
+        return self.clock()
+
+
+def _booked(runs: Sequence[Run], loads: int) -> list[Run]:
+    """Loading before the pack belongs to its first job: a count is not to be shared out."""
+    first, *others = runs
+    return [replace(first, loads=(first.loads or 0) + loads), *others]

@@ -1,0 +1,119 @@
+"""The queue as one worker sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from jobs.domain.attempts import Claim, Failed, Renewal, Run, Success, Timings
+from jobs.domain.backoff import exponential
+from jobs.domain.routing import Demand, Offer, TextDemand
+from jobs.settings import Settings
+from jobs.store.queue.encoding import Waiter
+from jobs.store.store import Store
+from worker.execution.database_retry import DatabaseRetry
+from worker.execution.save import publish
+
+
+class WorkerQueue:
+    """Claims, ends and parks jobs in the name of one worker.
+
+    Every call but `renew` and `look` is repeated until the database answers, and raises
+    `OutageError` if that takes too long. `jobs.store.queue` says in full what each call does.
+
+    Args:
+        store: the database.
+        worker_id, offer: who claims and what it can do.
+        settings: lease, backoff, alive.
+        retry: repeats what the database did not answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        worker_id: int,
+        offer: Offer,
+        settings: Settings,
+        retry: DatabaseRetry,
+    ) -> None:
+        self._store = store
+        self._worker_id = worker_id
+        self._offer = offer
+        self._lease = settings.lease
+        self._alive = settings.alive
+        self._backoff = exponential(settings.backoff)
+        self._call = retry.call
+
+    def claim(self, job_id: int | None, limit: Callable[[Demand], int]) -> Sequence[Claim]:
+        """Claim a pack to sample, headed by the job if one is named."""
+        claim = self._store.claims.claim
+        return self._call(
+            claim, self._worker_id, self._offer, job_id=job_id, limit=limit, lease=self._lease
+        )
+
+    def succeed(self, results: Sequence[Success]) -> dict[int, OSError | None]:
+        """Finish jobs and put their files in place; the refused ones, with the reason."""
+        return self._call(self._store.completion.succeed, results, publish=publish)
+
+    def fail(self, failures: Sequence[Failed]) -> None:
+        """End attempts that failed."""
+        self._call(self._store.completion.fail, failures, backoff=self._backoff)
+
+    def cancelled(self, claims: Sequence[Claim]) -> None:
+        """End claimed jobs that their owner cancelled."""
+        self._call(self._store.completion.cancelled, claims)
+
+    def send_back(self, claims: Sequence[Claim], demand: TextDemand) -> None:
+        """Give claimed jobs back to wait for their text."""
+        self._call(self._store.encoding.send_back, claims, demand)
+
+    def claim_texts(self, job_ids: Sequence[int], demand: TextDemand) -> Sequence[Claim]:
+        """Claim jobs that wait for their text, to encode it."""
+        claim = self._store.encoding.claim_texts
+        return self._call(
+            claim, self._worker_id, job_ids, revision=demand.revision, lease=self._lease
+        )
+
+    def encoded(
+        self, claims: Sequence[Claim], timings: Timings, run: Run, peak: int | None
+    ) -> None:
+        """Send claims of `claim_texts` on to be sampled; `peak` is in bytes of device memory."""
+        self._call(self._store.encoding.encoded, claims, timings, run, peak_memory_bytes=peak)
+
+    def upcoming(self, model: str, n: int) -> Sequence[Waiter]:
+        """The next jobs of a model that this worker could sample, at most `n`."""
+        return self._call(self._store.encoding.upcoming, self._offer, model, n)
+
+    def park(self, job_ids: Sequence[int], demand: TextDemand) -> None:
+        """Let queued jobs wait for their text."""
+        self._call(self._store.encoding.park, job_ids, demand)
+
+    def unpark(self, job_ids: Sequence[int]) -> int:
+        """Send waiting jobs on, since their text is encoded; how many went."""
+        return self._call(self._store.encoding.unpark, job_ids)
+
+    def waiters(self, model: str, demand: TextDemand, n: int) -> Sequence[Waiter]:
+        """The next jobs of a model that wait for this encoder, at most `n`."""
+        return self._call(self._store.encoding.waiters, model, demand.revision, n)
+
+    def crowd(self, model: str, demand: TextDemand, n: int) -> int:
+        """How many such jobs there are, counted up to `n`."""
+        return self._call(self._store.encoding.crowd, model, demand.revision, n)
+
+    def free_strays(self, model: str, demand: TextDemand) -> int:
+        """Release jobs that wait for an encoder which no live worker has; how many there were."""
+        offers = self._call(self._store.workers.offers, alive=self._alive)
+        encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
+        return self._call(self._store.encoding.free_strays, model, encoders | {demand.revision})
+
+    def give_up_encoder(self, model: str) -> None:
+        """Take a model's encoder out of this worker's offer."""
+        self._call(self._store.workers.give_up_encoder, self._worker_id, model)
+
+    def renew(self, claims: Sequence[Claim]) -> Renewal:
+        """Extend leases; not repeated, since the lease keeper asks again by itself."""
+        return self._store.leases.renew(self._worker_id, claims, lease=self._lease)
+
+    def look(self, claims: Sequence[Claim]) -> Renewal:
+        """What `renew` would find, without renewing; not repeated either."""
+        return self._store.leases.look(self._worker_id, claims)

@@ -1,0 +1,307 @@
+"""What a worker process does, in order: plan, pin, load, warm up, register, consume, drain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from jobs.delivery.broker import kombu_url
+from jobs.delivery.publisher import Publisher
+from jobs.delivery.reconciler import Reconciler
+from jobs.domain.attempts import Claim, Failed
+from jobs.domain.catalog import Catalog
+from jobs.domain.states import Failure
+from jobs.errors import UnreachableError
+from jobs.settings import Settings
+from jobs.store import schema
+from jobs.store.store import Store
+from worker.device.budget import reserve
+from worker.device.launch import pin
+from worker.device.memory_meter import memory_meter
+from worker.encoding.runner import EncodingRunner
+from worker.encoding.scheduler import EncodingScheduler
+from worker.execution.database_retry import DatabaseRetry
+from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.worker_queue import WorkerQueue
+from worker.locks import FileLock, worker_lock
+from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
+from worker.options import WorkerOptions
+from worker.planning.plan import WorkerPlan, plan
+from worker.planning.precision import SAFE
+
+log = logging.getLogger(__name__)
+
+#: Seconds that reserving, loading and warming up may take before the process counts as hung: large
+#: weights on a slow disk need time.
+LOADING = 600.0
+#: Exit code of a process that hung: its supervisor starts it again.
+HUNG = 75
+#: Seconds between two tries to lock a device.
+HELD = 0.2
+
+
+def run_worker(options: WorkerOptions, settings: Settings) -> int:
+    """Run one worker on one device until it has drained; the exit code.
+
+    Raises:
+        DeviceChoiceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
+    """
+    planned = plan(options, Catalog.read(settings.home))
+    lock = worker_lock(settings.home, device=planned.device.name, name=planned.offer.name)
+    if not _wait_for(lock, planned.device.name, parent=options.parent):
+        return 0
+    threads = pin(
+        planned.device, planned.profile, threads=options.threads, cache=settings.home / "cache"
+    )
+    with Store.open(settings.database_url) as store:
+        schema.require_current(store.engine)
+        worker = Worker(planned, settings, store=store, threads=threads, options=options)
+        worker.load()
+        worker.register()
+        try:
+            return worker.consume()
+        finally:
+            worker.leave()
+
+
+def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
+    """Wait until an earlier worker of this device is gone: two would share the device's memory.
+
+    It may be draining after its parent was killed. SIGTERM ends the waiting.
+
+    Returns:
+        Whether this process has the lock; False when its parent is gone meanwhile. The kernel
+        frees the lock when the process ends.
+    """
+    told = None
+    while (owner := lock.take()) is not None:
+        if parent is not None and os.getppid() != parent:
+            return False
+        if owner != told:
+            log.warning("device %s is still held by process %s: waiting for its end", device, owner)
+            told = owner
+        time.sleep(HELD)
+    return True
+
+
+class Worker:
+    """One worker process. It is made after pinning, because `load` imports torch.
+
+    Args:
+        planned: its device, models, budget and queues.
+        settings: of the process.
+        store: the database.
+        threads: CPU threads for torch.
+        options: the flags of the worker.
+    """
+
+    def __init__(
+        self,
+        planned: WorkerPlan,
+        settings: Settings,
+        *,
+        store: Store,
+        threads: int,
+        options: WorkerOptions,
+    ) -> None:
+        self._plan = planned
+        self._settings = settings
+        self._store = store
+        self._threads = threads
+        self._options = options
+        self._parent = options.parent
+        self._draining = threading.Event()
+        self._over = threading.Event()
+        self._stamp = ProgressStamp(time.monotonic)
+        self._publisher = Publisher(settings)
+        self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
+        self._worker_id = 0
+        self._fault: BaseException | None = None
+
+    def load(self) -> None:
+        """Reserve memory, load the models and run each once. The first job is then no slower than
+        others, and a device that cannot compute fails here."""
+        from worker.engine.loaders import build_pool
+        from worker.engine.warmup import warm_up
+
+        device = self._plan.device
+        # The lease keeper does not run yet: a driver that hangs here must not hold the process.
+        watch = threading.Timer(max(LOADING, self._settings.deadline), os._exit, (HUNG,))
+        watch.daemon = True
+        watch.start()
+        reserve(device, self._plan.budget)
+        if any(model.name != "null" for model in self._plan.serving.models):
+            import torch
+
+            torch.set_num_threads(self._threads)
+        self._pool, self._texts = build_pool(
+            self._plan.serving,
+            self._settings,
+            device=self._torch_name,
+            quantise=self._options.quantise,
+            on_fall=self._record_fallback,
+        )
+        warm_up(self._pool)
+        watch.cancel()
+
+    def register(self) -> None:
+        """Register this worker. From here on SIGTERM drains: the registration must be ended."""
+        signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
+        self._worker_id = self._store.workers.register(self._plan.card())
+        log.info(
+            "worker %s (%s, %.3g GiB, %s) is ready",
+            self._plan.offer.name,
+            self._plan.device.card,
+            self._plan.offer.memory_bytes / 2**30,
+            "+".join(self._plan.offer.modes),
+        )
+
+    def consume(self) -> int:
+        """Take messages until drained. Raises what made the worker give up."""
+        from worker.consumer import Consumer
+
+        queue = WorkerQueue(
+            store=self._store,
+            worker_id=self._worker_id,
+            offer=self._plan.offer,
+            settings=self._settings,
+            retry=DatabaseRetry(longest=self._settings.outage),
+        )
+        keeper = LeaseKeeper(
+            queue=queue,
+            settings=self._settings,
+            stamp=self._stamp,
+            expire=self._die,
+            heartbeat=self._heartbeat,
+        )
+        loop = self._loop(queue, keeper)
+        keeper.start()
+        self._thread("reconciler", self._settings.reconcile, self._reconcile)
+        polling = self._thread("poll", self._settings.reconcile, lambda: self._poll(loop))
+        if self._parent is not None:
+            self._thread("parent", 1.0, self._look_after_parent)
+        try:
+            code = Consumer(
+                url=kombu_url(self._settings),
+                name=self._plan.offer.name,
+                host=socket.gethostname(),
+                queues=self._plan.queues,
+                work=loop.on_message,
+                draining=self._draining,
+            ).consume()
+        finally:
+            self._over.set()
+            polling.join()  # it may have a pack in hand
+            keeper.stop()
+        if self._fault is not None:
+            raise self._fault
+        return code
+
+    def _loop(self, queue: WorkerQueue, keeper: LeaseKeeper) -> WorkLoop:
+        pool = self._pool
+        runners = [
+            EncodingRunner(
+                model=model,
+                texts=texts,
+                demand=self._plan.serving.demands[model],
+                queue=queue,
+                pool=pool,
+                keeper=keeper,
+                stamp=self._stamp,
+                meter=memory_meter(self._torch_name),
+            )
+            for model, texts in self._texts.items()
+        ]
+        scheduler = EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
+        return WorkLoop(
+            queue=queue,
+            pool=pool,
+            keeper=keeper,
+            stamp=self._stamp,
+            scheduler=scheduler,
+            settings=self._settings,
+            draining=self._draining,
+            device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
+        )
+
+    @property
+    def _torch_name(self) -> str:
+        """Torch's name of the device, the only one that this process sees."""
+        return "cpu" if self._plan.device.kind == "cpu" else "cuda:0"
+
+    def _record_fallback(self, model: str, dtype: str) -> None:
+        """Show among the workers that a number type was given up."""
+        text = f"{model} gave up {dtype}"
+        try:
+            self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": text})
+        except UnreachableError as error:
+            log.warning("not recorded: %s", error)
+
+    def leave(self) -> None:
+        """End the registration and write the manifests of what was done."""
+        try:
+            self._store.workers.stop(self._worker_id)
+            self._reconciler.write_manifests()
+        except UnreachableError as error:
+            log.warning("not signed off: %s", error)
+        self._publisher.close()
+        log.info("worker %s has ended", self._plan.offer.name)
+
+    def _heartbeat(self) -> None:
+        state = "draining" if self._draining.is_set() else "live"
+        self._store.workers.heartbeat(self._worker_id, state=state)
+
+    def _reconcile(self) -> None:
+        try:
+            found = self._reconciler.round()
+        except UnreachableError as error:
+            log.warning("not reconciled: %s", error)
+            return
+        if found.broker is not None:
+            log.warning("%s", found.broker)
+
+    def _poll(self, loop: WorkLoop) -> None:
+        try:
+            loop.poll()
+        except BaseException as error:  # noqa: BLE001  # raised again by `consume`
+            # As in the consumer: not a job's fault, the worker itself cannot go on.
+            self._fault = error
+            self._drain()
+
+    def _drain(self) -> None:
+        # Celery's own warm shutdown, as from outside: there is no second way to drain.
+        self._draining.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _look_after_parent(self) -> None:
+        if os.getppid() != self._parent and not self._draining.is_set():
+            log.warning("the process that started this worker is gone: draining")
+            self._drain()
+
+    def _die(self, claims: Sequence[Claim]) -> None:
+        """Nothing moved for the whole deadline: say so and end the process, which cannot be
+        saved from inside (a hung driver call does not return)."""
+        text = f"no progress for {self._settings.deadline:g} s: the worker process was ended"
+        log.error("%s", text)
+        failed = [Failed(claim=claim, failure=Failure.TIMEOUT, error=text) for claim in claims]
+        try:
+            self._store.completion.fail(failed, backoff=lambda _: self._settings.backoff)
+            self._store.workers.stop(self._worker_id)
+        except UnreachableError as error:
+            log.warning("not recorded, the leases will run out instead: %s", error)
+        os._exit(HUNG)
+
+    def _thread(self, name: str, every: float, call: Callable[[], object]) -> threading.Thread:
+        def run() -> None:
+            while not self._over.wait(every):
+                call()
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread

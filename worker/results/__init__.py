@@ -1,0 +1,1 @@
+"""Finished motions found by name and read back."""

@@ -1,0 +1,1 @@
+"""One machine: its worker processes, its embedded broker, who owns its home."""

@@ -1,0 +1,221 @@
+"""The worker processes of one machine: started, restarted when they exit, drained at the end."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from worker.options import WorkerOptions
+
+log = logging.getLogger(__name__)
+
+#: Seconds before the first restart; each further one waits twice as long, at most `LAST_PAUSE`. A
+#: worker that ran for `STEADY` seconds has the first pause again.
+FIRST_PAUSE = 0.5
+LAST_PAUSE = 60.0
+STEADY = 60.0
+#: A worker that exits with an error this often without running steadily is given up: a restart does
+#: not mend what is wrong, and whoever waits must be told. Being killed does not count.
+MAX_FAILURES = 6
+#: Seconds between two looks at draining workers.
+POLL = 0.05
+#: The exit code of wrong flags, which no restart mends.
+USAGE = 2
+
+
+@dataclass
+class Child:
+    """One worker, its process, and how earlier ones exited."""
+
+    options: WorkerOptions
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    file: IO[bytes] | None = None
+    started: float = 0.0
+    restarts: int = 0
+    pause: float = FIRST_PAUSE
+    failures: int = 0
+    due: float = 0.0
+    given_up: bool = False
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The end of a worker process that was not asked to end.
+
+    Attributes:
+        name: of the worker.
+        pid: of the process.
+        code: its exit code; negative: the number of the signal that killed it.
+        age: seconds since it was started.
+        log: the file that it wrote to.
+        final: whether the worker is given up.
+    """
+
+    name: str
+    pid: int
+    code: int
+    age: float
+    log: Path
+    final: bool
+
+
+@dataclass
+class Supervisor:
+    """Keeps one process a worker running.
+
+    Args:
+        workers: options of each.
+        environ: environment of the processes.
+        logs: folder of their logs.
+    """
+
+    workers: Sequence[WorkerOptions]
+    environ: Mapping[str, str]
+    logs: Path
+    _children: list[Child] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start every worker."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        for options in self.workers:
+            name = options.name or options.device.replace(":", "")
+            child = Child(options=options, log=self.logs / f"worker-{name}.log")
+            self._children.append(child)
+            self._spawn(child)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the running workers."""
+        return [c.process.pid for c in self._children if c.process and c.process.poll() is None]
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every worker was given up."""
+        return all(child.given_up for child in self._children)
+
+    def look(self) -> list[Exit]:
+        """Restart the workers that are due; the processes that exited since the last look."""
+        exits = []
+        for child in self._children:
+            if child.given_up:
+                continue
+            if child.process is None:
+                if time.monotonic() >= child.due:
+                    child.restarts += 1
+                    self._spawn(child)
+                continue
+            code = child.process.poll()
+            if code is not None:
+                exits.append(self._reap(child, child.process, code))
+        return exits
+
+    def drain(
+        self, *, timeout: float | None = None, hurry: Callable[[], bool] = lambda: False
+    ) -> bool:
+        """Ask every worker to finish its pack and exit; True when all did.
+
+        Args:
+            timeout: seconds to wait; None: as long as it takes.
+            hurry: asked meanwhile; True ends the waiting.
+        """
+        for pid in self.pids:
+            os.kill(pid, signal.SIGTERM)
+        give_up = math.inf if timeout is None else time.monotonic() + timeout
+        while self.pids:
+            if hurry() or time.monotonic() >= give_up:
+                return False
+            time.sleep(POLL)
+        return True
+
+    def kill(self) -> list[Exit]:
+        """Kill the workers that still run; those that did not exit with 0. None is restarted."""
+        exits = []
+        for child in self._children:
+            process = child.process
+            if process is None:
+                continue
+            process.kill()
+            code = process.wait()
+            child.given_up = True
+            self._close(child)
+            if code != 0:
+                exits.append(_exit(child, process, code))
+        return exits
+
+    def _spawn(self, child: Child) -> None:
+        child.file = child.log.open("ab")
+        child.process = subprocess.Popen(
+            command(child.options, parent=os.getpid()),
+            stdin=subprocess.DEVNULL,
+            stdout=child.file,
+            stderr=child.file,
+            env=dict(self.environ),
+            # Ctrl-C is for this process, which drains the workers: a second one would end a pack.
+            start_new_session=True,
+        )
+        child.started = time.monotonic()
+
+    def _reap(self, child: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
+        self._close(child)
+        if time.monotonic() - child.started > STEADY:
+            child.pause = FIRST_PAUSE
+            child.failures = 0
+        if code > 0:
+            child.failures += 1
+        child.due = time.monotonic() + child.pause
+        child.pause = min(child.pause * 2, LAST_PAUSE)
+        child.given_up = code == USAGE or child.failures >= MAX_FAILURES
+        return _exit(child, process, code)
+
+    def _close(self, child: Child) -> None:
+        child.process = None
+        if child.file is not None:
+            child.file.close()
+            child.file = None
+
+
+def _exit(child: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
+    return Exit(
+        name=child.options.name or child.options.device,
+        pid=process.pid,
+        code=code,
+        age=time.monotonic() - child.started,
+        log=child.log,
+        final=child.given_up,
+    )
+
+
+def command(options: WorkerOptions, *, parent: int) -> list[str]:
+    """The command line of one worker process."""
+    line = [sys.executable, "-m", "jobs", "worker", "--device", options.device]
+    line += ["--modes", ",".join(options.modes), "--parent", str(parent)]
+    line += ["--dtype", options.dtype, "--text-plan", options.text_plan]
+    if options.models:
+        line += ["--models", ",".join(options.models)]
+    if options.quantise is not None:
+        line += ["--quantise", options.quantise]
+    if options.name is not None:
+        line += ["--name", options.name]
+    if options.memory_gib is not None:
+        line += ["--memory", str(options.memory_gib)]
+    if options.threads is not None:
+        line += ["--threads", str(options.threads)]
+    return line
+
+
+def tail(path: Path, lines: int = 5) -> str:
+    """The end of a log, to show why a worker exited."""
+    if not path.exists():
+        return ""
+    text = path.read_bytes()[-8192:].decode("utf-8", "replace")
+    return "\n".join(text.rstrip().splitlines()[-lines:])
