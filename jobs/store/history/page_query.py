@@ -6,15 +6,15 @@ themselves sort all jobs, or walk past nearly all of them. What is written here 
 measured one by one; at the page that gains most, it saves so many milliseconds of processor time:
 
     1 000 000 jobs                              SQLite            PostgreSQL
-    few jobs are fetched and sorted             > 1 000 → 13      > 1 000 → 19
-    … up to FEW_APART                           > 800 → 18        1 200 → 25
-    … up to FEW_WAITING                         > 1 000 → 55      > 1 000 → 73
+    few jobs are fetched and sorted             1 200 → 11        > 1 000 → 19
+    … up to FEW_APART                           1 300 → 17        1 200 → 25
+    … up to FEW_WAITING                         1 300 → 55        > 1 000 → 73
     … of which the CTE is materialised          none              670 → 15
     … and sorted as ids, not as rows            300 → 60          220 → 80
     a walk of jobs with the key, then without   850 → 1           1 000 → 3
-    … none where no job can have the key        > 1 000 → 3       > 1 000 → 4
-    … conditions called likely                  > 800 → 3         (has statistics)
-    states merged by id                         160 → 4           430 → 8
+    … none where no job can have the key        1 200 → 1         > 1 000 → 4
+    … conditions called likely                  870 → 1           (has statistics)
+    states merged by id                         (does so itself)  430 → 8
     a cursor compares rows, not (a or b)        30 → 1            > 1 000 → 3
 """
 
@@ -53,7 +53,8 @@ def fetch(
     limit: int,
 ) -> list[Found]:
     """The first `limit` rows (of `select_jobs`) after the cursor."""
-    if order.key == "id" and len(set(wanted.states)) > 1:
+    several = len(set(wanted.states)) > 1
+    if several and order.key == "id" and connection.dialect.name == "postgresql":
         return _merged(connection, wanted, order, cursor, limit)
     if _few(connection, wanted, order):
         return list(connection.execute(_sorted(wanted, order, cursor, limit)))
