@@ -164,7 +164,7 @@ def test_exit_2_for_a_missing_file(
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut short"])
 def test_a_damaged_npz_is_named(copy: Path, content: bytes) -> None:
     (copy / "golden.npz").write_bytes(content)
-    with pytest.raises(GoldenError, match=r"golden\.npz is no zip"):
+    with pytest.raises(GoldenError, match=r"golden\.npz is not a zip"):
         Golden.read(copy, train_frames=120)
 
 

@@ -101,5 +101,5 @@ def test_the_one_given_as_the_other(tmp_path: Path) -> None:
         text_files(language_model(tmp_path / "q"), clip(24))
     with pytest.raises(SourceError, match="describes clip of width 1, not Qwen3-8B"):
         text_files(clip_model(tmp_path / "c"), qwen(48))
-    with pytest.raises(SourceError, match="no folder"):
+    with pytest.raises(SourceError, match="not a folder"):
         text_files(tmp_path / "q" / "config.json", qwen(48))
