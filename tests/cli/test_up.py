@@ -26,7 +26,7 @@ def test_up_serves_other_commands_and_drains_on_sigterm(shell: Any) -> None:
         until(lambda: "is ready" in log(shell), "the worker is ready", story=lambda: log(shell))
         second = shell.run("up", "--models", "null")
         assert second.returncode == 1
-        assert f"process {up.pid} has {shell.home}" in second.stderr
+        assert f"process {up.pid} already uses {shell.home}" in second.stderr
         path = shell.home.parent / "few.csv"
         path.write_text("prompt\n" + "".join(f"p{number}\n" for number in range(12)))
         done = shell.run("run", str(path), "--model", "null", "--mode", "full", "--steps", "3")

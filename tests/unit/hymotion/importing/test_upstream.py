@@ -59,7 +59,7 @@ def test_the_file_is_never_run(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_something_else(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no copy of the published repository.*Clone"):
+    with pytest.raises(SourceError, match=r"not a copy of the published repository.*Clone"):
         read_system_message(tmp_path, WANTED)
 
 
