@@ -99,7 +99,7 @@ class Cursor:
     @classmethod
     def decode(cls, text: str, order: Order) -> Self:
         """The cursor in `text`; raises `OrderError` if it is damaged or of another order."""
-        damaged = OrderError(f"{text!r} is no cursor: take it from `next` of a page")
+        damaged = OrderError(f"{text!r} is not a cursor: use the `next` of a page")
         try:
             padded = text + "=" * (-len(text) % 4)
             found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
