@@ -80,7 +80,7 @@ def test_a_file_that_is_gone_or_changed_is_named_with_the_mend(hymo_: Hymo, tmp_
     assert done.exit_code == 1
     assert done.stdout == ""
     gone, changed, _ = done.stderr.splitlines()
-    assert f"job 1 (night/wave_s0): {folder / 'wave_s0.npz'}: is gone" in gone
+    assert f"job 1 (night/wave_s0): {folder / 'wave_s0.npz'}: is missing" in gone
     assert "submit its prompt file again" in gone
     assert f"job 2 (night/walk_s0): {folder / 'walk_s0.npz'}: cannot be read, or was" in changed
     assert not (folder / "export").exists()

@@ -109,5 +109,5 @@ def test_a_script_without_a_font_is_named_by_some_of_its_characters(
     command.say_missing(lettering)
     said = capsys.readouterr().err
     assert "一 丁" in said
-    assert "and 480 more characters: name one" in said
+    assert "and 480 more characters: give one" in said
     assert len(said) < 150

@@ -76,9 +76,9 @@ def test_the_same_file_adds_nothing_and_another_batch_reuses_its_motions(home: P
 def test_its_unfinished_jobs_end_and_what_killed_processes_left_is_swept(home: Path) -> None:
     left = home / "output" / "night" / ".wave_s7.npz.link-1700000000-77.part"
     assert left.exists()
-    _run(
-        "run", str(DATA / "later.csv"), "--model", "null", "--memory", "32", "--models", "tiny,null"
-    )
+    serve = ("--memory", "32", "--models", "tiny,null")
+    _run("run", str(DATA / "later.csv"), "--model", "null", *serve)
+    _run("run", str(DATA / "night.csv"), "--batch", "again", "--steps", "4", *serve)
     states = {
         f"{job['batch']}/{job['custom_id']}": job["state"]
         for job in json.loads(_run("history", "--json"))["jobs"]

@@ -98,7 +98,8 @@ def test_a_wrong_folder_is_one_line_with_its_mend(models: Hymo, home: Path) -> N
 
 
 STUCK = """
-    import itertools, sys, time
+    import sys, time
+    from pathlib import Path
     import hymotion.importing
     import hymotion.importing.stream
     import worker.cli.models.importing as command
@@ -107,10 +108,13 @@ STUCK = """
     from tests.unit.hymotion.importing.sources import RELEASE
     hymotion.importing.HY_MOTION = RELEASE
     hymotion.importing.stream.PIECE = 100_000
+    part = Path(sys.argv[2])
     @contextmanager
     def stuck(verb, total):
-        pieces = itertools.count()
-        yield lambda size: next(pieces) > 2 and time.sleep(10_000)
+        def on_bytes(size):
+            if part.exists() and part.stat().st_size > 200_000:
+                time.sleep(10_000)
+        yield on_bytes
     command.byte_progress = stuck
     main(["models", "import", "--full", sys.argv[1]])
 """
@@ -122,15 +126,15 @@ def stuck_import(
 ) -> subprocess.Popen[str]:
     """A process that imports `tmp_path/m` and stands still half-way."""
     environ = {**os.environ, "HYMO_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    part = home / "models" / f".{NAME}.partial" / "full" / "weights.safetensors.part"
     process = start_process(
-        [sys.executable, "-c", textwrap.dedent(STUCK), str(model(tmp_path / "m"))],
+        [sys.executable, "-c", textwrap.dedent(STUCK), str(model(tmp_path / "m")), str(part)],
         cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    part = home / "models" / f".{NAME}.partial" / "full" / "weights.safetensors.part"
 
     def half_way() -> bool:
         assert process.poll() is None, process.communicate()
-        return part.exists() and part.stat().st_size > 150_000
+        return part.exists() and part.stat().st_size > 200_000
 
     until(half_way, "half of the weights are copied")
     return process

@@ -55,8 +55,8 @@ def test_pausing_in_mid_run_lets_the_pack_in_hand_finish(plant: Plant) -> None:
 
 def test_a_running_job_is_cancelled_at_a_step(either: Plant) -> None:
     plant = either
-    plant.environ |= {"HYMO_NULL_STEP": "0.05", "HYMO_PACK": "1"}
-    plant.submit(2, steps=100_000)  # hours, unless somebody stops them
+    plant.environ |= {"HYMO_NULL_STEP": "0.3", "HYMO_PACK": "1"}
+    plant.submit(2, steps=1000)  # five minutes each, unless somebody stops them
     plant.worker("a")
     plant.until(plant.holders, "a job runs")
     (first,) = plant.holders()

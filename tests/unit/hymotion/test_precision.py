@@ -271,7 +271,7 @@ def test_sampling_in_float32_is_float32_whatever_the_process_is_set_to(  # type:
 def test_tf32_is_refused_where_there_is_none() -> None:
     with pytest.raises(DeviceError, match="cpu has no TensorFloat-32"):
         hymotion.load_bundled("tiny", "lite", dtype="tf32")
-    with pytest.raises(DeviceError, match="no number type"):
+    with pytest.raises(DeviceError, match="not a number type"):
         find_dtype("tf32")
     assert find_precision("tf32").dtype == torch.float32
 

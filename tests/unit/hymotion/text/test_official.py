@@ -178,7 +178,7 @@ def test_a_missing_or_other_system_message_is_refused(copy: Path) -> None:
     ("content", "problem"),
     [
         (None, "cannot be read"),
-        ("{", "no JSON"),
+        ("{", "not JSON"),
         ("[]", "no JSON object"),
         ('{"schema": 2}', "schema 2"),
         ('{"schema": 1, "revision": "te-0"}', "lacks"),
