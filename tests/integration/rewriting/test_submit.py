@@ -63,7 +63,7 @@ def call(environ, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Submit:
 
 
 PROGRAM = "from jobs.cli.main import main; main()"
-PATIENT = f"from jobs.rewriting import asker; asker.PATIENCE = {20 * HUNG}"
+PATIENT = f"from jobs.rewriting import refusal; refusal.PATIENCE = {20 * HUNG}"
 
 
 @pytest.fixture
