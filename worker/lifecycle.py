@@ -27,6 +27,7 @@ from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.pauses import Pauses
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
@@ -176,6 +177,7 @@ class Worker:
             settings=self._settings,
             retry=DatabaseRetry(longest=self._settings.outage),
         )
+        self._pauses = Pauses(write=queue.set_pauses)
         keeper = LeaseKeeper(
             queue=queue,
             settings=self._settings,
@@ -228,6 +230,7 @@ class Worker:
             keeper=keeper,
             stamp=self._stamp,
             scheduler=scheduler,
+            pauses=self._pauses,
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
@@ -259,6 +262,7 @@ class Worker:
     def _heartbeat(self) -> None:
         state = "draining" if self._draining.is_set() else "live"
         self._store.workers.heartbeat(self._worker_id, state=state)
+        self._pauses.record()
 
     def _reconcile(self) -> None:
         try:

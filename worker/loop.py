@@ -10,7 +10,8 @@ from functools import partial
 
 from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.catalog import model_entry
-from jobs.domain.routing import Demand
+from jobs.domain.pauses import PauseScope
+from jobs.domain.routing import Demand, Reach
 from jobs.domain.states import Failure
 from jobs.settings import Settings
 from worker.encoding.scheduler import EncodingScheduler
@@ -18,6 +19,7 @@ from worker.engine.pool import ModelPool
 from worker.engine.texts import PackTexts
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pack import PackRunner, Results
+from worker.execution.pauses import Pauses
 from worker.execution.progress_stamp import LOADING, ProgressStamp
 from worker.execution.save import discard
 from worker.execution.worker_queue import WorkerQueue
@@ -42,6 +44,7 @@ class WorkLoop:
         keeper: renews the leases.
         stamp: records progress.
         scheduler: encodes texts of models with a separate encoder.
+        pauses: what this worker does not take for now.
         settings: `claim` and `pack` are used.
         draining: set when no further pack may be claimed.
         device_pack: most motions per pack on this device.
@@ -56,6 +59,7 @@ class WorkLoop:
         keeper: LeaseKeeper,
         stamp: ProgressStamp,
         scheduler: EncodingScheduler,
+        pauses: Pauses,
         settings: Settings,
         draining: threading.Event,
         device_pack: int,
@@ -66,6 +70,7 @@ class WorkLoop:
         self._keeper = keeper
         self._stamp = stamp
         self._scheduler = scheduler
+        self._pauses = pauses
         self._longest = settings.claim
         self._most = settings.pack or device_pack
         self._draining = draining
@@ -114,7 +119,13 @@ class WorkLoop:
         return self._scheduler.encode()
 
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
-        return () if self._draining.is_set() else self._queue.claim(job_id, self._limit)
+        if self._draining.is_set() or self._pauses.subjects(PauseScope.WORKER):
+            return ()
+        return self._queue.claim(job_id, self._limit, reach=self._reach())
+
+    def _reach(self) -> Reach:
+        models = (tuple(each.split(" ")) for each in self._pauses.subjects(PauseScope.MODEL))
+        return Reach(without=frozenset((model, mode) for model, mode in models))
 
     def _limit(self, head: Demand) -> int:
         profile = model_entry(head.model).profiles[head.mode]

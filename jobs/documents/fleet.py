@@ -36,6 +36,7 @@ def worker_document(row: WorkerRow) -> dict[str, Any]:
         "nvlink": card.nvlink,
         "queues": list(card.queues),
         "tags": dict(card.tags),
+        "pauses": [{**each.as_json(), "since": iso(each.since)} for each in offer.pauses],
         "started_at": iso(row.started_at),
         "seen_at": iso(row.seen_at),
         "stopped_at": iso(row.stopped_at),

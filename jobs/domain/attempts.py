@@ -31,6 +31,8 @@ class Claim:
     Attributes:
         attempt: the fencing token; every later write for the job carries it.
         queue_s: seconds the job waited since it became claimable.
+        token: the content of the mark in the batch's folder; None: the folder is not checked.
+        suspect: whether an earlier worker died or hung while it held the job.
     """
 
     job_id: int
@@ -50,6 +52,8 @@ class Claim:
     revision: str
     gib: int
     queue_s: float
+    token: str | None = None
+    suspect: bool = False
 
     @property
     def demand(self) -> Demand:

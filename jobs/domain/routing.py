@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from jobs.domain.catalog import model_entry
 from jobs.domain.memory import ENCODE, GIB, class_gib, queue_name
+from jobs.domain.pauses import Pause
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Offer:
         encoders: model → revision of the text encoder with which it encodes texts, including those
             of jobs that another worker samples.
         declared: whether the worker is only planned and has not started.
+        pauses: what it does not take for now. Pauses end by themselves, so `fits` ignores them.
     """
 
     name: str
@@ -72,11 +74,30 @@ class Offer:
     revisions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     encoders: Mapping[str, str] = field(default_factory=dict)
     declared: bool = False
+    pauses: tuple[Pause, ...] = ()
 
     def has(self, model: str, mode: str, revision: str) -> bool:
         """Whether it has these weights of a model; an empty revision matches any."""
         own = self.revisions.get(model)
         return own is None or (mode in own and revision in {"", own[mode]})
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a worker can claim at this moment, within its offer.
+
+    Attributes:
+        hidden: ids of batches whose folder it cannot write to.
+        newest: id of the newest batch whose folder it has looked at; None: no folder is checked.
+        without: (model, mode) of engines that cannot be loaded.
+    """
+
+    hidden: frozenset[int] = frozenset()
+    newest: int | None = None
+    without: frozenset[tuple[str, str]] = frozenset()
+
+
+EVERYTHING = Reach()
 
 
 def demand(model: str, mode: str, frames: int) -> Demand:

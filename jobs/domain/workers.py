@@ -12,7 +12,8 @@ from jobs.domain.routing import Offer
 class WorkerCard:
     """A worker's registration: its identity and capabilities.
 
-    `tags` are free-form capability tags (bandwidth class, PCIe, NUMA node, …).
+    `uuid` is the GPU's; None for the CPU and for declared workers. `tags` are free-form capability
+    tags (bandwidth class, PCIe, NUMA node, …).
     """
 
     offer: Offer
@@ -23,7 +24,13 @@ class WorkerCard:
     dtype: str
     nvlink: bool
     queues: tuple[str, ...]
+    uuid: str | None = None
     tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+
+def device_key(host: str, device: str, uuid: str | None) -> str:
+    """What identifies a device across restarts of its worker, whatever the worker is called."""
+    return f"{host} {uuid or device}"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,23 @@ class Waiting:
             return f"attempt {job.attempts + 1} of {job.attempt_limit} follows in {left} s"
         if job.demand not in self._misfits:
             self._misfits[job.demand] = misfit(job.demand, self._offers) or self._text(job.demand)
-        return self._misfits[job.demand]
+        return self._misfits[job.demand] or self._paused(job)
+
+    def _paused(self, job: JobRow) -> str | None:
+        """Why every live worker that fits leaves the job for now; None if one takes it."""
+        reasons: list[str] = []
+        for offer in self._offers:
+            if offer.declared or not fits(job.demand, offer):
+                continue
+            own = [
+                pause.reason
+                for pause in offer.pauses
+                if pause.covers(model=job.model, mode=job.mode, batch=job.batch, output=job.output)
+            ]
+            if not own:
+                return None
+            reasons += own
+        return f"waits: {'; '.join(dict.fromkeys(reasons[:NAMED]))}" if reasons else None
 
     def _text(self, wanted: Demand) -> str | None:
         """The workers that can encode the job's text; None if it needs no encoding."""

@@ -52,6 +52,11 @@ batches = Table(
     Column("created_at", Double, nullable=False),
     # When the batch's manifest was last written; null: never.
     Column("manifest_at", Double),
+    # The name as file systems compare it (`jobs.domain.names.fold`).
+    Column("folded_name", Text, index=True),
+    # The content of the mark in the batch's folder (`jobs.artifacts.mark`), which tells this folder
+    # from one of the same path elsewhere; null: the folder is not checked.
+    Column("token", Text),
 )
 
 workers = Table(
@@ -76,6 +81,9 @@ workers = Table(
     # encoders: model → revision of the worker's text encoder; null: it encodes no texts.
     Column("revisions", JSON),
     Column("encoders", JSON),
+    # The GPU's UUID, and what the worker does not take for now (`jobs.domain.workers.Pause`).
+    Column("uuid", String(100)),
+    Column("pauses", JSON),
     Column("started_at", Double, nullable=False),
     Column("seen_at", Double, nullable=False),
     Column("stopped_at", Double),
@@ -153,6 +161,19 @@ jobs = Table(
     # The prompt of the row if a rewriter was asked to change it, and the result of the rewriting.
     Column("original_prompt", Text),
     Column("rewrite", Text),
+    # The id as file systems compare it (`jobs.domain.names.fold`).
+    Column("folded_id", Text),
+    # Whether its worker died or hung while it held the job, so that the job may be to blame. Only
+    # success, `hymo retry` and a failure of another kind clear it.
+    Column("suspect", Boolean, nullable=False, server_default=text("false")),
+    # When the lease was last extended. A time that lies ahead shows that the clock was set back.
+    Column("leased_at", Double),
+    # How often in a row the job was given back without counting an attempt.
+    Column("returns", Integer, nullable=False, server_default=text("0")),
+    # The device (`jobs.domain.workers.device_key`) on which the last attempt failed, and until when
+    # it leaves the job to others.
+    Column("avoid", Text),
+    Column("avoid_until", Double),
     # A column, for sorting history: not every database reflects an index on an expression.
     Column("duration_s", Double, Computed("finished_at - started_at", persisted=True)),
     UniqueConstraint("batch_id", "custom_id", "seed"),
@@ -165,16 +186,24 @@ jobs = Table(
 #: A claim reads one lane (mode, model, class) at a time, in the order of claiming, so that a worker
 #: never scans jobs that it cannot run. The index contains the batch so that jobs of paused batches
 #: are skipped without reading their rows.
+_LANE = (
+    jobs.c.mode, jobs.c.model, jobs.c.class_gib, jobs.c.priority.desc(), jobs.c.id,
+    jobs.c.batch_id,
+)  # fmt: skip
 Index(
     "ix_jobs_claim",
-    jobs.c.mode,
-    jobs.c.model,
-    jobs.c.class_gib,
-    jobs.c.priority.desc(),
-    jobs.c.id,
-    jobs.c.batch_id,
-    sqlite_where=text("state = 'queued' AND encode_gib IS NULL"),
-    postgresql_where=text("state = 'queued' AND encode_gib IS NULL"),
+    *_LANE,
+    sqlite_where=text("state = 'queued' AND encode_gib IS NULL AND suspect = false"),
+    postgresql_where=text("state = 'queued' AND encode_gib IS NULL AND suspect = false"),
+)
+#: Suspects have lanes of their own. The state is the first column although it is constant in this
+#: index: without it SQLite, which has no statistics, would search the whole queue for a suspect.
+Index(
+    "ix_jobs_suspect",
+    jobs.c.state,
+    *_LANE,
+    sqlite_where=text("state = 'queued' AND encode_gib IS NULL AND suspect = true"),
+    postgresql_where=text("state = 'queued' AND encode_gib IS NULL AND suspect = true"),
 )
 #: Jobs that wait for their text, in the order of encoding.
 Index(
@@ -185,8 +214,7 @@ Index(
     sqlite_where=text("state = 'queued' AND encode_gib IS NOT NULL"),
     postgresql_where=text("state = 'queued' AND encode_gib IS NOT NULL"),
 )
-#: The state is the first column although it is constant in this index: without it SQLite, which has
-#: no statistics, would use ix_jobs_state_id instead and scan the whole queue.
+#: The state is the first column for the same reason: SQLite would use ix_jobs_state_id.
 Index(
     "ix_jobs_unpublished",
     jobs.c.state,
@@ -200,6 +228,7 @@ Index(
     sqlite_where=text("state = 'running'"),
     postgresql_where=text("state = 'running'"),
 )
+Index("ix_jobs_batch_id_folded_id", jobs.c.batch_id, jobs.c.folded_id)
 Index("ix_jobs_batch_id_state", jobs.c.batch_id, jobs.c.state, jobs.c.id)
 Index("ix_jobs_batch_id_finished_at", jobs.c.batch_id, jobs.c.finished_at)
 Index("ix_jobs_state_id", jobs.c.state, jobs.c.id)
@@ -303,4 +332,15 @@ motion_features = Table(
     Column("reference", String(64), nullable=False),
     Column("windows", Integer, nullable=False),
     Column("blob", LargeBinary, nullable=False),
+)
+
+#: What only one process of a fleet does at a time, and which one does it now.
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    # A random token of the process.
+    Column("holder", String(200), nullable=False),
+    Column("held_at", Double, nullable=False),
+    Column("until", Double, nullable=False),
 )

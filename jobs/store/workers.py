@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, literal_column, or_, select, update
 
+from jobs.domain.pauses import Pause
 from jobs.domain.routing import Offer
 from jobs.domain.workers import WorkerCard, WorkerRow
 from jobs.errors import NotFoundError
 from jobs.store.base import Found, StorePart, record
+from jobs.store.offers import DECLARED, DRAINING, LIVE, STOPPED, to_offer
 from jobs.store.queue.lanes import RUNNING
 from jobs.store.tables import jobs, workers
-
-DECLARED = "declared"
-LIVE = "live"
-DRAINING = "draining"
-STOPPED = "stopped"
 
 
 class WorkerStore(StorePart):
@@ -56,6 +53,15 @@ class WorkerStore(StorePart):
                 update(workers)
                 .where(workers.c.id == worker_id)
                 .values(dtype=dtype, tags={**before, **tags})
+            )
+
+    def set_pauses(self, worker_id: int, pauses: Sequence[Pause]) -> None:
+        """Record what a worker does not take for now."""
+        with self.write() as connection:
+            connection.execute(
+                update(workers)
+                .where(workers.c.id == worker_id)
+                .values(pauses=[each.as_json() for each in pauses])
             )
 
     def give_up_encoder(self, worker_id: int, model: str) -> None:
@@ -160,7 +166,7 @@ class WorkerStore(StorePart):
                 .where(or_(workers.c.state == DECLARED, _seen(since)))
                 .order_by(workers.c.id)
             )
-            return [_offer(row) for row in connection.execute(query)]
+            return [to_offer(row) for row in connection.execute(query)]
 
 
 def _seen(since: float) -> Any:
@@ -183,20 +189,9 @@ def _values(card: WorkerCard) -> dict[str, Any]:
         "dtype": card.dtype,
         "nvlink": card.nvlink,
         "queues": list(card.queues),
+        "uuid": card.uuid,
         "tags": dict(card.tags),
     }
-
-
-def _offer(row: Found) -> Offer:
-    return record(
-        Offer,
-        row,
-        modes=tuple(row.modes),
-        models=tuple(row.models),
-        revisions=row.revisions or {},
-        encoders=row.encoders or {},
-        declared=row.state == DECLARED,
-    )
 
 
 def _worker_row(row: Found, since: float) -> WorkerRow:
@@ -204,5 +199,5 @@ def _worker_row(row: Found, since: float) -> WorkerRow:
         WorkerRow,
         row,
         alive=row.state in {LIVE, DRAINING} and row.seen_at >= since,
-        registration=record(WorkerCard, row, offer=_offer(row), queues=tuple(row.queues)),
+        registration=record(WorkerCard, row, offer=to_offer(row), queues=tuple(row.queues)),
     )

@@ -13,6 +13,7 @@ import os
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -39,6 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("HYMO_OUTPUT", ""), ("TZ", "UTC"),
     ):  # fmt: skip
         monkeypatch.setenv(name, value)
+    _run("db", "upgrade")
     return folder
 
 
@@ -52,11 +54,19 @@ def _run(*words: str) -> str:
     return done.stdout
 
 
+def _without_news(now: Any, before: Any) -> Any:
+    """An answer without the keys that it did not have: a schema may get more of them."""
+    if isinstance(before, dict):
+        return {key: _without_news(now[key], value) for key, value in before.items()}
+    if isinstance(before, list) and len(now) == len(before):
+        return [_without_news(*pair) for pair in zip(now, before, strict=True)]
+    return now
+
+
 @pytest.mark.parametrize("words", ANSWERS["json"])
 def test_it_answers_as_it_did(home: Path, words: str) -> None:
-    assert json.loads(_run(*words.split())) == json.loads(
-        _here(json.dumps(ANSWERS["json"][words]), home)
-    )
+    before = json.loads(_here(json.dumps(ANSWERS["json"][words]), home))
+    assert _without_news(json.loads(_run(*words.split())), before) == before
 
 
 def test_its_csv_is_the_same(home: Path) -> None:

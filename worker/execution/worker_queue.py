@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 from jobs.domain.attempts import Claim, Failed, Renewal, Run, Success, Timings
 from jobs.domain.backoff import exponential
-from jobs.domain.routing import Demand, Offer, TextDemand
+from jobs.domain.pauses import Pause
+from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach, TextDemand
 from jobs.settings import Settings
 from jobs.store.queue.encoding import Waiter
 from jobs.store.store import Store
@@ -43,13 +44,25 @@ class WorkerQueue:
         self._alive = settings.alive
         self._backoff = exponential(settings.backoff)
         self._call = retry.call
+        self._packs = 0
 
-    def claim(self, job_id: int | None, limit: Callable[[Demand], int]) -> Sequence[Claim]:
+    def claim(
+        self, job_id: int | None, limit: Callable[[Demand], int], *, reach: Reach = EVERYTHING
+    ) -> Sequence[Claim]:
         """Claim a pack to sample; the named job, if any, comes first."""
-        claim = self._store.claims.claim
-        return self._call(
-            claim, self._worker_id, self._offer, job_id=job_id, limit=limit, lease=self._lease
+        claims = self._call(
+            self._store.claims.claim,
+            self._worker_id,
+            self._offer,
+            job_id=job_id,
+            limit=limit,
+            lease=self._lease,
+            reach=reach,
+            packs=self._packs,
+            alive=self._alive,
         )
+        self._packs += bool(claims)
+        return claims
 
     def succeed(self, results: Sequence[Success]) -> dict[int, OSError | None]:
         """Complete jobs and rename their files. Returns the refused jobs, with the reason."""
@@ -109,6 +122,10 @@ class WorkerQueue:
     def give_up_encoder(self, model: str) -> None:
         """Remove a model's encoder from this worker's offer."""
         self._call(self._store.workers.give_up_encoder, self._worker_id, model)
+
+    def set_pauses(self, pauses: Sequence[Pause]) -> None:
+        """Record what this worker does not take for now. Not repeated: `Pauses` calls it again."""
+        self._store.workers.set_pauses(self._worker_id, pauses)
 
     def renew(self, claims: Sequence[Claim]) -> Renewal:
         """Extend leases. Not repeated: the lease keeper calls it again anyway."""

@@ -48,6 +48,7 @@ class WorkerPlan:
             dtype=self.dtype,
             nvlink=self.device.nvlink,
             queues=self.queues,
+            uuid=self.device.uuid,
             tags=self._tags(),
         )
 

@@ -29,6 +29,9 @@ class JobRow:
         quality: quality of its motion; if the job is cached, of the motion that it shares.
         phases: seconds by name of `PHASES`; None for a phase that the job did not reach.
         paused: whether its batch is paused.
+        output: the folder that contains the folder of its batch.
+        suspect: whether it may be to blame for the end of a worker that held it.
+        returns: how often in a row workers gave it back without counting an attempt.
         text: the encoding that it waits for before it can be sampled.
         original_prompt: the prompt of its row if a rewriter was asked to change it.
         rewrite: the result of the rewriting.
@@ -63,6 +66,9 @@ class JobRow:
     finished_at: float | None
     cancel_requested: bool
     paused: bool
+    output: str
+    suspect: bool
+    returns: int
     cached_from: int | None
     phases: Mapping[str, float | None]
     peak_memory_bytes: int | None
@@ -127,7 +133,9 @@ def job_rows(connection: Connection, rows: Sequence[Found], *, files: bool) -> t
     named = {
         row.id: row
         for row in connection.execute(
-            select(batches.c.id, batches.c.name, batches.c.paused).where(batches.c.id.in_(wanted))
+            select(batches.c.id, batches.c.name, batches.c.paused, batches.c.output).where(
+                batches.c.id.in_(wanted)
+            )
         )
     }
     found = files_of(connection, [row.id for row in rows]) if files else {}
@@ -168,6 +176,7 @@ def _job_row(row: Found, batch: Found, files: tuple[Artifact, ...]) -> JobRow:
         attempts=row.attempt,
         worker=row.worker_name,
         paused=batch.paused,
+        output=batch.output,
         phases=_phases(row),
         quality=to_quality(row),
         artifacts=files,

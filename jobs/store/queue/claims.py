@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import (
     BigInteger,
@@ -21,12 +22,26 @@ from sqlalchemy import (
 
 from jobs.domain.attempts import Claim
 from jobs.domain.memory import GIB
-from jobs.domain.routing import Demand, Offer
-from jobs.domain.states import SUSPECT, Outcome, State, sources
+from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach
+from jobs.domain.states import Outcome, State, sources
+from jobs.domain.workers import device_key
 from jobs.errors import NotFoundError
 from jobs.store.base import Found, StorePart, record
 from jobs.store.motions import NO_QUALITY
-from jobs.store.queue.lanes import ORDER, QUEUED, READY, SAMPLING, Lane, best, classes, lane, suits
+from jobs.store.queue.lanes import (
+    ORDER,
+    QUEUED,
+    READY,
+    SAMPLING,
+    SUSPECTS,
+    Claimant,
+    Lane,
+    best,
+    classes,
+    lane,
+    suits,
+)
+from jobs.store.queue.suspects import pack_size, tries
 from jobs.store.tables import attempts, batches, jobs, workers
 
 #: Candidates read for each job of the pack. When several workers claim at once, PostgreSQL's SKIP
@@ -36,20 +51,23 @@ _WIDTH = 4
 #: reads `_WIDTH` times as many.
 _ROUNDS = 4
 
-_WORKER = select(workers.c.id, workers.c.name, workers.c.card).where(
-    workers.c.id == bindparam("id", type_=BigInteger)
-)
+#: The claiming worker, and a suspect if any is queued.
+_WORKER = select(
+    workers.c.id, workers.c.name, workers.c.card, workers.c.host, workers.c.device, workers.c.uuid,
+    select(jobs.c.id).where(QUEUED, SAMPLING, SUSPECTS).limit(1).scalar_subquery().label("suspect"),
+).where(workers.c.id == bindparam("id", type_=BigInteger))  # fmt: skip
 _WAITS = select(jobs.c.id).where(jobs.c.id == bindparam("id", type_=BigInteger), QUEUED)
 _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
-    jobs.c.frames, jobs.c.failure,
+    jobs.c.frames, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit,
 ).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
 #: Selects and locks the jobs of the given ids that are ready, with all columns of a `Claim`.
 TAKEABLE = (
     select(
         jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
         jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
-        jobs.c.class_gib, batches.c.name.label("batch"), batches.c.output,
+        jobs.c.class_gib, jobs.c.suspect, batches.c.name.label("batch"), batches.c.output,
+        batches.c.token,
     )
     .join(batches, batches.c.id == jobs.c.batch_id)
     .where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY)
@@ -75,6 +93,7 @@ _TAKE = (
         worker_name=bindparam("by_name"),
         card=bindparam("by_card"),
         lease_until=bindparam("until"),
+        leased_at=_AT,
         started_at=_AT,
         failure=None,
         error=None,
@@ -111,13 +130,16 @@ class ClaimStore(StorePart):
         job_id: int | None = None,
         limit: Callable[[Demand], int] | int = 1,
         lease: float,
+        reach: Reach = EVERYTHING,
+        packs: int = 0,
+        alive: float = 60.0,
     ) -> list[Claim]:
         """Claim a pack: a first job and further jobs of the same model, mode, steps and revision.
 
         The first job is `job_id`; without one it is the best job that this offer can take: by
         priority, then class (largest first), then id. The others follow in the same order and are
-        of the same class or smaller. A job that was running when its worker died is claimed alone:
-        see `jobs.domain.states.SUSPECT`.
+        of the same class or smaller. Suspects (jobs whose worker died) have packs of their own:
+        see `jobs.store.queue.suspects`.
 
         Args:
             worker_id: the claiming worker, from `WorkerStore.register`.
@@ -128,6 +150,9 @@ class ClaimStore(StorePart):
                 it from the first job's demand. The function runs inside the transaction, so it
                 must not do I/O.
             lease: seconds after which the claim expires unless it is renewed.
+            reach: the part of the offer that the worker can take at this moment.
+            packs: number of packs that this worker has claimed so far.
+            alive: workers not seen for this many seconds take no suspects.
 
         Returns:
             The claims, the first job first; empty if no job can be claimed.
@@ -140,13 +165,19 @@ class ClaimStore(StorePart):
         with self.write() as connection:
             worker = registered(connection, worker_id)
             now = self.present(connection)
+            claimant = Claimant(now, device_key(worker.host, worker.device, worker.uuid), reach)
+            search = _Search(connection, offer, claimant)
             for turn in range(_ROUNDS):
-                head = _head(connection, offer, now, job_id)
+                head = search.named(job_id) if job_id is not None else search.best()
+                if worker.suspect:
+                    head = _choose(search, worker_id, head, packs=packs, since=now - alive)
                 if head is None:
                     return []
-                most = _most(head, limit)
+                most = max(1, limit if isinstance(limit, int) else limit(_demand(head)))
+                if head.suspect:
+                    most = pack_size(head, most)
                 width = most * _WIDTH ** (turn + 1) if self._is_postgresql else 1
-                pack = _pack(connection, offer, now, head, most=max(1, most), width=width)
+                pack = search.pack(head, most=most, width=width)
                 if pack or job_id is not None:
                     break
             return take(connection, worker, pack, now=now, lease=lease)
@@ -166,24 +197,90 @@ def registered(connection: Connection, worker_id: int) -> Found:
     return row
 
 
-def _head(connection: Connection, offer: Offer, now: float, job_id: int | None) -> Found | None:
-    """The job that the rest of the pack must match. A job named by a message is locked here."""
-    if job_id is not None:
-        named = _HEAD.where(suits(offer), *READY).with_for_update(skip_locked=True)
-        return connection.execute(named, {"head": job_id, "now": now}).one_or_none()
-    lanes = [
-        wanted
-        for model in offer.models
-        for mode in offer.modes
-        for wanted in lanes_of(connection, model, mode, offer.memory_bytes // GIB, offer)
-    ]
-    if not lanes:
-        return None
-    first = connection.scalars(*best(lanes, 1, now=now)).one_or_none()
-    return connection.execute(_HEAD, {"head": first}).one_or_none()
+@dataclass(frozen=True)
+class _Search:
+    """Reads the lanes of an offer for one claim."""
+
+    connection: Connection
+    offer: Offer
+    claimant: Claimant
+
+    def named(self, job_id: int) -> Found | None:
+        """The job that a message named, locked, if it is ready."""
+        ready = (suits(self.offer, self.claimant.reach), *self.claimant.conditions())
+        query = _HEAD.where(*ready).with_for_update(skip_locked=True)
+        values = {"head": job_id, **self.claimant.values()}
+        return self.connection.execute(query, values).one_or_none()
+
+    def best(self, *, suspects: bool = False) -> Found | None:
+        """The best job of all lanes."""
+        lanes = [
+            wanted
+            for model in self.offer.models
+            for mode in self.offer.modes
+            for wanted in self._lanes(model, mode, suspects=suspects)
+        ]
+        if not lanes:
+            return None
+        query = best(lanes, 1, claimant=self.claimant, suspects=suspects)
+        first = self.connection.scalars(*query).one_or_none()
+        return self.connection.execute(_HEAD, {"head": first}).one_or_none()
+
+    def pack(self, head: Found, *, most: int, width: int) -> Sequence[Found]:
+        """The jobs of the pack, locked: the first job if it is still ready, then matching jobs."""
+        among = [head.id]
+        wanted = max(most, width)
+        # On PostgreSQL another worker may have claimed the first job, and emptied its lane, by now.
+        lanes = (
+            self._lanes(head.model, head.mode, most=head.class_gib, suspects=head.suspect)
+            if wanted > 1
+            else []
+        )
+        if lanes and most > 1:
+            found = best(
+                lanes, wanted, claimant=self.claimant, steps=head.steps, revision=head.revision,
+                suspects=head.suspect,
+            )  # fmt: skip
+            among += [number for number in self.connection.scalars(*found) if number != head.id]
+        values = {"among": among, "head": head.id, "now": self.claimant.now, "most": most}
+        return self.connection.execute(_LOCKED, values).all()
+
+    def _lanes(
+        self, model: str, mode: str, *, most: int | None = None, suspects: bool
+    ) -> list[Lane]:
+        if (model, mode) in self.claimant.reach.without:
+            return []
+        most = self.offer.memory_bytes // GIB if most is None else most
+        return lanes_of(self.connection, model, mode, most, self.offer, suspects=suspects)
 
 
-def lanes_of(connection: Connection, model: str, mode: str, most: int, offer: Offer) -> list[Lane]:
+def _choose(
+    search: _Search, worker_id: int, head: Found | None, *, packs: int, since: float
+) -> Found | None:
+    """The head of the pack, of the best job and the best suspect.
+
+    A suspect that a message named waits for its turn like any other.
+    """
+    named = head is not None and head.suspect
+    suspect = head if named else search.best(suspects=True)
+    healthy = search.best() if named else head
+    if suspect is None:
+        return healthy
+    wanted = _demand(suspect)
+    if healthy is None or tries(search.connection, worker_id, wanted, packs=packs, since=since):
+        return suspect
+    return healthy
+
+
+def lanes_of(
+    connection: Connection,
+    model: str,
+    mode: str,
+    most: int,
+    offer: Offer,
+    *,
+    suspects: bool = False,
+) -> list[Lane]:
     """The lanes of a model and mode that contain jobs, up to a class of `most` GiB.
 
     Empty if the offer lacks the weights of this mode for this model, even if it has the mode for
@@ -192,33 +289,19 @@ def lanes_of(connection: Connection, model: str, mode: str, most: int, offer: Of
     own = offer.revisions.get(model)
     if own is not None and mode not in own:
         return []
-    found = connection.scalars(classes(), {"model": model, "mode": mode, "most": most})
+    values = {"model": model, "mode": mode, "most": most}
+    found = connection.scalars(classes(suspects=suspects), values)
     return [lane(model, mode, gib, offer) for gib in found]
 
 
-def _most(head: Found, limit: Callable[[Demand], int] | int) -> int:
-    if head.failure in SUSPECT:
-        return 1
-    return limit if isinstance(limit, int) else limit(_demand(head))
-
-
 def _demand(head: Found) -> Demand:
-    return Demand(model=head.model, mode=head.mode, gib=head.class_gib, frames=head.frames)
-
-
-def _pack(
-    connection: Connection, offer: Offer, now: float, head: Found, *, most: int, width: int
-) -> Sequence[Found]:
-    """The jobs of the pack, locked: the first job if it is still ready, then matching jobs."""
-    among = [head.id]
-    wanted = max(most, width)
-    lanes = lanes_of(connection, head.model, head.mode, head.class_gib, offer) if wanted > 1 else []
-    # On PostgreSQL another worker may have claimed the first job, and emptied its lane, by now.
-    if lanes:
-        found = best(lanes, wanted, now=now, steps=head.steps, revision=head.revision)
-        among += [number for number in connection.scalars(*found) if number != head.id]
-    values = {"among": among, "head": head.id, "now": now, "most": most}
-    return connection.execute(_LOCKED, values).all()
+    return Demand(
+        model=head.model,
+        mode=head.mode,
+        gib=head.class_gib,
+        frames=head.frames,
+        revision=head.revision,
+    )
 
 
 def take(

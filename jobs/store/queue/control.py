@@ -131,6 +131,10 @@ def _queue_again(connection: Connection, ids: Sequence[int], now: float, max_att
             # job checks whether its text is encoded, and parks it for the current encoder if not.
             encode_gib=None,
             text_revision=None,
+            suspect=False,
+            returns=0,
+            avoid=None,
+            avoid_until=None,
             # The quality describes the old motion, which is sampled again.
             **NO_QUALITY,
             failure=None,

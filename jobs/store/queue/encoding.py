@@ -21,7 +21,7 @@ from jobs.domain.states import Outcome, State
 from jobs.store.base import CHUNK, Found, StorePart, among
 from jobs.store.queue.claims import TAKEABLE, lanes_of, registered, take
 from jobs.store.queue.endings import Ending, cancelled, end, released
-from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING, best
+from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING, Claimant, best
 from jobs.store.tables import jobs
 
 _MINE = (
@@ -63,7 +63,7 @@ class EncodingStore(StorePart):
             ]
             if not lanes or model not in offer.models:
                 return []
-            ids = list(connection.scalars(*best(lanes, n, now=now)))
+            ids = list(connection.scalars(*best(lanes, n, claimant=Claimant(now))))
             prompts: dict[int, str] = {}
             # With longer lists PostgreSQL may choose a sequential scan of the table.
             for start in range(0, len(ids), CHUNK):
@@ -174,6 +174,7 @@ class EncodingStore(StorePart):
                 run=run,
                 peak_memory_bytes=peak_memory_bytes,
                 extra=1,
+                suspect=held.suspect,
             )
 
         return end(self, claims, ending)

@@ -10,15 +10,18 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple
 
 from jobs.domain.attempts import Claim, MotionQuality, Run, Timings
 from jobs.domain.routing import TextDemand
-from jobs.domain.states import FINAL, HOPELESS, Failure, Outcome, State, check
+from jobs.domain.states import FINAL, HOPELESS, SUSPECT, Failure, Outcome, State, check
 from jobs.store.base import Found, StorePart
 from jobs.store.tables import attempts, jobs
+
+#: Seconds for which the device on which an attempt failed leaves the retry to other devices.
+AVOIDED = 60.0
 
 #: Columns of a running job that are read to decide how its attempt ends.
 HELD = (
     jobs.c.id, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.worker_id, jobs.c.class_gib,
     jobs.c.not_before, jobs.c.queued_at, jobs.c.published_at, jobs.c.cancel_requested,
-    jobs.c.encode_gib, jobs.c.text_revision,
+    jobs.c.encode_gib, jobs.c.text_revision, jobs.c.suspect, jobs.c.returns,
 )  # fmt: skip
 
 
@@ -39,6 +42,9 @@ class Ending:
         extra: attempts added to the job's limit; 1 if the ended attempt does not count.
         run: how the attempt was run.
         text: the encoding that the job waits for next; None: it needs none.
+        suspect: whether the job may be to blame for the end of its worker.
+        returns: how often in a row it was given back without counting an attempt.
+        avoid: the device that leaves the retry to others for `AVOIDED` seconds; None: none does.
     """
 
     held: Found
@@ -54,6 +60,9 @@ class Ending:
     extra: int = 0
     run: Run = field(default_factory=Run)
     text: TextDemand | None = None
+    suspect: bool = False
+    returns: int = 0
+    avoid: str | None = None
 
 
 def holds(claims: Iterable[Claim]) -> ColumnElement[bool]:
@@ -85,6 +94,7 @@ def failed(
     timings: Timings | None = None,
     peak_memory_bytes: int | None = None,
     run: Run | None = None,
+    avoid: str | None = None,
 ) -> Ending:
     """The ending of a failed attempt: the job is retried, fails, or is cancelled on request."""
     retryable = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
@@ -106,6 +116,8 @@ def failed(
         gib=gib if state is State.QUEUED else None,
         run=run or Run(),
         text=text_demand(held),
+        suspect=failure in SUSPECT,
+        avoid=avoid,
     )
 
 
@@ -114,20 +126,34 @@ def cancelled(held: Found) -> Ending:
     return Ending(held=held, state=State.CANCELLED, outcome=Outcome.CANCELLED)
 
 
-def released(held: Found, *, text: TextDemand | None = None) -> Ending:
+def released(
+    held: Found,
+    *,
+    text: TextDemand | None = None,
+    reason: str | None = None,
+    backoff: Callable[[int], float] | None = None,
+) -> Ending:
     """The ending of an attempt that its worker gave up: the job is queued, nothing is counted.
 
     Args:
         text: the encoding that the job waits for from now on; None: unchanged.
+        reason: why, kept as the error of the attempt and of the waiting job.
+        backoff: returns the seconds to wait after the n-th return in a row; the first one does not
+            wait. None: no return waits.
     """
     if held.cancel_requested:
         return cancelled(held)
+    wait = backoff is not None and held.returns > 0
     return Ending(
         held=held,
         state=State.QUEUED,
         outcome=Outcome.RELEASED,
+        error=reason,
+        delay=backoff(held.returns) if backoff is not None and wait else None,
         extra=1,
         text=text or text_demand(held),
+        suspect=held.suspect,
+        returns=held.returns + (text is None),
     )
 
 
@@ -160,7 +186,8 @@ def write_endings(connection: Connection, endings: Sequence[Ending], now: float)
         check(State.RUNNING, ending.state)
     names = (
         "state", "failure", "error", "attempt_limit", "not_before", "worker_id", "class_gib",
-        "published_at", "queued_at", "finished_at", "encode_gib", "text_revision",
+        "published_at", "queued_at", "finished_at", "encode_gib", "text_revision", "suspect",
+        "returns", "avoid", "avoid_until",
         *_figures(None, None, MotionQuality()),
     )  # fmt: skip
     connection.execute(
@@ -171,7 +198,10 @@ def write_endings(connection: Connection, endings: Sequence[Ending], now: float)
             jobs.c.state == State.RUNNING,
         )
         .values(
-            lease_until=None, cancel_requested=False, **{name: bindparam(name) for name in names}
+            lease_until=None,
+            leased_at=None,
+            cancel_requested=False,
+            **{name: bindparam(name) for name in names},
         ),
         [_job_values(ending, now) for ending in endings],
     )
@@ -203,6 +233,12 @@ def _job_values(ending: Ending, now: float) -> dict[str, Any]:
         "finished_at": now if final else None,
         "encode_gib": None if ending.text is None else ending.text.gib,
         "text_revision": None if ending.text is None else ending.text.revision,
+        "suspect": ending.suspect and not final,
+        "returns": 0 if final else ending.returns,
+        "avoid": None if final else ending.avoid,
+        "avoid_until": None
+        if final or ending.avoid is None
+        else now + (ending.delay or 0) + AVOIDED,
         **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
     }
 

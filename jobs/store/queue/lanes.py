@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Double,
     Integer,
@@ -32,8 +33,8 @@ from sqlalchemy import (
 )
 
 from jobs.domain.memory import GIB
-from jobs.domain.routing import Offer
-from jobs.domain.states import SUSPECT, State
+from jobs.domain.routing import EVERYTHING, Offer, Reach
+from jobs.domain.states import State
 from jobs.store.tables import batches, jobs
 
 #: The order in which jobs are claimed: priority, then class (largest first), then id.
@@ -52,6 +53,10 @@ RUNNING: ColumnElement[bool] = jobs.c.state == literal_column(f"'{State.RUNNING}
 SAMPLING: ColumnElement[bool] = jobs.c.encode_gib.is_(None)
 WAITING: ColumnElement[bool] = jobs.c.encode_gib.is_not(None)
 
+#: Conditions of the partial indexes: a suspect, or not.
+HEALTHY: ColumnElement[bool] = jobs.c.suspect == literal_column("false")
+SUSPECTS: ColumnElement[bool] = jobs.c.suspect == literal_column("true")
+
 #: Conditions: the job is ready to be claimed at the time `now`, a parameter.
 READY: tuple[ColumnElement[bool], ...] = (
     QUEUED,
@@ -60,6 +65,49 @@ READY: tuple[ColumnElement[bool], ...] = (
     jobs.c.cancel_requested.is_(False),
     jobs.c.batch_id.not_in(select(batches.c.id).where(batches.c.paused.is_(True))),
 )
+
+
+@dataclass(frozen=True)
+class Claimant:
+    """Who reads lanes, and when.
+
+    Attributes:
+        now: epoch seconds by the store's clock.
+        device: its `jobs.domain.workers.device_key`; empty: no device is avoided.
+        reach: what it can claim at this moment.
+    """
+
+    now: float
+    device: str = ""
+    reach: Reach = EVERYTHING
+
+    def conditions(self) -> tuple[ColumnElement[bool], ...]:
+        """Conditions: this worker can claim the job now."""
+        return _conditions(bool(self.reach.hidden), self.reach.newest is not None)
+
+    def values(self) -> dict[str, Any]:
+        """The parameters of `conditions`."""
+        values: dict[str, Any] = {"now": self.now, "device": self.device}
+        if self.reach.hidden:
+            values["hidden"] = sorted(self.reach.hidden)
+        if self.reach.newest is not None:
+            values["newest"] = self.reach.newest
+        return values
+
+
+@lru_cache(maxsize=4)
+def _conditions(hidden: bool, newest: bool) -> tuple[ColumnElement[bool], ...]:
+    avoided = or_(
+        jobs.c.avoid.is_(None),
+        jobs.c.avoid != bindparam("device", type_=String),
+        jobs.c.avoid_until <= bindparam("now", type_=Double),
+    )
+    found: tuple[ColumnElement[bool], ...] = (*READY, avoided)
+    if hidden:
+        found += (jobs.c.batch_id.not_in(bindparam("hidden", type_=BigInteger, expanding=True)),)
+    if newest:
+        found += (jobs.c.batch_id <= bindparam("newest", type_=BigInteger),)
+    return found
 
 
 @dataclass(frozen=True)
@@ -89,11 +137,12 @@ def lane(model: str, mode: str, gib: int, offer: Offer) -> Lane:
     )
 
 
-def suits(offer: Offer) -> ColumnElement[bool]:
+def suits(offer: Offer, reach: Reach = EVERYTHING) -> ColumnElement[bool]:
     """Condition: this offer can sample the job (`jobs.domain.routing.fits` in SQL)."""
     return and_(
         SAMPLING,
         jobs.c.model.in_(offer.models),
+        *(or_(jobs.c.model != model, jobs.c.mode != mode) for model, mode in sorted(reach.without)),
         *(_has(model, offer) for model in offer.revisions if model in offer.models),
         jobs.c.class_gib <= offer.memory_bytes // GIB,
         or_(
@@ -122,8 +171,8 @@ def _has(model: str, offer: Offer) -> ColumnElement[bool]:
     )
 
 
-@lru_cache(maxsize=1)
-def classes() -> Select[int]:
+@lru_cache(maxsize=2)
+def classes(*, suspects: bool = False) -> Select[int]:
     """The classes (GiB, at most `most`) in which jobs of `model` and `mode` are queued.
 
     This is a loose index scan: it takes one seek per class instead of one step per job.
@@ -131,6 +180,7 @@ def classes() -> Select[int]:
     queued = and_(
         QUEUED,
         SAMPLING,
+        SUSPECTS if suspects else HEALTHY,
         jobs.c.model == bindparam("model", type_=String),
         jobs.c.mode == bindparam("mode", type_=String),
     )
@@ -143,19 +193,26 @@ def classes() -> Select[int]:
 
 
 def best(
-    lanes: Sequence[Lane], n: int, *, now: float, steps: int | None = None, revision: str = ""
+    lanes: Sequence[Lane],
+    n: int,
+    *,
+    claimant: Claimant,
+    steps: int | None = None,
+    revision: str = "",
+    suspects: bool = False,
 ) -> tuple[Select[int], Mapping[str, Any]]:
     """A statement and its parameters: ids of the best `n` ready jobs in these lanes, best first.
 
     Args:
         lanes: the lanes to read, at least one.
         n: the maximum number of ids.
-        now: epoch seconds.
+        claimant: who claims.
         steps, revision: if `steps` is given, only jobs with these steps and this revision that may
-            share a pack are selected.
+            share a pack are selected: suspects before their last attempt.
+        suspects: read the suspects of these lanes instead of the other jobs.
     """
     own = None if steps is None else revision
-    values: dict[str, Any] = {"n": n, "now": now, "steps": steps, "revision": own}
+    values: dict[str, Any] = {"n": n, **claimant.values(), "steps": steps, "revision": own}
     for number, wanted in enumerate(lanes):
         values |= {
             f"model_{number}": wanted.model,
@@ -165,13 +222,19 @@ def best(
             f"revision_{number}": wanted.revision,
         }
     limits = tuple((w.frames is not None, w.revision is not None) for w in lanes)
-    statement = _best(limits, steps is not None)
+    reached = (bool(claimant.reach.hidden), claimant.reach.newest is not None)
+    statement = _best(limits, reached, steps is not None, suspects)
     return statement, {name: value for name, value in values.items() if value is not None}
 
 
 @lru_cache(maxsize=256)
-def _best(limits: tuple[tuple[bool, bool], ...], alike: bool) -> Select[int]:
-    parts = [_part(number, *limited, alike) for number, limited in enumerate(limits)]
+def _best(
+    limits: tuple[tuple[bool, bool], ...], reached: tuple[bool, bool], alike: bool, suspects: bool
+) -> Select[int]:
+    ready = (SUSPECTS if suspects else HEALTHY, *_conditions(*reached))
+    if alike and suspects:
+        ready += (jobs.c.attempt + 1 < jobs.c.attempt_limit,)
+    parts = [_part(number, *limited, ready, alike) for number, limited in enumerate(limits)]
     if len(parts) == 1:
         only = parts[0].subquery("best")
     else:
@@ -182,13 +245,15 @@ def _best(limits: tuple[tuple[bool, bool], ...], alike: bool) -> Select[int]:
     return select(only.c.id).order_by(*order).limit(bindparam("n", type_=Integer))
 
 
-def _part(number: int, short: bool, own: bool, alike: bool) -> Select[Any]:
+def _part(
+    number: int, short: bool, own: bool, ready: tuple[ColumnElement[bool], ...], alike: bool
+) -> Select[Any]:
     query = select(jobs.c.id, jobs.c.priority, jobs.c.class_gib).where(
         jobs.c.model == bindparam(f"model_{number}", type_=String),
         jobs.c.mode == bindparam(f"mode_{number}", type_=String),
         jobs.c.class_gib == bindparam(f"gib_{number}", type_=Integer),
         SAMPLING,
-        *READY,
+        *ready,
     )
     if short:
         query = query.where(jobs.c.frames <= bindparam(f"frames_{number}", type_=Integer))
@@ -198,6 +263,5 @@ def _part(number: int, short: bool, own: bool, alike: bool) -> Select[Any]:
         query = query.where(
             jobs.c.steps == bindparam("steps", type_=Integer),
             jobs.c.revision == bindparam("revision", type_=String),
-            or_(jobs.c.failure.is_(None), jobs.c.failure.not_in(SUSPECT)),
         )
     return query.order_by(jobs.c.priority.desc(), jobs.c.id).limit(bindparam("n", type_=Integer))

@@ -26,9 +26,11 @@ class LeaseStore(StorePart):
         with self.write() as connection:
             held = fenced(connection, [c for c in claims if c.worker_id == worker_id])
             if held:
-                until = self.present(connection) + lease
+                now = self.present(connection)
                 connection.execute(
-                    update(jobs).where(jobs.c.id.in_(list(held))).values(lease_until=until)
+                    update(jobs)
+                    .where(jobs.c.id.in_(list(held)))
+                    .values(lease_until=now + lease, leased_at=now)
                 )
         return _renewal(claims, held)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from sqlalchemy import text
 
 from jobs.domain.attempts import Failed
 from jobs.domain.memory import GIB
-from jobs.domain.routing import Demand, fits
+from jobs.domain.routing import Demand, Reach, fits
 from jobs.domain.states import SUSPECT
 from jobs.errors import NotFoundError
 
@@ -213,17 +214,111 @@ def test_a_clock_set_back_makes_no_negative_wait(farm, clock):
     assert farm.claim(farm.worker())[0].queue_s == 0.0
 
 
-def test_a_job_lost_with_its_worker_is_tried_again_alone(farm, clock):
-    """A job that kills its worker fails its whole pack once, but not twice."""
-    ids = farm.jobs(5)
-    hand = farm.worker()
-    assert len(farm.claim(hand, limit=3)) == 3
+def lose(farm, clock):
+    """End every lease as lost."""
     clock.tick(1000)
     farm.store.leases.expire(backoff=lambda _: 0.0)
-    packs = []
-    while pack := farm.claim(hand, limit=3):
-        packs.append([claim.job_id for claim in pack])
-    assert sorted(packs) == [[ids[0]], [ids[1]], [ids[2]], [ids[3], ids[4]]]
+
+
+def packs_of(farm, hand, limit):
+    found = []
+    while pack := farm.claim(hand, limit=limit):
+        found.append([claim.job_id for claim in pack])
+    return found
+
+
+def test_suspects_are_tried_again_in_small_packs_of_their_own(farm, clock):
+    """A job that kills its worker fails its whole pack once, a pack of √n again, then alone."""
+    ids = farm.jobs(12, limit=3)
+    hand = farm.worker()
+    assert len(farm.claim(hand, limit=10)) == 10
+    lose(farm, clock)
+    assert sorted(packs_of(farm, hand, 10)) == [ids[:4], ids[4:8], ids[8:10], ids[10:]]
+    lose(farm, clock)
+    # The last attempt of ten jobs, the second of two.
+    assert sorted(packs_of(farm, hand, 10)) == [[each] for each in ids[:10]] + [ids[10:]]
+
+
+def test_one_worker_tries_suspects_with_every_fourth_pack(farm, clock):
+    bad = farm.jobs(2, priority=5)
+    hand = farm.worker()
+    assert len(farm.claim(hand, limit=2)) == 2
+    lose(farm, clock)
+    farm.store.workers.heartbeat(hand.id)
+    good = farm.jobs(9)
+    taken = [farm.claim(hand, packs=number)[0].job_id for number in range(5)]
+    assert [each in good for each in taken] == [True, True, True, False, True]
+    assert taken[3] in bad
+
+
+@pytest.mark.parametrize(("workers", "trying"), [(2, 1), (4, 1), (8, 2)])
+def test_a_quarter_of_the_workers_try_suspects_while_others_wait(farm, clock, workers, trying):
+    bad = farm.jobs(20)
+    first = farm.worker()
+    assert len(farm.claim(first, limit=20)) == 20
+    lose(farm, clock)
+    farm.jobs(20)
+    hands = [farm.worker() for _ in range(workers - 1)]
+    farm.store.workers.heartbeat(first.id)
+    taken = [farm.claim(hand)[0].job_id for hand in (first, *hands)]
+    assert sum(each in bad for each in taken) == trying
+
+
+def test_without_other_jobs_everybody_tries_suspects(farm, clock):
+    farm.jobs(3)
+    hands = [farm.worker() for _ in range(3)]
+    assert len(farm.claim(hands[0], limit=3)) == 3
+    lose(farm, clock)
+    for hand in hands:
+        farm.store.workers.heartbeat(hand.id)
+        assert len(farm.claim(hand)) == 1
+
+
+def test_a_suspect_stays_one_when_it_is_given_back(farm, clock):
+    ids = farm.jobs(2)
+    hand = farm.worker()
+    farm.claim(hand, limit=2)
+    lose(farm, clock)
+    (claim, *_) = farm.claim(hand, limit=1)
+    assert claim.suspect
+    farm.store.completion.release([claim])
+    suspects = farm.rows("SELECT id FROM jobs WHERE suspect = true ORDER BY id")
+    assert [row[0] for row in suspects] == ids
+
+
+def test_a_device_leaves_the_retry_of_what_it_failed_to_others(farm, clock):
+    farm.jobs(1)
+    hand = farm.worker()
+    farm.claim(hand)
+    lose(farm, clock)
+    with farm.store.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE jobs SET avoid = 'rack1 cuda:0', avoid_until = :until"),
+            {"until": clock.time + 60},
+        )
+    assert farm.claim(hand) == []
+    clock.tick(61)
+    assert len(farm.claim(hand)) == 1
+
+
+def test_what_a_worker_does_not_reach_is_left_to_others(farm):
+    hidden, seen = farm.jobs(1, batch="hidden"), farm.jobs(1, batch="seen")
+    later = farm.jobs(1, batch="later")
+    hand = farm.worker()
+    reach = Reach(
+        hidden=frozenset({farm.batch("hidden").id}), newest=farm.batch("seen").id,
+        without=frozenset({("null", "lite")}),
+    )  # fmt: skip
+    for job_id in (hidden[0], later[0]):
+        assert farm.claim(hand, job_id=job_id, reach=reach) == []
+    assert [claim.job_id for claim in farm.claim(hand, limit=9, reach=reach)] == seen
+
+
+def test_an_engine_that_cannot_be_loaded_claims_nothing(farm):
+    ids = farm.jobs(1)
+    hand = farm.worker()
+    reach = Reach(without=frozenset({("tiny", "full")}))
+    assert farm.claim(hand, reach=reach) == farm.claim(hand, job_id=ids[0], reach=reach) == []
 
 
 @pytest.mark.parametrize("failure", sorted(SUSPECT))

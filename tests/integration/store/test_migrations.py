@@ -19,7 +19,7 @@ from jobs.store.engine import connect
 from jobs.store.faults import HEAD
 from jobs.store.tables import metadata
 
-TABLES = {"batches", "jobs", "attempts", "artifacts", "workers", "motion_features"}
+TABLES = {"batches", "jobs", "attempts", "artifacts", "workers", "motion_features", "duties"}
 
 
 @pytest.fixture

@@ -149,4 +149,4 @@ def test_a_claim_costs_little_whatever_stands_in_front(deep):
         driver.set_progress_handler(count, 100)
         deep.claim(worker, limit=16)
         driver.set_progress_handler(None, 0)
-        assert 0 < steps < STEPS, offer
+        assert 0 < steps < STEPS, (offer, steps)

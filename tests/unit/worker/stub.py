@@ -27,6 +27,7 @@ from worker.engine.protocol import Encoded, Sampled
 from worker.engine.texts import PromptFeatures
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.pauses import Pauses
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
 from worker.loop import WorkLoop
@@ -132,6 +133,7 @@ class Bench:
         )
         self.worker_id = self.register()
         self.stamp = ProgressStamp(self.clock)
+        self.pauses = Pauses(write=self.queue().set_pauses, clock=self.clock)
         self.keeper = self.keep(self.settings)
 
     def register(self) -> int:
@@ -200,6 +202,7 @@ class Bench:
                 policy=policy,
                 clock=self.clock,
             ),
+            pauses=self.pauses,
             settings=settings or self.settings,
             draining=self.draining,
             device_pack=8,

@@ -19,7 +19,10 @@ JOB = JobRow(
     frames=100, seed=0, steps=50, guidance=5.0, priority=0, formats=("npz",), model="null",
     revision="null-1", gib=24, state=State.QUEUED, failure=None, attempts=0, attempt_limit=3,
     worker=None, card=None, created_at=0.0, queued_at=0.0, not_before=0.0, started_at=None,
-    finished_at=None, cancel_requested=False, paused=False, cached_from=None, phases={},
+    finished_at=None, cancel_requested=False, paused=False,
+    output="/out",
+    suspect=False,
+    returns=0, cached_from=None, phases={},
     peak_memory_bytes=None, quality=MotionQuality(), metadata={},
 )  # fmt: skip
 SMALL = Offer("small", ("full", "lite"), ("null",), 16 * GIB)

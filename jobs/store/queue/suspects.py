@@ -1,0 +1,69 @@
+"""Suspects: which workers try the jobs whose worker died, and in packs of what size.
+
+One of them may kill the next worker too, so they never share a pack with other jobs. They must not
+hold up the night either: while other jobs wait, most workers run those.
+"""
+
+from __future__ import annotations
+
+import math
+
+from sqlalchemy import BigInteger, Connection, bindparam, func, literal, select
+
+from jobs.domain.pauses import PauseScope
+from jobs.domain.routing import Demand, Offer, fits
+from jobs.store.base import Found
+from jobs.store.offers import LIVE, to_offer
+from jobs.store.queue.lanes import RUNNING, SUSPECTS
+from jobs.store.tables import jobs, workers
+
+#: With one worker, every so many packs are of suspects while other jobs wait.
+EVERY = 4
+#: An arbitrary number: claims of suspects take turns on PostgreSQL, so that they count each other.
+_ADVISORY_LOCK = 4_869_776_880
+
+#: Workers other than the claiming one that hold suspects.
+_TRYING = select(func.count(jobs.c.worker_id.distinct())).where(
+    RUNNING, SUSPECTS, jobs.c.worker_id != bindparam("me", type_=BigInteger)
+)
+
+
+def tries(
+    connection: Connection, worker_id: int, wanted: Demand, *, packs: int, since: float
+) -> bool:
+    """Whether a worker takes suspects although other jobs wait.
+
+    At most a quarter of the workers that fit, and at least one of them, do at a time.
+
+    Args:
+        connection: the claim's transaction.
+        worker_id: the claiming worker.
+        wanted: the demand of the first suspect.
+        packs: number of packs that the worker has claimed so far.
+        since: workers not seen since then do not count.
+    """
+    live = select(workers).where(workers.c.state == LIVE, workers.c.seen_at >= since)
+    rows = connection.execute(live).all()
+    others = sum(
+        row.id != worker_id and fits(wanted, offer := to_offer(row)) and not _paused(offer)
+        for row in rows
+    )
+    if not others:
+        return packs % EVERY == EVERY - 1
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(literal(_ADVISORY_LOCK))))
+    trying = connection.execute(_TRYING, {"me": worker_id}).scalar_one()
+    return bool(trying < max(1, (others + 1) // EVERY))
+
+
+def pack_size(head: Found, most: int) -> int:
+    """Jobs in a pack of suspects, of which at most `most` fit: one on its last attempt is alone.
+
+    With a pack of ⌈√n⌉, one guilty job of n costs its innocent companions one more attempt, and
+    about 2√n packs tell it from them.
+    """
+    return 1 if head.attempt + 1 >= head.attempt_limit else math.isqrt(max(0, most - 1)) + 1
+
+
+def _paused(offer: Offer) -> bool:
+    return any(pause.scope is PauseScope.WORKER for pause in offer.pauses)
