@@ -23,7 +23,8 @@ def connect(url: str, *, timeout: float = 20.0) -> Engine:
 
     Args:
         url: `sqlite:///file` or `postgresql://user:password@host/name`.
-        timeout: seconds to wait for a lock and, on PostgreSQL, for a connection.
+        timeout: seconds to wait for a lock and, on PostgreSQL, for a connection. `?timeout=` in the
+            URL of an SQLite file and `options` in one of PostgreSQL override it.
 
     Raises:
         SettingsError: the URL is invalid or names a database that HyMo does not support.
@@ -75,6 +76,9 @@ def _sqlite(url: URL, timeout: float) -> Engine:
         raise _away(
             url, f"its folder cannot be created ({error.strerror})", "check HYMO_HOME"
         ) from error
+    given = url.query.get("timeout")
+    if given is not None:
+        timeout = _seconds(given)
     engine = create_engine(url, connect_args={"timeout": timeout})
 
     @event.listens_for(engine, "connect")
@@ -102,6 +106,16 @@ def _sqlite(url: URL, timeout: float) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _seconds(given: object) -> float:
+    try:
+        seconds = float(str(given))
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise SettingsError("HYMO_DATABASE_URL", f"timeout={given}", "must be 0 to 3600 seconds")
+    return seconds
 
 
 def _postgresql(url: URL, timeout: float) -> Engine:

@@ -152,8 +152,9 @@ def test_a_signal_keeps_what_is_done_and_leaves_no_process(
 
 
 def test_a_second_signal_ends_the_motions_in_hand(shell: Any) -> None:
-    shell.environ = {"HYMO_NULL_STEP": "10"}
-    running = shell.start("run", many(shell, 20), *NULL)
+    # The warm-up takes two of these steps, a pack sixty.
+    shell.environ = {"HYMO_NULL_STEP": "2"}
+    running = shell.start("run", many(shell, 20), *NULL, "--steps", "60")
     until_said(running, "running")
     running.send_signal(signal.SIGINT)
     until_said(running, "Ctrl-C again ends")
@@ -179,6 +180,8 @@ def test_a_second_run_waits_for_the_home_and_goes_on_by_itself(shell: Any) -> No
     first.send_signal(signal.SIGINT)
     assert first.wait() == 130
     first.communicate()
+    # Its jobs come first, so the second run would have to make them all.
+    assert shell.run("cancel", "--batch", "first").returncode == 0
     out, errors = second.communicate()
     assert second.returncode == 0, errors
     assert "starting our own workers" in errors

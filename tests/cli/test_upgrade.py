@@ -83,7 +83,10 @@ def test_the_same_file_adds_nothing_and_another_batch_reuses_its_motions(home: P
 
 
 @pytest.mark.slow
-def test_its_unfinished_jobs_end_and_what_killed_processes_left_is_swept(home: Path) -> None:
+def test_its_unfinished_jobs_end_and_what_killed_processes_left_is_swept(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HYMO_BACKOFF", "0.1")
     left = home / "output" / "night" / ".wave_s7.npz.link-1700000000-77.part"
     assert left.exists()
     serve = ("--memory", "32", "--models", "tiny,null")

@@ -71,10 +71,22 @@ def remote(
         power.on()
 
 
+def impatient(database_url: str) -> str:
+    """The URL with two seconds for a lock instead of twenty."""
+    url = make_url(database_url)
+    sqlite = url.get_backend_name() == "sqlite"
+    given = {"timeout": "2"} if sqlite else {"options": "-c lock_timeout=2000"}
+    return url.update_query_dict(given).render_as_string(hide_password=False)
+
+
 @pytest.mark.slow
 def test_locked_for_longer_than_the_driver_waits(either: Plant) -> None:
     plant = either
-    plant.environ |= {"HYMO_NULL_STEP": "0.05", "HYMO_MAX_ATTEMPTS": "6"}
+    plant.environ |= {
+        "HYMO_NULL_STEP": "0.05",
+        "HYMO_MAX_ATTEMPTS": "6",
+        "HYMO_DATABASE_URL": impatient(plant.database_url),
+    }
     plant.submit(24)
     workers = [plant.worker("a"), plant.worker("b")]
     plant.until(lambda: plant.counts().get("succeeded", 0) >= 4, "some are done")

@@ -207,3 +207,13 @@ def test_a_file_that_its_user_may_not_open_or_write_is_named(tmp_path, sqlite_ur
     ):
         store.batches.ensure("night", source="s", output="/o")
     assert caught.value.exit_code == 7
+
+
+def test_the_url_of_a_file_may_say_how_long_to_wait_for_a_lock(empty_sqlite_url):
+    engine = connect(f"{empty_sqlite_url}?timeout=0.25")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 250
+    engine.dispose()
+    for wrong in ("soon", "-1", "nan"):
+        with pytest.raises(SettingsError, match=f"timeout={wrong}"):
+            connect(f"{empty_sqlite_url}?timeout={wrong}")
