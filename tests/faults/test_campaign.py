@@ -1,0 +1,103 @@
+"""The campaign that operators run: it sees broken promises, and a short one breaks none."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from benchmarks.campaign import schedule
+from benchmarks.triggerlog import History, install
+from jobs.domain.batches import NewJob
+from jobs.domain.spec import JobSpec
+from jobs.store.store import Store
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def logged(store: Store) -> Engine:
+    """A database with one queued job and the log."""
+    install(store.engine)
+    batch = store.batches.ensure("night", source="f.csv", output="/out")
+    spec = JobSpec(custom_id="walk", prompt="a person walks", mode="full", steps=2, guidance=5.0)
+    store.batches.insert(batch, [NewJob(spec, "full", "r1", 8)], attempt_limit=3)
+    return store.engine
+
+
+def move(engine: Engine, state: str, *, attempt: int, worker: int | None = None) -> None:
+    lease = "1" if state == "running" else "NULL"
+    with engine.begin() as connection:
+        connection.execute(
+            text(f"UPDATE jobs SET state = :state, attempt = :attempt, lease_until = {lease}"),
+            {"state": state, "attempt": attempt},
+        )
+
+
+def test_a_life_as_it_should_be_breaks_nothing(logged: Engine) -> None:
+    for state, attempt in (("running", 1), ("queued", 1), ("running", 2), ("succeeded", 2)):
+        move(logged, state, attempt=attempt)
+    assert History.read(logged).faults(1) == []
+    assert History.read(logged).faults(2) == ["1 jobs instead of 2"]
+
+
+@pytest.mark.parametrize(
+    ("moves", "told"),
+    [
+        ([("running", 1)], "succeeded 0 times"),
+        ([("running", 1), ("succeeded", 1), ("queued", 1)], "went from succeeded to queued"),
+        (
+            [("running", 1), ("succeeded", 1), ("running", 2), ("succeeded", 2)],
+            "succeeded 2 times",
+        ),
+        ([("running", 1), ("queued", 1), ("running", 1), ("succeeded", 1)], "attempt 1 became 1"),
+        ([("running", 1), ("succeeded", 2)], "attempt 1 became 2 with succeeded"),
+    ],
+)
+def test_what_must_never_happen_is_seen(
+    logged: Engine, moves: list[tuple[str, int]], told: str
+) -> None:
+    for state, attempt in moves:
+        move(logged, state, attempt=attempt)
+    assert any(told in fault for fault in History.read(logged).faults(1))
+
+
+def test_a_job_that_vanishes_is_seen(logged: Engine) -> None:
+    with logged.begin() as connection:
+        connection.execute(text("DELETE FROM jobs"))
+    assert "job 1: went from queued to None" in History.read(logged).faults(1)
+
+
+def test_the_same_seed_plants_the_same_faults() -> None:
+    def plan(seed: int) -> Any:
+        chance = random.Random(seed)
+        return schedule(chance, ("kill", "flush"), jobs=100, kills=5, rounds=2)
+
+    assert plan(1) == plan(1) != plan(2)
+    assert [name for _, name in plan(1)].count("kill") == 5
+    assert len(plan(1)) == 7
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    "database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+)
+def test_a_short_campaign_breaks_no_promise(database: str) -> None:
+    flags = ["--jobs", "80", "--workers", "2", "--kills", "3", "--rounds", "1", "--lease", "3"]
+    faults = ["--faults", "kill,flush,forge,broker", "--step", "0.4"]
+    command = [sys.executable, "-m", "benchmarks.campaign", *flags, *faults]
+    ran = subprocess.run(
+        [*command, "--database", database], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    document = json.loads(ran.stdout)
+    assert (document["broken"], document["faults_left"]) == (0, 0)
+    assert document["attempts"]["succeeded"] == 80
+    assert document["faults"] == {"kill": 3, "flush": 1, "forge": 1, "broker": 1}
