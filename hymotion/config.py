@@ -4,9 +4,11 @@ Only keys that affect inference are read; keys for training and upstream's class
 An unknown key inside `network_module_args` is refused, because it may change the architecture.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import UnionType
+from typing import Any
 
 import yaml
 
@@ -206,29 +208,29 @@ class _Section:
     def section(self, key: str) -> "_Section":
         return _Section(self.full(key), self.get(key), self.path)
 
-    def integer(self, key: str, *, low: int = 1) -> int:
+    def checked(
+        self, key: str, kinds: type | UnionType, fits: Callable[[Any], bool], what: str
+    ) -> Any:
         value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int) or value < low:
-            raise self.error(self.full(key), f"is {value!r}, not a whole number from {low} up")
+        if (
+            isinstance(value, bool) != (kinds is bool)
+            or not isinstance(value, kinds)
+            or not fits(value)
+        ):
+            raise self.error(self.full(key), f"is {value!r}, not {what}")
         return value
+
+    def integer(self, key: str, *, low: int = 1) -> int:
+        return int(self.checked(key, int, lambda it: it >= low, f"a whole number from {low} up"))
 
     def number(self, key: str) -> float:
-        value = self.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise self.error(self.full(key), f"is {value!r}, not a number above 0")
-        return float(value)
+        return float(self.checked(key, int | float, lambda it: it > 0, "a number above 0"))
 
     def boolean(self, key: str) -> bool:
-        value = self.get(key)
-        if not isinstance(value, bool):
-            raise self.error(self.full(key), f"is {value!r}, not true or false")
-        return value
+        return bool(self.checked(key, bool, lambda _: True, "true or false"))
 
     def string(self, key: str) -> str:
-        value = self.get(key)
-        if not isinstance(value, str) or not value:
-            raise self.error(self.full(key), f"is {value!r}, not text")
-        return value
+        return str(self.checked(key, str, bool, "text"))
 
     def optional_string(self, key: str) -> str | None:
         return self.string(key) if self.has(key) else None
@@ -253,17 +255,10 @@ def _network(args: _Section, train_frames: int) -> NetworkConfig:
     unknown = [str(key) for key in args.value if key not in known | set(fixed) | {"dropout"}]
     if unknown:
         raise args.error(args.full(unknown[0]), "is not a key of the released networks")
-    network = NetworkConfig(
-        feat_dim=args.integer("feat_dim"),
-        num_layers=args.integer("num_layers"),
-        num_heads=args.integer("num_heads"),
-        ctxt_input_dim=args.integer("ctxt_input_dim"),
-        vtxt_input_dim=args.integer("vtxt_input_dim"),
-        train_frames=train_frames,
-        input_dim=args.integer("input_dim"),
-        mlp_ratio=args.number("mlp_ratio"),
-        time_factor=args.number("time_factor"),
-    )
+    scales = ("mlp_ratio", "time_factor")
+    sizes: dict[str, Any] = {key: args.integer(key) for key in sorted(known.difference(scales))}
+    sizes |= {key: args.number(key) for key in scales}
+    network = NetworkConfig(train_frames=train_frames, **sizes)
     if network.input_dim != FRAME_WIDTH:
         raise args.error("network_module_args.input_dim", f"is not {FRAME_WIDTH}")
     if network.num_layers % 3:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jobs.documents.job import picked
 from jobs.domain.clock import iso
 
 if TYPE_CHECKING:
@@ -20,20 +21,15 @@ def worker_document(row: WorkerRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "name": offer.name,
-        "state": row.state,
-        "alive": row.alive,
-        "host": card.host,
-        "pid": card.pid,
-        "device": card.device,
-        "card": card.card,
+        **picked(row, "state alive"),
+        **picked(card, "host pid device card"),
         "modes": list(offer.modes),
         "models": list(offer.models),
         "memory_bytes": offer.memory_bytes,
         "max_frames": dict(offer.max_frames),
         "revisions": {model: dict(each) for model, each in offer.revisions.items()},
         "encoders": dict(offer.encoders),
-        "dtype": card.dtype,
-        "nvlink": card.nvlink,
+        **picked(card, "dtype nvlink"),
         "queues": list(card.queues),
         "tags": dict(card.tags),
         "pauses": [{**each.as_json(), "since": iso(each.since)} for each in offer.pauses],
@@ -53,9 +49,7 @@ def card_document(card: CardProfile, measured: Sequence[StatsGroup]) -> dict[str
         "bandwidth_class": card.bandwidth_class,
         "measured": [
             {
-                "card": each.card,
-                "mode": each.mode,
-                "count": each.count,
+                **picked(each, "card mode count"),
                 "success_rate": each.success,
                 "latency_s": _mean(each, "total"),
                 "peak_memory_bytes": _mean(each, "peak_memory"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from jobs.documents.job import PHASES, QUALITY
+from jobs.documents.job import PHASES, QUALITY, picked
 
 if TYPE_CHECKING:
     from jobs.monitoring.distance import MotionDistance
@@ -21,10 +21,7 @@ TIMINGS = (*PHASES, "total")
 def stats_document(group: StatsGroup) -> dict[str, Any]:
     """A group of `hymo.stats/1` (docs/json.md)."""
     return {
-        "card": group.card,
-        "mode": group.mode,
-        "count": group.count,
-        "succeeded": group.succeeded,
+        **picked(group, "card mode count succeeded"),
         "success_rate": group.success,
         "timings": {name: _spread(group, name) for name in TIMINGS},
         "peak_memory_bytes": _spread(group, "peak_memory"),
@@ -53,13 +50,5 @@ def upkeep_document(found: Found) -> dict[str, Any]:
 
 def sums(one: Overhead) -> dict[str, Any]:
     """A group's overhead without the hit rate, since another card may have encoded the texts."""
-    return {
-        "motions": one.motions,
-        "texts": one.texts,
-        "loads": one.loads,
-        "loads_per_1000": one.loads_per_1000,
-        "load_s": one.load_s,
-        "resampled": one.resampled,
-        "resampled_share": one.resampled_share,
-        "dtypes": dict(one.dtypes),
-    }
+    names = "motions texts loads loads_per_1000 load_s resampled resampled_share"
+    return picked(one, names) | {"dtypes": dict(one.dtypes)}

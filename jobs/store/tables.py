@@ -6,6 +6,9 @@ PostgreSQL compare and subtract numbers in the same way. Sizes are in bytes, dur
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -38,6 +41,18 @@ metadata = MetaData(naming_convention=NAMING)
 
 #: SQLite generates row ids only for a column whose type is exactly INTEGER.
 Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _measured() -> Sequence[Column[Any]]:
+    """Seconds of each phase, the peak of memory, and the quality of the motion (docs/measures.md)
+    in mm per 1/30 s, mm and m/s³; null: not measured."""
+    seconds = [f"{phase}_s" for phase in ("queue", "load", "encode", "sample", "decode", "save")]
+    peak: Column[Any] = Column("peak_memory_bytes", BigInteger)
+    return [
+        *(Column(name, Double) for name in seconds), peak,
+        *(Column(name, Double) for name in ("skate_mm", "penetration_mm", "jitter")),
+    ]  # fmt: skip
+
 
 STATES = "('queued', 'running', 'succeeded', 'failed', 'cancelled')"
 
@@ -143,17 +158,7 @@ jobs = Table(
     # Copies of the last attempt's values, so that history reads only one table.
     Column("card", String(100)),
     Column("worker_name", String(200)),
-    Column("queue_s", Double),
-    Column("load_s", Double),
-    Column("encode_s", Double),
-    Column("sample_s", Double),
-    Column("decode_s", Double),
-    Column("save_s", Double),
-    Column("peak_memory_bytes", BigInteger),
-    # Quality of the motion (docs/measures.md) in mm per 1/30 s, mm and m/s³; null: not measured.
-    Column("skate_mm", Double),
-    Column("penetration_mm", Double),
-    Column("jitter", Double),
+    *_measured(),
     # The class (GiB) and the revision of the encoder that must encode the job's text before it can
     # be sampled; null: the job does not wait for its text.
     Column("encode_gib", Integer),
@@ -281,17 +286,7 @@ attempts = Table(
     Column("error", Text),
     Column("started_at", Double, nullable=False),
     Column("finished_at", Double),
-    Column("queue_s", Double),
-    Column("load_s", Double),
-    Column("encode_s", Double),
-    Column("sample_s", Double),
-    Column("decode_s", Double),
-    Column("save_s", Double),
-    Column("peak_memory_bytes", BigInteger),
-    # Quality of the motion (docs/measures.md) in mm per 1/30 s, mm and m/s³; null: not measured.
-    Column("skate_mm", Double),
-    Column("penetration_mm", Double),
-    Column("jitter", Double),
+    *_measured(),
     # How the attempt was run: see `jobs.domain.attempts.Run`.
     Column("dtype", String(16)),
     Column("plan", String(16)),

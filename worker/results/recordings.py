@@ -81,15 +81,9 @@ class Recordings:
                 yield f"{job.batch}/{stem(job.custom_id, job.seed)}", motion
 
     def _file(self, path: Path, name: str) -> Iterator[tuple[str, Motion]]:
-        from hymotion.errors import MotionFileError
-        from hymotion.export import read_npz
-
-        try:
-            motion = read_npz(path).motion
-        except MotionFileError as error:
-            self.problems.append(str(error))
-            return
-        yield name, motion
+        motion = _read(path, self.problems)
+        if motion is not None:
+            yield name, motion
 
 
 def partner_in(folder: Path, problems: list[str]) -> Callable[[str], Motion | None]:
@@ -102,16 +96,20 @@ def partner_in(folder: Path, problems: list[str]) -> Callable[[str], Motion | No
     """
 
     def partner(name: str) -> Motion | None:
-        from hymotion.errors import MotionFileError
-        from hymotion.export import read_npz
-
         for place in (folder / f"{name}{SUFFIX}", folder / f"{Path(name).name}{SUFFIX}"):
             if place.is_file():
-                try:
-                    return read_npz(place).motion
-                except MotionFileError as error:
-                    problems.append(str(error))
-                    return None
+                return _read(place, problems)
         return None
 
     return partner
+
+
+def _read(path: Path, problems: list[str]) -> Motion | None:
+    from hymotion.errors import MotionFileError
+    from hymotion.export import read_npz
+
+    try:
+        return read_npz(path).motion
+    except MotionFileError as error:
+        problems.append(str(error))
+        return None

@@ -237,18 +237,10 @@ class Trainer:
     def _tell(self, watch: RunControl, sums: "_Sums", progress: float, speed: float) -> None:
         if not self.world.first:
             return
-        loss, flow, change, joints, norm = sums.means()
+        means = dict(zip(("loss", "flow", "change", "joints", "norm"), sums.means(), strict=True))
         watch.report(
             StepReport(
-                step=self.step,
-                progress=progress,
-                loss=loss,
-                flow=flow,
-                change=change,
-                joints=joints,
-                rate=sums.rate,
-                norm=norm,
-                steps_per_second=speed,
+                step=self.step, progress=progress, rate=sums.rate, steps_per_second=speed, **means
             )
         )
 
