@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from jobs.delivery.broker import kombu_url
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
+from jobs.delivery.stale import StaleMessages
 from jobs.domain.attempts import Claim, Failed
 from jobs.domain.catalog import Catalog
 from jobs.domain.states import Failure
@@ -45,6 +46,8 @@ LOADING = 600.0
 HUNG = 75
 #: Seconds between two attempts to lock a device.
 LOCK_POLL = 0.2
+#: Seconds between two looks whether a round of the reconciler is due.
+TICK = 1.0
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
@@ -123,6 +126,9 @@ class Worker:
         self._stamp = ProgressStamp(time.monotonic)
         self._publisher = Publisher(settings)
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
+        self._stale = StaleMessages(
+            store=store, settings=settings, queues=planned.queues, stopping=self._draining.is_set
+        )
         self._worker_id = 0
         self._fault: BaseException | None = None
 
@@ -187,7 +193,7 @@ class Worker:
         )
         loop = self._loop(queue, keeper)
         keeper.start()
-        self._thread("reconciler", self._settings.reconcile, self._reconcile)
+        self._thread("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
         polling = self._thread("poll", self._settings.reconcile, lambda: self._poll(loop))
         if self._parent is not None:
             self._thread("parent", 1.0, self._check_parent)
@@ -197,7 +203,7 @@ class Worker:
                 name=self._plan.offer.name,
                 host=socket.gethostname(),
                 queues=self._plan.queues,
-                work=loop.on_message,
+                work=lambda job_id: self._stale.note(loop.on_message(job_id)),
                 draining=self._draining,
             ).consume()
         finally:
@@ -253,10 +259,12 @@ class Worker:
         """End the registration and write the manifests of finished jobs."""
         try:
             self._store.workers.stop(self._worker_id)
+            self._reconciler.give_up()
             self._reconciler.write_manifests()
         except UnreachableError as error:
             log.warning("registration not ended: %s", error)
         self._publisher.close()
+        self._stale.close()
         log.info("worker %s has ended", self._plan.offer.name)
 
     def _heartbeat(self) -> None:
@@ -266,11 +274,11 @@ class Worker:
 
     def _reconcile(self) -> None:
         try:
-            found = self._reconciler.round()
+            found = self._reconciler.check()
         except UnreachableError as error:
             log.warning("reconciliation failed: %s", error)
             return
-        if found.broker is not None:
+        if found is not None and found.broker is not None:
             log.warning("%s", found.broker)
 
     def _poll(self, loop: WorkLoop) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 import tempfile
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -23,6 +24,10 @@ from jobs.settings import Settings
 
 #: Longest unix socket path that both Linux (108 bytes with the NUL) and macOS (104) accept.
 MAX_SOCKET_PATH = 100
+#: Longest identity that is not replaced by its digest.
+LONGEST = 150
+#: Names and addresses that mean another server on every host.
+LOCAL = re.compile(r"localhost$|127\.|::1$|0\.0\.0\.0$")
 
 
 def socket_path(home: Path) -> Path:
@@ -51,6 +56,23 @@ def public_url(settings: Settings) -> str:
     if parts.port is not None:
         where = f"{where}:{parts.port}"
     return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{where}"))
+
+
+def identity(settings: Settings) -> str:
+    """What tells this broker from others, without credentials; at most 150 characters.
+
+    The embedded server and one at a local address are this host's own.
+    """
+    if settings.broker_url is None:
+        where = f"{socket.gethostname()} {socket_path(settings.home)}"
+    else:
+        parts = urlsplit(settings.broker_url)
+        local = parts.hostname is None or LOCAL.match(parts.hostname) is not None
+        host = f"{socket.gethostname()} " if local else ""
+        where = f"{host}{parts.hostname or ''}:{parts.port or ''}{parts.path}"
+    if len(where) <= LONGEST:
+        return where
+    return hashlib.sha256(os.fsencode(where)).hexdigest()
 
 
 def redis_client(settings: Settings, *, timeout: float = 5.0) -> Redis:

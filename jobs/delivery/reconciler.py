@@ -1,18 +1,23 @@
 """The reconciler: expires leases and republishes messages that workers or the broker lost.
 
-Any number may run at once: leases are expired in SQL, and duplicate messages are harmless.
+Every worker and every `hymo up` has one. Of those with the same broker, one holds the duty and does
+the work. Two at once would do no harm, since leases are expired in SQL and duplicate messages are
+ignored, but each of them costs the database and the broker as much as the first.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+import uuid
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from jobs.artifacts.manifest import write_manifest
+from jobs.delivery.broker import identity
+from jobs.delivery.clock_check import ClockCheck
 from jobs.delivery.publisher import Publisher, Publishing
 from jobs.domain.attempts import Expired
-from jobs.domain.backoff import exponential
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store
@@ -21,6 +26,11 @@ log = logging.getLogger(__name__)
 
 #: Seconds between manifests of an unfinished batch, since each is written as a whole.
 MANIFEST = 60.0
+#: Seconds after which a process without the duty writes a manifest: the holder may not see the
+#: batch's folder.
+OVERDUE = 180.0
+#: Seconds after the end of a lease at which it is looked at.
+LATE = 0.2
 #: Rows published at a time.
 PAGE = 1000
 
@@ -50,32 +60,57 @@ class Reconciler:
     Args:
         store: the database.
         publisher: the broker.
-        settings: backoff and the age at which a message is presumed lost.
+        settings: `lease`, `renew`, `reconcile` and the age at which a message is presumed lost.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, *, store: Store, publisher: Publisher, settings: Settings) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        publisher: Publisher,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._publisher = publisher
         self._settings = settings
-        self._backoff = exponential(settings.backoff)
+        self._clock = clock
+        self._clocks = ClockCheck(settings, clock=clock)
+        self._duty = f"maintenance {identity(settings)}"
+        self._holder = uuid.uuid4().hex
+        # The holder must extend its duty before it ends, however rare the rounds are.
+        self._pause = min(settings.reconcile, settings.lease / 3)
+        self._due = clock() + self._pause
+        self._overdue = clock() + OVERDUE
         #: Batches whose unwritable manifest was already logged.
         self._unwritable: set[int] = set()
 
-    def round(self, *, fresh: bool = False) -> Round:
+    def check(self) -> Round | None:
+        """Run a round if one is due; raises like `round`."""
+        return self.round() if self._clock() >= self._due else None
+
+    def round(self, *, fresh: bool = False, seize: bool = False) -> Round:
         """Run one round. An unreachable broker is reported in the result, not raised.
+
+        Without the duty this only looks whether its holder still extends it.
 
         Args:
             fresh: the broker just started empty, so messages of any age are lost.
+            seize: take the duty from whoever holds it.
 
         Raises:
             UnreachableError: the database does not answer.
         """
-        expired = tuple(self._store.leases.expire(backoff=self._backoff))
-        for lease in expired:
-            log.warning(
-                "job %d: lease of %s (attempt %d) expired; now %s",
-                lease.job_id, lease.worker_name, lease.attempt, lease.state,
-            )  # fmt: skip
+        self._due = self._clock() + self._pause
+        duty = self._store.duties.hold(
+            self._duty, self._holder, lease=self._settings.lease, seize=seize
+        )
+        self._clocks.read(duty.now)
+        if not duty.mine:
+            self._due = min(self._due, self._clock() + duty.left + LATE)
+            return Round(manifests=self._write_overdue())
+        expired = self._expire()
         published = republished = 0
         away = None
         try:
@@ -87,6 +122,31 @@ class Reconciler:
             away = str(error)
         manifests = self.write_manifests(every=MANIFEST)
         return Round(expired, published, republished, manifests, away)
+
+    def give_up(self) -> None:
+        """Leave the duty to the next process at once. Called when this one ends.
+
+        Raises:
+            UnreachableError: the database does not answer; the duty ends with its lease.
+        """
+        self._store.duties.give_up(self._duty, self._holder)
+
+    def _expire(self) -> tuple[Expired, ...]:
+        """End expired leases, and come back when the next one ends."""
+        again = self._store.leases.realign()
+        if again:
+            log.warning("the database's clock was set back: %d leases begin anew", again)
+        quiet = self._clocks.quiet
+        expired = () if quiet else tuple(self._store.leases.expire())
+        for lease in expired:
+            log.warning(
+                "job %d: lease of %s (attempt %d) expired; now %s",
+                lease.job_id, lease.worker_name, lease.attempt, lease.state,
+            )  # fmt: skip
+        left = self._store.leases.left()
+        if left is not None:
+            self._due = min(self._due, self._clock() + max(left, quiet) + LATE)
+        return expired
 
     def write_manifests(self, *, every: float = 0.0) -> int:
         """Write every manifest that is out of date and return how many were written.
@@ -110,6 +170,13 @@ class Reconciler:
                 written += 1
                 self._unwritable.discard(batch.id)
         return written
+
+    def _write_overdue(self) -> int:
+        """Write the manifests that the holder of the duty does not write."""
+        if self._clock() < self._overdue:
+            return 0
+        self._overdue = self._clock() + OVERDUE
+        return self.write_manifests(every=OVERDUE)
 
     def _publish_lost(self, older_than: float) -> int:
         """Republish the oldest jobs of queues with fewer messages than waiting jobs."""

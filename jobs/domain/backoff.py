@@ -8,6 +8,11 @@ from collections.abc import Callable
 LONGEST = 300.0
 
 
+def at_once(_attempt: int) -> float:
+    """No wait, for jobs that were lost with their worker: that they are suspects is enough."""
+    return 0.0
+
+
 def exponential(first: float) -> Callable[[int], float]:
     """Seconds to wait after attempt n: `first`, doubled with each attempt, at most `LONGEST`."""
 

@@ -70,8 +70,12 @@ class Waiting:
         return f"its text waits to be encoded by {', '.join(names[:NAMED])}{more}"
 
     def retries(self, job: JobRow) -> bool:
-        """Whether the job waits for its backoff to end."""
-        return not job.paused and job.not_before > self.now
+        """Whether the job waits for its backoff to end.
+
+        A job queued later than now was queued before the database's clock was set back: it does
+        not wait (`jobs.store.queue.lanes.READY`).
+        """
+        return not job.paused and job.queued_at <= self.now < job.not_before
 
 
 def standstill(store: Store, batch: Batch, *, alive: float) -> str | None:

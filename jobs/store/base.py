@@ -39,6 +39,10 @@ WRITES = "hymo_writes"
 #: Maximum number of rows in one page or transaction, and of pairs in one IN list.
 CHUNK = 1_000
 
+#: Seconds by which a stored time may lie ahead of the database's clock. A time further ahead was
+#: written before the clock was set back.
+AHEAD = 1.0
+
 
 #: A result row whose columns are read by name.
 Found: TypeAlias = "Row[*tuple[Any, ...]]"

@@ -9,7 +9,7 @@ from sqlalchemy import func, or_, select, update
 from jobs.domain.batches import Artifact, Batch, ManifestRow
 from jobs.domain.spec import stem
 from jobs.domain.states import FINAL, Failure, State
-from jobs.store.base import CHUNK, Found, StorePart, record
+from jobs.store.base import AHEAD, CHUNK, Found, StorePart, record
 from jobs.store.batches import to_batch
 from jobs.store.motions import files_of
 from jobs.store.tables import batches, jobs
@@ -46,20 +46,18 @@ class ManifestStore(StorePart):
             .where(jobs.c.batch_id == batches.c.id)
             .scalar_subquery()
         )
-        query = (
-            select(batches)
-            .where(
-                last.is_not(None),
-                or_(batches.c.manifest_at.is_(None), last > batches.c.manifest_at - COMMIT_LAG),
-            )
-            .order_by(batches.c.id)
-        )
         with self.read() as connection:
+            now = self.present(connection)
+            # Jobs that finish after the clock was set back seem older than the manifest.
+            set_back = batches.c.manifest_at > now + AHEAD
+            new = or_(batches.c.manifest_at.is_(None), set_back)
+            query = (
+                select(batches)
+                .where(last.is_not(None), or_(new, last > batches.c.manifest_at - COMMIT_LAG))
+                .order_by(batches.c.id)
+            )
             if every:
-                late = self.present(connection) - every
-                query = query.where(
-                    or_(batches.c.manifest_at.is_(None), batches.c.manifest_at <= late)
-                )
+                query = query.where(or_(new, batches.c.manifest_at <= now - every))
             return [to_batch(row) for row in connection.execute(query)]
 
     def manifest_rows(self, batch_id: int) -> Iterator[ManifestRow]:

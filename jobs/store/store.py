@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from jobs.domain.clock import Clock
 from jobs.store.batches import BatchStore
+from jobs.store.duties import DutyStore
 from jobs.store.engine import connect
 from jobs.store.history.backlog import BacklogStore
 from jobs.store.history.features import FeatureStore
@@ -46,6 +47,7 @@ class Store:
         self.control = ControlStore(engine, clock=clock)
         self.delivery = DeliveryStore(engine, clock=clock)
         self.workers = WorkerStore(engine, clock=clock)
+        self.duties = DutyStore(engine, clock=clock)
         self.history = HistoryStore(engine, clock=clock)
         self.backlog = BacklogStore(engine, clock=clock)
         self.stats = StatsStore(engine, clock=clock)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Self
 
 from jobs.delivery.embedded import EmbeddedBroker
 from jobs.delivery.publisher import Publisher
-from jobs.delivery.reconciler import Reconciler, Round
-from jobs.domain.backoff import exponential
+from jobs.delivery.reconciler import Reconciler, deliver_missing
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store
@@ -59,7 +58,6 @@ class Node:
         self._grace = grace
         self._hurry = hurry
         self._leaving = ExitStack()
-        self._reconciled = float("-inf")
 
     @property
     def supervisor(self) -> Supervisor:
@@ -77,7 +75,8 @@ class Node:
             leaving.callback(self._end)
             self._settings.home.mkdir(parents=True, exist_ok=True)
             started = self._broker is not None and self._broker.ensure()
-            self._reconcile(fresh=started)
+            # Whoever held the duty in an earlier `hymo up` that was killed does so no longer.
+            self._reconcile(partial(self._reconciler.round, fresh=started, seize=True))
             self._supervisor.start()
             self._leaving = leaving.pop_all()
         return self
@@ -98,7 +97,7 @@ class Node:
         """Restart exited processes and reconcile when due. Returns the workers that exited."""
         if self._broker is not None and self._broker.ensure():
             log.warning("the embedded server had exited and was restarted")
-            self._reconcile(fresh=True)
+            self._reconcile(partial(self._reconciler.round, fresh=True, seize=True))
         exits = self._supervisor.check()
         for one in exits:
             log.warning(
@@ -110,8 +109,10 @@ class Node:
                 tail(one.log),
             )
             self._end_leases(one, f"worker process {one.pid} ended with code {one.code}")
-        if time.monotonic() - self._reconciled >= self._settings.reconcile:
-            self._reconcile()
+        if exits:
+            # Another worker may be idle.
+            self._reconcile(partial(deliver_missing, self._store, self._publisher))
+        self._reconcile(self._reconciler.check)
         return exits
 
     def running_jobs(self) -> int:
@@ -140,9 +141,7 @@ class Node:
         try:
             workers = self._store.workers.of_process(socket.gethostname(), exit_.pid, age=exit_.age)
             for worker_id in workers:
-                expired = self._store.leases.expire_worker(
-                    worker_id, error, backoff=exponential(self._settings.backoff)
-                )
+                expired = self._store.leases.expire_worker(worker_id, error)
                 self._store.workers.stop(worker_id)
                 if expired:
                     after = ", ".join(f"{lease.job_id} {lease.state}" for lease in expired)
@@ -152,14 +151,13 @@ class Node:
 
     def _write_manifests(self) -> None:
         try:
+            self._reconciler.give_up()
             self._reconciler.write_manifests()
         except UnreachableError as away:
             log.warning("manifests not written: %s", away)
 
-    def _reconcile(self, *, fresh: bool = False) -> Round | None:
-        self._reconciled = time.monotonic()
+    def _reconcile(self, call: Callable[[], object]) -> None:
         try:
-            return self._reconciler.round(fresh=fresh)
+            call()
         except UnreachableError as error:
             log.warning("reconciliation failed: %s", error)
-            return None

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, case, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    case,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from jobs.domain.memory import ENCODE, queue_name
 from jobs.domain.states import State
-from jobs.store.base import CHUNK, StorePart, among
-from jobs.store.queue.lanes import READY, SAMPLING, WAITING
+from jobs.store.base import AHEAD, CHUNK, StorePart, among
+from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING
 from jobs.store.tables import jobs
 
 #: The parts of a job's queue name: its mode and class, or `encode` and the encoder's class while
@@ -58,6 +68,18 @@ class DeliveryStore(StorePart):
                     .values(published_at=self.present(connection))
                 )
 
+    def stale(self, queue: str, job_ids: Sequence[int]) -> frozenset[int]:
+        """Those of the jobs that are not queued in `queue`, at most `CHUNK` ids.
+
+        A job that is queued again, or moves to another queue, gets another message. Ids of unknown
+        jobs are left out.
+        """
+        _, phase, gib = queue.split(".")
+        here = and_(QUEUED, *_in(phase, int(gib)))
+        with self.read() as connection:
+            query = select(jobs.c.id).where(among(connection, jobs.c.id, job_ids), not_(here))
+            return frozenset(connection.scalars(query)) if job_ids else frozenset()
+
     def waiting(self) -> dict[str, int]:
         """Number of ready jobs by queue: the minimum number of messages that it should hold."""
         with self.read() as connection:
@@ -81,7 +103,13 @@ class DeliveryStore(StorePart):
             query = (
                 select(jobs.c.id)
                 .where(*_in(phase, int(gib)), *READY)
-                .where(jobs.c.published_at < now - older_than)
+                # A time that lies ahead was written before the clock was set back.
+                .where(
+                    or_(
+                        jobs.c.published_at < now - older_than,
+                        jobs.c.published_at > now + AHEAD,
+                    )
+                )
                 .order_by(jobs.c.published_at, jobs.c.id)
                 .limit(n)
             )

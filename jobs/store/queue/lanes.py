@@ -57,10 +57,14 @@ WAITING: ColumnElement[bool] = jobs.c.encode_gib.is_not(None)
 HEALTHY: ColumnElement[bool] = jobs.c.suspect == literal_column("false")
 SUSPECTS: ColumnElement[bool] = jobs.c.suspect == literal_column("true")
 
+#: Condition: the job was queued before the database's clock was set back, so that its other times,
+#: written then, do not hold it.
+_BEFORE_SET_BACK: ColumnElement[bool] = jobs.c.queued_at > bindparam("now", type_=Double)
+
 #: Conditions: the job is ready to be claimed at the time `now`, a parameter.
 READY: tuple[ColumnElement[bool], ...] = (
     QUEUED,
-    jobs.c.not_before <= bindparam("now", type_=Double),
+    or_(jobs.c.not_before <= bindparam("now", type_=Double), _BEFORE_SET_BACK),
     jobs.c.attempt < jobs.c.attempt_limit,
     jobs.c.cancel_requested.is_(False),
     jobs.c.batch_id.not_in(select(batches.c.id).where(batches.c.paused.is_(True))),
@@ -101,6 +105,7 @@ def _conditions(hidden: bool, newest: bool) -> tuple[ColumnElement[bool], ...]:
         jobs.c.avoid.is_(None),
         jobs.c.avoid != bindparam("device", type_=String),
         jobs.c.avoid_until <= bindparam("now", type_=Double),
+        _BEFORE_SET_BACK,
     )
     found: tuple[ColumnElement[bool], ...] = (*READY, avoided)
     if hidden:

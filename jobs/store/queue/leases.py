@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from jobs.domain.attempts import Claim, Expired, Renewal
+from jobs.domain.backoff import at_once
 from jobs.domain.states import Failure
-from jobs.store.base import CHUNK, Found, StorePart
+from jobs.store.base import AHEAD, CHUNK, Found, StorePart
+from jobs.store.offers import DRAINING, LIVE
 from jobs.store.queue.endings import HELD, Ending, failed, fenced, holds, released, write_endings
 from jobs.store.queue.lanes import RUNNING
-from jobs.store.tables import jobs
+from jobs.store.tables import jobs, workers
 
 
 class LeaseStore(StorePart):
@@ -42,7 +44,7 @@ class LeaseStore(StorePart):
             held = {row.id: row for row in connection.execute(query)} if mine else {}
         return _renewal(claims, held)
 
-    def expire(self, *, backoff: Callable[[int], float]) -> list[Expired]:
+    def expire(self, *, backoff: Callable[[int], float] = at_once) -> list[Expired]:
         """End the attempts whose lease expired: their worker was killed, hangs, or is cut off.
 
         Each attempt is ended once, even if several reconcilers run at the same moment. The attempt
@@ -51,6 +53,15 @@ class LeaseStore(StorePart):
         Args:
             backoff: returns the seconds to wait after the attempt with the given number.
         """
+        found: list[Expired] = []
+        # Transactions of `CHUNK` rows, so that renewals and claims need not wait for all of them.
+        while page := self._expire_some(backoff):
+            found += page
+            if len(page) < CHUNK:
+                break
+        return found
+
+    def _expire_some(self, backoff: Callable[[int], float]) -> list[Expired]:
         with self.write() as connection:
             now = self.present(connection)
             query = (
@@ -67,8 +78,47 @@ class LeaseStore(StorePart):
             write_endings(connection, endings, now)
         return _expired(endings)
 
+    def realign(self) -> int:
+        """Begin leases anew that were extended before the database's clock was set back.
+
+        Their workers renew them if they live. If they are dead, the leases end one lease from now
+        instead of when the clock has caught up. The registrations of workers that were seen before
+        the change are treated alike.
+
+        Returns:
+            The number of leases.
+        """
+        with self.read() as connection:
+            limit = self.present(connection) + AHEAD
+            ahead = select(jobs.c.id).where(RUNNING, jobs.c.leased_at > limit)
+            seen = select(workers.c.id).where(*_seen_after(limit))
+            if not connection.scalars(ahead.union_all(seen).limit(1)).all():
+                return 0  # almost always: no write lock is taken
+        with self.write() as connection:
+            now = self.present(connection)
+            connection.execute(update(workers).where(*_seen_after(now + AHEAD)).values(seen_at=now))
+            late = select(jobs.c.id).where(RUNNING, jobs.c.leased_at > now + AHEAD)
+            return connection.execute(
+                update(jobs)
+                # Every transaction locks jobs in the order of their ids, which avoids deadlocks.
+                .where(jobs.c.id.in_(late.order_by(jobs.c.id).with_for_update(skip_locked=True)))
+                # Workers have leases of different lengths; a row tells its own.
+                .values(leased_at=now, lease_until=now + jobs.c.lease_until - jobs.c.leased_at)
+            ).rowcount
+
+    def left(self) -> float | None:
+        """Seconds until the first lease ends unless it is renewed; None if there is none."""
+        query = select(func.min(jobs.c.lease_until)).where(RUNNING)
+        with self.read() as connection:
+            first = connection.execute(query).scalar_one()
+            return None if first is None else first - self.present(connection)
+
     def expire_worker(
-        self, worker_id: int, story: str | None, *, backoff: Callable[[int], float]
+        self,
+        worker_id: int,
+        story: str | None,
+        *,
+        backoff: Callable[[int], float] = at_once,
     ) -> list[Expired]:
         """End all attempts of a worker without waiting for their leases to expire.
 
@@ -96,6 +146,10 @@ class LeaseStore(StorePart):
             ]
             write_endings(connection, endings, self.present(connection))
         return _expired(endings)
+
+
+def _seen_after(time: float) -> tuple[ColumnElement[bool], ...]:
+    return workers.c.state.in_((LIVE, DRAINING)), workers.c.seen_at > time
 
 
 def _expired(endings: Sequence[Ending]) -> list[Expired]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,66 +13,12 @@ from jobs.artifacts.temporary import part_path
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import MANIFEST, Reconciler
 from jobs.domain.attempts import Claim, Success, Timings
-from jobs.domain.batches import Artifact, Batch, NewJob
-from jobs.domain.memory import GIB, queue_name
-from jobs.domain.routing import Offer
-from jobs.domain.spec import JobSpec
+from jobs.domain.batches import Artifact
 from jobs.domain.states import State
-from jobs.domain.workers import WorkerCard
-from jobs.settings import Settings
-from jobs.store.store import Store
+
+from .conftest import QUEUE, Scene
 
 pytestmark = pytest.mark.redis
-OFFER = Offer(name="w", modes=("full",), models=("tiny",), memory_bytes=24 * GIB)
-QUEUE = queue_name("full", 8)
-SPEC = JobSpec(custom_id="j", prompt="walk", mode="full", steps=50, guidance=5.0)
-
-
-@dataclass
-class Scene:
-    """A batch of jobs, a worker, a reconciler, and a clock that the test sets."""
-
-    store: Store
-    publisher: Publisher
-    settings: Settings
-    reconciler: Reconciler
-    clock: Any
-    client: Any
-    batch: Batch
-    worker_id: int
-
-    def add(self, n: int) -> list[int]:
-        new = [NewJob(replace(SPEC, custom_id=f"j{number}"), "full", "r", 8) for number in range(n)]
-        made = self.store.batches.insert(self.batch, new, attempt_limit=2)
-        return [number for number, _ in made.new]
-
-    def claim(self, limit: int = 1) -> list[Claim]:
-        return self.store.claims.claim(self.worker_id, OFFER, limit=limit, lease=90)
-
-    def depth(self) -> int:
-        return int(self.client.llen(QUEUE))
-
-
-@pytest.fixture
-def scene(timed: Store, clock: Any, redis_server: Any, tmp_path: Path) -> Iterator[Scene]:
-    environ = {"HYMO_HOME": str(tmp_path), "HYMO_BROKER_URL": redis_server.url}
-    settings = Settings.read(environ)
-    publisher = Publisher(settings)
-    card = WorkerCard(
-        offer=OFFER, host="h", pid=1, device="cpu", card="CPU", dtype="float32", nvlink=False,
-        queues=(QUEUE,),
-    )  # fmt: skip
-    yield Scene(
-        store=timed,
-        publisher=publisher,
-        settings=settings,
-        reconciler=Reconciler(store=timed, publisher=publisher, settings=settings),
-        clock=clock,
-        client=redis_server.client(),
-        batch=timed.batches.ensure("night", source="f", output=str(tmp_path / "out")),
-        worker_id=timed.workers.register(card),
-    )
-    publisher.close()
 
 
 def test_rows_without_a_message_are_published_once(scene: Scene) -> None:
@@ -91,10 +35,10 @@ def test_a_wiped_broker_is_filled_again_once_the_messages_are_old(scene: Scene) 
     scene.reconciler.round()
     scene.client.flushall()
     assert scene.reconciler.round().republished == 0, "a message may still be on its way"
-    scene.clock.tick(scene.settings.republish + 1)
+    scene.tick(scene.settings.republish + 1)
     assert scene.reconciler.round().republished == 30
     assert scene.depth() == 30
-    scene.clock.tick(scene.settings.republish + 1)
+    scene.tick(scene.settings.republish + 1)
     assert scene.reconciler.round().republished == 0, "nothing is missing now"
 
 
@@ -102,7 +46,7 @@ def test_a_broker_just_started_is_filled_at_once(scene: Scene) -> None:
     scene.add(30)
     scene.reconciler.round()
     scene.client.flushall()
-    scene.clock.tick(0.1)
+    scene.tick(0.1)
     assert scene.reconciler.round(fresh=True).republished == 30
     assert scene.reconciler.round(fresh=True).republished == 0
     assert scene.depth() == 30
@@ -113,7 +57,7 @@ def test_only_the_missing_messages_are_published_again(scene: Scene) -> None:
     scene.reconciler.round()
     for _ in range(4):
         scene.client.rpop(QUEUE)
-    scene.clock.tick(scene.settings.republish + 1)
+    scene.tick(scene.settings.republish + 1)
     assert scene.reconciler.round().republished == 4
     assert scene.depth() == 10
 
@@ -122,23 +66,24 @@ def test_a_long_queue_does_not_pile_up_messages_through_a_night(scene: Scene) ->
     scene.add(50)
     for _ in range(100):
         scene.reconciler.round()
-        scene.clock.tick(600)
+        scene.tick(600)
     assert scene.depth() == 50
 
 
-def test_an_expired_lease_goes_back_to_the_queue_after_its_backoff(scene: Scene) -> None:
+def test_a_job_of_an_expired_lease_is_published_at_once(scene: Scene) -> None:
     [job_id] = scene.add(1)
     scene.reconciler.round()
     scene.client.flushall()
     [claim] = scene.claim()
-    scene.clock.tick(91)
+    scene.live(80)
+    assert scene.depth() == 0
+    scene.tick(11)
     found = scene.reconciler.round()
     assert [(lease.job_id, lease.state) for lease in found.expired] == [(job_id, State.QUEUED)]
-    assert scene.depth() == 0, "not before its time"
-    scene.clock.tick(scene.settings.backoff + 0.1)
-    assert scene.reconciler.round().published == 1
+    assert scene.depth() == 1, "that it is a suspect is enough: it does not wait besides"
     [again] = scene.claim()
     assert again.attempt == claim.attempt + 1
+    assert again.suspect
 
 
 def test_paused_batches_are_not_published(scene: Scene) -> None:
@@ -152,7 +97,7 @@ def test_paused_batches_are_not_published(scene: Scene) -> None:
 def test_an_absent_broker_is_reported_and_the_leases_are_ended_all_the_same(scene: Scene) -> None:
     scene.add(1)
     scene.claim()
-    scene.clock.tick(91)
+    scene.tick(91)
     gone = replace(scene.settings, broker_url="redis://127.0.0.1:1/0")
     reconciler = Reconciler(store=scene.store, publisher=Publisher(gone), settings=gone)
     scene.add(2)
@@ -183,13 +128,13 @@ def test_the_manifest_follows_the_rows(scene: Scene) -> None:
     [line] = [json.loads(line) for line in manifest.read_text().splitlines()]
     assert line["id"] == "j0"
     assert line["files"] == [{"format": "npz", "path": "j0_s0.npz", "size": 6, "sha256": "00"}]
-    scene.clock.tick(MANIFEST + 1)
+    scene.tick(MANIFEST + 1)
     scene.reconciler.round()
     assert scene.reconciler.round().manifests == 0, "nothing new"
     [second] = scene.claim()
     finish(scene, second, folder)
     assert scene.reconciler.round().manifests == 0, "a batch that goes on: not at every round"
-    scene.clock.tick(MANIFEST + 1)
+    scene.tick(MANIFEST + 1)
     assert scene.reconciler.round().manifests == 1
     assert len(manifest.read_text().splitlines()) == 2
     assert [path.name for path in folder.iterdir() if path.suffix == ".part"] == []
