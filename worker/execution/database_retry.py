@@ -48,7 +48,7 @@ class DatabaseRetry:
         self._longest = longest
         self._draining = threading.Event() if draining is None else draining
         self._on_wait = on_wait
-        self._sleep = self._pause if sleep is None else sleep
+        self._sleep = sleep
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call the function until the database answers, and return its result."""
@@ -58,18 +58,13 @@ class DatabaseRetry:
                 result = function(*args, **kwargs)
             except UnreachableError as error:
                 gone = self._outage.away(error)
-                drained = self._draining.is_set() and tries >= len(PAUSES)
-                if drained or gone > self._longest:
+                draining = self._draining.is_set()
+                if gone > self._longest or (draining and tries >= len(PAUSES)):
                     raise OutageError(gone, error.reason, self._mend) from error
                 self._on_wait()
-                self._sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+                sleep = self._sleep or (time.sleep if draining else self._draining.wait)
+                sleep(PAUSES[min(tries, len(PAUSES) - 1)])
                 tries += 1
             else:
                 self._outage.back()
                 return result
-
-    def _pause(self, seconds: float) -> None:
-        if self._draining.is_set():
-            time.sleep(seconds)
-        else:
-            self._draining.wait(seconds)
