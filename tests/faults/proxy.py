@@ -12,6 +12,8 @@ from sqlalchemy.engine import make_url
 
 #: The name of a server's socket in its folder.
 NAME = ".s.PGSQL.5432"
+#: The message of a client that commits.
+COMMIT = b"Q\x00\x00\x00\x0bCOMMIT\x00"
 
 
 class LossyProxy:
@@ -58,7 +60,7 @@ class LossyProxy:
                     data = each.recv(65536)
                     if not data:
                         return
-                    if each is client and b"COMMIT" in data and self._armed.is_set():
+                    if each is client and data == COMMIT and self._armed.is_set():
                         self._armed.clear()
                         drops = True
                     elif each is server and drops:
