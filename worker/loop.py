@@ -121,7 +121,9 @@ class WorkLoop:
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
         if self._draining.is_set() or self._pauses.subjects(PauseScope.WORKER):
             return ()
-        return self._queue.claim(job_id, self._limit, reach=self._reach())
+        return self._queue.claim(
+            job_id, self._limit, reach=self._reach(), held=self._keeper.job_ids
+        )
 
     def _reach(self) -> Reach:
         models = (tuple(each.split(" ")) for each in self._pauses.subjects(PauseScope.MODEL))

@@ -8,8 +8,9 @@ from functools import partial
 from typing import TypeVar
 
 from jobs.domain.attempts import Claim
+from jobs.errors import OutageError
 from worker.engine.pool import LoadCost
-from worker.errors import OutageError, PackStoppedError
+from worker.errors import PackStoppedError
 from worker.execution.failures import Diagnosis, diagnose
 
 log = logging.getLogger(__name__)

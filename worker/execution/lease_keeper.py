@@ -89,6 +89,11 @@ class LeaseKeeper:
         self._stop.set()
         self._thread.join(timeout=30)
 
+    @property
+    def job_ids(self) -> frozenset[int]:
+        """The jobs of all running packs."""
+        return frozenset(job_id for pack in self._packs for job_id in pack.claims)
+
     @contextmanager
     def hold(self, claims: Sequence[Claim]) -> Iterator[HeldPack]:
         """Renew the leases of these claims while the context is entered."""
@@ -116,6 +121,7 @@ class LeaseKeeper:
     def _run(self) -> None:
         since = self._settings.renew
         pause = min(CHECK_INTERVAL, self._settings.renew)
+        away = False
         while not self._stop.wait(pause):
             since += pause
             due = since >= self._settings.renew
@@ -125,7 +131,10 @@ class LeaseKeeper:
                 self.check(renew=due)
             except UnreachableError as error:
                 # Retried soon. If the database stays unreachable the leases expire, as intended.
-                log.warning("leases not renewed: %s", error)
+                if not away:
+                    log.warning("leases not renewed: %s", error)
+                away = True
                 continue
+            away = False
             if due:
                 since = 0.0
