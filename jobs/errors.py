@@ -97,9 +97,10 @@ class SchemaError(JobsError):
     """The database's schema is older or newer than this program."""
 
     def __init__(self, found: str | None, wanted: str) -> None:
+        newer = found is not None and found > wanted
+        mend = "update hymo on this machine" if newer else "run `hymo db upgrade`"
         super().__init__(
-            f"the database schema is at {found or 'nothing'}, this program needs {wanted}: "
-            "run `hymo db upgrade`"
+            f"the database schema is at {found or 'nothing'}, this program needs {wanted}: {mend}"
         )
         self.found = found
         self.wanted = wanted
