@@ -161,7 +161,12 @@ def test_a_worker_waits_for_longer_than_any_limit(remote: Plant, power: Power, b
     plant.until(lambda: time.monotonic() > gone + 12, "the deadline is over")
     assert worker.process.poll() is None, worker.said
     power.on()
-    plant.until(lambda: BACK in worker.said, "it noticed that too")
+
+    def goes_on() -> bool:
+        assert worker.process.poll() is None, worker.said
+        return BACK in worker.said and plant.counts().get("succeeded", 0) == jobs
+
+    plant.until(goes_on, "its jobs are done")
     plant.finish(jobs)
     assert worker.said.count(RIDING) == 1
     assert worker.said.count(BACK) == 1
@@ -203,10 +208,12 @@ def test_a_supervised_machine_is_still_there(remote: Plant, power: Power) -> Non
     os.kill(pid, signal.SIGKILL)
     log = plant.home / "logs" / "worker-cpu.log"
     exits = "hymo: database postgresql"
-    plant.until(
-        lambda: log.read_text().count(exits) > MAX_FAILURES, "it was started again and again"
-    )
-    assert up.process.poll() is None, up.said
+
+    def persists() -> bool:
+        assert up.process.poll() is None, up.said
+        return log.read_text().count(exits) > MAX_FAILURES
+
+    plant.until(persists, "it was started again and again")
     assert up.said.count("supervision.node: database") == 1, up.said
     assert up.said.count("exited with code") <= 2, up.said  # the killed one, and one that followed
     power.on()
