@@ -31,8 +31,8 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
     """Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP.
 
     Starts the embedded broker if none is configured, and one worker per device; restarts processes
-    that exit, and publishes lost messages again. On the first signal workers finish their running
-    pack; a second one ends them at once.
+    that exit, and publishes lost messages again. If the database goes away, it waits for it. On the
+    first signal workers finish their running pack; a second one ends them at once.
     """
     from jobs.domain.catalog import Catalog
     from worker.locks import HomeLock

@@ -66,3 +66,16 @@ NEEDS = "no worker fits: its text waits for a worker with 20 GiB that encodes wi
 def test_the_reason(job: JobRow, offers: Sequence[Offer], reason: str | None) -> None:
     waiting = Waiting(offers=offers, now=100.0)
     assert [waiting.reason(job), waiting.reason(job)] == [reason, reason]
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        (JOB, "workers are starting"),
+        (replace(JOB, gib=32), "no worker fits: needs 32 GiB full; no worker is live"),
+        (TEXT, f"{NEEDS}no worker is live"),
+        (replace(JOB, paused=True), "batch night is paused: `hymo resume night`"),
+    ],
+)
+def test_workers_that_start_count_if_they_fit(job: JobRow, reason: str) -> None:
+    assert Waiting(offers=(), now=100.0, starting=(LARGE,)).reason(job) == reason
