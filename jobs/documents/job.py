@@ -31,7 +31,7 @@ def document(job: JobRow, reason: str | None) -> dict[str, Any]:
         "text_revision": None if job.text is None else job.text.revision,
         **picked(job, "state failure"),
         "reason": reason,
-        **picked(job, "worker card attempts"),
+        **picked(job, "suspect worker card attempts"),
         "created_at": iso(job.created_at),
         "started_at": iso(job.started_at),
         "finished_at": iso(job.finished_at),
