@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +62,7 @@ def test_a_manifest_that_cannot_be_put_in_place_is_not_written(farm, clock):
     farm.succeed(farm.claim(farm.worker()))
     batch = farm.store.batches.get("night")
     with pytest.raises(OSError):
-        farm.store.manifests.mark_manifest(batch, clock(), place=lambda: os.stat("/nowhere/at/all"))
+        farm.store.manifests.mark_manifest(batch, clock(), place=Path("/no/where").stat)
     assert farm.store.manifests.dirty() == [batch]
 
 
