@@ -33,6 +33,10 @@ from jobs.store.motions import add_files, files_of, shared_quality
 from jobs.store.tables import batches, jobs
 
 
+#: Built once, because workers ask it for every message that finds no job.
+_NEWEST = select(func.max(batches.c.id))
+
+
 class BatchStore(StorePart):
     """Creates batches, inserts jobs, and reads the state of whole batches."""
 
@@ -67,7 +71,7 @@ class BatchStore(StorePart):
             after: leave out the batches up to this id.
         """
         with self.read() as connection:
-            newest = connection.execute(select(func.max(batches.c.id))).scalar_one() or 0
+            newest = connection.execute(_NEWEST).scalar_one() or 0
             if newest <= after:
                 return newest, []
             own = jobs.c.batch_id == batches.c.id
