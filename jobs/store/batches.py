@@ -32,7 +32,6 @@ from jobs.store.existing import Key, Known, existing_jobs, row_hashes
 from jobs.store.motions import add_files, files_of, shared_quality
 from jobs.store.tables import batches, jobs
 
-
 #: Built once, because workers ask it for every message that finds no job.
 _NEWEST = select(func.max(batches.c.id))
 

@@ -15,8 +15,7 @@ from jobs.artifacts.folder import look, probe
 from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.clock import Clock
 from jobs.domain.pauses import PauseScope
-from jobs.errors import UnreachableError
-from worker.errors import OutageError
+from jobs.errors import OutageError, UnreachableError
 from worker.execution.folders import BatchFolders
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pauses import Pauses
