@@ -55,8 +55,10 @@ def look(folder: Path, token: str | None, *, again: bool = False) -> Sight:
         found = _read(folder / MARK)
         if found is None and (again or not token):
             found = _lay(folder, token or secrets.token_hex(16))
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         found = None
+    except NotADirectoryError:
+        return Sight(fault="is not a folder")
     except (OSError, ValueError) as error:
         return Sight(fault=f"cannot be used: {getattr(error, 'strerror', None) or error}")
     if found is None:

@@ -50,7 +50,7 @@ class BatchFolders:
         pauses: shows the batches that are left out.
         host: this machine's name, for people.
         look: looks at a folder (`jobs.artifacts.folder.look`).
-        patience: seconds that a look may take.
+        patience: seconds that one look may take.
         clock: monotonic seconds.
     """
 
@@ -155,10 +155,8 @@ class BatchFolders:
                 continue
             self._looking[output] = _Round(some, self._look)
             started.append(self._looking[output])
-        give_up = time.monotonic() + self._patience
         for each in started:
-            each.done.wait(max(0.0, give_up - time.monotonic()))
-            found += each.results()
+            found += each.results(self._patience)
         return found
 
 
@@ -179,6 +177,12 @@ class _Round:
         finally:
             self.done.set()
 
-    def results(self) -> list[tuple[Batch, Sight]]:
-        """What was found so far; batches that were not reached do not answer."""
+    def results(self, patience: float) -> list[tuple[Batch, Sight]]:
+        """What was found, once every look is over or one took longer than `patience` seconds.
+
+        Batches that were not reached do not answer.
+        """
+        looked = -1
+        while not self.done.wait(patience) and len(self._found) > looked:
+            looked = len(self._found)
         return [(batch, self._found.get(batch.id, _SILENT)) for batch in self._batches]

@@ -126,16 +126,11 @@ class UnsavedMotions:
         """Keep the motions that the machine failed to save. Returns the failures of the others."""
         failures = []
         for motion in motions:
-            stall = self._stalls.get(motion.folder) or self._stall(motion)
-            if stall is None:
+            if not self._stalled(motion):
                 discard(motion.claim)
                 failures.append(motion.failure)
-            elif len(self.claims) >= self._most:
+            elif not self._add(motion):
                 self._queue.give_back([motion.claim], "its files could not be saved")
-            else:
-                with self._lock:
-                    stall.kept += (motion,)
-                    stall.pack.claims |= {motion.claim.job_id: motion.claim}
         if len(failures) < len(motions):
             self._folders.refresh(full=True)  # no further job of these folders is claimed
         return failures
@@ -163,8 +158,10 @@ class UnsavedMotions:
         """Return the jobs of all kept motions to the queue, uncounted."""
         with self._lock:
             stalls = list(self._stalls.values())
+            claims = [motion.claim for stall in stalls for motion in stall.kept]
             self._stalls = {}
-        claims = [motion.claim for stall in stalls for motion in stall.kept]
+            for stall in stalls:
+                stall.kept = ()
         try:
             if claims:
                 self._queue.give_back(claims, reason)
@@ -173,13 +170,15 @@ class UnsavedMotions:
         for stall in stalls:
             stall.lease.close()
 
-    def _stall(self, motion: Unsaved) -> _Stall | None:
-        """The stall that a motion begins; None if its folder can be written."""
+    def _stalled(self, motion: Unsaved) -> bool:
+        """Whether a motion's folder cannot be written: the machine is at fault."""
         output = motion.claim.output
+        if motion.folder in self._stalls:
+            return True
         seen = look(motion.folder, motion.claim.token).fault is None
         error = probe(motion.folder) if seen else None
         if seen and error is None:
-            return None
+            return False
         if error is not None:
             what = _WORDS.get(error.errno or 0, f"fails ({error.strerror or error})")
             reason = f"output {output} {what} on {self._host}"
@@ -187,16 +186,29 @@ class UnsavedMotions:
         lease = ExitStack()
         pack = lease.enter_context(self._keeper.hold((), waits=True))
         due = self._clock() + 1.0
-        stall = _Stall(motion.folder, output, paused=seen, pack=pack, lease=lease, due=due)
         with self._lock:
-            self._stalls[motion.folder] = stall
-        return stall
+            self._stalls[motion.folder] = _Stall(
+                motion.folder, output, paused=seen, pack=pack, lease=lease, due=due
+            )
+        return True
+
+    def _add(self, motion: Unsaved) -> bool:
+        """Keep a motion. Returns False if there are too many, or its folder was just mended."""
+        with self._lock:
+            stall = self._stalls.get(motion.folder)
+            if stall is None or sum(len(o.kept) for o in self._stalls.values()) >= self._most:
+                return False
+            stall.kept += (motion,)
+            stall.pack.claims = {each.claim.job_id: each.claim for each in stall.kept}
+        return True
 
     def _end(self, stall: _Stall) -> None:
-        stall.lease.close()
         with self._lock:
+            if stall.kept:
+                return  # a motion came meanwhile
             self._stalls.pop(stall.folder, None)
             paused = any(o.paused and o.output == stall.output for o in self._stalls.values())
+        stall.lease.close()
         if not paused:
             self._pauses.end(PauseScope.OUTPUT, stall.output)
 
@@ -204,13 +216,13 @@ class UnsavedMotions:
         """Save the kept motions of a folder. Returns False if it still cannot be written."""
         if not stall.kept:
             return not stall.paused or probe(stall.folder) is None
-        for motion in stall.kept:
+        while stall.kept:
+            motion = stall.kept[0]
             if not self._dropped(stall, motion.claim) and not self._saved(motion):
                 return False
             with self._lock:
                 stall.kept = tuple(each for each in stall.kept if each is not motion)
-                others = {each.claim.job_id: each.claim for each in stall.kept}
-                stall.pack.claims = others
+                stall.pack.claims = {each.claim.job_id: each.claim for each in stall.kept}
         return True
 
     def _dropped(self, stall: _Stall, claim: Claim) -> bool:

@@ -61,7 +61,7 @@ def test_old_batches_are_not_checked(tmp_path: Path) -> None:
 
 def test_a_file_in_place_of_the_folder_is_no_folder(output: Path) -> None:
     (output / "night").write_text("in the way")
-    assert look(output / "night", "", again=True).fault == "is not mounted"
+    assert look(output / "night", "", again=True).fault == "is not a folder"
 
 
 def test_a_damaged_mark_names_the_mend(output: Path) -> None:
