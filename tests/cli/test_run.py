@@ -82,8 +82,9 @@ def test_running_again_adds_nothing_and_starts_nothing(shell: Any, prompts: str)
 
 
 def test_failed_jobs_are_named_and_make_the_exit_code_five(shell: Any, prompts: str) -> None:
-    (shell.home / "output").mkdir(parents=True)
-    (shell.home / "output" / "night").write_text("a file where the folder should be")
+    for name in ("walk", "run", "jump"):
+        # A folder where the file should be; other files can be written beside it.
+        (shell.home / "output" / "night" / f".{name}_s0.npz.1.part").mkdir(parents=True)
     shell.environ = {"HYMO_MAX_ATTEMPTS": "1"}
     done = shell.run("run", prompts)
     assert done.returncode == 5

@@ -44,10 +44,10 @@ def catch_up(store: Store, batch: Batch) -> None:
     """
     from jobs.artifacts.manifest import manifest_path, write_manifest
 
-    if all(each.id != batch.id for each in store.manifests.dirty()):
-        return
     try:
-        write_manifest(store, batch)
+        for dirty in store.manifests.dirty():
+            if dirty.id == batch.id:
+                write_manifest(store, dirty)
     except OSError as error:
         path = clean(str(manifest_path(batch)))
         note(f"warning: {path} cannot be written: {error.strerror or error}")
