@@ -170,6 +170,7 @@ def test_a_worker_waits_for_longer_than_any_limit(remote: Plant, power: Power, b
     plant.finish(jobs)
     assert worker.said.count(RIDING) == 1
     assert worker.said.count(BACK) == 1
+    assert worker.said.count("leases not renewed") == 1
     for number in range(jobs):
         assert [one.outcome for one in plant.tries(f"j{number + 1}")] == ["succeeded"]
 
