@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from jobs.promptfile.cell import text_fault
+from jobs.promptfile.cell import INVISIBLE, text_fault
 from jobs.promptfile.problem import shown
 from jobs.promptfile.raw import COLUMNS, IGNORED
 
@@ -20,10 +20,13 @@ Fault = tuple[str | None, str, str]
 _RESERVED = frozenset(COLUMNS) | IGNORED
 
 
-def read_metadata(values: Mapping[str, object]) -> tuple[dict[str, str], list[Fault]]:
+def read_metadata(
+    values: Mapping[str, object], *, typed: bool = True
+) -> tuple[dict[str, str], list[Fault]]:
     """The metadata of a row, and its faults.
 
-    Text is kept unchanged, even if empty; other JSON values become JSON text; null is left out.
+    Text is kept, even if empty; only no-break and zero-width spaces around that of cells (`typed`:
+    JSON values) are dropped. Other JSON values become JSON text; null is left out.
     """
     metadata: dict[str, str] = {}
     faults: list[Fault] = []
@@ -31,6 +34,8 @@ def read_metadata(values: Mapping[str, object]) -> tuple[dict[str, str], list[Fa
         if key in _RESERVED or value is None:
             continue
         text = value if isinstance(value, str) else _json(value)
+        if text is not None and not typed and not text.isascii():
+            text = text.strip(INVISIBLE)
         found = _fault(key, text)
         if found is not None:
             faults.append(found)

@@ -75,6 +75,7 @@ def test_running_again_adds_nothing_and_starts_nothing(shell: Any, prompts: str)
                 "not_english": {"count": 0, "rows": []},
             }
         ],
+        "recognised": [],
         "rewrite": None,
     }
     log = (shell.home / "logs" / "worker-cpu.log").read_text()

@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from jobs.domain.batches import Batch
     from jobs.monitoring.progress import ProgressSnapshot
     from jobs.store.store import Store
-    from jobs.verbs.unfamiliar import Unfamiliar
+    from jobs.submission.result import SubmitResult
 
 #: Failed jobs named in a summary; history has them all.
 NAMED = 5
 
 
 def run_document(
-    batch: Batch, snapshot: ProgressSnapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
+    result: SubmitResult, snapshot: ProgressSnapshot, seconds: float
 ) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
     return {
         "schema": "hymo.run/1",
-        "batch": batch.name,
+        "batch": result.batch.name,
         "counts": {state.value: snapshot.counts.get(state, 0) for state in State},
         "seconds": round(seconds, 3),
-        "unfamiliar": unfamiliar_document(unfamiliar),
+        "unfamiliar": unfamiliar_document(result.unfamiliar),
+        "recognised": list(result.reading.recognised),
     }
 
 
