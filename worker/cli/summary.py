@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.render.tables import Column, note, print_table
+from jobs.cli.render.tables import Column, note, print_table, say
 from jobs.cli.render.text import clean, duration, gigabytes
 from jobs.documents.submission import unfamiliar_document
 from jobs.domain.states import State
@@ -60,16 +60,16 @@ def print_summary(
     """Print mean phase times by card and mode, failures, and the paths of the files."""
     folder = Path(batch.output) / batch.name
     states = ", ".join(f"{number} {state}" for state, number in snapshot.counts.items())
-    click.echo(f"batch {batch.name}: {states} in {seconds:.1f} s")
+    say(f"batch {batch.name}: {states} in {seconds:.1f} s")
     _phases(store, batch)
     if snapshot.failed:
         _failures(store, batch)
     if cancelled := snapshot.counts.get(State.CANCELLED):
-        click.echo(f"cancelled {cancelled}: hymo retry --batch {batch.name} queues them again")
-    click.echo(f"files     {folder}")
-    click.echo(f"manifest  {folder / 'manifest.jsonl'}")
+        say(f"cancelled {cancelled}: hymo retry --batch {batch.name} queues them again")
+    say(f"files     {folder}")
+    say(f"manifest  {folder / 'manifest.jsonl'}")
     for model in untrained:
-        click.echo(f"model     {model}: an engine for tests: its output is not a real motion")
+        say(f"model     {model}: an engine for tests: its output is not a real motion")
 
 
 def _failures(store: Store, batch: Batch) -> None:
@@ -80,11 +80,11 @@ def _failures(store: Store, batch: Batch) -> None:
     for row in page.rows:
         attempts = store.history.attempts(row.id)
         first = (attempts[-1].error or "").partition("\n")[0] if attempts else ""
-        click.echo(f"failed    job {row.id} ({row.custom_id}): {row.failure}: {first}")
+        say(f"failed    job {row.id} ({row.custom_id}): {row.failure}: {first}")
     if page.next is not None:
         click.echo("          …")
-    click.echo(f"          hymo history --batch {batch.name} --state failed shows all;")
-    click.echo(f"          hymo retry --batch {batch.name} tries them again")
+    say(f"          hymo history --batch {batch.name} --state failed shows all;")
+    say(f"          hymo retry --batch {batch.name} tries them again")
 
 
 def _phases(store: Store, batch: Batch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from jobs.cli.render.tables import Column, print_pairs, print_table
+from jobs.cli.render.tables import Column, print_pairs, print_table, say
 from jobs.cli.render.text import (
     clean,
     duration,
@@ -151,8 +151,8 @@ def _print_error(attempt: AttemptRow) -> None:
     lines = (attempt.error or "").rstrip().splitlines()
     click.echo(f"\nattempt {attempt.number} on {clean(attempt.worker)} ({clean(attempt.card)}):")
     if len(lines) > TAIL:
-        click.echo(f"  {clean(lines[0])}")
+        say(f"  {lines[0]}")
         click.echo(f"  … {plural(len(lines) - TAIL, 'line')} more with --json")
         lines = lines[-(TAIL - 1) :]
     for line in lines:
-        click.echo(f"  {clean(line)}")
+        say(f"  {line}")
