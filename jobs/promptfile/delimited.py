@@ -26,8 +26,7 @@ def read_csv(text: TextIO, *, first: str = ",") -> Iterator[RawRow]:
     Raises:
         UnreadableError: no header, no prompt column, a duplicate column, or an unclosed quote.
     """
-    lines = numbered_lines(text)
-    header = read_header(lines, first=first)
+    header, lines = read_header(numbered_lines(text), first=first)
     for number, record in enumerate(read_records(lines, header.delimiter), 1):
         if record.cells[0].strip() or any(map(trimmed, record.cells)):
             yield _row(number, header, record)

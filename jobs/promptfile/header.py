@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from jobs.promptfile.cell import WHITE, trimmed
 from jobs.promptfile.encoding import checked
@@ -41,11 +42,13 @@ def likely(format_name: str) -> str:
     return "\t" if format_name == "tsv" else ","
 
 
-def read_header(lines: Iterator[tuple[int, str]], *, first: str = ",") -> Header:
-    """Read the header, and a line `sep=;` before it, off the numbered lines of a file.
+def read_header(
+    lines: Iterator[tuple[int, str]], *, first: str = ","
+) -> tuple[Header, Iterator[tuple[int, str]]]:
+    """The header of a file's numbered lines, and the lines after it.
 
-    The delimiter is the one declared, else the first of these that makes a prompt column: `first`,
-    comma, semicolon, tab.
+    The delimiter is the one that a line `sep=;` before it declares, else the first of these that
+    makes a prompt column: `first`, comma, semicolon, tab.
 
     Raises:
         UnreadableError: no header, no prompt column, a column named twice, or an unclosed quote.
@@ -67,10 +70,10 @@ def read_header(lines: Iterator[tuple[int, str]], *, first: str = ",") -> Header
 
 def _header(
     first: int, line: str, lines: Iterator[tuple[int, str]], tried: tuple[str, ...]
-) -> Header:
+) -> tuple[Header, Iterator[tuple[int, str]]]:
     written = [(first, line)]
     size, quotes = len(line), line.count('"')
-    # A quoted name may contain newlines.
+    # A quoted name may contain newlines; a name may also contain a quote of its own.
     while quotes % 2 and size <= MAX_LINE and (following := next(lines, None)):
         written.append(following)
         size, quotes = size + len(following[1]), quotes + following[1].count('"')
@@ -82,10 +85,11 @@ def _header(
         mend = checked(text, first)
         raise UnreadableError(Problem(first, None, "the header is not UTF-8", mend))
     for delimiter in tried:
-        record = next(read_records(iter(written), delimiter))
+        rest = iter(written)
+        record = next(read_records(rest, delimiter))
         columns = tuple(map(column_name, record.cells))
         if "prompt" in columns:
-            return _checked(record, delimiter, columns)
+            return _checked(record, delimiter, columns), chain(rest, lines)
     raise UnreadableError(_promptless(first, text, tried[0]))
 
 

@@ -72,7 +72,7 @@ class InvalidRows:
         line = io.StringIO()
         csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(header)
         line.seek(0)
-        found = read_header(numbered_lines(line), first=likely(self._source.format))
+        found, _ = read_header(numbered_lines(line), first=likely(self._source.format))
         return mark if found.delimiter == delimiter else f"{mark}sep={delimiter}\n"
 
     def _header(self, values: dict[str, object]) -> tuple[str, ...]:

@@ -174,6 +174,13 @@ def test_rows_of_nothing_but_commas_take_their_number_and_blank_lines_do_not() -
     ]  # fmt: skip
 
 
+def test_a_quote_in_a_column_name_takes_no_row() -> None:
+    found = rows_of(b'prompt,5" tall\nwalks,a\nhops,b"\nruns,"c"\n')
+    assert [(row.line, row.spec.metadata) for row in found] == [
+        (2, {'5" tall': "a"}), (3, {'5" tall': 'b"'}), (4, {'5" tall': "c"}),
+    ]  # fmt: skip
+
+
 def test_surplus_empty_cells_are_ignored_and_missing_ones_are_empty() -> None:
     found = rows_of(b"prompt,frames,note\nwalks,60,x,,\nhops\nruns,,y, \n")
     assert [(row.spec.frames, dict(row.spec.metadata)) for row in found] == [
