@@ -22,12 +22,13 @@ _RESERVED = frozenset(COLUMNS) | IGNORED
 
 def read_metadata(
     values: Mapping[str, object], *, typed: bool = True
-) -> tuple[dict[str, str], list[Fault]]:
-    """The metadata of a row, and its faults.
+) -> tuple[dict[str, str], list[Fault], bool]:
+    """The metadata of a row, its faults, and whether text was trimmed.
 
     Text is kept, even if empty; only no-break and zero-width spaces around that of cells (`typed`:
     JSON values) are dropped. Other JSON values become JSON text; null is left out.
     """
+    shortened = False
     metadata: dict[str, str] = {}
     faults: list[Fault] = []
     for key, value in values.items():
@@ -35,7 +36,8 @@ def read_metadata(
             continue
         text = value if isinstance(value, str) else _json(value)
         if text is not None and not typed and not text.isascii():
-            text = text.strip(INVISIBLE)
+            whole, text = text, text.strip(INVISIBLE)
+            shortened = shortened or text != whole
         found = _fault(key, text)
         if found is not None:
             faults.append(found)
@@ -47,7 +49,7 @@ def read_metadata(
     if size > MAX_METADATA:
         mend = f"keep at most {MAX_METADATA} in the columns beside the prompt's"
         faults.append((None, f"has {size} characters of metadata", mend))
-    return metadata, faults
+    return metadata, faults, shortened
 
 
 def _json(value: object) -> str | None:

@@ -62,7 +62,10 @@ def read_records(lines: Iterator[tuple[int, str]], delimiter: str) -> Iterator[R
             record = _uneven(number, taken, lines, delimiter)
         else:
             record = Record(number, cells, None, line)
-        if record.fault is None and indented.search(record.text):
+        text = record.text
+        # Quickly tells most records, which need no search.
+        plain = ' "' not in text and text.isascii() and text.isprintable()
+        if not plain and record.fault is None and indented.search(text):
             record = _unindented(record, taken, delimiter)
         yield record
 

@@ -137,11 +137,10 @@ class _Cells:
     def given(self, column: str) -> object | None:
         """The cell's value; None if there is none (no column, empty cell, null)."""
         value = self._values.get(column)
-        if self._typed or not isinstance(value, str):
+        # Called for every column of every row: most have no cell, others are ASCII.
+        if value is None or self._typed or not isinstance(value, str):
             return value
-        # Called for every column of every row: most cells are empty or ASCII.
-        blank = not value or value.isspace() or not (value.isascii() or trimmed(value))
-        return None if blank else value
+        return value if (value.strip() if value.isascii() else trimmed(value)) else None
 
     def custom_id(self) -> str:
         value = self.given("id")
@@ -272,11 +271,8 @@ class _Cells:
         return tuple(sorted(wanted))
 
     def metadata(self) -> dict[str, str]:
-        metadata, faults = read_metadata(self._values, typed=self._typed)
-        if not self._typed:
-            self.reread = self.reread or any(
-                text != self._values[key] for key, text in metadata.items()
-            )
+        metadata, faults, shortened = read_metadata(self._values, typed=self._typed)
+        self.reread = self.reread or shortened
         for column, message, mend in faults:
             self.wrong(column, message, mend)
         return metadata

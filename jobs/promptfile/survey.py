@@ -167,7 +167,8 @@ class _Count:
         self.total = 0
 
     def add(self, row: Row | BadRow) -> None:
-        self._delimiters[row.raw.delimiter] = None
+        if row.raw.delimiter != ",":
+            self._delimiters[row.raw.delimiter] = None
         if isinstance(row, BadRow):
             self._invalid += 1
             self.total += len(row.problems)
@@ -188,7 +189,7 @@ class _Count:
 
     def survey(self, encoding: str) -> Survey:
         """The survey; `encoding` as in `Encoding.label`."""
-        delimiters = [DELIMITERS[each] for each in self._delimiters if each != ","]
+        delimiters = [DELIMITERS[each] for each in self._delimiters]
         recognised = [*delimiters, "decimal commas" * self._commas, encoding]
         return Survey(
             rows=self._rows,
