@@ -20,6 +20,7 @@ import pytest
 from sqlalchemy import text
 
 from jobs.cli.main import hymo
+from jobs.domain.pauses import Pause, PauseScope
 from jobs.monitoring.progress import BatchProgress
 from jobs.store.store import Store
 from tests.cli.calling import Hymo
@@ -69,6 +70,10 @@ def hostile(sqlite_url: str, tmp_path: Path) -> Iterator[Store]:
                     )
             tags = json.dumps({HOSTILE: HOSTILE, "numerics": HOSTILE})
             connection.execute(text("UPDATE workers SET tags = :tags"), {"tags": tags})
+            pause = Pause(PauseScope.WORKER, "", f"output full{HOSTILE}", 1.0).as_json()
+            connection.execute(
+                text("UPDATE workers SET pauses = :pauses"), {"pauses": json.dumps([pause])}
+            )
             metadata = json.dumps({f"scene{HOSTILE}": HOSTILE})
             connection.execute(text("UPDATE jobs SET metadata = :kept"), {"kept": metadata})
         yield store
