@@ -60,7 +60,7 @@ _UTF16 = Encoding("utf-16", "surrogatepass", "UTF-16", marked=True)
 def fault(name: str) -> str | None:
     """Why `name` cannot be the encoding of a file; None if it can."""
     try:
-        b"".decode(name)
+        "prompt".encode(name).decode(name)  # fails for codecs of other things than text
         fit = codecs.lookup(name).name not in _UNFIT
     except (LookupError, ValueError):
         fit = False
@@ -138,12 +138,12 @@ def named(row: BadRow) -> BadRow:
     if _BYTES.search(text) is None:
         return row
     mend = checked(text, row.raw.line)
-    return replace(
-        row,
-        problems=tuple(
-            replace(each, mend=mend) if each.mend == SAVE_AS_UTF8 else each for each in row.problems
-        ),
-    )
+    problems = [
+        replace(each, mend=mend) if each.mend == SAVE_AS_UTF8 else each for each in row.problems
+    ]
+    if all(each.mend != mend for each in problems):  # Cells that may be shifted are not checked.
+        problems.append(Problem(row.raw.line, None, "is not UTF-8", mend))
+    return replace(row, problems=tuple(problems))
 
 
 def checked(text: str, line: int) -> str:

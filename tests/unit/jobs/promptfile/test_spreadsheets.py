@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from jobs.promptfile.cell import INVISIBLE, trimmed
 from jobs.promptfile.defaults import Defaults
+from jobs.promptfile.encoding import fault
 from jobs.promptfile.invalid import invalid_path, invalid_rows
 from jobs.promptfile.problem import PromptFileError, UnreadableError
 from jobs.promptfile.row import BadRow, Row
@@ -305,6 +306,22 @@ def test_western_and_chinese_encodings_are_named_and_read_when_given() -> None:
     assert rows_of(chinese, encoding="GB18030")[1].spec.prompt == "一个人向前走，然后停下来。"
     with pytest.raises(UnreadableError, match="GB18030"):
         rows_of("prompt,场景说明\nwalks,x\n".encode("gb18030"))
+
+
+def test_an_encoding_is_named_beside_other_problems() -> None:
+    (bad,) = rows_of("prompt\nGehört, dann gehüpft\n".encode("cp1252"))
+    assert ["cells" in bad.problems[0].message, bad.problems[1].message] == [True, "is not UTF-8"]
+    assert "Windows-1252" in bad.problems[1].mend
+
+
+@pytest.mark.parametrize("name", ["hex", "rot13", "idna", "unicode_escape", "utf-7", "bogus", ""])
+def test_what_is_not_an_encoding_of_files(name: str) -> None:
+    assert fault(name)
+
+
+@pytest.mark.parametrize("name", ["cp1252", "GB18030", "Windows-1251", "big5", "utf-16", "UTF8"])
+def test_what_is_one(name: str) -> None:
+    assert fault(name) is None
 
 
 def test_russian_is_not_taken_for_either() -> None:
