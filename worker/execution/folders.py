@@ -52,6 +52,9 @@ class BatchFolders:
         look: looks at a folder (`jobs.artifacts.folder.look`).
         patience: seconds that one look may take.
         clock: monotonic seconds.
+
+    Attributes:
+        newest: id of the newest batch whose folder was looked at.
     """
 
     def __init__(
