@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     bindparam,
     column,
-    exists,
     func,
     literal_column,
     or_,
@@ -73,10 +72,13 @@ class BatchStore(StorePart):
             newest = connection.execute(_NEWEST).scalar_one() or 0
             if newest <= after:
                 return newest, []
-            own = jobs.c.batch_id == batches.c.id
-            left = exists().where(own, jobs.c.state.in_((State.QUEUED, State.RUNNING)))
+            # Scalar subqueries, since PostgreSQL may read all jobs for an EXISTS.
+            some = select(jobs.c.id).where(jobs.c.batch_id == batches.c.id).limit(1)
+            left = some.where(jobs.c.state.in_((State.QUEUED, State.RUNNING)))
             query = select(batches).where(
-                batches.c.id > after, batches.c.id <= newest, or_(left, ~exists().where(own))
+                batches.c.id > after,
+                batches.c.id <= newest,
+                or_(left.scalar_subquery().is_not(None), some.scalar_subquery().is_(None)),
             )
             found = connection.execute(query.order_by(batches.c.id))
             return newest, [to_batch(row) for row in found]
