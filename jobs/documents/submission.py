@@ -24,6 +24,9 @@ def result_document(result: SubmitResult) -> dict[str, object]:
         "cached": result.cached,
         "invalid": result.invalid,
         "requeued": result.requeued,
+        "updated": result.updated,
+        "reprioritised": result.reprioritised,
+        "respelt": result.respelt,
         "unfamiliar": unfamiliar_document(result.unfamiliar),
         "rewrite": rewrite_document(result.rewrites),
     }

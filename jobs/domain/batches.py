@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import Failure, State
@@ -61,14 +61,23 @@ class Inserted:
         new: (job id, queue) of rows inserted as queued.
         cached: number of rows inserted as succeeded, with copies of earlier jobs' files.
         existing: number of jobs that already existed with the same content.
-        changed: (custom id, seed) of jobs that already existed with different content; their rows
-            are left unchanged.
+        changed: (custom id, seed) of jobs that already existed with different content; their
+            rows are left unchanged.
+        reprioritised: number of the existing jobs that were queued and got another priority.
+        updated: number of jobs whose rows were replaced, before any worker had claimed them.
+        requeued: (job id, queue) of those of them that are still queued; the others succeeded at
+            once, with copies of earlier jobs' files.
+        respelt: (custom id, seed) of jobs left out → another spelling of the id that the batch has.
     """
 
     new: tuple[tuple[int, str], ...]
     cached: int
     existing: int
     changed: tuple[tuple[str, int], ...]
+    reprioritised: int = 0
+    updated: int = 0
+    requeued: tuple[tuple[int, str], ...] = ()
+    respelt: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,23 @@ class Cancelled:
     stopped: int
     asked: int
     finished: int
+
+
+@dataclass(frozen=True)
+class Prioritised:
+    """What a request for another priority found.
+
+    Attributes:
+        changed: number of queued jobs that got the priority.
+        same: number of queued jobs that had it already.
+        left: number of jobs in each other state; left unchanged.
+        named: (job id, state) of the first of these.
+    """
+
+    changed: int
+    same: int
+    left: Mapping[State, int]
+    named: tuple[tuple[int, State], ...]
 
 
 @dataclass(frozen=True)
