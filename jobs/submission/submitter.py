@@ -200,7 +200,7 @@ class Submitter:
             if job is not None
             and job.state == State.SUCCEEDED
             and lost(job.artifacts)
-            and job.row_hash == spec.row_hash()
+            and (not job.differs(spec) or job.differs_in_priority(spec))
         ]
 
     def _sees(self, batch: Batch) -> bool:
