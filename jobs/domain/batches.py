@@ -64,9 +64,9 @@ class Inserted:
         changed: (custom id, seed) of jobs that already existed with different content; their
             rows are left unchanged.
         reprioritised: number of the existing jobs that were queued and got another priority.
-        updated: number of jobs whose rows were replaced, before any worker had claimed them.
-        requeued: (job id, queue) of those of them that are still queued; the others succeeded at
-            once, with copies of earlier jobs' files.
+        updated: (job id, queue) of queued rows that were replaced and are still queued.
+        updated_cached: number of queued rows that were replaced and succeeded at once, with copies
+            of earlier jobs' files.
         respelt: (custom id, seed) of jobs left out → another spelling of the id that the batch has.
     """
 
@@ -75,8 +75,8 @@ class Inserted:
     existing: int
     changed: tuple[tuple[str, int], ...]
     reprioritised: int = 0
-    updated: int = 0
-    requeued: tuple[tuple[int, str], ...] = ()
+    updated: tuple[tuple[int, str], ...] = ()
+    updated_cached: int = 0
     respelt: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 

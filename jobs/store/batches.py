@@ -147,14 +147,15 @@ class BatchStore(StorePart):
             add_files(connection, {n: job.artifacts for n, job in put.items()}, rows.now)
             if place is not None:
                 place(list(put.values()))
+        queued, updated = _messages(added, wanted), _messages(changes.updated, wanted)
         return Inserted(
-            new=_messages(added, wanted),
-            cached=sum(number in put for number in added.values()),
+            new=queued,
+            cached=len(added) - len(queued),
             existing=len(there) - len(changes.changed) - len(changes.updated),
             changed=changes.changed,
             reprioritised=changes.reprioritised,
-            updated=len(changes.updated),
-            requeued=_messages(changes.updated, wanted),
+            updated=updated,
+            updated_cached=len(changes.updated) - len(updated),
             respelt=left,
         )
 

@@ -112,7 +112,7 @@ class SubmitCount:
         self._existing += inserted.existing
         self._changed += len(inserted.changed)
         self._cached += inserted.cached
-        self._updated += inserted.updated
+        self._updated += len(inserted.updated) + inserted.updated_cached
         self._reprioritised += inserted.reprioritised
         self._respelt += len(inserted.respelt)
         self._changed_rows += inserted.changed[: self._listed - len(self._changed_rows)]
@@ -120,7 +120,7 @@ class SubmitCount:
             other = inserted.respelt.get((routed.spec.custom_id, routed.spec.seed))
             if other is not None and len(self._respelt_rows) < LISTED:
                 self._respelt_rows[routed.line] = _respelt(routed, other)
-        left = Counter(queue for _, queue in (*inserted.new, *inserted.requeued))
+        left = Counter(queue for _, queue in (*inserted.new, *inserted.updated))
         for routed, job in zip(chunk, new, strict=True):
             if job.cached_from is not None or not left[routed.route.queue]:
                 continue

@@ -182,7 +182,7 @@ class Submitter:
         finally:
             reused.clear()
         tally.add(chunk, new, inserted)
-        self._deliver((*inserted.new, *inserted.requeued), tally)
+        self._deliver((*inserted.new, *inserted.updated), tally)
         self._queue_again(self._lost(batch, chunk, known), tally)
 
     def _lost(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from sqlalchemy import select
 
+from jobs.domain.attempts import Claim
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
 from jobs.domain.states import State
@@ -124,3 +127,30 @@ def test_the_priority_of_a_finished_job_is_no_change(desk, finish) -> None:
     found = desk.submit(path)
     assert (found.existing, found.changed, found.reprioritised) == (1, 0, 0)
     assert rows(desk)[0].priority == 3
+
+
+def test_an_update_meets_a_worker_that_claims(desk, store, register) -> None:
+    number = 60
+    body = "".join(f"r{n},walks,60,0,npz\n" for n in range(number))
+    path = desk.write(HEAD + body)
+    desk.submit(path)
+    worker = register()
+    claims: list[Claim] = []
+    ready = threading.Barrier(2)
+
+    def claim() -> None:
+        ready.wait()
+        while len(claims) < number // 2:
+            claims.extend(store.claims.claim(worker, OFFER, limit=2, lease=60))
+
+    thread = threading.Thread(target=claim)
+    thread.start()
+    desk.write(HEAD + body.replace("walks", "runs"))
+    ready.wait()
+    found = desk.submit(path, update=True)
+    thread.join()
+    assert (found.updated + found.changed, found.new) == (number, 0)
+    # A worker makes the motion that its row asks for.
+    asked = {row.id: row.prompt for row in rows(desk)}
+    assert {claim.job_id: claim.prompt for claim in claims}.items() <= asked.items()
+    assert list(asked.values()).count("runs") == found.updated
