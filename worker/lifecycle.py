@@ -28,9 +28,11 @@ from worker.device.memory_meter import memory_meter
 from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.folders import BatchFolders
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
 from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
@@ -51,6 +53,8 @@ LOCK_POLL = 0.2
 TICK = 1.0
 #: The end of the error of a worker that was drained while the database was away.
 MEND = "this worker was told to end; its jobs go back to the queue once the database is up again"
+#: Seconds between two looks for new batches, and for files that can be saved again.
+LOOK = 1.0
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
@@ -126,6 +130,7 @@ class Worker:
         self._parent = options.parent
         self._draining = threading.Event()
         self._over = threading.Event()
+        self._wake = threading.Event()
         self._stamp = ProgressStamp(time.monotonic)
         self._outage = Outage(say=log.warning)
         self._retry = DatabaseRetry(
@@ -204,10 +209,19 @@ class Worker:
             expire=self._exit_hung,
             heartbeat=self._heartbeat,
         )
+        host = socket.gethostname()
+        self._folders = BatchFolders(queue=queue, pauses=self._pauses, host=host)
+        self._unsaved = UnsavedMotions(
+            queue=queue, keeper=keeper, pauses=self._pauses, folders=self._folders, host=host
+        )
         loop = self._loop(queue, keeper)
         keeper.start()
         self._thread("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
-        polling = self._thread("poll", self._settings.reconcile, lambda: self._poll(loop))
+        polling = self._thread(
+            "poll", self._settings.reconcile, lambda: self._poll(loop), wake=self._wake
+        )
+        self._thread("folders", LOOK, lambda: self._wake_if(self._folders.refresh()))
+        self._thread("unsaved", LOOK, lambda: self._wake_if(self._unsaved.retry()))
         try:
             code = Consumer(
                 url=kombu_url(self._settings),
@@ -219,7 +233,9 @@ class Worker:
             ).consume()
         finally:
             self._over.set()
+            self._wake.set()
             polling.join()  # it may be running a pack
+            self._unsaved.give_back("the worker ended before its files could be saved")
             keeper.stop()
         if self._fault is not None:
             raise self._fault
@@ -248,6 +264,8 @@ class Worker:
             stamp=self._stamp,
             scheduler=scheduler,
             pauses=self._pauses,
+            folders=self._folders,
+            unsaved=self._unsaved,
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
@@ -326,14 +344,35 @@ class Worker:
         failed = [Failed(claim=claim, failure=Failure.TIMEOUT, error=text) for claim in claims]
         try:
             self._store.completion.fail(failed, backoff=lambda _: self._settings.backoff)
+            self._store.completion.release(self._unsaved.claims, reason=text)
             self._store.workers.stop(self._worker_id)
         except UnreachableError as error:
             log.warning("timeout not recorded, the leases will expire instead: %s", error)
         os._exit(HUNG)
 
-    def _thread(self, name: str, every: float, call: Callable[[], object]) -> threading.Thread:
+    def _wake_if(self, more: bool) -> None:
+        """Look for jobs now if more can be claimed than before."""
+        if more:
+            self._wake.set()
+
+    def _thread(
+        self,
+        name: str,
+        every: float,
+        call: Callable[[], object],
+        *,
+        wake: threading.Event | None = None,
+    ) -> threading.Thread:
+        """Call a function periodically until the worker ends, and also whenever `wake` is set."""
+        alarm = wake or self._over
+
         def run() -> None:
-            while not self._over.wait(every):
+            while True:
+                alarm.wait(every)
+                if wake is not None:
+                    wake.clear()  # before the check: `_over` is set before `wake`
+                if self._over.is_set():
+                    return
                 call()
 
         thread = threading.Thread(target=run, name=name, daemon=True)

@@ -17,11 +17,13 @@ from jobs.settings import Settings
 from worker.encoding.scheduler import EncodingScheduler
 from worker.engine.pool import ModelPool
 from worker.engine.texts import PackTexts
+from worker.execution.folders import BatchFolders
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pack import PackRunner, Results
 from worker.execution.pauses import Pauses
 from worker.execution.progress_stamp import LOADING, ProgressStamp
 from worker.execution.save import discard
+from worker.execution.unsaved import Unsaved, UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,9 @@ REFUSED = "job %d: the lease was lost; its result is refused"
 #: on a CPU, and the first motion of a pack waits for its last.
 CPU_PACK = 8
 CUDA_PACK = 32
+#: Seconds that a worker with a pause and no other job takes for a message. The jobs that wait are
+#: published again and again; their messages must not keep it busy.
+PAUSED = 1.0
 
 
 class WorkLoop:
@@ -45,6 +50,8 @@ class WorkLoop:
         stamp: records progress.
         scheduler: encodes texts of models with a separate encoder.
         pauses: what this worker does not take for now.
+        folders: the batches' folders that this worker can write to.
+        unsaved: keeps motions that cannot be saved for now.
         settings: `claim` and `pack` are used.
         draining: set when no further pack may be claimed.
         device_pack: most motions per pack on this device.
@@ -60,6 +67,8 @@ class WorkLoop:
         stamp: ProgressStamp,
         scheduler: EncodingScheduler,
         pauses: Pauses,
+        folders: BatchFolders,
+        unsaved: UnsavedMotions,
         settings: Settings,
         draining: threading.Event,
         device_pack: int,
@@ -71,6 +80,8 @@ class WorkLoop:
         self._stamp = stamp
         self._scheduler = scheduler
         self._pauses = pauses
+        self._folders = folders
+        self._unsaved = unsaved
         self._longest = settings.claim
         self._most = settings.pack or device_pack
         self._draining = draining
@@ -103,6 +114,11 @@ class WorkLoop:
         begun = self._clock()
         done = 0
         claims = self._claim(job_id)
+        if not claims and job_id is not None and self._pauses.active:
+            # The messages of other jobs may be behind those of many jobs that wait.
+            claims = self._claim(None)
+            if not claims:
+                self._draining.wait(PAUSED)
         while claims or self._encode(idle=True):
             if claims:
                 done += self._run(claims)
@@ -121,13 +137,23 @@ class WorkLoop:
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
         if self._draining.is_set() or self._pauses.subjects(PauseScope.WORKER):
             return ()
+        claims = self._claim_once(job_id)
+        if not claims and self._folders.refresh():  # for example, a batch is new
+            claims = self._claim_once(job_id)
+        return claims
+
+    def _claim_once(self, job_id: int | None) -> Sequence[Claim]:
         return self._queue.claim(
             job_id, self._limit, reach=self._reach(), held=self._keeper.job_ids
         )
 
     def _reach(self) -> Reach:
         models = (tuple(each.split(" ")) for each in self._pauses.subjects(PauseScope.MODEL))
-        return Reach(without=frozenset((model, mode) for model, mode in models))
+        return Reach(
+            hidden=self._folders.hidden,
+            newest=self._folders.newest,
+            without=frozenset((model, mode) for model, mode in models),
+        )
 
     def _limit(self, head: Demand) -> int:
         profile = model_entry(head.model).profiles[head.mode]
@@ -159,12 +185,14 @@ class WorkLoop:
         for win in results.successes:
             if pack.stopped(win.claim):
                 discard(win.claim)
+        unsaved = [each for each in results.unsaved if not pack.stopped(each.claim)]
         for job_id, error in self._queue.succeed(list(wins.values())).items():
-            discard(wins[job_id].claim)
             if error is None:
+                discard(wins[job_id].claim)
                 log.warning(REFUSED, job_id)
             else:
-                fails.append(_unpublished(wins[job_id], error))
+                unsaved.append(_unpublished(wins[job_id], error))
+        fails += self._unsaved.keep(unsaved)
         if fails:
             self._queue.fail(fails)
         for fail in fails:
@@ -179,14 +207,15 @@ class WorkLoop:
             self._queue.cancelled([pack.claims[job_id] for job_id in new.cancelled])
 
 
-def _unpublished(win: Success, error: OSError) -> Failed:
-    return Failed(
+def _unpublished(win: Success, error: OSError) -> Unsaved:
+    failure = Failed(
         claim=win.claim,
         failure=Failure.ERROR,
         error=f"the files could not be put in place: {error}",
         timings=win.timings,
         peak_memory_bytes=win.peak_memory_bytes,
     )
+    return Unsaved(win.claim, lambda: win, failure)
 
 
 def _first(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.render.tables import print_json
+from jobs.cli.render.tables import print_json, say
 from jobs.cli.render.text import plural
 from jobs.domain.spec import MAX_PRIORITY
 from jobs.domain.states import State
@@ -49,7 +49,7 @@ def priority(app: App, /, *, name: str, priority: int, as_json: bool) -> None:
         parts.append(f"{plural(running, 'job')} already running")
     if ended:
         parts.append(f"{plural(ended, 'job')} had already ended")
-    click.echo(", ".join(parts) + _named(done))
+    say(", ".join(parts) + _named(done))
 
 
 def _named(done: Prioritised) -> str:

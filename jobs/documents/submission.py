@@ -28,6 +28,7 @@ def result_document(result: SubmitResult) -> dict[str, object]:
         "reprioritised": result.reprioritised,
         "respelt": result.respelt,
         "unfamiliar": unfamiliar_document(result.unfamiliar),
+        "recognised": list(result.reading.recognised),
         "rewrite": rewrite_document(result.rewrites),
     }
 
@@ -53,6 +54,7 @@ def plan_document(plan: SubmitPlan) -> dict[str, object]:
             for each in plan.classes
         ],
         "unfamiliar": unfamiliar_document(plan.unfamiliar),
+        "recognised": list(plan.reading.recognised),
         "rewrite": rewrite_document(plan.rewrites),
     }
 

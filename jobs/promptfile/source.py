@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 import os
@@ -15,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from jobs.promptfile.encoding import Encoding, encoding_of, undecodable
 from jobs.promptfile.problem import Problem, PromptFileError, UnreadableError, plain
 
 #: Format by file extension.
 EXTENSIONS = {
-    ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt", ".json": "json",
+    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt",
+    ".json": "json",
 }  # fmt: skip
-PROMPT_FORMATS: tuple[str, ...] = ("csv", "jsonl", "txt", "json")
+PROMPT_FORMATS: tuple[str, ...] = ("csv", "tsv", "jsonl", "txt", "json")
 STDIN = "-"
 #: The origin of all input that is no regular file; its content names the batch.
 STREAM = "stdin"
@@ -30,7 +31,6 @@ MAX_LINE = 16 * 2**20
 
 #: Paths that name what another program has opened: the same path is another file each time.
 _DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/")
-_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Source:
         folder: the folder for files that are written beside the input.
         format: one of `PROMPT_FORMATS`.
         binary: the seekable file; closed by `open_source`.
+        encoding: the encoding that the user gave, if any.
     """
 
     name: str
@@ -54,28 +55,41 @@ class Source:
     folder: Path
     format: str
     binary: BinaryIO
+    encoding: str | None = None
+
+    def decoding(self) -> Encoding:
+        """How the file's bytes become text.
+
+        Raises:
+            UnreadableError: it contradicts the encoding given, or is UTF-32.
+        """
+        return encoding_of(self.binary, self.encoding)
 
     @contextmanager
     def text(self) -> Iterator[TextIO]:
         """The file's text from its beginning.
 
-        All kinds of newlines become `\\n`, a byte-order mark is dropped, and bytes that are not
-        UTF-8 become U+DC80 to U+DCFF, which validation rejects.
+        All kinds of newlines become `\\n`, and a byte-order mark is dropped. In UTF-8, bytes that
+        are no text become U+DC80 to U+DCFF, which validation rejects.
+
+        Raises:
+            UnreadableError: as `decoding`; or bytes are no text in the encoding given.
         """
+        used = self.decoding()
         self.binary.seek(0)
-        if self.binary.read(4).startswith(_WIDE_MARKS):
-            message = "the file is UTF-16 or UTF-32 text"
-            raise UnreadableError(Problem(1, None, message, "save it as UTF-8"))
-        self.binary.seek(0)
-        text = io.TextIOWrapper(self.binary, "utf-8-sig", errors="surrogateescape", newline=None)
+        text = io.TextIOWrapper(self.binary, used.codec, errors=used.errors, newline=None)
         try:
             yield text
+        except UnicodeDecodeError as error:
+            raise UnreadableError(undecodable(self.binary, used, error)) from error
         finally:
             text.detach()
 
 
 @contextmanager
-def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> Iterator[Source]:
+def open_source(
+    argument: str, *, format_name: str | None, stdin: BinaryIO, encoding: str | None = None
+) -> Iterator[Source]:
     """Open the prompt file that a command-line argument names; `-` is standard input.
 
     Standard input, pipes and devices are copied to a temporary file, since the file is read more
@@ -86,7 +100,7 @@ def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> I
     """
     if argument == STDIN:
         with _spooled(stdin) as binary:
-            yield _stream("stdin", format_name or "csv", binary)
+            yield _stream("stdin", format_name or "csv", binary, encoding)
         return
     path = Path(argument)
     try:
@@ -97,26 +111,26 @@ def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> I
         raise PromptFileError(plain(argument), [Problem(None, None, reason, mend)]) from error
     with opened:
         if stat.S_ISREG(path.stat().st_mode) and not str(path).startswith(_DESCRIPTORS):
-            yield _source(path, format_name or _by_extension(path), opened)
+            yield _source(path, format_name or _by_extension(path), opened, encoding)
             return
         with _spooled(opened) as binary:
-            by_extension = EXTENSIONS.get(path.suffix.lower(), "csv")
-            yield _stream(plain(str(path)), format_name or by_extension, binary)
+            kind = format_name or EXTENSIONS.get(path.suffix.lower(), "csv")
+            yield _stream(plain(str(path)), kind, binary, encoding)
 
 
-def _source(path: Path, format_name: str, binary: BinaryIO) -> Source:
+def _source(path: Path, format_name: str, binary: BinaryIO, encoding: str | None) -> Source:
     whole = path.absolute()
     short = Path(os.path.normpath(whole))
     # Behind a link to a folder, `..` leads elsewhere.
     if short.exists() and short.samefile(whole):
         whole = short
     stem, folder = path.stem, whole.parent
-    return Source(plain(str(path)), plain(str(whole)), stem, folder, format_name, binary)
+    return Source(plain(str(path)), plain(str(whole)), stem, folder, format_name, binary, encoding)
 
 
-def _stream(name: str, format_name: str, spool: BinaryIO) -> Source:
+def _stream(name: str, format_name: str, spool: BinaryIO, encoding: str | None) -> Source:
     stem = f"stdin-{_digest(spool)[:8]}"
-    return Source(name, STREAM, stem, Path.cwd(), format_name, spool)
+    return Source(name, STREAM, stem, Path.cwd(), format_name, spool, encoding)
 
 
 def _by_extension(path: Path) -> str:

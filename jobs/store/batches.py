@@ -7,7 +7,16 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from jobs.domain.batches import Artifact, Batch, Inserted, NewJob
 from jobs.domain.memory import queue_name
@@ -20,6 +29,8 @@ from jobs.store.insertion import BatchRows
 from jobs.store.motions import add_files, files_of
 from jobs.store.tables import batches, jobs
 
+#: Built once, because workers ask it for every message that finds no job.
+_NEWEST = select(func.max(batches.c.id))
 #: Key of PostgreSQL's advisory lock for creating a batch; any number that nothing else uses.
 _ADVISORY_LOCK = 0x68796D6F6E616D65
 
@@ -27,10 +38,10 @@ _ADVISORY_LOCK = 0x68796D6F6E616D65
 class BatchStore(StorePart):
     """Creates batches, inserts jobs, and reads the state of whole batches."""
 
-    def ensure(self, name: str, *, source: str, output: str) -> Batch:
+    def ensure(self, name: str, *, source: str, output: str, token: str | None = None) -> Batch:
         """The batch `name`, created with this source and output folder if it does not exist.
 
-        An existing batch keeps its source and output, because its files are already there.
+        An existing batch keeps its source, output and token, because its files are already there.
 
         Raises:
             ConflictError: a batch exists whose name differs only in case or normal form.
@@ -54,7 +65,7 @@ class BatchStore(StorePart):
             connection.execute(
                 self._upsert(batches)
                 .values(
-                    name=name, folded_name=fold(name), source=source, output=output,
+                    name=name, folded_name=fold(name), source=source, output=output, token=token,
                     created_at=self.now(),
                 )
                 .on_conflict_do_nothing(index_elements=["name"])
@@ -80,6 +91,38 @@ class BatchStore(StorePart):
         query = select(batches).order_by(batches.c.id.desc()).limit(limit)
         with self.read() as connection:
             return [to_batch(row) for row in connection.execute(query)]
+
+    def unfinished(self, *, after: int = 0) -> tuple[int, Sequence[Batch]]:
+        """The id of the newest batch, and the batches that have jobs to run or no jobs yet.
+
+        Args:
+            after: leave out the batches up to this id.
+        """
+        with self.read() as connection:
+            newest = connection.execute(_NEWEST).scalar_one() or 0
+            if newest <= after:
+                return newest, []
+            own = jobs.c.batch_id == batches.c.id
+            left = exists().where(own, jobs.c.state.in_((State.QUEUED, State.RUNNING)))
+            query = select(batches).where(
+                batches.c.id > after, batches.c.id <= newest, or_(left, ~exists().where(own))
+            )
+            found = connection.execute(query.order_by(batches.c.id))
+            return newest, [to_batch(row) for row in found]
+
+    def adopt(self, batch_id: int, token: str) -> str | None:
+        """Record the token of the mark in the batch's folder if none is recorded yet.
+
+        Returns:
+            The batch's token: this one, or that of a process that came first.
+        """
+        own = batches.c.id == batch_id
+        with self.write() as connection:
+            connection.execute(
+                update(batches).where(own, batches.c.token == "").values(token=token)
+            )
+            found: str | None = connection.scalars(select(batches.c.token).where(own)).one_or_none()
+            return found
 
     def pause(self, name: str) -> Batch:
         """Stop further jobs of the batch from being claimed; running jobs finish."""

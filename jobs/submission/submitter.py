@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.artifacts.mark import lay
 from jobs.artifacts.reuse import ReusedFiles, lost, reusable
 from jobs.delivery.publisher import Publishing
 from jobs.delivery.reconciler import deliver
@@ -134,11 +135,13 @@ class Submitter:
         tally = SubmitCount(manned=bool(router.offers), update=update)
         rewrites = self._rewrites()
         made = self._store.batches.ensure(
-            target.name, source=source.origin, output=str(self._settings.output)
+            target.name, source=source.origin, output=str(self._settings.output), token=""
         )
         good = partial(_specs, source, defaults, skip_invalid=skip_invalid, through=self._through)
         with closing(good()) as specs:
             target.check(self._store, made, source, (spec for spec, _ in specs))
+        # Where the batch's folder is not on this machine, no files can be copied into it.
+        cache = lay(self._store, made, self._settings) and cache
         with closing(good()) as specs:
             while chunk := [router.route(spec, line) for spec, line in islice(specs, CHUNK)]:
                 try:

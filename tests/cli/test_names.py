@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobs.artifacts.folder import MARK
 from jobs.domain.states import State
 from jobs.store.store import Store
 from tests.cli.calling import Hymo
@@ -41,7 +42,7 @@ def test_a_night_of_other_scripts(shell: Any) -> None:
     assert done.returncode == 0, done.stderr
     stems = {f"{unicodedata.normalize('NFC', name)}_s0" for name in IDS}
     assert {each.name for each in folder.iterdir()} == {
-        "manifest.jsonl", *(f"{stem}.{kind}" for stem in stems for kind in ("npz", "bvh"))
+        MARK, "manifest.jsonl", *(f"{stem}.{kind}" for stem in stems for kind in ("npz", "bvh"))
     }  # fmt: skip
     manifest = (folder / "manifest.jsonl").read_text("utf-8")
     lines = [json.loads(line) for line in manifest.splitlines()]

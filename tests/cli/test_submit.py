@@ -56,7 +56,7 @@ def test_json_is_exactly_its_schema(submit: Hymo) -> None:
     assert json.loads(done.stdout) == {
         "schema": "hymo.submit/1", "batch": "night", "new": 1, "existing": 0, "changed": 0,
         "cached": 0, "invalid": 1, "requeued": 0, "updated": 0, "reprioritised": 0, "respelt": 0,
-        "unfamiliar": [], "rewrite": None,
+        "unfamiliar": [], "recognised": [], "rewrite": None,
     }  # fmt: skip
     assert done.stdout.count("\n") == 1
 

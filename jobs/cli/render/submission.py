@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.render.notes import note_rewrites, note_unfamiliar
-from jobs.cli.render.tables import Column, note, print_json, print_table
+from jobs.cli.render.notes import note_reading, note_reread, note_rewrites, note_unfamiliar
+from jobs.cli.render.tables import Column, note, print_json, print_table, say
 from jobs.cli.render.text import clean, plural
 from jobs.documents.submission import (
     plan_document,
@@ -63,10 +63,11 @@ def print_result(
             )
             if number
         )
-        click.echo(f"batch {result.batch.name}: {counts}{more}{invalid}")
+        say(f"batch {result.batch.name}: {counts}{more}{invalid}")
         if result.auto:
-            click.echo(f"auto chose {_auto(result.auto)}")
-        click.echo(f"files go to {clean(str(Path(result.batch.output) / result.batch.name))}")
+            say(f"auto chose {_auto(result.auto)}")
+        say(f"files go to {clean(str(Path(result.batch.output) / result.batch.name))}")
+    note_reading(source, result.reading)
     note_invalid(result.invalid, result.problems, source)
     if result.invalid_file is not None:
         path = clean(str(result.invalid_file))
@@ -90,7 +91,7 @@ def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
         print_json(plan_document(plan))
     else:
         rows = plural(plan.rows, "row")
-        click.echo(f"batch {plan.batch} would be {plural(plan.jobs, 'job')} of {rows}")
+        say(f"batch {plan.batch} would be {plural(plan.jobs, 'job')} of {rows}")
         columns = (
             Column("QUEUE"),
             Column("MODEL"),
@@ -100,7 +101,8 @@ def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
         )
         print_table(columns, [_plan_row(each) for each in plan.classes])
         if plan.auto:
-            click.echo(f"auto would choose {_auto(plan.auto)}")
+            say(f"auto would choose {_auto(plan.auto)}")
+    note_reading(source, plan.reading)
     note_invalid(plan.invalid, plan.problems, source)
     note_rewrites(plan.rewrites)
     note_file(plan.metadata, plan.untrained)
@@ -148,9 +150,11 @@ def note_refused(result: SubmitResult, source: Source, *, update: bool) -> None:
             note(f"  {problem.located(source.name)}")
         if len(result.respelt_rows) > REPEATED:
             note("  …")
-    if result.changed and update:
+    if not result.changed:
+        return
+    if update:
         _list_changed(result)
-    elif result.changed:
+    else:
         named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
         more = ", …" if result.changed > len(result.changed_rows) else ""
         note(
@@ -159,6 +163,7 @@ def note_refused(result: SubmitResult, source: Source, *, update: bool) -> None:
             "replace those that have not begun with --update, submit under another --batch name "
             "or give the rows other ids"
         )
+    note_reread(result.reading)
 
 
 def _list_changed(result: SubmitResult) -> None:

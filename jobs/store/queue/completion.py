@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.states import Outcome, State
@@ -101,15 +102,22 @@ class CompletionStore(StorePart):
         """
         return end(self, claims, cancelled)
 
-    def release(self, claims: Sequence[Claim]) -> frozenset[int]:
+    def release(
+        self,
+        claims: Sequence[Claim],
+        *,
+        reason: str | None = None,
+        backoff: Callable[[int], float] | None = None,
+    ) -> frozenset[int]:
         """Return jobs to the queue, as a draining worker does. The attempt does not count.
 
-        A job whose cancellation was requested ends as cancelled instead.
+        A job whose cancellation was requested ends as cancelled instead. See
+        `jobs.store.queue.endings.released` for the arguments.
 
         Returns:
             Ids of the jobs whose claims no longer held; they are unchanged.
         """
-        return end(self, claims, released)
+        return end(self, claims, partial(released, reason=reason, backoff=backoff))
 
 
 def _succeeded(held: Found, result: Success) -> Ending:

@@ -22,6 +22,7 @@ from jobs.store.base import CHUNK, Found, StorePart, among
 from jobs.store.queue.claims import TAKEABLE, lanes_of, registered, take
 from jobs.store.queue.endings import Ending, cancelled, end, released
 from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING, Claimant, best
+from jobs.store.queue.suspects import together
 from jobs.store.tables import jobs
 
 _MINE = (
@@ -126,7 +127,8 @@ class EncodingStore(StorePart):
     ) -> list[Claim]:
         """Claim those of the jobs that still wait for their text, to encode it.
 
-        The mode of their attempts is `encode`.
+        The mode of their attempts is `encode`. Suspects come after the others and in claims of
+        their own, as in `ClaimStore.claim`.
 
         Raises:
             NotFoundError: no worker has this id.
@@ -140,7 +142,8 @@ class EncodingStore(StorePart):
             rows = connection.execute(
                 query.order_by(jobs.c.id), {"among": list(job_ids), "now": now}
             ).all()
-            return take(connection, worker, rows, now=now, lease=lease, phase=ENCODE)
+            pack = together(rows, len(job_ids))
+            return take(connection, worker, pack, now=now, lease=lease, phase=ENCODE)
 
     def encoded(
         self,

@@ -27,9 +27,11 @@ from worker.engine.pool import ModelPool
 from worker.engine.protocol import Encoded, Sampled
 from worker.engine.texts import PromptFeatures
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.folders import BatchFolders
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 from worker.loop import WorkLoop
 
@@ -136,6 +138,13 @@ class Bench:
         self.stamp = ProgressStamp(self.clock)
         self.pauses = Pauses(write=self.queue().set_pauses, clock=self.clock)
         self.keeper = self.keep(self.settings)
+        self.folders = BatchFolders(
+            queue=self.queue(), pauses=self.pauses, host="h", clock=self.clock
+        )
+        self.unsaved = UnsavedMotions(
+            queue=self.queue(), keeper=self.keeper, pauses=self.pauses, folders=self.folders,
+            host="h", clock=self.clock,
+        )  # fmt: skip
 
     def register(self) -> int:
         """A worker's id."""
@@ -209,6 +218,8 @@ class Bench:
                 clock=self.clock,
             ),
             pauses=self.pauses,
+            folders=self.folders,
+            unsaved=self.unsaved,
             settings=settings or self.settings,
             draining=self.draining,
             device_pack=8,
