@@ -23,7 +23,8 @@ def find(store: Store, name: str) -> Batch | tuple[JobRow, ...]:
     """The jobs or the batch that `name` refers to.
 
     `1234` is a job's id, `night/wave` all jobs of a row of a batch, `night/wave_s3` the one with
-    seed 3; anything else is a batch. `2024/` is always a batch, even if there is a job 2024.
+    seed 3; anything else is a batch. `2024/` is always a batch, even if there is a job 2024. A name
+    in another case or normal form is found unless it is ambiguous.
 
     Raises:
         NotFoundError: no job or batch has this name.
@@ -44,11 +45,17 @@ def find(store: Store, name: str) -> Batch | tuple[JobRow, ...]:
 
 
 def _row(store: Store, batch: str, row: str) -> tuple[JobRow, ...]:
-    found = store.history.find(batch, row)
+    batch = store.batches.get(batch).name
     seeded = _SEEDED.fullmatch(row)
-    if not found and seeded is not None:
-        found = store.history.find(batch, seeded[1], seed=int(seeded[2]))
-    if not found:
-        store.batches.get(batch)
-        raise NotFoundError("job", f"{batch}/{row}", f"`hymo history --batch {batch}` lists them")
-    return found
+    forms: list[tuple[str, int | None]] = [(row, None)]
+    if seeded is not None:
+        forms.append((seeded[1], int(seeded[2])))
+    for folded in (False, True):
+        for custom_id, seed in forms:
+            found = store.history.find(batch, custom_id, seed=seed, folded=folded)
+            if len(spellings := {job.custom_id for job in found}) > 1:
+                mend = f"write {' or '.join(sorted(spellings))}"
+                raise NotFoundError("job", f"{batch}/{row}", mend)
+            if found:
+                return found
+    raise NotFoundError("job", f"{batch}/{row}", f"`hymo history --batch {batch}` lists them")

@@ -16,7 +16,8 @@ from jobs.cli.group import LazyGroup
 OWN = {
     name: f"jobs.cli.{name}:{name}"
     for name in (
-        "submit", "watch", "history", "show", "cancel", "retry", "pause", "workers", "cards", "db",
+        "submit", "watch", "history", "show", "cancel", "retry", "pause", "priority", "workers",
+        "cards", "db",
     )
 } | {"resume": "jobs.cli.pause:resume"}  # fmt: skip
 
@@ -43,6 +44,7 @@ SECTIONS = {
         "retry": "Try failed and cancelled jobs again",
         "pause": "Stop starting jobs of a batch; running ones finish",
         "resume": "Resume a paused batch",
+        "priority": "Give queued jobs another priority",
     },
     "Run the machines": {
         "up": "Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP",

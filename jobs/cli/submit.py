@@ -41,8 +41,9 @@ def submit(
     dry_run: bool,
     skip_invalid: bool,
     no_cache: bool,
+    update: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Queue the motions that a file of prompts asks for.
 
     FILE is CSV or JSON Lines with a prompt column, or a .txt or .json list of
@@ -50,9 +51,11 @@ def submit(
     does not have.
 
     The jobs of a file are a batch. Submitting the file again adds nothing, since a job is
-    identified by its row's id (or number) and seed.
+    identified by its row's id (or number) and seed. Exits with 1 if rows have changed since they
+    were first submitted (see --update), or if the batch of this name is another file's.
     """
-    from jobs.cli.render.submission import note_changed, print_plan, print_result, progress_line
+    from jobs.cli.faults import ExitCode
+    from jobs.cli.render.submission import note_refused, print_plan, print_result, progress_line
 
     settings = app.settings(output=output)
     with (
@@ -65,12 +68,13 @@ def submit(
                     source, defaults, batch=batch, skip_invalid=skip_invalid, progress=progress
                 )
             print_plan(plan, source, as_json=as_json)
-            return
-        choice = {"skip_invalid": skip_invalid, "cache": not no_cache}
+            return ExitCode.OK
+        choice = {"skip_invalid": skip_invalid, "cache": not no_cache, "update": update}
         with progress_line(rewriting=rewrite.asked) as progress:
             result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
         print_result(result, source, settings, as_json=as_json)
-        note_changed(result)
+        note_refused(result, source, update=update)
+    return ExitCode.ERROR if result.refused else ExitCode.OK
 
 
 @contextmanager

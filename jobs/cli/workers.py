@@ -117,11 +117,11 @@ def undeclare(app: App, /, *, name: str) -> None:
 def _check(name: str, card: str) -> None:
     """Raise `click.BadParameter` for an invalid name or card; note if the card is unknown."""
     from jobs.domain.cards import CARDS, profile
-    from jobs.promptfile.identity import RULE, fault
+    from jobs.domain.names import ID_RULE, id_fault
 
-    found = fault(name)
+    found = id_fault(name)
     if found is not None:
-        raise click.BadParameter(f"{name!r} {found}; {RULE}", param_hint="NAME")
+        raise click.BadParameter(f"{name!r} {found}; {ID_RULE}", param_hint="NAME")
     if not card.strip() or not card.isprintable():
         raise click.BadParameter(f"name it, such as {', '.join(CARDS)}", param_hint="--card")
     if profile(card).derived:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.domain.spec import JobSpec
@@ -72,14 +72,23 @@ class Inserted:
         new: (job id, queue) of rows inserted as queued.
         cached: number of rows inserted as succeeded, with copies of earlier jobs' files.
         existing: number of jobs that already existed with the same content.
-        changed: (custom id, seed) of jobs that already existed with different content; their rows
-            are left unchanged.
+        changed: (custom id, seed) of jobs that already existed with different content; their
+            rows are left unchanged.
+        reprioritised: number of the existing jobs that were queued and got another priority.
+        updated: (job id, queue) of queued rows that were replaced and are still queued.
+        updated_cached: number of queued rows that were replaced and succeeded at once, with copies
+            of earlier jobs' files.
+        respelt: (custom id, seed) of jobs left out → another spelling of the id that the batch has.
     """
 
     new: tuple[tuple[int, str], ...]
     cached: int
     existing: int
     changed: tuple[tuple[str, int], ...]
+    reprioritised: int = 0
+    updated: tuple[tuple[int, str], ...] = ()
+    updated_cached: int = 0
+    respelt: Mapping[tuple[str, int], str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,23 @@ class Cancelled:
     stopped: int
     asked: int
     finished: int
+
+
+@dataclass(frozen=True)
+class Prioritised:
+    """What a request for another priority found.
+
+    Attributes:
+        changed: number of queued jobs that got the priority.
+        same: number of queued jobs that had it already.
+        left: number of jobs in each other state; left unchanged.
+        named: (job id, state) of the first of these.
+    """
+
+    changed: int
+    same: int
+    left: Mapping[State, int]
+    named: tuple[tuple[int, State], ...]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from jobs.domain.catalog import CATALOG
+from jobs.domain.names import ID_RULE, id_fault, normal
 from jobs.domain.spec import (
     FORMATS,
     FPS,
@@ -23,7 +24,6 @@ from jobs.domain.spec import (
 )
 from jobs.promptfile.cell import decimal, grouped, text_fault, trimmed, whole
 from jobs.promptfile.defaults import Defaults
-from jobs.promptfile.identity import RULE, fault
 from jobs.promptfile.metadata import read_metadata
 from jobs.promptfile.problem import Problem, shown
 from jobs.promptfile.raw import RawRow
@@ -152,10 +152,10 @@ class _Cells:
             value = trimmed(value)
         if not isinstance(value, str):
             self.wrong("id", f"{shown(value)} is not text", "write it in quotes")
-        elif found := fault(value):
-            self.wrong("id", f"{shown(value)} {found}", RULE)
+        elif found := id_fault(custom_id := normal(value)):
+            self.wrong("id", f"{shown(value)} {found}", ID_RULE)
         else:
-            return value
+            return custom_id
         return ""
 
     def prompt(self) -> str:

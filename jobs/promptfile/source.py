@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import stat
 import tempfile
@@ -23,8 +24,13 @@ EXTENSIONS = {
 }  # fmt: skip
 PROMPT_FORMATS: tuple[str, ...] = ("csv", "tsv", "jsonl", "txt", "json")
 STDIN = "-"
+#: The origin of all input that is no regular file; its content names the batch.
+STREAM = "stdin"
 #: Maximum characters of a line, and of a CSV row; a longer one lacks a quote or a newline.
 MAX_LINE = 16 * 2**20
+
+#: Paths that name what another program has opened: the same path is another file each time.
+_DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/")
 
 
 @dataclass(frozen=True)
@@ -33,9 +39,9 @@ class Source:
 
     Attributes:
         name: the name that the user gave; `stdin` for standard input.
-        origin: the absolute path, or `stdin`; stored with the batch.
+        origin: the absolute path of a regular file, else `STREAM`; stored with the batch.
         stem: the name without folder and extension, from which the default batch name is derived.
-            For standard input it contains the beginning of the content's sha256, so that different
+            For standard input and pipes it is made of the content's sha256, so that different
             inputs are different batches.
         folder: the folder for files that are written beside the input.
         format: one of `PROMPT_FORMATS`.
@@ -94,9 +100,7 @@ def open_source(
     """
     if argument == STDIN:
         with _spooled(stdin) as binary:
-            stem = f"stdin-{_digest(binary)[:8]}"
-            kind = format_name or "csv"
-            yield Source("stdin", "stdin", stem, Path.cwd(), kind, binary, encoding)
+            yield _stream("stdin", format_name or "csv", binary, encoding)
         return
     path = Path(argument)
     try:
@@ -106,18 +110,27 @@ def open_source(
         mend = "name a file that can be read, or - for standard input"
         raise PromptFileError(plain(argument), [Problem(None, None, reason, mend)]) from error
     with opened:
-        if stat.S_ISREG(path.stat().st_mode):
+        if stat.S_ISREG(path.stat().st_mode) and not str(path).startswith(_DESCRIPTORS):
             yield _source(path, format_name or _by_extension(path), opened, encoding)
             return
         with _spooled(opened) as binary:
             kind = format_name or EXTENSIONS.get(path.suffix.lower(), "csv")
-            yield _source(path, kind, binary, encoding)
+            yield _stream(plain(str(path)), kind, binary, encoding)
 
 
 def _source(path: Path, format_name: str, binary: BinaryIO, encoding: str | None) -> Source:
     whole = path.absolute()
+    short = Path(os.path.normpath(whole))
+    # Behind a link to a folder, `..` leads elsewhere.
+    if short.exists() and short.samefile(whole):
+        whole = short
     stem, folder = path.stem, whole.parent
     return Source(plain(str(path)), plain(str(whole)), stem, folder, format_name, binary, encoding)
+
+
+def _stream(name: str, format_name: str, spool: BinaryIO, encoding: str | None) -> Source:
+    stem = f"stdin-{_digest(spool)[:8]}"
+    return Source(name, STREAM, stem, Path.cwd(), format_name, spool, encoding)
 
 
 def _by_extension(path: Path) -> str:

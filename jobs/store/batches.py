@@ -5,34 +5,33 @@ from __future__ import annotations
 import builtins
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
-    JSON,
     ColumnElement,
     Connection,
-    bindparam,
-    column,
     func,
-    literal_column,
+    literal,
     or_,
     select,
     update,
 )
 
-from jobs.domain.attempts import MotionQuality
 from jobs.domain.batches import Artifact, Batch, Inserted, NewJob
 from jobs.domain.memory import queue_name
+from jobs.domain.names import fold
 from jobs.domain.states import State
-from jobs.errors import NotFoundError
+from jobs.errors import ConflictError, NotFoundError
 from jobs.store.base import CHUNK, Found, StorePart, among, record
-from jobs.store.existing import Key, Known, existing_jobs, row_hashes
-from jobs.store.motions import add_files, files_of, shared_quality
+from jobs.store.existing import Key, Known, existing_jobs, other_spellings
+from jobs.store.insertion import BatchRows
+from jobs.store.motions import add_files, files_of
 from jobs.store.tables import batches, jobs
 
 #: Built once, because workers ask it for every message that finds no job.
 _NEWEST = select(func.max(batches.c.id))
+#: Key of PostgreSQL's advisory lock for creating a batch; any number that nothing else uses.
+_ADVISORY_LOCK = 0x68796D6F6E616D65
 
 
 class BatchStore(StorePart):
@@ -42,19 +41,49 @@ class BatchStore(StorePart):
         """The batch `name`, created with this source and output folder if it does not exist.
 
         An existing batch keeps its source, output and token, because its files are already there.
+
+        Raises:
+            ConflictError: a batch exists whose name differs only in case or normal form.
         """
         with self.write() as connection:
+            there = connection.execute(_by_name(name)).one_or_none()
+            if there is not None:
+                return to_batch(there)
+            if self._is_postgresql:
+                # So that of two spellings at once only one is created. SQLite has one writer.
+                lock = func.pg_advisory_xact_lock(literal(_ADVISORY_LOCK))
+                connection.execute(select(lock))
+            other = connection.scalars(_folded(name).limit(1)).first()
+            if other is not None and other != name:
+                raise ConflictError(
+                    f"batch {name}",
+                    f"another spelling of batch {other}, whose folder some file systems take for "
+                    "the same",
+                    f"write --batch {other} to add to it, or choose another name with --batch",
+                )
             connection.execute(
                 self._upsert(batches)
-                .values(name=name, source=source, output=output, token=token, created_at=self.now())
+                .values(
+                    name=name, folded_name=fold(name), source=source, output=output, token=token,
+                    created_at=self.now(),
+                )
                 .on_conflict_do_nothing(index_elements=["name"])
-            )
+            )  # fmt: skip
             return to_batch(connection.execute(_by_name(name)).one())
 
     def get(self, name: str) -> Batch:
-        """The batch `name`; raises `NotFoundError`, which lists batches with similar names."""
+        """The batch `name`, or the one whose name differs only in case or normal form.
+
+        Raises `NotFoundError`, which lists batches with similar names.
+        """
         with self.read() as connection:
             return to_batch(_found(connection, name))
+
+    def made_from(self, source: str) -> builtins.list[Batch]:
+        """The batches that were created with this source, newest first."""
+        query = select(batches).where(batches.c.source == source).order_by(batches.c.id.desc())
+        with self.read() as connection:
+            return [to_batch(row) for row in connection.execute(query)]
 
     def list(self, limit: int = 100) -> list[Batch]:
         """The newest batches, newest first."""
@@ -132,10 +161,12 @@ class BatchStore(StorePart):
         *,
         attempt_limit: int,
         place: Callable[[Sequence[NewJob]], None] | None = None,
+        replace: bool = False,
     ) -> Inserted:
-        """Add jobs to a batch in one transaction; jobs that already exist are not changed.
+        """Add jobs to a batch in one transaction; of jobs that exist, only the priority changes.
 
-        A job is identified within its batch by (custom id, seed). Repeating a chunk adds nothing.
+        A job is identified within its batch by (custom id, seed). Repeating a chunk adds nothing. A
+        job whose id differs from another id of the batch only in case or normal form is left out.
 
         Args:
             batch: the batch.
@@ -143,40 +174,40 @@ class BatchStore(StorePart):
             attempt_limit: maximum number of attempts of each job.
             place: called before the commit with the cached jobs that were added, to put their files
                 in place. An exception from it rolls the chunk back.
+            replace: replace the rows of changed jobs that no worker has claimed yet.
         """
         wanted = {(job.spec.custom_id, job.spec.seed): job for job in new}
         with self.write() as connection:
-            now = self.present(connection)
-            there = row_hashes(connection, batch.id, list(wanted))
-            fresh = [job for key, job in wanted.items() if key not in there]
-            shared = shared_quality(connection, fresh)
-            rows = [
-                _row(batch.id, job, shared[job.cached_from], attempt_limit=attempt_limit, now=now)
-                for job in fresh
-            ]
-            added = self._add(connection, rows)
-            lost = [key for key in wanted if key not in there and key not in added]
-            if lost:
-                # Another submit of the batch added them between the query and the insert.
-                there |= row_hashes(connection, batch.id, lost)
-            kept = {
-                number: wanted[key].artifacts
-                for key, number in added.items()
+            # Submits of one batch insert in turn, so that none misses a spelling of the other's.
+            # This lock stops neither claims nor the check of the batch's foreign key.
+            own = select(batches.c.id).where(batches.c.id == batch.id)
+            connection.execute(own.with_for_update(key_share=True))
+            rows = BatchRows(batch.id, attempt_limit, self.present(connection))
+            there = existing_jobs(connection, batch.id, list(wanted), files=False)
+            ids = dict.fromkeys(key[0] for key in wanted if key not in there)
+            respelt = other_spellings(connection, batch.id, ids)
+            left = {k: respelt[k[0]] for k in wanted if k not in there and k[0] in respelt}
+            fresh = [job for key, job in wanted.items() if key not in there and key not in left]
+            added = rows.add(connection, fresh)
+            changes = rows.change(connection, there, wanted, replace=replace)
+            put = {
+                number: wanted[key]
+                for key, number in (added | changes.updated).items()
                 if wanted[key].cached_from is not None
             }
-            add_files(connection, kept, now)
+            add_files(connection, {n: job.artifacts for n, job in put.items()}, rows.now)
             if place is not None:
-                place([wanted[key] for key, number in added.items() if number in kept])
-        changed = [key for key, digest in there.items() if wanted[key].spec.row_hash() != digest]
+                place(list(put.values()))
+        queued, updated = _messages(added, wanted), _messages(changes.updated, wanted)
         return Inserted(
-            new=tuple(
-                (number, queue_name(wanted[key].mode, wanted[key].gib))
-                for key, number in added.items()
-                if number not in kept
-            ),
-            cached=len(kept),
-            existing=len(there) - len(changed),
-            changed=tuple(changed),
+            new=queued,
+            cached=len(added) - len(queued),
+            existing=len(there) - len(changes.changed) - len(changes.updated),
+            changed=changes.changed,
+            reprioritised=changes.reprioritised,
+            updated=updated,
+            updated_cached=len(changes.updated) - len(updated),
+            respelt=left,
         )
 
     def content(self, hashes: Sequence[str]) -> Mapping[str, tuple[int, tuple[Artifact, ...]]]:
@@ -204,41 +235,36 @@ class BatchStore(StorePart):
         with self.read() as connection:
             return {State(row.state): row.n for row in connection.execute(query)}
 
-    def _add(
-        self, connection: Connection, rows: builtins.list[dict[str, Any]]
-    ) -> dict[tuple[str, int], int]:
-        """Ids of the added rows by identity; rows that already exist are omitted."""
-        if not rows:
-            return {}
-        statement, values = self._upsert(jobs), cast("Any", rows)
-        if self._is_postgresql:
-            statement = statement.from_select(*_from_json([*rows[0]]))
-            values = {"rows": rows}
-        added = statement.on_conflict_do_nothing(
-            index_elements=["batch_id", "custom_id", "seed"]
-        ).returning(jobs.c.id, jobs.c.custom_id, jobs.c.seed)
-        return {(r.custom_id, r.seed): r.id for r in connection.execute(added, values)}
 
-
-def _from_json(names: builtins.list[str]) -> tuple[builtins.list[str], Any]:
-    """Columns and rows of an insert whose rows are passed as one JSON value, the parameter `rows`.
-
-    PostgreSQL's driver takes ten times longer for 25 000 placeholders (a thousand rows).
-    """
-    rows = func.json_populate_recordset(
-        literal_column("NULL::jobs"), bindparam("rows", type_=JSON)
-    ).table_valued(*(column(name) for name in names))
-    return names, select(*rows.c)
+def _messages(
+    numbers: Mapping[Key, int], wanted: Mapping[Key, NewJob]
+) -> tuple[tuple[int, str], ...]:
+    """(job id, queue) of those jobs that have yet to be made."""
+    return tuple(
+        (number, queue_name(wanted[key].mode, wanted[key].gib))
+        for key, number in numbers.items()
+        if wanted[key].cached_from is None
+    )
 
 
 def _by_name(name: str) -> Any:
     return select(batches).where(batches.c.name == name)
 
 
+def _folded(name: str) -> Any:
+    """The names that some file system takes for `name`."""
+    return select(batches.c.name).where(batches.c.folded_name == fold(name))
+
+
 def _found(connection: Connection, name: str) -> Found:
     row = connection.execute(_by_name(name)).one_or_none()
     if row is not None:
         return row
+    alike = connection.scalars(_folded(name)).all()
+    if len(alike) == 1:
+        return connection.execute(_by_name(alike[0])).one()
+    if alike:
+        raise NotFoundError("batch", name, f"write {' or '.join(sorted(alike))}")
     names = connection.scalars(
         select(batches.c.name).order_by(batches.c.id.desc()).limit(CHUNK)
     ).all()
@@ -264,43 +290,6 @@ def _newest(connection: Connection, hashes: Sequence[str]) -> Any:
         .where(succeeded, among(connection, jobs.c.content_hash, hashes))
         .group_by(jobs.c.content_hash)
     )
-
-
-def _row(
-    batch_id: int, job: NewJob, quality: MotionQuality, *, attempt_limit: int, now: float
-) -> dict[str, Any]:
-    spec = job.spec
-    cached = job.cached_from is not None
-    zero = 0.0 if cached else None
-    return {
-        "batch_id": batch_id,
-        "custom_id": spec.custom_id,
-        "seed": spec.seed,
-        "prompt": spec.prompt,
-        "original_prompt": spec.original_prompt,
-        "rewrite": spec.rewrite,
-        "frames": spec.frames,
-        "requested_mode": spec.mode,
-        "mode": job.mode,
-        "steps": spec.steps,
-        "guidance": spec.guidance,
-        "priority": spec.priority,
-        "formats": list(spec.formats),
-        "model": spec.model,
-        "revision": job.revision,
-        "metadata": dict(spec.metadata),
-        "row_hash": spec.row_hash(),
-        "content_hash": spec.content_hash(job.mode, job.revision),
-        "class_gib": job.gib,
-        "state": State.SUCCEEDED if cached else State.QUEUED,
-        "attempt_limit": attempt_limit,
-        "created_at": now,
-        "queued_at": now,
-        "finished_at": now if cached else None,
-        "cached_from": job.cached_from,
-        **dict.fromkeys(("queue_s", "load_s", "encode_s", "sample_s", "decode_s", "save_s"), zero),
-        **asdict(quality),
-    }
 
 
 def to_batch(row: Found) -> Batch:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Select, String, func, literal, select, tuple_
 
 from jobs.domain.batches import Artifact
 from jobs.domain.memory import queue_name
+from jobs.domain.names import fold
+from jobs.domain.spec import JobSpec
 from jobs.domain.states import State
-from jobs.store.base import Found
+from jobs.store.base import Found, among
 from jobs.store.motions import files_of
 from jobs.store.tables import jobs
 
@@ -27,40 +29,77 @@ class Known:
     Attributes:
         queue: name of the queue of its mode and class.
         row_hash: hash of the row that the job was submitted from.
+        row_priority: the priority in that hash.
+        attempts: number of its last attempt.
         artifacts: its files if it succeeded.
     """
 
     id: int
     queue: str
     row_hash: str
+    row_priority: int
     state: State
-    artifacts: tuple[Artifact, ...]
+    attempts: int
+    artifacts: tuple[Artifact, ...] = ()
+
+    @property
+    def untried(self) -> bool:
+        """Whether no worker has claimed it yet."""
+        return self.state == State.QUEUED and not self.attempts
+
+    def differs(self, spec: JobSpec) -> bool:
+        """Whether the row of `spec` asks for something else than the job's row."""
+        return spec.row_hash() != self.row_hash
+
+    def differs_in_priority(self, spec: JobSpec) -> bool:
+        """Whether the two rows differ in nothing but the priority."""
+        alike = replace(spec, priority=self.row_priority)
+        return self.row_priority != spec.priority and not self.differs(alike)
 
 
 def existing_jobs(
-    connection: Connection, batch_id: int, keys: Sequence[Key]
-) -> Mapping[Key, Known]:
-    """See `BatchStore.existing`."""
-    rows = _rows(connection, batch_id, keys)
-    files = files_of(connection, [row.id for row in rows if row.state == State.SUCCEEDED])
-    return {(row.custom_id, row.seed): _known(row, files.get(row.id, ())) for row in rows}
-
-
-def row_hashes(connection: Connection, batch_id: int, keys: Sequence[Key]) -> dict[Key, str]:
-    """The row hashes of the batch's jobs with these identities."""
-    found = _rows(connection, batch_id, keys)
-    return {(row.custom_id, row.seed): row.row_hash for row in found}
-
-
-def _rows(connection: Connection, batch_id: int, keys: Sequence[Key]) -> Sequence[Found]:
+    connection: Connection, batch_id: int, keys: Sequence[Key], *, files: bool = True
+) -> dict[Key, Known]:
+    """See `BatchStore.existing`; without `files`, no job has artifacts."""
     query = select(
-        jobs.c.id, jobs.c.custom_id, jobs.c.seed, jobs.c.row_hash, jobs.c.state,
+        jobs.c.id, jobs.c.custom_id, jobs.c.seed, jobs.c.row_hash, jobs.c.state, jobs.c.attempt,
         jobs.c.mode, jobs.c.class_gib,
+        func.coalesce(jobs.c.row_priority, jobs.c.priority).label("asked"),
     ).where(
         jobs.c.batch_id == batch_id,
         tuple_(jobs.c.custom_id, jobs.c.seed).in_(_unnested(connection, keys)),
     )  # fmt: skip
-    return connection.execute(query).all()
+    rows = connection.execute(query).all()
+    done = [row.id for row in rows if files and row.state == State.SUCCEEDED]
+    found = files_of(connection, done) if done else {}
+    return {(row.custom_id, row.seed): _known(row, found.get(row.id, ())) for row in rows}
+
+
+def other_spellings(
+    connection: Connection, batch_id: int, ids: Collection[str]
+) -> Mapping[str, str]:
+    """Ids that are new to the batch and fold to an id that it has → the spelling that it has.
+
+    Of two new ids that fold to the same, the second is another spelling of the first.
+    """
+    folded = {each: fold(each) for each in ids}
+    known: dict[str, list[str]] = {}
+    query = (
+        select(jobs.c.folded_id, jobs.c.custom_id)
+        .where(
+            jobs.c.batch_id == batch_id,
+            among(connection, jobs.c.folded_id, list(set(folded.values()))),
+        )
+        .distinct()
+    )
+    for row in connection.execute(query):
+        known.setdefault(row.folded_id, []).append(row.custom_id)
+    found = {}
+    for each, key in folded.items():
+        spellings = known.setdefault(key, [each])
+        if each not in spellings:
+            found[each] = spellings[0]
+    return found
 
 
 def _known(row: Found, artifacts: tuple[Artifact, ...]) -> Known:
@@ -68,7 +107,9 @@ def _known(row: Found, artifacts: tuple[Artifact, ...]) -> Known:
         id=row.id,
         queue=queue_name(row.mode, row.class_gib),
         row_hash=row.row_hash,
+        row_priority=row.asked,
         state=State(row.state),
+        attempts=row.attempt,
         artifacts=artifacts,
     )
 

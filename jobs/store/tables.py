@@ -169,6 +169,8 @@ jobs = Table(
     Column("rewrite", Text),
     # The id as file systems compare it (`jobs.domain.names.fold`).
     Column("folded_id", Text),
+    # The priority in `row_hash` if `hymo priority` has changed the job's own; null: the same.
+    Column("row_priority", Integer),
     # Whether its worker died or hung while it held the job, so that the job may be to blame. Only
     # success, `hymo retry` and a failure of another kind clear it.
     Column("suspect", Boolean, nullable=False, server_default=text("false")),

@@ -36,11 +36,12 @@ class Route:
 
 @dataclass(frozen=True)
 class Routed:
-    """A job with its route; `content` is the hash of its motion."""
+    """A job with its route. `content` is the hash of its motion, `line` the line of its row."""
 
     spec: JobSpec
     route: Route
     content: str
+    line: int
 
     def job(self, cached_from: int | None = None, files: tuple[Artifact, ...] = ()) -> NewJob:
         """The job to insert; already succeeded if `cached_from` is given."""
@@ -70,11 +71,11 @@ class Router:
         self._catalog = catalog
         self._routes: dict[Asked, Route] = {}
 
-    def route(self, spec: JobSpec) -> Routed:
-        """Route one job; raises `WeightsMissingError`."""
+    def route(self, spec: JobSpec, line: int = 0) -> Routed:
+        """Route one job of the row of this line; raises `WeightsMissingError`."""
         route = self.of(Asked(spec.model, spec.mode, spec.frames))
         content = spec.content_hash(route.demand.mode, route.revision)
-        return Routed(spec, route, content)
+        return Routed(spec, route, content, line)
 
     def of(self, asked: Asked) -> Route:
         """The route of jobs with this model, mode and length; raises `WeightsMissingError`."""

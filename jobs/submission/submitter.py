@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,9 +24,8 @@ from jobs.domain.catalog import Catalog
 from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import State
-from jobs.errors import SettingsError, UnreachableError
+from jobs.errors import UnreachableError
 from jobs.promptfile.defaults import Defaults
-from jobs.promptfile.identity import RULE, fault, safe_name
 from jobs.promptfile.invalid import invalid_path, invalid_rows
 from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
@@ -33,6 +33,7 @@ from jobs.promptfile.source import Source
 from jobs.promptfile.survey import Survey, Through, read_rows, survey
 from jobs.submission.result import SubmitCount, SubmitResult
 from jobs.submission.router import Routed, Router, SubmitPlan, planned
+from jobs.submission.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,7 @@ class Submitter:
             SettingsError: the batch name is invalid.
             WeightsMissingError: a model's weights are not installed anywhere.
         """
-        name = batch_name(batch, source)
+        name = Target.find(self._store, source, batch).name
         found = self._checked(
             source, defaults, skip_invalid=skip_invalid, progress=progress, written=False
         )
@@ -107,68 +108,84 @@ class Submitter:
         batch: str | None = None,
         skip_invalid: bool = False,
         cache: bool = True,
+        update: bool = False,
         progress: Progress | None = None,
     ) -> SubmitResult:
         """Create the jobs of a file.
 
         Args:
-            batch: name of the batch; default: derived from the file's name.
+            batch: name of the batch; default: see `jobs.submission.target`.
             skip_invalid: submit the valid rows and write the invalid ones beside the input.
             cache: let a job succeed at once if an earlier job with the same content succeeded.
+            update: replace changed jobs that no worker has claimed yet.
 
         Raises:
             PromptFileError: the file has problems; nothing is committed.
             SettingsError: the batch name is invalid.
+            ConflictError: the batch is another file's (`Target.check`), or only spelt like another
+                batch; nothing is committed.
             WeightsMissingError: a model's weights are not installed anywhere; nothing is committed.
             UnreachableError: the database does not answer. An unreachable broker is not an error.
         """
-        name = batch_name(batch, source)
+        target = Target.find(self._store, source, batch)
         found = self._checked(source, defaults, skip_invalid=skip_invalid, progress=progress)
         router = Router(self._offers(), Catalog.read(self._settings.home))
         for asked in found.asked:
             router.of(asked)  # raises for missing weights before anything is committed
-        tally = SubmitCount(manned=bool(router.offers))
+        tally = SubmitCount(manned=bool(router.offers), update=update)
         rewrites = self._rewrites()
         made = self._store.batches.ensure(
-            name, source=source.origin, output=str(self._settings.output), token=""
+            target.name, source=source.origin, output=str(self._settings.output), token=""
         )
+        good = partial(_specs, source, defaults, skip_invalid=skip_invalid, through=self._through)
+        with closing(good()) as specs:
+            target.check(self._store, made, source, (spec for spec, _ in specs))
         # Where the batch's folder is not on this machine, no files can be copied into it.
         cache = lay(self._store, made, self._settings) and cache
-        good = _specs(source, defaults, skip_invalid=skip_invalid, through=self._through)
-        with closing(good) as specs:
-            while chunk := [router.route(spec) for spec in islice(specs, CHUNK)]:
+        with closing(good()) as specs:
+            while chunk := [router.route(spec, line) for spec, line in islice(specs, CHUNK)]:
                 try:
-                    self._commit(made, chunk, tally, cache=cache)
+                    self._commit(made, chunk, tally, cache=cache, update=update)
                 except UnreachableError as error:
                     raise error.adding(
-                        f"{tally.done} of {found.jobs} jobs of batch {name} are submitted, "
+                        f"{tally.done} of {found.jobs} jobs of batch {made.name} are submitted, "
                         "the same file submitted again adds the rest"
                     ) from error
                 if progress is not None:
                     progress("submitting", tally.done, found.jobs)
         result = tally.result(made, found, invalid_path(source) if found.invalid else None)
-        return replace(result, rewrites=rewrites)
+        return replace(result, rewrites=rewrites, made=target.made)
 
     def _commit(
-        self, batch: Batch, chunk: Sequence[Routed], tally: SubmitCount, *, cache: bool
+        self,
+        batch: Batch,
+        chunk: Sequence[Routed],
+        tally: SubmitCount,
+        *,
+        cache: bool,
+        update: bool,
     ) -> None:
         keys = [(routed.spec.custom_id, routed.spec.seed) for routed in chunk]
         known = self._store.batches.existing(batch.id, keys)
         reused = ReusedFiles(Path(batch.output) / batch.name)
-        limit = self._settings.max_attempts
+        insert = partial(
+            self._store.batches.insert,
+            batch,
+            attempt_limit=self._settings.max_attempts,
+            replace=update,
+        )
+        kept = {key: job for key, job in known.items() if not (update and job.untried)}
         try:
-            new = self._with_cache(chunk, known, reused) if cache else _uncached(chunk)
+            new = self._with_cache(chunk, kept, reused) if cache else _uncached(chunk)
             try:
-                inserted = self._store.batches.insert(
-                    batch, new, attempt_limit=limit, place=reused.place
-                )
+                inserted = insert(new, place=reused.place)
             except OSError:  # A file could not be renamed: insert the chunk without cached jobs.
                 new = _uncached(chunk)
-                inserted = self._store.batches.insert(batch, new, attempt_limit=limit)
+                inserted = insert(new)
         finally:
             reused.clear()
         tally.add(chunk, new, inserted)
-        self._deliver(inserted.new, tally)
+        self._deliver((*inserted.new, *inserted.updated), tally)
         self._queue_again(self._lost(batch, chunk, known), tally)
 
     def _lost(
@@ -186,7 +203,7 @@ class Submitter:
             if job is not None
             and job.state == State.SUCCEEDED
             and lost(job.artifacts)
-            and job.row_hash == spec.row_hash()
+            and (not job.differs(spec) or job.differs_in_priority(spec))
         ]
 
     def _sees(self, batch: Batch) -> bool:
@@ -279,20 +296,6 @@ def _uncached(chunk: Sequence[Routed]) -> list[NewJob]:
     return [routed.job() for routed in chunk]
 
 
-def batch_name(given: str | None, source: Source) -> str:
-    """The given batch name, else the file's name without extension, made safe as a folder name.
-
-    Raises:
-        SettingsError: the given name is not safe as a folder name.
-    """
-    if given is None:
-        return safe_name(source.stem)
-    found = fault(given)
-    if found is not None:
-        raise SettingsError("--batch", given, f"{found}; {RULE}")
-    return given
-
-
 def _require_rows(source: Source, found: Survey, *, skip_invalid: bool) -> None:
     if found.invalid and not (skip_invalid and found.rows):
         raise PromptFileError(source.name, found.problems, found.total)
@@ -300,12 +303,12 @@ def _require_rows(source: Source, found: Survey, *, skip_invalid: bool) -> None:
 
 def _specs(
     source: Source, defaults: Defaults, *, skip_invalid: bool, through: Through | None
-) -> Generator[JobSpec, None, None]:
-    """The jobs of the valid rows, read in the last pass."""
+) -> Generator[tuple[JobSpec, int], None, None]:
+    """The jobs of the valid rows and the rows' lines, read in the last pass."""
     with closing(read_rows(source, defaults, through=through)) as rows:
         for row in rows:
             if isinstance(row, Row):
-                yield from row.specs()
+                yield from ((spec, row.line) for spec in row.specs())
             elif not skip_invalid:
                 # The row was valid in an earlier pass, so the file has changed.
                 raise PromptFileError(source.name, row.problems)

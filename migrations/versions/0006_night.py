@@ -18,6 +18,7 @@ depends_on = None
 #: Text without a length, since SQLAlchemy misreads a computed column before a type in brackets.
 _JOBS: tuple[tuple[str, sa.types.TypeEngine[Any], str | None], ...] = (
     ("folded_id", sa.Text(), None),
+    ("row_priority", sa.Integer(), None),
     ("suspect", sa.Boolean(), "false"),
     ("leased_at", sa.Double(), None),
     ("returns", sa.Integer(), "0"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import sqlite3
 from contextlib import closing
@@ -53,8 +55,8 @@ def test_json_is_exactly_its_schema(submit: Hymo) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {
         "schema": "hymo.submit/1", "batch": "night", "new": 1, "existing": 0, "changed": 0,
-        "cached": 0, "invalid": 1, "requeued": 0, "unfamiliar": [], "recognised": [],
-        "rewrite": None,
+        "cached": 0, "invalid": 1, "requeued": 0, "updated": 0, "reprioritised": 0, "respelt": 0,
+        "unfamiliar": [], "recognised": [], "rewrite": None,
     }  # fmt: skip
     assert done.stdout.count("\n") == 1
 
@@ -203,19 +205,75 @@ def test_skipped_rows_are_shown_with_the_command_that_adds_them(submit: Hymo) ->
     assert command.strip() == f"hymo submit '{path}' --batch prompts"
 
 
-def test_changed_rows_and_shared_names_come_with_the_mend(submit: Hymo) -> None:
+def test_changed_rows_come_with_the_mend(submit: Hymo) -> None:
+    submit(write("prompt,id\nwalks,a\nsits,b\n"))
+    write("prompt,id\njumps,a\nsits,b\nhops,c\n")
+    done = submit("prompts.csv")
+    assert done.exit_code == 1
+    assert "1 new, 1 existing, 1 changed" in done.stdout
+    assert "(a seed 0)" in done.stderr
+    assert "--update" in done.stderr.splitlines()[-1], "the last thing to be seen"
+    done = submit("prompts.csv", "--update", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout).items() >= {"updated": 1, "changed": 0, "existing": 2}.items()
+    assert submit("prompts.csv").exit_code == 0
+
+
+def test_another_file_of_the_same_name_is_refused_with_the_mend(submit: Hymo) -> None:
     submit(write("prompt,id\nwalks,a\n"))
     Path("other").mkdir()
-    done = submit(write("prompt,id\njumps,a\n", "other/prompts.csv"))
-    assert done.exit_code == 0
-    assert "1 changed" in done.stdout
-    assert "(a seed 0)" in done.stderr
-    assert "another --batch name" in done.stderr.splitlines()[-1], "the last thing to be seen"
+    done = submit(write("prompt,id\nwalks,a\nhops,b\n", "other/prompts.csv"))
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"made from {Path('prompts.csv').absolute()}" in done.stderr
+    assert "--batch NAME" in done.stderr
+    # A copy of the file is not another one.
+    done = submit(write("prompt,id\nwalks,a\n", "other/prompts.csv"))
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (
+        0, "batch prompts: 0 new, 1 existing, 0 changed, 0 cached"
+    )  # fmt: skip
     assert f"was first made from {Path('prompts.csv').absolute()}" in done.stderr
     # A batch that was named explicitly is added to without a note.
     done = submit(write("prompt,id\nhops,b\n", "more.csv"), "--batch", "prompts")
     assert done.stdout.startswith("batch prompts: 1 new")
     assert "was first made from" not in done.stderr
+
+
+def test_the_batch_that_goes_on_is_said(submit: Hymo) -> None:
+    write("prompt\nwalks\n")
+    assert "made from this file" not in submit("prompts.csv", "--batch", "one").stderr
+    done = submit("prompts.csv")
+    assert done.stdout.startswith("batch one: 0 new, 1 existing")
+    assert "note: batch one was made from this file and goes on" in done.stderr
+    submit("prompts.csv", "--batch", "two")
+    done = submit("prompts.csv")
+    assert "note: batch two was made from this file (so were one) and goes on" in done.stderr
+    assert "batch two would be 1 job" in submit("prompts.csv", "--dry-run").stdout
+
+
+def test_rows_left_out_for_their_spelling_are_named(submit: Hymo) -> None:
+    submit(write("prompt,id\nwalks,Wave\n"))
+    done = submit(write("prompt,id,seed\nwalks,Wave,0\nhops,wave,1\n"))
+    assert done.exit_code == 1
+    assert done.stdout.startswith("batch prompts: 0 new, 1 existing, 0 changed, 0 cached, 1 left")
+    assert "prompts.csv:3: id: 'wave' is to some file systems the same as 'Wave'" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_a_pipe_is_named_by_its_content(submit: Hymo) -> None:
+    names = []
+    for content in (b"prompt\nwalks\n", b"prompt\njumps\n", b"prompt\nwalks\n"):
+        reader, writer = os.pipe()
+        os.write(writer, content)
+        os.close(writer)
+        done = submit(f"/dev/fd/{reader}", "--json")
+        os.close(reader)
+        assert done.exit_code == 0, done.stderr
+        names.append(json.loads(done.stdout)["batch"])
+    assert names[0] == names[2] != names[1]
+    assert names[0] == f"stdin-{hashlib.sha256(content).hexdigest()[:8]}"
+    # The same text by standard input is the same batch.
+    done = submit("-", "--json", input=b"prompt\nwalks\n")
+    assert json.loads(done.stdout).items() >= {"batch": names[0], "existing": 1}.items()
 
 
 def test_output_is_the_batchs_own_folder_for_good(submit: Hymo) -> None:

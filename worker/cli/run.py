@@ -62,6 +62,7 @@ def run(
     output: str | None,
     skip_invalid: bool,
     no_cache: bool,
+    update: bool,
     workers: tuple[WorkerOptions, ...],
     outage: float | None,
     as_json: bool,
@@ -74,12 +75,12 @@ def run(
     finishes running motions, a second one ends them at once. Finished motions are kept; running
     the same file again continues from there. Exits with 1 if the remaining jobs cannot run here
     (the batch is paused, or no worker fits), or if rows have changed since they were first
-    submitted; the jobs of such rows are not changed. Exits with 7 if the database is away for
-    longer than --outage.
+    submitted (see --update), or if the batch of this name is another file's. Exits with 7 if the
+    database is away for longer than --outage.
     """
     from contextlib import closing
 
-    from jobs.cli.render.submission import note_changed, print_result, progress_line
+    from jobs.cli.render.submission import note_refused, print_result, progress_line
     from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
     from jobs.domain.outage import Outage
@@ -109,7 +110,7 @@ def run(
                 store=store, publisher=publisher, settings=settings, offers=offers,
                 rewriting=rewriting,
             )  # fmt: skip
-            choice = {"skip_invalid": skip_invalid, "cache": not no_cache}
+            choice = {"skip_invalid": skip_invalid, "cache": not no_cache, "update": update}
             result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
         if not as_json:
             # This command delivers the jobs itself, so the submission's delivery note is dropped.
@@ -127,8 +128,8 @@ def run(
             print_json(document | {"rewrite": rewrite_document(result.rewrites)})
         else:
             print_summary(store, result.batch, snapshot, seconds, result.untrained)
-        note_changed(result)
-    if result.changed and not snapshot.fruitless:
+        note_refused(result, source, update=update)
+    if result.refused and not snapshot.fruitless:
         return ExitCode.ERROR
     return ExitCode.JOBS_FAILED if snapshot.fruitless else ExitCode.OK
 

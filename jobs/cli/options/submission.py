@@ -135,7 +135,8 @@ file_options = with_options(
     click.option(
         "--batch",
         metavar="NAME",
-        help="Name of the batch. [default: the file's name; stdin-… for standard input]",
+        help="Name of the batch. [default: that made from this file, else the file's name; "
+        "stdin-… for standard input and pipes]",
     ),
     click.option(
         "--output",
@@ -146,6 +147,11 @@ file_options = with_options(
         "--skip-invalid",
         is_flag=True,
         help="Submit the valid rows; write the others to <name>.invalid.csv (.tsv, .jsonl).",
+    ),
+    click.option(
+        "--update",
+        is_flag=True,
+        help="Replace changed jobs that no worker has claimed yet; list the others.",
     ),
     click.option("--no-cache", is_flag=True, help="Do not reuse motions of earlier jobs."),
 )

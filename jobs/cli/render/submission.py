@@ -19,7 +19,7 @@ from jobs.documents.submission import (
     plan_document,
     result_document,
 )
-from jobs.promptfile.identity import safe_name
+from jobs.domain.names import safe_name
 
 if TYPE_CHECKING:
     from jobs.promptfile.problem import Problem
@@ -44,7 +44,7 @@ def print_result(
 ) -> None:
     """Print the counts to stdout and notes to stderr.
 
-    The caller prints `note_changed` at the end.
+    The caller prints `note_refused` at the end.
     """
     if as_json:
         print_json(result_document(result))
@@ -54,7 +54,16 @@ def print_result(
             f"{result.cached} cached"
         )
         invalid = f", {plural(result.invalid, 'invalid row')}" if result.invalid else ""
-        say(f"batch {result.batch.name}: {counts}{invalid}")
+        more = "".join(
+            f", {number} {what}"
+            for number, what in (
+                (result.updated, "updated"),
+                (result.reprioritised, "with another priority"),
+                (result.respelt, "left out"),
+            )
+            if number
+        )
+        say(f"batch {result.batch.name}: {counts}{more}{invalid}")
         if result.auto:
             say(f"auto chose {_auto(result.auto)}")
         say(f"files go to {clean(str(Path(result.batch.output) / result.batch.name))}")
@@ -133,18 +142,38 @@ def note_auto(auto: Mapping[str, int], *, manned: bool) -> None:
         )
 
 
-def note_changed(result: SubmitResult) -> None:
-    """Warn of jobs that already existed with a different request."""
+def note_refused(result: SubmitResult, source: Source, *, update: bool) -> None:
+    """Warn of jobs that the batch does not have as the file asks for them."""
+    if result.respelt:
+        note(f"warning: {plural(result.respelt, 'job')} left out for the spelling of the id:")
+        for problem in result.respelt_rows[:REPEATED]:
+            note(f"  {problem.located(source.name)}")
+        if len(result.respelt_rows) > REPEATED:
+            note("  …")
     if not result.changed:
         return
-    named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
-    more = ", …" if result.changed > len(result.changed_rows) else ""
-    note(
-        f"warning: {plural(result.changed, 'job')} of batch {result.batch.name} asked for "
-        f"something else before and are unchanged ({named}{more}); "
-        "to make the new ones, submit under another --batch name or give the rows other ids"
-    )
+    if update:
+        _list_changed(result)
+    else:
+        named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
+        more = ", …" if result.changed > len(result.changed_rows) else ""
+        note(
+            f"warning: {plural(result.changed, 'job')} of batch {result.batch.name} asked for "
+            f"something else before and are unchanged ({named}{more}); to make the new ones, "
+            "replace those that have not begun with --update, submit under another --batch name "
+            "or give the rows other ids"
+        )
     note_reread(result.reading)
+
+
+def _list_changed(result: SubmitResult) -> None:
+    jobs = plural(result.changed, "changed job")
+    note(f"warning: {jobs} of batch {result.batch.name} had begun or ended and are unchanged:")
+    for custom_id, seed in result.changed_rows:
+        note(f"  {custom_id} seed {seed}")
+    if result.changed > len(result.changed_rows):
+        note(f"  … and {result.changed - len(result.changed_rows)} more")
+    note("to make the new ones, submit under another --batch name or give the rows other ids")
 
 
 def note_misfits(misfits: Mapping[str, int]) -> None:
@@ -155,7 +184,14 @@ def note_misfits(misfits: Mapping[str, int]) -> None:
 
 def _note_batch(result: SubmitResult, source: Source, settings: Settings) -> None:
     batch = result.batch
-    if batch.source != source.origin and batch.name == safe_name(source.stem):
+    if result.made and result.made != (safe_name(source.stem),):
+        others = ", ".join(name for name in result.made if name != batch.name)
+        also = f" (so were {others})" if others else ""
+        note(
+            f"note: batch {batch.name} was made from this file{also} and goes on; "
+            "another --batch name begins a new one"
+        )
+    elif batch.source != source.origin and batch.name == safe_name(source.stem):
         note(
             f"note: batch {batch.name} was first made from {clean(batch.source)}; "
             "to keep files apart, give each its own --batch name"

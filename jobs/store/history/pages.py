@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from jobs.domain.names import fold
 from jobs.errors import NotFoundError
 from jobs.store.base import StorePart
 from jobs.store.history.jobfilter import JobFilter
@@ -82,13 +83,23 @@ class HistoryStore(StorePart):
                 raise NotFoundError("job", str(number), mend)
             return job_rows(connection, rows, files=True)[0]
 
-    def find(self, batch: str, custom_id: str, *, seed: int | None = None) -> tuple[JobRow, ...]:
-        """The jobs of one row of a batch, by seed, with their files; empty if there are none."""
+    def find(
+        self, batch: str, custom_id: str, *, seed: int | None = None, folded: bool = False
+    ) -> tuple[JobRow, ...]:
+        """The jobs of one row of a batch, by seed, with their files; empty if there are none.
+
+        Args:
+            batch: the exact name of the batch.
+            custom_id: the id of the row.
+            seed: only the job with this seed.
+            folded: also jobs whose id differs in case or normal form.
+        """
+        own = jobs.c.folded_id == fold(custom_id) if folded else jobs.c.custom_id == custom_id
         of_name = select(batches.c.id).where(batches.c.name == batch).scalar_subquery()
         query = (
             select_jobs(jobs.c.id)
             .where(jobs.c.batch_id == of_name)
-            .where(jobs.c.custom_id == custom_id)
+            .where(own)
             .order_by(jobs.c.seed)
             .limit(PAGE)
         )

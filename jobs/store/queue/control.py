@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, false, func, or_, select, update
 
-from jobs.domain.batches import Cancelled
+from jobs.domain.batches import Cancelled, Prioritised
 from jobs.domain.states import FINAL, Failure, State, check, sources
 from jobs.store.base import CHUNK, StorePart, among
 from jobs.store.motions import NO_QUALITY, remove_features
@@ -17,8 +17,15 @@ from jobs.store.tables import artifacts, jobs
 UNFINISHED: frozenset[State] = frozenset({State.FAILED, State.CANCELLED})
 
 
+#: Number of jobs that `prioritise` names.
+NAMED = 5
+
+
 class ControlStore(StorePart):
-    """Cancels and retries jobs, by job ids or by batch. Ids that do not exist are ignored."""
+    """Cancels, retries and prioritises jobs, by job ids or by batch.
+
+    Ids that do not exist are ignored.
+    """
 
     def cancel(
         self, job_ids: Sequence[int] | None = None, *, batch_id: int | None = None
@@ -42,6 +49,30 @@ class ControlStore(StorePart):
             there = select(func.count()).select_from(jobs).where(chosen)
             finished = connection.execute(there).scalar_one() - len(rows)
         return Cancelled(stopped=len(stopped), asked=len(asked), finished=finished)
+
+    def prioritise(
+        self, priority: int, job_ids: Sequence[int] | None = None, *, batch_id: int | None = None
+    ) -> Prioritised:
+        """Give queued jobs a priority. The next claim sees it; messages do not carry it."""
+        with self.write() as connection:
+            chosen = _chosen(connection, job_ids, batch_id)
+            queued = _locked(chosen, {State.QUEUED}).with_only_columns(jobs.c.id, jobs.c.priority)
+            rows = connection.execute(queued).all()
+            changed = [row.id for row in rows if row.priority != priority]
+            # What the row itself asked for, which its hash contains.
+            asked = func.coalesce(jobs.c.row_priority, jobs.c.priority)
+            _write(connection, changed, State.QUEUED, {"row_priority": asked, "priority": priority})
+            others = jobs.c.state != State.QUEUED
+            left = select(jobs.c.state, func.count()).where(chosen, others).group_by(jobs.c.state)
+            counts = {State(state): count for state, count in connection.execute(left)}
+            first = select(jobs.c.id, jobs.c.state).where(chosen, others).order_by(jobs.c.id)
+            named = connection.execute(first.limit(NAMED)) if counts else ()
+            return Prioritised(
+                changed=len(changed),
+                same=len(rows) - len(changed),
+                left=counts,
+                named=tuple((row.id, State(row.state)) for row in named),
+            )
 
     def retry(
         self,

@@ -274,7 +274,7 @@ def test_a_rewriter_that_is_slow_costs_no_job(submit, stored, rewriter, monkeypa
     assert submit(write("jumps"), "--rewrite", "--batch", "before").exit_code == 0
     rewriter.behave = lambda call: rewriter.released.wait(HUNG)
     monkeypatch.setenv("HYMO_REWRITER_TIMEOUT", "0.25")
-    assert submit(write("walks", "jumps"), "--rewrite").exit_code == 0
+    assert submit(write("walks", "jumps"), "--rewrite", "--batch", "prompts").exit_code == 0
     assert [job["prompt"] for job in stored()] == ["walks", "A person jumps."]
     assert stored()[0]["rewrite"] == "failed: no answer within 0.25 s"
     until(lambda: rewriter.prompts["walks"] == 4, "the server has seen every try")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs.domain.attempts import Failed
-from jobs.domain.batches import Cancelled
+from jobs.domain.batches import Cancelled, Prioritised
 from jobs.domain.states import Failure, State
 
 
@@ -45,6 +45,30 @@ def test_cancel(farm, clock, mixed, by_batch):
 def test_cancel_of_nothing(farm, mixed):
     assert farm.store.control.cancel([]) == Cancelled(0, 0, 0)
     assert farm.store.control.cancel() == Cancelled(0, 0, 0)
+
+
+@pytest.mark.parametrize("by_batch", [True, False])
+def test_priority_of_queued_jobs_decides_who_is_next(farm, mixed, by_batch):
+    (first, last) = farm.jobs(2)
+    if by_batch:
+        assert farm.store.control.prioritise(5, [last]).changed == 1
+        done = farm.store.control.prioritise(5, batch_id=farm.batch().id)
+    else:
+        done = farm.store.control.prioritise(5, [*mixed.values(), first, last, 999])
+    assert done == Prioritised(
+        changed=2 if by_batch else 3,
+        same=1 if by_batch else 0,
+        left={state: 1 for state in State if state is not State.QUEUED},
+        named=tuple(
+            (number, state) for state, number in mixed.items() if state is not State.QUEUED
+        ),
+    )
+    assert farm.store.control.prioritise(9, [last]).changed == 1
+    (claim,) = farm.claim(farm.worker("other"))
+    assert claim.job_id == last
+    assert farm.job(mixed[State.RUNNING]).priority == 0
+    # What the row asked for is kept, however often the priority is changed.
+    assert (farm.job(last).priority, farm.job(last).row_priority) == (9, 0)
 
 
 def test_retry_takes_failed_and_cancelled_jobs(farm, clock, mixed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from jobs.domain.attempts import Claim, Success, Timings
+from jobs.domain.batches import Artifact
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer
 from jobs.domain.workers import WorkerCard
@@ -64,6 +67,8 @@ class Desk:
 
 Register = Callable[..., int]
 
+OFFER = Offer("w", ("full", "lite"), ("tiny", "null"), 80 * GIB)
+
 
 @pytest.fixture
 def desk(store: Store, tmp_path: Path) -> Desk:
@@ -81,5 +86,27 @@ def register(store: Store) -> Register:
         offer = Offer(name, modes, ("tiny", "null"), gib * GIB)
         card = WorkerCard(offer, "host", 1, "cpu", "cpu", "float32", nvlink=False, queues=())
         return store.workers.register(card)
+
+    return make
+
+
+@pytest.fixture
+def finish(store: Store, register: Register, tmp_path: Path) -> Callable[[], None]:
+    """Claims every queued job and finishes it with one file per format."""
+    worker = register()
+
+    def write(claim: Claim, name: str) -> Artifact:
+        path = tmp_path / f"{claim.job_id}.{name}"
+        path.write_bytes(f"{claim.job_id}{name}".encode())
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Artifact(name, str(path), path.stat().st_size, digest)
+
+    def make() -> None:
+        while claims := store.claims.claim(worker, OFFER, limit=50, lease=60):
+            done = [
+                Success(claim, Timings(), None, tuple(write(claim, name) for name in claim.formats))
+                for claim in claims
+            ]
+            assert store.completion.succeed(done, publish=lambda result: None) == {}
 
     return make

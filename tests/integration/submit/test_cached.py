@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 from dataclasses import replace
@@ -13,36 +12,8 @@ import pytest
 from sqlalchemy import select
 
 from jobs.artifacts.folder import MARK
-from jobs.domain.attempts import Claim, Success, Timings
-from jobs.domain.batches import Artifact
-from jobs.domain.memory import GIB
-from jobs.domain.routing import Offer
 from jobs.domain.states import State
 from jobs.store.tables import artifacts, jobs
-
-OFFER = Offer("w", ("full", "lite"), ("tiny", "null"), 80 * GIB)
-
-
-@pytest.fixture
-def finish(store, register, tmp_path: Path):
-    """Claims every queued job and finishes it with one file per format."""
-    worker = register()
-
-    def write(claim: Claim, name: str) -> Artifact:
-        path = tmp_path / f"{claim.job_id}.{name}"
-        path.write_bytes(f"{claim.job_id}{name}".encode())
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        return Artifact(name, str(path), path.stat().st_size, digest)
-
-    def make() -> None:
-        while claims := store.claims.claim(worker, OFFER, limit=50, lease=60):
-            done = [
-                Success(claim, Timings(), None, tuple(write(claim, name) for name in claim.formats))
-                for claim in claims
-            ]
-            assert store.completion.succeed(done, publish=lambda result: None) == {}
-
-    return make
 
 
 def stored(store, batch_id: int) -> list:

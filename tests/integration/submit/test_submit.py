@@ -114,7 +114,7 @@ def test_batches_are_named_by_option_or_file(desk) -> None:
     assert desk.submit(path).batch.name == "my-prompts-1"
     assert desk.submit(path, batch="night_7").batch.name == "night_7"
     assert len(rows(desk)) == 2
-    for name in ("../x", "", "con", "a b", "x" * 101):
+    for name in ("../x", "", "con", "a b", "x" * 181):
         with pytest.raises(SettingsError, match="--batch") as caught:
             desk.submit(path, batch=name)
         assert caught.value.exit_code == 2

@@ -1,45 +1,11 @@
-"""Row ids and batch names, and duplicate rows."""
+"""Duplicate rows."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.promptfile.identity import MAX_NAME, Identities, fault, safe_name
-
-
-@pytest.mark.parametrize("name", ["a", "7", "_x", "walk-01", "v1.2", "A..b", "x" * 100, "console"])
-def test_names_taken(name: str) -> None:
-    assert fault(name) is None
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["", ".", "..", "../../x", "a/b", "a\\b", "/etc", "C:x", "-rf", ".hidden", "trailing.",
-     "trailing ", " lead", "a b", "x" * 101, "x" * 300, "CON", "con", "nul.txt", "com1.txt", "LPT9",
-     "Aux.tar.gz", "ünder", "ａ", "a\x00", "a\n", "a;b", "$(x)", "a*", "a?", "~", "%41",
-     "a\u202eb"],
-)  # fmt: skip
-def test_names_refused(name: str) -> None:
-    assert fault(name)
-
-
-@pytest.mark.parametrize(
-    ("stem", "name"),
-    [("prompts", "prompts"), ("my prompts (2)", "my-prompts-2-"), ("..", "batch"),
-     ("", "batch"), (".hidden", "hidden"), ("-x", "x"), ("con", "batch-con"), ("走る", "batch"),
-     ("x" * 300, "x" * 100), ("a.", "a"), ("été", "t")],
-)  # fmt: skip
-def test_default_batch_names(stem: str, name: str) -> None:
-    # A trailing dash is harmless in a file name, so it may stay or go.
-    assert safe_name(stem).rstrip("-") == name.rstrip("-")
-
-
-@given(st.text(max_size=200))
-def test_a_default_batch_name_is_always_valid(stem: str) -> None:
-    assert fault(safe_name(stem)) is None
-    assert len(safe_name(stem)) <= MAX_NAME
+from jobs.promptfile.identity import Identities
 
 
 def test_the_same_id_and_seed_is_taken_once_whatever_its_case() -> None:
@@ -48,6 +14,8 @@ def test_the_same_id_and_seed_is_taken_once_whatever_its_case() -> None:
     assert identities.claim("walk", 0, 1, 3) == 2
     assert identities.claim("WALK", 1, 1, 4) is None
     assert identities.claim("walk2", 0, 1, 5) is None
+    assert identities.claim("caf\u00e9", 0, 1, 6) is None
+    assert identities.claim("CAFE\u0301", 0, 1, 7) == 6
 
 
 def test_ranges_of_seeds_clash_where_they_overlap() -> None:

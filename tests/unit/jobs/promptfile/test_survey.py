@@ -92,7 +92,35 @@ def test_a_pipe_is_spooled(tmp_path: Path) -> None:
     writer.start()
     with open_source(str(fifo), format_name=None, stdin=io.BytesIO()) as source:
         assert survey(source, Defaults()).rows == survey(source, Defaults()).rows == 1
+        assert source.origin == "stdin"
+        content = hashlib.sha256(b"prompt\nwalks\n").hexdigest()
+        assert source.stem == f"stdin-{content[:8]}"
+        assert (source.name, source.folder) == (str(fifo), Path.cwd())
     writer.join()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="needs /dev/fd")
+def test_a_descriptor_is_no_name_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\nwalks\n")
+    with path.open("rb") as opened:
+        number = f"/dev/fd/{opened.fileno()}"
+        with open_source(number, format_name=None, stdin=io.BytesIO()) as source:
+            assert (source.name, source.origin) == (number, "stdin")
+
+
+def test_a_file_has_one_origin_by_every_path(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    path = tmp_path / "prompts.csv"
+    path.write_text("prompt\nwalks\n")
+    with open_source(f"{tmp_path}/a/../prompts.csv", format_name=None, stdin=io.BytesIO()) as it:
+        assert it.origin == str(path)
+    # Through a link to a folder, `..` is another folder than the path says.
+    (tmp_path / "link").symlink_to(tmp_path / "a" / "b")
+    (tmp_path / "a" / "prompts.csv").write_text("prompt\njumps\n")
+    odd = f"{tmp_path}/link/../prompts.csv"
+    with open_source(odd, format_name=None, stdin=io.BytesIO()) as it:
+        assert it.origin == odd
 
 
 HOSTILE = st.one_of(
