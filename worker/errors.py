@@ -148,6 +148,16 @@ class OutageError(WorkerError):
         )
 
 
+class KeeperError(WorkerError):
+    """The thread that renews the leases has died, so the worker must end."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the thread that renews leases has died: {reason}; this worker ends, its leases "
+            "expire and the jobs are tried again"
+        )
+
+
 class AlreadyUpError(WorkerError):
     """Another `hymo up` or `hymo run` owns this home."""
 

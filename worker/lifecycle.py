@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jobs.delivery.broker import kombu_url
 from jobs.delivery.publisher import Publisher
@@ -29,6 +29,7 @@ from worker.encoding.scheduler import EncodingScheduler
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
+from worker.execution.periodic import PeriodicThreads
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
@@ -122,7 +123,6 @@ class Worker:
         self._options = options
         self._parent = options.parent
         self._draining = threading.Event()
-        self._over = threading.Event()
         self._stamp = ProgressStamp(time.monotonic)
         self._publisher = Publisher(settings)
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
@@ -193,10 +193,11 @@ class Worker:
         )
         loop = self._loop(queue, keeper)
         keeper.start()
-        self._thread("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
-        polling = self._thread("poll", self._settings.reconcile, lambda: self._poll(loop))
+        threads = PeriodicThreads()
+        threads.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
+        threads.start("poll", self._settings.reconcile, lambda: self._poll(loop))
         if self._parent is not None:
-            self._thread("parent", 1.0, self._check_parent)
+            threads.start("parent", 1.0, self._check_parent)
         try:
             code = Consumer(
                 url=kombu_url(self._settings),
@@ -207,8 +208,7 @@ class Worker:
                 draining=self._draining,
             ).consume()
         finally:
-            self._over.set()
-            polling.join()  # it may be running a pack
+            threads.stop()  # one may be running a pack, another publishing and writing manifests
             keeper.stop()
         if self._fault is not None:
             raise self._fault
@@ -313,12 +313,3 @@ class Worker:
         except UnreachableError as error:
             log.warning("timeout not recorded, the leases will expire instead: %s", error)
         os._exit(HUNG)
-
-    def _thread(self, name: str, every: float, call: Callable[[], object]) -> threading.Thread:
-        def run() -> None:
-            while not self._over.wait(every):
-                call()
-
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        thread.start()
-        return thread

@@ -119,6 +119,7 @@ class WorkLoop:
         return self._scheduler.encode()
 
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
+        self._keeper.require_alive()
         if self._draining.is_set() or self._pauses.subjects(PauseScope.WORKER):
             return ()
         return self._queue.claim(job_id, self._limit, reach=self._reach())
@@ -136,6 +137,8 @@ class WorkLoop:
         """Run a pack. Returns how many of its jobs did not have to wait for their text."""
         with self._keeper.hold(claims) as pack:
             ready, texts = self._scheduler.look_up(claims)
+            sampled = {claim.job_id for claim in ready}
+            pack.leave([claim for claim in claims if claim.job_id not in sampled])
             if ready:
                 self._settle(pack, self._sample(pack, ready, texts))
         return len(ready)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ def bisect(
     load: LoadCost,
     halved: str,
     stopped: Callable[[Claim], bool] = lambda _: False,
-) -> Iterator[tuple[Sequence[Claim], T | Diagnosis]]:
+) -> Generator[tuple[Sequence[Claim], T | Diagnosis], None, LoadCost]:
     """Attempt claims together. If that fails, attempt them again: without the failed jobs if the
     error names them, otherwise in halves.
 
@@ -34,35 +34,38 @@ def bisect(
         claims: the claims to attempt.
         attempt: called with claims and the load cost to book on them. `PackStoppedError` ends it
             without an outcome.
-        load: the load cost to book.
+        load: the load cost to book. Each attempt may be the one that succeeds, so it is given the
+            cost until one does.
         halved: log message for when claims are halved, with their number and the error.
         stopped: whether a job must not be attempted any more.
 
     Yields:
         Claims with the return value of their attempt, or with its diagnosis.
+
+    Returns:
+        The load cost that no attempt booked, because none succeeded.
     """
     claims = [claim for claim in claims if not stopped(claim)]
     if not claims:
-        return
+        return load
     try:
         outcome = _guarded(attempt, claims, load)
     except PackStoppedError:
-        return
+        return load
     if not isinstance(outcome, Diagnosis):
         yield claims, outcome
-        return
+        return LoadCost()
     # The exception and its frames are freed by now, and so are the tensors of the attempt.
     again = partial(bisect, attempt=attempt, halved=halved, stopped=stopped)
     bad = {0} if len(claims) == 1 else outcome.places
     if bad:
         yield [claim for place, claim in enumerate(claims) if place in bad], outcome
         rest = [claim for place, claim in enumerate(claims) if place not in bad]
-        yield from again(rest, load=LoadCost())
-        return
+        return (yield from again(rest, load=load))
     log.warning(halved, len(claims), outcome.error)
     middle = len(claims) // 2
-    yield from again(claims[:middle], load=load)
-    yield from again(claims[middle:], load=LoadCost())
+    left = yield from again(claims[:middle], load=load)
+    return (yield from again(claims[middle:], load=left))
 
 
 def _guarded(

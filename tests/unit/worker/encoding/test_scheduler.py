@@ -255,6 +255,26 @@ def test_a_bad_text_fails_alone(encoding: EncodingBench) -> None:
     assert encoding.tries("c") == [("full", "released"), ("encode", "failed")]
 
 
+def test_a_job_sent_back_for_its_text_is_not_told_as_lost(
+    encoding: EncodingBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lease is gone because this worker ended the attempt, while its pack runs on."""
+    encoding.plan = EncoderPlacement.CACHED
+    encoding.kept["prompt a"] = "text"
+    encoding.bench.insert("a", "b")
+    loop = encoding.loop()
+
+    def check(phase: str, _claims: Sequence[Any]) -> None:
+        if phase == "step":
+            encoding.bench.keeper.check(renew=True)
+
+    encoding.bench.engine.sabotage = check
+    loop.poll()
+    assert encoding.tries("a") == [("full", "succeeded")]
+    assert encoding.tries("b")[0] == ("full", "released")
+    assert "lease was lost" not in caplog.text
+
+
 def test_loading_is_booked_once_though_texts_are_halved(encoding: EncodingBench) -> None:
     def sabotage(prompts: Sequence[str]) -> None:
         if len(prompts) > 1:
