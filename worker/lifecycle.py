@@ -308,7 +308,9 @@ class Worker:
         log.error("%s", text)
         failed = [Failed(claim=claim, failure=Failure.TIMEOUT, error=text) for claim in claims]
         try:
-            self._store.completion.fail(failed, backoff=lambda _: self._settings.backoff)
+            self._store.completion.fail(
+                failed, backoff=lambda _: self._settings.backoff, alive=self._settings.alive
+            )
             self._store.workers.stop(self._worker_id)
         except UnreachableError as error:
             log.warning("timeout not recorded, the leases will expire instead: %s", error)

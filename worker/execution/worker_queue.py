@@ -70,7 +70,12 @@ class WorkerQueue:
 
     def fail(self, failures: Sequence[Failed]) -> None:
         """End attempts that failed."""
-        self._call(self._store.completion.fail, failures, backoff=self._backoff)
+        self._call(self._store.completion.fail, failures, backoff=self._backoff, alive=self._alive)
+
+    def release(self, claims: Sequence[Claim], reason: str) -> None:
+        """Return jobs to the queue for a reason that is not theirs. The attempts do not count."""
+        release = self._store.completion.release
+        self._call(release, claims, reason=reason, backoff=self._backoff)
 
     def cancelled(self, claims: Sequence[Claim]) -> None:
         """End claimed jobs that were cancelled."""

@@ -141,7 +141,8 @@ class Node:
         try:
             workers = self._store.workers.of_process(socket.gethostname(), exit_.pid, age=exit_.age)
             for worker_id in workers:
-                expired = self._store.leases.expire_worker(worker_id, error)
+                alive = self._settings.alive
+                expired = self._store.leases.expire_worker(worker_id, error, alive=alive)
                 self._store.workers.stop(worker_id)
                 if expired:
                     after = ", ".join(f"{lease.job_id} {lease.state}" for lease in expired)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.states import Outcome, State
 from jobs.store.base import Found, StorePart
 from jobs.store.motions import add_features, add_files
+from jobs.store.queue.avoidance import avoiding
 from jobs.store.queue.endings import Ending, cancelled, end, failed, fenced, released, write_endings
 
 
@@ -58,7 +60,7 @@ class CompletionStore(StorePart):
         return refused
 
     def fail(
-        self, failures: Sequence[Failed], *, backoff: Callable[[int], float]
+        self, failures: Sequence[Failed], *, backoff: Callable[[int], float], alive: float = 60.0
     ) -> dict[int, State]:
         """End attempts that failed.
 
@@ -69,6 +71,7 @@ class CompletionStore(StorePart):
         Args:
             failures: the failed attempts.
             backoff: returns the seconds to wait after the attempt with the given number.
+            alive: workers not seen for this many seconds do not count as another device for it.
 
         Returns:
             Each job's new state by id; jobs whose claim no longer held are omitted.
@@ -90,7 +93,8 @@ class CompletionStore(StorePart):
                 for failure in failures
                 if failure.claim.job_id in held
             ]
-            write_endings(connection, endings, self.present(connection))
+            now = self.present(connection)
+            write_endings(connection, avoiding(connection, endings, since=now - alive), now)
             return {ending.held.id: ending.state for ending in endings}
 
     def cancelled(self, claims: Sequence[Claim]) -> frozenset[int]:
@@ -101,15 +105,27 @@ class CompletionStore(StorePart):
         """
         return end(self, claims, cancelled)
 
-    def release(self, claims: Sequence[Claim]) -> frozenset[int]:
+    def release(
+        self,
+        claims: Sequence[Claim],
+        *,
+        reason: str | None = None,
+        backoff: Callable[[int], float] | None = None,
+    ) -> frozenset[int]:
         """Return jobs to the queue, as a draining worker does. The attempt does not count.
 
         A job whose cancellation was requested ends as cancelled instead.
 
+        Args:
+            claims: the claims to give up.
+            reason: why, kept as the error of the attempt and of the waiting job.
+            backoff: returns the seconds to wait after the n-th return in a row; the first one does
+                not wait. None: no return waits.
+
         Returns:
             Ids of the jobs whose claims no longer held; they are unchanged.
         """
-        return end(self, claims, released)
+        return end(self, claims, partial(released, reason=reason, backoff=backoff))
 
 
 def _succeeded(held: Found, result: Success) -> Ending:

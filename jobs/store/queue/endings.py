@@ -21,7 +21,8 @@ AVOIDED = 60.0
 HELD = (
     jobs.c.id, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.worker_id, jobs.c.class_gib,
     jobs.c.not_before, jobs.c.queued_at, jobs.c.published_at, jobs.c.cancel_requested,
-    jobs.c.encode_gib, jobs.c.text_revision, jobs.c.suspect, jobs.c.returns,
+    jobs.c.encode_gib, jobs.c.text_revision, jobs.c.suspect, jobs.c.returns, jobs.c.model,
+    jobs.c.mode, jobs.c.frames, jobs.c.revision,
 )  # fmt: skip
 
 
@@ -94,7 +95,6 @@ def failed(
     timings: Timings | None = None,
     peak_memory_bytes: int | None = None,
     run: Run | None = None,
-    avoid: str | None = None,
 ) -> Ending:
     """The ending of a failed attempt: the job is retried, fails, or is cancelled on request."""
     retryable = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
@@ -117,7 +117,6 @@ def failed(
         run=run or Run(),
         text=text_demand(held),
         suspect=failure in SUSPECT,
-        avoid=avoid,
     )
 
 
