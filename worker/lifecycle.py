@@ -9,12 +9,14 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from jobs.delivery.broker import kombu_url
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
 from jobs.delivery.stale import StaleMessages
 from jobs.domain.attempts import Claim, Failed
+from jobs.domain.backoff import exponential
 from jobs.domain.catalog import Catalog
 from jobs.domain.states import Failure
 from jobs.errors import UnreachableError
@@ -26,11 +28,16 @@ from worker.device.launch import pin
 from worker.device.memory_meter import memory_meter
 from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
+from worker.errors import DeviceFaultError
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.failures import first_line
+from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
 from worker.execution.periodic import PeriodicThreads
-from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.probes import Probes
+from worker.execution.progress_stamp import LOADING, ProgressStamp
+from worker.execution.trial import run_trial
 from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
 from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
@@ -40,9 +47,6 @@ from worker.planning.precision import SAFE
 
 log = logging.getLogger(__name__)
 
-#: Seconds that reserving, loading and warming up may take before the process counts as hung. Large
-#: weights on a slow disk load slowly.
-LOADING = 600.0
 #: Exit code of a process that hung: its supervisor restarts it.
 HUNG = 75
 #: Seconds between two attempts to lock a device.
@@ -71,8 +75,13 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
         worker.register()
         try:
             return worker.consume()
+        except DeviceFaultError as fault:
+            log.critical("%s: this process ends", fault)
+            code = fault.exit_code
         finally:
             worker.leave()
+    # A normal exit would free memory on the device, which may abort or hang now.
+    os._exit(code)
 
 
 def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
@@ -135,7 +144,8 @@ class Worker:
     def load(self) -> None:
         """Reserve memory, load the models and run each once.
 
-        The first job is then as fast as later ones, and a device that cannot compute fails here.
+        The first job is then as fast as later ones, and a device that cannot compute fails here. If
+        some engines do not run and others do, the worker starts without the former.
         """
         from worker.engine.loaders import build_pool
         from worker.engine.warmup import warm_up
@@ -156,8 +166,9 @@ class Worker:
             device=self._torch_name,
             quantise=self._options.quantise,
             on_fallback=self._record_fallback,
+            loading=lambda: self._stamp.allow(LOADING),
         )
-        warm_up(self._pool)
+        self._unable = warm_up(self._pool)
         watch.cancel()
 
     def register(self) -> None:
@@ -192,6 +203,8 @@ class Worker:
             heartbeat=self._heartbeat,
         )
         loop = self._loop(queue, keeper)
+        for (model, mode), error in self._unable.items():
+            loop.pause_engine(model, mode, first_line(error))
         keeper.start()
         threads = PeriodicThreads()
         threads.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
@@ -216,6 +229,14 @@ class Worker:
 
     def _loop(self, queue: WorkerQueue, keeper: LeaseKeeper) -> WorkLoop:
         pool = self._pool
+        backoff = exponential(self._settings.backoff)
+        probes = Probes(host=socket.gethostname(), pauses=self._pauses, backoff=backoff)
+        health = WorkerHealth(
+            probes=probes,
+            probe=partial(run_trial, pool, home=self._settings.home),
+            alone=queue.alone,
+            backoff=backoff,
+        )
         runners = [
             EncodingRunner(
                 model=model,
@@ -225,6 +246,7 @@ class Worker:
                 pool=pool,
                 keeper=keeper,
                 stamp=self._stamp,
+                health=health,
                 meter=memory_meter(self._torch_name),
             )
             for model, texts in self._texts.items()
@@ -237,6 +259,8 @@ class Worker:
             stamp=self._stamp,
             scheduler=scheduler,
             pauses=self._pauses,
+            probes=probes,
+            health=health,
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,

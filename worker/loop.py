@@ -16,10 +16,16 @@ from jobs.domain.states import Failure
 from jobs.settings import Settings
 from worker.encoding.scheduler import EncodingScheduler
 from worker.engine.pool import ModelPool
+from worker.engine.protocol import Engine
 from worker.engine.texts import PackTexts
+from worker.engine.warmup import rehearse
+from worker.errors import DeviceFaultError, EngineLoadError, TextStoreError
+from worker.execution.failures import first_line, is_device_fault
+from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pack import PackRunner, Results
 from worker.execution.pauses import Pauses
+from worker.execution.probes import Probes
 from worker.execution.progress_stamp import LOADING, ProgressStamp
 from worker.execution.save import discard
 from worker.execution.worker_queue import WorkerQueue
@@ -45,7 +51,9 @@ class WorkLoop:
         stamp: records progress.
         scheduler: encodes texts of models with a separate encoder.
         pauses: what this worker does not take for now.
-        settings: `claim` and `pack` are used.
+        probes: end the pauses of engines.
+        health: pauses a sick worker.
+        settings: `claim`, `pack` and `backoff` are used.
         draining: set when no further pack may be claimed.
         device_pack: most motions per pack on this device.
         clock: monotonic seconds.
@@ -60,6 +68,8 @@ class WorkLoop:
         stamp: ProgressStamp,
         scheduler: EncodingScheduler,
         pauses: Pauses,
+        probes: Probes,
+        health: WorkerHealth,
         settings: Settings,
         draining: threading.Event,
         device_pack: int,
@@ -71,7 +81,10 @@ class WorkLoop:
         self._stamp = stamp
         self._scheduler = scheduler
         self._pauses = pauses
+        self._probes = probes
+        self._health = health
         self._longest = settings.claim
+        self._backoff = settings.backoff
         self._most = settings.pack or device_pack
         self._draining = draining
         self._clock = clock
@@ -102,6 +115,7 @@ class WorkLoop:
     def _run_all(self, job_id: int | None) -> int:
         begun = self._clock()
         done = 0
+        self._probes.run()
         claims = self._claim(job_id)
         while claims or self._encode(idle=True):
             if claims:
@@ -109,20 +123,29 @@ class WorkLoop:
                 self._encode(idle=False)
             if self._draining.is_set() or self._clock() - begun > self._longest:
                 break
+            self._probes.run()
             claims = self._claim(None)
         return done
 
     def _encode(self, *, idle: bool) -> int:
         """Encode texts if that is due. Returns how many jobs can now be sampled."""
-        if self._draining.is_set() or not self._scheduler.due(idle=idle):
+        if self._draining.is_set() or self._paused:
             return 0
-        return self._scheduler.encode()
+        try:
+            return self._scheduler.encode() if self._scheduler.due(idle=idle) else 0
+        except TextStoreError as error:
+            log.warning("no texts encoded: %s", error)  # the next poll tries again
+            return 0
 
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
         self._keeper.require_alive()
-        if self._draining.is_set() or self._pauses.subjects(PauseScope.WORKER):
+        if self._draining.is_set() or self._paused:
             return ()
         return self._queue.claim(job_id, self._limit, reach=self._reach())
+
+    @property
+    def _paused(self) -> bool:
+        return bool(self._pauses.subjects(PauseScope.WORKER))
 
     def _reach(self) -> Reach:
         models = (tuple(each.split(" ")) for each in self._pauses.subjects(PauseScope.MODEL))
@@ -136,22 +159,72 @@ class WorkLoop:
     def _run(self, claims: Sequence[Claim]) -> int:
         """Run a pack. Returns how many of its jobs did not have to wait for their text."""
         with self._keeper.hold(claims) as pack:
-            ready, texts = self._scheduler.look_up(claims)
+            try:
+                ready, texts = self._scheduler.look_up(claims)
+            except TextStoreError as error:
+                self._queue.release(claims, str(error))
+                self.pause_engine(error.model, claims[0].mode, str(error))
+                return 0
             sampled = {claim.job_id for claim in ready}
             pack.leave([claim for claim in claims if claim.job_id not in sampled])
             if ready:
-                self._settle(pack, self._sample(pack, ready, texts))
+                results = self._sample(pack, ready, texts)
+                self._settle(pack, results)
+                if results.interruption is not None:
+                    self._give_back(pack, ready, results, results.interruption)
         return len(ready)
 
     def _sample(self, pack: HeldPack, claims: Sequence[Claim], texts: PackTexts) -> Results:
         head = claims[0]
-        with self._stamp.allow(LOADING):
-            engine = self._pool.engine(head.model, head.mode)
+        try:
+            engine = self._load(head.model, head.mode)
+        except EngineLoadError as error:
+            return Results(interruption=error)
         load = self._pool.take_load_cost(head.model, head.mode)
         runner = PackRunner(
             on_step=partial(self._on_step, pack), on_phase=self._stamp.touch, stopped=pack.stopped
         )
         return runner.run(engine, claims, load=load, texts=texts)
+
+    def _load(self, model: str, mode: str) -> Engine:
+        """The engine, loaded if need be; raises `EngineLoadError`."""
+        try:
+            with self._stamp.allow(LOADING):
+                return self._pool.engine(model, mode)
+        except Exception as error:
+            raise EngineLoadError(model, mode, first_line(error)) from error
+
+    def _give_back(
+        self,
+        pack: HeldPack,
+        claims: Sequence[Claim],
+        results: Results,
+        error: EngineLoadError | DeviceFaultError,
+    ) -> None:
+        """Give back the jobs that a failed engine or device has left undone."""
+        ended = {win.claim.job_id for win in results.successes}
+        ended |= {fail.claim.job_id for fail in results.failures}
+        left = [c for c in claims if c.job_id not in ended and not pack.stopped(c)]
+        if isinstance(error, DeviceFaultError):
+            hand = [claim for claim in left if claim in error.claims]
+            self._queue.faulted(hand, str(error))
+            self._queue.release([claim for claim in left if claim not in hand], str(error))
+            raise error
+        self._queue.release(left, str(error))
+        if is_device_fault(error):
+            raise DeviceFaultError(str(error)) from error
+        self._pool.drop(error.model, error.mode)
+        self.pause_engine(error.model, error.mode, str(error))
+
+    def pause_engine(self, model: str, mode: str, reason: str) -> None:
+        """Claim no jobs of an engine that does not run, until it does."""
+        probe, wait = partial(self._try, model, mode), self._backoff
+        self._probes.begin(PauseScope.MODEL, f"{model} {mode}", reason, probe, wait=wait)
+
+    def _try(self, model: str, mode: str) -> None:
+        """Raise what keeps an engine from running."""
+        self._scheduler.try_store(model)
+        rehearse(self._load(model, mode))
 
     def _settle(self, pack: HeldPack, results: Results) -> None:
         """Write the results of a pack. Cancelled and lost jobs were settled when noticed."""
@@ -166,8 +239,10 @@ class WorkLoop:
                 log.warning(REFUSED, job_id)
             else:
                 fails.append(_unpublished(wins[job_id], error))
+                del wins[job_id]
         if fails:
             self._queue.fail(fails)
+        self._health.note(fails, succeeded=len(wins))
         for fail in fails:
             log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
 

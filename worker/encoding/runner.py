@@ -12,8 +12,10 @@ from jobs.domain.routing import TextDemand
 from worker.device.memory_meter import MemoryMeter
 from worker.engine.pool import LoadCost, ModelPool
 from worker.engine.texts import MADE, PromptFeatures
+from worker.errors import DeviceFaultError
 from worker.execution.bisection import bisect
 from worker.execution.failures import Diagnosis, diagnose
+from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
@@ -34,6 +36,7 @@ class EncodingRunner:
         pool: loads the encoder.
         keeper: renews the leases.
         stamp: records progress.
+        health: pauses a sick worker.
         meter: measures the device's memory; None: it is not measured.
         clock: monotonic seconds.
     """
@@ -45,6 +48,7 @@ class EncodingRunner:
     pool: ModelPool
     keeper: LeaseKeeper
     stamp: ProgressStamp
+    health: WorkerHealth
     meter: MemoryMeter | None = None
     clock: Callable[[], float] = time.monotonic
 
@@ -67,12 +71,17 @@ class EncodingRunner:
         load = self.pool.take_encoder_load_cost(self.model)
         halved = "%d texts failed; encoding them in halves: %s"
         with self.keeper.hold(claims):
-            for some, outcome in bisect(claims, self._encode, load=load, halved=halved):
-                if isinstance(outcome, Diagnosis):
-                    self._fail(some, outcome)
-                else:
-                    self._settle(some, *outcome)
-                    done += some
+            try:
+                for some, outcome in bisect(claims, self._encode, load=load, halved=halved):
+                    if isinstance(outcome, Diagnosis):
+                        self._fail(some, outcome)
+                    else:
+                        self._settle(some, *outcome)
+                        done += some
+            except DeviceFaultError as fault:
+                self.queue.faulted(fault.claims, str(fault))
+                self.queue.release(claims, str(fault))  # the rest; ended attempts stay as they are
+                raise
         return done
 
     def _load(self) -> bool:
@@ -108,9 +117,12 @@ class EncodingRunner:
             run = Run(plan=self.texts.plan.value, embedding=MADE, loads=cost.loads)
             if some:
                 self.queue.encoded(some, timings, run, peak)
+        self.health.note((), succeeded=len(claims))
 
     def _fail(self, claims: Sequence[Claim], found: Diagnosis) -> None:
         # `gib` is the memory class of sampling: raising it does not help an encoder out of memory.
-        self.queue.fail([replace(found.of_job(claim), gib=None) for claim in claims])
+        failures = [replace(found.of_job(claim), gib=None) for claim in claims]
+        self.queue.fail(failures)
+        self.health.note(failures, succeeded=0)
         for claim in claims:
             log.warning("job %d: %s: %s", claim.job_id, found.failure, found.error)

@@ -113,6 +113,12 @@ class ModelPool:
         """Bytes for packs of an engine, including those weights that its memory profile counts."""
         return self._room[model, mode]
 
+    def drop(self, model: str, mode: str) -> None:
+        """Close an engine, so that it is loaded anew when it is next asked for."""
+        engine = self._engines.pop((model, mode), None)
+        if engine is not None:
+            engine.close()
+
     def close(self) -> None:
         """Close everything."""
         for engine in self._engines.values():

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from jobs.domain.attempts import Claim
 from worker.engine.pool import LoadCost
-from worker.errors import OutageError, PackStoppedError
-from worker.execution.failures import Diagnosis, diagnose
+from worker.errors import DeviceFaultError, EngineLoadError, OutageError, PackStoppedError
+from worker.execution.failures import Diagnosis, diagnose, first_line, is_device_fault
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -27,8 +27,8 @@ def bisect(
     """Attempt claims together. If that fails, attempt them again: without the failed jobs if the
     error names them, otherwise in halves.
 
-    This is the fault boundary of the worker: it catches every exception of a job except
-    `OutageError`, after which the worker itself cannot continue.
+    This is the fault boundary of the worker: it catches every exception of a job except those
+    after which the worker or its engine cannot continue.
 
     Args:
         claims: the claims to attempt.
@@ -44,6 +44,10 @@ def bisect(
 
     Returns:
         The load cost that no attempt booked, because none succeeded.
+
+    Raises:
+        OutageError, EngineLoadError: from the attempt.
+        DeviceFaultError: with the claims that were attempted.
     """
     claims = [claim for claim in claims if not stopped(claim)]
     if not claims:
@@ -75,5 +79,9 @@ def _guarded(
         return attempt(claims, load)
     except (OutageError, PackStoppedError):
         raise
-    except Exception as error:  # noqa: BLE001  # the one fault boundary of the worker
+    except Exception as error:  # the one fault boundary of the worker
+        if is_device_fault(error):
+            raise DeviceFaultError(first_line(error), claims) from error
+        if isinstance(error, EngineLoadError):
+            raise
         return diagnose(error)

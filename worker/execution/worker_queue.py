@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 from jobs.domain.attempts import Claim, Failed, Renewal, Run, Success, Timings
 from jobs.domain.backoff import exponential
-from jobs.domain.pauses import Pause
+from jobs.domain.pauses import Pause, PauseScope
 from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach, TextDemand
 from jobs.settings import Settings
+from jobs.store.offers import LIVE
 from jobs.store.queue.encoding import Waiter
 from jobs.store.store import Store
 from worker.execution.database_retry import DatabaseRetry
@@ -71,6 +72,23 @@ class WorkerQueue:
     def fail(self, failures: Sequence[Failed]) -> None:
         """End attempts that failed."""
         self._call(self._store.completion.fail, failures, backoff=self._backoff, alive=self._alive)
+
+    def faulted(self, claims: Sequence[Claim], error: str) -> None:
+        """End attempts that were run together when the device failed."""
+        faulted = self._store.completion.faulted
+        self._call(faulted, claims, error, backoff=self._backoff, alive=self._alive)
+
+    def alone(self) -> bool:
+        """Whether no other device has a live worker that takes jobs now."""
+        rows = self._call(self._store.workers.rows, alive=self._alive)
+        own = {row.registration.device_key for row in rows if row.id == self._worker_id}
+        return not any(
+            row.alive
+            and row.state == LIVE
+            and row.registration.device_key not in own
+            and not any(p.scope is PauseScope.WORKER for p in row.registration.offer.pauses)
+            for row in rows
+        )
 
     def release(self, claims: Sequence[Claim], reason: str) -> None:
         """Return jobs to the queue for a reason that is not theirs. The attempts do not count."""

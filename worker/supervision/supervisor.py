@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from worker.errors import DeviceFaultError
 from worker.options import WorkerOptions
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 STEADY = 60.0
 #: A worker that exits with an error this often without running steadily is given up, since further
-#: restarts would not help. Exits by a signal do not count.
+#: restarts would not help. Exits by a signal and after a fault of the device do not count.
 MAX_FAILURES = 6
 #: Seconds between two checks of draining workers.
 POLL = 0.05
@@ -170,7 +171,7 @@ class Supervisor:
         if time.monotonic() - child.started > STEADY:
             child.pause = FIRST_PAUSE
             child.failures = 0
-        if code > 0:
+        if code > 0 and code != DeviceFaultError.exit_code:
             child.failures += 1
         child.due = time.monotonic() + child.pause
         child.pause = min(child.pause * 2, LAST_PAUSE)

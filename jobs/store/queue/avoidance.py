@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, and_, or_, select
@@ -16,18 +16,30 @@ from jobs.store.queue.endings import Ending, text_demand
 from jobs.store.tables import workers
 
 
-def avoiding(connection: Connection, endings: Sequence[Ending], *, since: float) -> list[Ending]:
+def retried(ending: Ending) -> bool:
+    """Whether the job is tried again after a failure that is not clearly its own."""
+    failure = ending.failure
+    return ending.state is State.QUEUED and failure is not None and failure not in OF_JOB
+
+
+def avoiding(
+    connection: Connection,
+    endings: Sequence[Ending],
+    *,
+    since: float,
+    when: Callable[[Ending], bool] = retried,
+) -> list[Ending]:
     """The endings; those with a retry avoid the device of the attempt if another one can take it.
 
-    The other worker must be live, fit the job and not be paused. Failures that are clearly the
-    job's own avoid nothing.
+    The other worker must be live, fit the job and not be paused.
 
     Args:
         connection: the transaction that ends the attempts.
         endings: of running jobs.
         since: workers not seen since then are not live.
+        when: selects the endings that avoid the device.
     """
-    if not any(map(_retried, endings)):
+    if not any(map(when, endings)):
         return list(endings)
     own = {ending.held.worker_id for ending in endings}
     live = and_(workers.c.state == LIVE, workers.c.seen_at >= since)
@@ -40,15 +52,10 @@ def avoiding(connection: Connection, endings: Sequence[Ending], *, since: float)
     ]
     return [
         replace(ending, avoid=devices[ending.held.worker_id])
-        if _retried(ending) and _elsewhere(ending.held, devices, offers)
+        if when(ending) and _elsewhere(ending.held, devices, offers)
         else ending
         for ending in endings
     ]
-
-
-def _retried(ending: Ending) -> bool:
-    failure = ending.failure
-    return ending.state is State.QUEUED and failure is not None and failure not in OF_JOB
 
 
 def _elsewhere(held: Found, devices: dict[int, str], offers: Sequence[tuple[str, Offer]]) -> bool:

@@ -59,7 +59,7 @@ _WORKER = select(
 _WAITS = select(jobs.c.id).where(jobs.c.id == bindparam("id", type_=BigInteger), QUEUED)
 _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
-    jobs.c.frames, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit,
+    jobs.c.frames, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.returns,
 ).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
 #: Selects and locks the jobs of the given ids that are ready, with all columns of a `Claim`.
 TAKEABLE = (

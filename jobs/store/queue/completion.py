@@ -10,6 +10,7 @@ from jobs.domain.states import Outcome, State
 from jobs.store.base import Found, StorePart
 from jobs.store.motions import add_features, add_files
 from jobs.store.queue.avoidance import avoiding
+from jobs.store.queue.device_faults import faulted
 from jobs.store.queue.endings import Ending, cancelled, end, failed, fenced, released, write_endings
 
 
@@ -95,6 +96,33 @@ class CompletionStore(StorePart):
             ]
             now = self.present(connection)
             write_endings(connection, avoiding(connection, endings, since=now - alive), now)
+            return {ending.held.id: ending.state for ending in endings}
+
+    def faulted(
+        self,
+        claims: Sequence[Claim],
+        error: str,
+        *,
+        backoff: Callable[[int], float],
+        alive: float = 60.0,
+    ) -> dict[int, State]:
+        """End attempts that were run together when their device failed; see `device_faults`.
+
+        Args:
+            claims: the claims of one forward pass.
+            error: begins with `jobs.domain.states.DEVICE_FAULT`.
+            backoff, alive: as in `fail`.
+
+        Returns:
+            Each job's new state by id; jobs whose claim no longer held are omitted.
+        """
+        with self.write() as connection:
+            held = list(fenced(connection, claims).values())
+            now = self.present(connection)
+            endings = faulted(
+                connection, held, error, alone=len(claims) == 1, backoff=backoff, since=now - alive
+            )
+            write_endings(connection, endings, now)
             return {ending.held.id: ending.state for ending in endings}
 
     def cancelled(self, claims: Sequence[Claim]) -> frozenset[int]:

@@ -57,12 +57,16 @@ def tries(
 
 
 def pack_size(head: Found, most: int) -> int:
-    """Jobs in a pack of suspects, of which at most `most` fit: one on its last attempt is alone.
+    """Jobs in a pack of suspects, of which at most `most` fit.
+
+    One on its last attempt is alone, and so is one that was given back more than once, since it
+    was in hand in two faults of a device.
 
     With a pack of ⌈√n⌉, one guilty job of n costs its innocent companions one more attempt, and
     about 2√n packs tell it from them.
     """
-    return 1 if head.attempt + 1 >= head.attempt_limit else math.isqrt(max(0, most - 1)) + 1
+    last = head.attempt + 1 >= head.attempt_limit
+    return 1 if last or head.returns > 1 else math.isqrt(max(0, most - 1)) + 1
 
 
 def _paused(offer: Offer) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from jobs.domain.attempts import Claim, Features, MotionQuality, Run
+from jobs.domain.backoff import exponential
 from jobs.domain.batches import NewJob
 from jobs.domain.catalog import model_entry
 from jobs.domain.memory import GIB
@@ -26,8 +27,10 @@ from worker.engine.pool import ModelPool
 from worker.engine.protocol import Encoded, Sampled
 from worker.engine.texts import PromptFeatures
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
+from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
 from worker.loop import WorkLoop
@@ -124,6 +127,7 @@ class Bench:
     offer: Offer = OFFER
     settings: Settings = field(init=False)
     ended: list[Sequence[Claim]] = field(default_factory=list)
+    probed: list[Claim] = field(default_factory=list)
     beats: threading.Event = field(default_factory=threading.Event)
     draining: threading.Event = field(default_factory=threading.Event)
 
@@ -135,6 +139,14 @@ class Bench:
         self.stamp = ProgressStamp(self.clock)
         self.pauses = Pauses(write=self.queue().set_pauses, clock=self.clock)
         self.keeper = self.keep(self.settings)
+        backoff = exponential(self.settings.backoff)
+        self.probes = Probes(host="h", pauses=self.pauses, backoff=backoff, clock=self.clock)
+        self.health = WorkerHealth(
+            probes=self.probes,
+            probe=self.probed.append,
+            alone=self.queue().alone,
+            backoff=backoff,
+        )
 
     def register(self) -> int:
         """A worker's id."""
@@ -203,6 +215,8 @@ class Bench:
                 clock=self.clock,
             ),
             pauses=self.pauses,
+            probes=self.probes,
+            health=self.health,
             settings=settings or self.settings,
             draining=self.draining,
             device_pack=8,

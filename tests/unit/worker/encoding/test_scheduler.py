@@ -76,6 +76,7 @@ class EncodingBench:
             pool=pool,
             keeper=bench.keeper,
             stamp=bench.stamp,
+            health=bench.health,
             clock=bench.clock,
         )
         return bench.loop(pool=pool, runners=[runner], policy=self.policy)
