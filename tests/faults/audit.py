@@ -76,7 +76,9 @@ def _outcomes(job: Any, tries: Sequence[Any]) -> list[str]:
             wrong.append(f"attempt {one.number} never ended")
         if one.outcome == Outcome.FAILED and not (one.error and one.failure in set(Failure)):
             wrong.append(f"attempt {one.number} does not say why it failed")
-        if one.outcome != Outcome.FAILED and (one.failure or one.error):
+        # A job that was given back says why, which is no failure.
+        told = one.failure if one.outcome == Outcome.RELEASED else one.failure or one.error
+        if one.outcome != Outcome.FAILED and told:
             wrong.append(f"attempt {one.number} {one.outcome} with failure {one.failure}")
     if job.state == State.FAILED:
         last = tries[-1] if tries else None

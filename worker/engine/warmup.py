@@ -41,12 +41,14 @@ def warm_up(pool: ModelPool) -> dict[tuple[str, str], Exception]:
     return failed
 
 
-def rehearse(engine: Engine) -> Any:
-    """Sample, decode and measure one short motion and return it.
+def rehearse(engine: Engine) -> list[Any]:
+    """Sample, decode and measure one short motion.
 
     One solver step, possibly from a text of zeros, gives no real motion. Non-finite numbers are
-    therefore only logged, and None is returned: jobs may still succeed, and a job that does not
-    fails alone.
+    therefore only logged: jobs may still succeed, and a job that does not fails alone.
+
+    Returns:
+        The motion, if its numbers can be used.
     """
     try:
         sampled = engine.sample([rehearsal(engine)], [engine.blank()], _on_step)
@@ -58,8 +60,8 @@ def rehearse(engine: Engine) -> Any:
             "%s %s: the warm-up gave unusable numbers; taking jobs anyway: %s",
             engine.model, engine.mode, error,
         )  # fmt: skip
-        return None
-    return motions[0]
+        return []
+    return motions
 
 
 def _warm_up(engine: Engine) -> None:

@@ -31,7 +31,6 @@ def run_trial(pool: ModelPool, claim: Claim, *, home: Path) -> None:
             file.write("written by a worker that tests itself\n")
             file.flush()
             os.fsync(file.fileno())
-        motion = rehearse(engine)
-        if motion is not None:
-            own = replace(rehearsal(engine), output=folder, formats=claim.formats)
+        own = replace(rehearsal(engine), output=folder, formats=claim.formats)
+        for motion in rehearse(engine):
             save(own, motion, engine.write)
