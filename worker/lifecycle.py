@@ -246,6 +246,7 @@ class Worker:
                 pool=pool,
                 keeper=keeper,
                 stamp=self._stamp,
+                probes=probes,
                 health=health,
                 meter=memory_meter(self._torch_name),
             )

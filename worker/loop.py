@@ -53,7 +53,7 @@ class WorkLoop:
         pauses: what this worker does not take for now.
         probes: end the pauses of engines.
         health: pauses a sick worker.
-        settings: `claim`, `pack` and `backoff` are used.
+        settings: `claim` and `pack` are used.
         draining: set when no further pack may be claimed.
         device_pack: most motions per pack on this device.
         clock: monotonic seconds.
@@ -84,7 +84,6 @@ class WorkLoop:
         self._probes = probes
         self._health = health
         self._longest = settings.claim
-        self._backoff = settings.backoff
         self._most = settings.pack or device_pack
         self._draining = draining
         self._clock = clock
@@ -218,8 +217,8 @@ class WorkLoop:
 
     def pause_engine(self, model: str, mode: str, reason: str) -> None:
         """Claim no jobs of an engine that does not run, until it does."""
-        probe, wait = partial(self._try, model, mode), self._backoff
-        self._probes.begin(PauseScope.MODEL, f"{model} {mode}", reason, probe, wait=wait)
+        probe = partial(self._try, model, mode)
+        self._probes.begin(PauseScope.MODEL, f"{model} {mode}", reason, probe)
 
     def _try(self, model: str, mode: str) -> None:
         """Raise what keeps an engine from running."""

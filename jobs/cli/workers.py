@@ -52,7 +52,7 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
         print_table(COLUMNS, [_cells(row, now) for row in rows])
         for row in rows:
             for pause in row.registration.offer.pauses if row.alive else ():
-                name, wait = row.registration.offer.name, duration(max(0.0, now - pause.since))
+                name, wait = row.registration.offer.name, duration(max(1.0, now - pause.since))
                 note(f"{name} waits: {clean(pause.reason)} (since {wait})")
             if NUMERICS in row.registration.tags:
                 # Too long for the column of tags.

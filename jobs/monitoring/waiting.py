@@ -42,8 +42,8 @@ class Waiting:
             left = round(job.not_before - self.now)
             return f"attempt {job.attempts + 1} of {job.attempt_limit} follows in {left} s"
         if job.demand not in self._misfits:
-            self._misfits[job.demand] = misfit(job.demand, self._offers) or self._text(job.demand)
-        return self._misfits[job.demand] or self._paused(job)
+            self._misfits[job.demand] = misfit(job.demand, self._offers)
+        return self._misfits[job.demand] or self._paused(job) or self._text(job.demand)
 
     def _paused(self, job: JobRow) -> str | None:
         """Why every live worker that fits leaves the job for now; None if one takes it."""
@@ -54,7 +54,13 @@ class Waiting:
             own = [
                 pause.reason
                 for pause in offer.pauses
-                if pause.covers(model=job.model, mode=job.mode, batch=job.batch, output=job.output)
+                if pause.covers(
+                    model=job.model,
+                    mode=job.mode,
+                    batch=job.batch,
+                    output=job.output,
+                    text=job.text is not None,
+                )
             ]
             if not own:
                 return None

@@ -6,20 +6,22 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from jobs.domain.attempts import Claim, Run, Timings
+from jobs.domain.pauses import PauseScope
 from jobs.domain.routing import TextDemand
 from worker.device.memory_meter import MemoryMeter
 from worker.engine.pool import LoadCost, ModelPool
 from worker.engine.texts import MADE, PromptFeatures
 from worker.errors import DeviceFaultError
 from worker.execution.bisection import bisect
-from worker.execution.failures import Diagnosis, diagnose
+from worker.execution.failures import Diagnosis, diagnose, first_line, is_device_fault
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
-from worker.planning.encoder_placement import EncoderPlacement
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class EncodingRunner:
         pool: loads the encoder.
         keeper: renews the leases.
         stamp: records progress.
+        probes: end the pause of an encoder that cannot be loaded.
         health: pauses a sick worker.
         meter: measures the device's memory; None: it is not measured.
         clock: monotonic seconds.
@@ -48,9 +51,16 @@ class EncodingRunner:
     pool: ModelPool
     keeper: LeaseKeeper
     stamp: ProgressStamp
+    probes: Probes
     health: WorkerHealth
     meter: MemoryMeter | None = None
     clock: Callable[[], float] = time.monotonic
+
+    @property
+    def encodes(self) -> bool:
+        """Whether this worker encodes texts of the model now."""
+        paused = self.probes.pending(PauseScope.ENCODER, self.model)
+        return self.texts.plan.encodes and not paused
 
     def run(self, job_ids: Sequence[int]) -> list[Claim]:
         """Claim jobs, one per text, and encode their texts.
@@ -62,7 +72,7 @@ class EncodingRunner:
         """
         if self.meter is not None:
             self.meter.reset()
-        if not self.texts.plan.encodes or not self._load():
+        if not self.encodes or not self._load():
             return []
         claims = self.queue.claim_texts(job_ids, self.demand)
         if not claims:
@@ -87,18 +97,20 @@ class EncodingRunner:
     def _load(self) -> bool:
         """Load the encoder. Returns False if that fails.
 
-        This worker then samples only texts that are already encoded, and jobs wait for another
-        worker to encode theirs.
+        Until it can be loaded, this worker samples only texts that are already encoded, and other
+        workers encode the others.
         """
+        load = partial(self.pool.encoder, self.model)
         try:
-            self.pool.encoder(self.model)  # before claiming, so that no lease expires meanwhile
-        except Exception as error:  # noqa: BLE001 — user files, libraries and the device can fail
+            load()  # before claiming, so that no lease expires meanwhile
+        except Exception as error:
+            if is_device_fault(error):
+                raise DeviceFaultError(first_line(error)) from error
             log.error(  # noqa: TRY400 — `diagnose` adds the traceback of unexpected errors
-                "the text encoder of %s cannot be loaded; this worker stops encoding: %s",
-                self.model, diagnose(error).error,
-            )  # fmt: skip
-            self.texts.plan = EncoderPlacement.CACHED
-            self.queue.give_up_encoder(self.model)
+                "the text encoder of %s cannot be loaded: %s", self.model, diagnose(error).error
+            )
+            reason = f"the text encoder of {self.model} cannot be loaded: {first_line(error)}"
+            self.probes.begin(PauseScope.ENCODER, self.model, reason, load)
             return False
         return True
 

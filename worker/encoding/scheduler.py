@@ -123,13 +123,13 @@ class EncodingScheduler:
     def encode(self) -> int:
         """Encode the texts of waiting jobs. Returns how many jobs can now be sampled."""
         states = self._models.values()
-        return sum(self._encode(state) for state in states if state.runner.texts.plan.encodes)
+        return sum(self._encode(state) for state in states if state.runner.encodes)
 
     def _due(self, state: _ModelState, *, idle: bool) -> bool:
         if idle:
             self._free_strays(state)
         runner = state.runner
-        if not runner.texts.plan.encodes:
+        if not runner.encodes:
             return False
         waiting = self._queue.crowd(runner.model, runner.demand, self._policy.many)
         now = self._clock()

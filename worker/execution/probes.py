@@ -15,9 +15,6 @@ from worker.execution.pauses import Pauses
 
 log = logging.getLogger(__name__)
 
-#: The longest wait between two probes, seconds. A pause that could end costs the worker that long.
-LONGEST = 60.0
-
 
 @dataclass
 class _Probe:
@@ -67,17 +64,22 @@ class Probes:
         reason: str,
         probe: Callable[[], object],
         *,
-        wait: float,
+        wait: float | None = None,
     ) -> None:
         """Begin a pause that lasts until the probe returns without an exception.
 
         Args:
             scope, subject, reason: of the pause.
             probe: called when due.
-            wait: seconds until it is called first.
+            wait: seconds until it is called first; None: as after a first failure.
         """
         self._pauses.begin(scope, subject, f"{self._host}: {reason}")
-        self._probes[scope, subject] = _Probe(probe, self._clock() + min(wait, LONGEST))
+        first = self._backoff(1) if wait is None else wait
+        self._probes[scope, subject] = _Probe(probe, self._clock() + first)
+
+    def pending(self, scope: PauseScope, subject: str) -> bool:
+        """Whether a pause still waits for its probe."""
+        return (scope, subject) in self._probes
 
     def run(self) -> None:
         """Run the probes that are due.
@@ -94,7 +96,7 @@ class Probes:
                 if is_device_fault(error):
                     raise DeviceFaultError(first_line(error)) from error
                 probe.failures += 1
-                wait = min(self._backoff(probe.failures), LONGEST)
+                wait = self._backoff(probe.failures)
                 probe.due = self._clock() + wait
                 log.warning(
                     "the probe of %s failed; the next one is in %g s: %s",

@@ -142,10 +142,6 @@ class WorkerQueue:
         encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
         return self._call(self._store.encoding.free_strays, model, encoders | {demand.revision})
 
-    def give_up_encoder(self, model: str) -> None:
-        """Remove a model's encoder from this worker's offer."""
-        self._call(self._store.workers.give_up_encoder, self._worker_id, model)
-
     def set_pauses(self, pauses: Sequence[Pause]) -> None:
         """Record what this worker does not take for now. Not repeated: `Pauses` calls it again."""
         self._store.workers.set_pauses(self._worker_id, pauses)

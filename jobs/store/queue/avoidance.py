@@ -72,7 +72,9 @@ def _elsewhere(held: Found, devices: dict[int, str], offers: Sequence[tuple[str,
         device != devices[held.worker_id]
         and fits(wanted, offer)
         and not any(
-            pause.covers(model=held.model, mode=held.mode, batch="", output="")
+            pause.covers(
+                model=held.model, mode=held.mode, batch="", output="", text=wanted.text is not None
+            )
             for pause in offer.pauses
         )
         for device, offer in offers

@@ -9,6 +9,7 @@ import pytest
 
 from jobs.domain.attempts import MotionQuality
 from jobs.domain.memory import GIB
+from jobs.domain.pauses import Pause, PauseScope
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import State
 from jobs.monitoring.waiting import Waiting
@@ -66,3 +67,28 @@ NEEDS = "no worker fits: its text waits for a worker with 20 GiB that encodes wi
 def test_the_reason(job: JobRow, offers: Sequence[Offer], reason: str | None) -> None:
     waiting = Waiting(offers=offers, now=100.0)
     assert [waiting.reason(job), waiting.reason(job)] == [reason, reason]
+
+
+@pytest.mark.parametrize(
+    ("job", "scope", "subject", "waits"),
+    [
+        (JOB, "worker", "", True),
+        (JOB, "model", "null full", True),
+        (JOB, "model", "null lite", False),
+        (JOB, "encoder", "null", False),
+        (TEXT, "encoder", "null", True),
+        (TEXT, "encoder", "tiny", False),
+        (TEXT, "model", "null full", False),
+        (TEXT, "worker", "", True),
+    ],
+)
+def test_a_pause_of_the_only_worker_is_the_reason(
+    job: JobRow, scope: str, subject: str, waits: bool
+) -> None:
+    pause = Pause(PauseScope(scope), subject, "h: broken", 0.0)
+    worker = replace(LARGE, encoders={"null": "te-1"}, pauses=(pause,))
+    reason = Waiting(offers=(worker,), now=100.0).reason(job)
+    assert (reason == "waits: h: broken") is waits
+    other = replace(worker, name="other", pauses=())
+    both = Waiting(offers=(worker, other), now=100.0).reason(job)
+    assert both is None or both.startswith("its text waits to be encoded by")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -76,6 +77,7 @@ class EncodingBench:
             pool=pool,
             keeper=bench.keeper,
             stamp=bench.stamp,
+            probes=bench.probes,
             health=bench.health,
             clock=bench.clock,
         )
@@ -322,28 +324,43 @@ def test_a_resident_worker_goes_on_without_keeping_texts(encoding: EncodingBench
     assert encoding.bench.states() == {"a": "succeeded"}
 
 
-def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(
+def test_an_encoder_that_cannot_be_loaded_is_left_out_until_it_can(
     encoding: EncodingBench,
 ) -> None:
-    encoding.bench.offer = replace(encoding.bench.offer, encoders={"null": "te-1"})
-    encoding.bench.worker_id = encoding.bench.register()
+    """The worker goes on with texts that are encoded, and its offer stays what it is."""
+    bench = encoding.bench
+    bench.offer = replace(bench.offer, encoders={"null": "te-1"})
+    bench.worker_id = bench.register()
     encoding.kept["prompt b"] = "text"
-    numbers = encoding.bench.insert(*[f"j{i:03}" for i in range(70)], "b")
-    encoding.bench.store.encoding.park([numbers["j000"], numbers["j001"]], DEMAND)
+    numbers = bench.insert(*[f"j{i:03}" for i in range(70)], "b")
+    bench.store.encoding.park([numbers["j000"], numbers["j001"]], DEMAND)
+    broken = [True]
 
     def load() -> Any:
         encoding.loads.append("encoder")
-        raise OSError("no such file: model.safetensors")
+        if broken:
+            raise OSError("no such file: model.safetensors")
+        return encoding
 
     encoding._encoder = load  # type: ignore[method-assign]  # for this test alone
-    encoding.loop().poll()
+    loop = encoding.loop()
+    loop.poll()
     assert encoding.loads.count("encoder") == 1
-    assert encoding.bench.job("b")["state"] == "succeeded"
+    assert bench.job("b")["state"] == "succeeded"
     assert len(encoding.waiting()) == 70
-    (offer,) = [o for o in encoding.bench.store.workers.offers(alive=60) if o.encoders != {}] or [
-        None
-    ]
-    assert offer is None
+    assert [(p.scope, p.subject) for p in bench.pauses.active] == [("encoder", "null")]
+    assert bench.pauses.active[0].reason == (
+        "h: the text encoder of null cannot be loaded: OSError: no such file: model.safetensors"
+    )
+    assert bench.store.workers.offers(alive=60)[-1].encoders == {"null": "te-1"}
+    bench.clock.tick(4)
+    loop.poll()
+    assert encoding.loads.count("encoder") == 1, "it is tried again in 5 s"
+    broken.clear()
+    bench.clock.tick(1)
+    loop.poll()
+    assert bench.pauses.active == ()
+    assert set(bench.states().values()) == {"succeeded"}
 
 
 def test_draining_ends_before_the_next_round(encoding: EncodingBench) -> None:
@@ -418,3 +435,44 @@ def test_a_resident_encoder_makes_each_missing_text_of_a_pack_once(encoding: Enc
     ]  # fmt: skip
     assert [each.source for each in texts.complete(prompts, found)] == [HIT] * 3
     assert encoding.encoded == [["b"]]
+
+
+def test_a_store_of_texts_that_cannot_be_read_costs_no_attempt(encoding: EncodingBench) -> None:
+    """Such as a share that has gone stale: the model is left out until it can be read."""
+    encoding.plan = EncoderPlacement.CACHED
+    encoding.kept = {f"prompt {name}": "text" for name in "ab"}
+    bench, loop = encoding.bench, encoding.loop()
+    bench.insert("a", "b")
+
+    def stale(_prompt: str) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    encoding.get = stale  # type: ignore[method-assign]
+    loop.poll()
+    row = bench.job("a")
+    assert (row["state"], row["attempt_limit"]) == ("queued", 4)
+    assert "texts of null cannot be read: OSError: [Errno 116] Stale" in row["error"]
+    assert [(p.scope, p.subject) for p in bench.pauses.active] == [("model", "null full")]
+    del encoding.get  # type: ignore[method-assign]
+    bench.clock.tick(5)
+    loop.poll()
+    assert bench.pauses.active == ()
+    assert set(bench.states().values()) == {"succeeded"}
+
+
+def test_encoding_waits_while_the_store_of_texts_cannot_be_read(encoding: EncodingBench) -> None:
+    bench, loop = encoding.bench, encoding.loop()
+    bench.insert("a")
+    loop.poll()
+    bench.insert("b")
+    bench.store.encoding.park([2], DEMAND)
+
+    def stale(_prompt: str) -> bool:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    encoding.has = stale  # type: ignore[method-assign]
+    bench.clock.tick(60)
+    assert loop.poll() == 0
+    del encoding.has  # type: ignore[method-assign]
+    bench.clock.tick(60)
+    assert loop.poll() == 1

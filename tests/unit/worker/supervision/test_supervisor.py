@@ -107,7 +107,7 @@ def test_a_worker_that_exits_with_errors_is_given_up(supervisor: Supervisor) -> 
         supervisor.kill()
 
 
-@pytest.mark.parametrize("script", ["exit 0", "kill -9 $$"])
+@pytest.mark.parametrize("script", ["exit 0", "kill -9 $$", "exit 76"])
 def test_restarts_without_an_error_do_not_give_a_worker_up(
     supervisor: Supervisor, script: str
 ) -> None:
