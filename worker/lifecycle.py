@@ -25,7 +25,7 @@ from jobs.store import schema
 from jobs.store.store import Store
 from worker.device.budget import reserve
 from worker.device.launch import pin
-from worker.device.memory_meter import memory_meter
+from worker.device.memory_meter import memory_meter, shortage
 from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
 from worker.errors import DeviceFaultError
@@ -262,6 +262,7 @@ class Worker:
             pauses=self._pauses,
             probes=probes,
             health=health,
+            shortage=partial(shortage, self._torch_name, self._plan.budget),
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,

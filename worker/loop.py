@@ -53,6 +53,7 @@ class WorkLoop:
         pauses: what this worker does not take for now.
         probes: end the pauses of engines.
         health: pauses a sick worker.
+        shortage: why memory of this worker's budget is not there; None: it is.
         settings: `claim` and `pack` are used.
         draining: set when no further pack may be claimed.
         device_pack: most motions per pack on this device.
@@ -70,6 +71,7 @@ class WorkLoop:
         pauses: Pauses,
         probes: Probes,
         health: WorkerHealth,
+        shortage: Callable[[], str | None],
         settings: Settings,
         draining: threading.Event,
         device_pack: int,
@@ -83,6 +85,7 @@ class WorkLoop:
         self._pauses = pauses
         self._probes = probes
         self._health = health
+        self._shortage = shortage
         self._longest = settings.claim
         self._most = settings.pack or device_pack
         self._draining = draining
@@ -239,11 +242,26 @@ class WorkLoop:
             else:
                 fails.append(_unpublished(wins[job_id], error))
                 del wins[job_id]
+        fails = self._without_short(fails)
         if fails:
             self._queue.fail(fails)
         self._health.note(fails, succeeded=len(wins))
         for fail in fails:
             log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
+
+    def _without_short(self, fails: list[Failed]) -> list[Failed]:
+        """Give back jobs that ran out of memory which others use; return the other failures."""
+        short = [fail.claim for fail in fails if fail.failure is Failure.OUT_OF_MEMORY]
+        why = self._shortage() if short else None
+        if why is None:
+            return fails
+        self._queue.release(short, why)
+        self._probes.begin(PauseScope.WORKER, "", why, self._require_memory)
+        return [fail for fail in fails if fail.claim not in short]
+
+    def _require_memory(self) -> None:
+        if (why := self._shortage()) is not None:
+            raise MemoryError(why)
 
     def _on_step(self, pack: HeldPack, step: int, total: int) -> None:  # noqa: ARG002 — the engines' callback
         self._stamp.touch()

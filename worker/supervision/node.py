@@ -108,7 +108,7 @@ class Node:
                 one.log,
                 tail(one.log),
             )
-            self._end_leases(one, f"worker process {one.pid} ended with code {one.code}")
+            self._end_leases(one, one.story)
         if exits:
             # Another worker may be idle.
             self._reconcile(partial(deliver_missing, self._store, self._publisher))
@@ -133,8 +133,7 @@ class Node:
         """End the workers that still run. Their jobs are released without an error."""
         asked = self._supervisor.pids
         for one in self._supervisor.kill():
-            fault = f"worker process {one.pid} ended with code {one.code}"
-            self._end_leases(one, None if one.pid in asked else fault)
+            self._end_leases(one, None if one.pid in asked else one.story)
 
     def _end_leases(self, exit_: Exit, error: str | None) -> None:
         """End the leases of an exited process, so that its jobs need not wait until they expire."""

@@ -69,6 +69,18 @@ class Exit:
     log: Path
     final: bool
 
+    @property
+    def story(self) -> str:
+        """How the process ended, as the attempts that it held record it."""
+        if self.code == -signal.SIGKILL:
+            return (
+                f"worker process {self.pid} was killed (SIGKILL), by the kernel for want of memory "
+                "or by somebody; nothing says that one of its jobs is to blame"
+            )
+        if self.code < 0:
+            return f"worker process {self.pid} was ended by signal {-self.code}"
+        return f"worker process {self.pid} ended with code {self.code}"
+
 
 @dataclass
 class Supervisor:

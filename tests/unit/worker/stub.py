@@ -127,6 +127,7 @@ class Bench:
     offer: Offer = OFFER
     settings: Settings = field(init=False)
     ended: list[Sequence[Claim]] = field(default_factory=list)
+    shortage: str | None = None
     probed: list[Claim] = field(default_factory=list)
     beats: threading.Event = field(default_factory=threading.Event)
     draining: threading.Event = field(default_factory=threading.Event)
@@ -217,6 +218,7 @@ class Bench:
             pauses=self.pauses,
             probes=self.probes,
             health=self.health,
+            shortage=lambda: self.shortage,
             settings=settings or self.settings,
             draining=self.draining,
             device_pack=8,

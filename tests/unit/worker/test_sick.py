@@ -330,3 +330,28 @@ def test_a_fault_in_a_probe_ends_the_worker(bench: Bench) -> None:
     bench.health._probe = probe
     with pytest.raises(DeviceFaultError):
         bench.loop().poll()
+
+
+# --- memory that others use ----------------------------------------------------------------------
+
+
+def test_memory_that_another_process_took_costs_no_attempt_and_no_larger_class(
+    bench: Bench,
+) -> None:
+    bench.insert("a", "b")
+    bench.engine.sabotage = breaking(MemoryError)
+    bench.shortage = "other processes use 20 GiB"
+    loop = bench.loop()
+    loop.poll()
+    for name in "ab":
+        row = bench.job(name)
+        assert (row["state"], row["attempt_limit"], row["class_gib"]) == ("queued", 4, 24)
+        assert row["error"] == "other processes use 20 GiB"
+    assert pauses(bench) == [("worker", "", "h: other processes use 20 GiB")]
+    bench.clock.tick(5)
+    assert loop.poll() == 0
+    bench.shortage, bench.engine.sabotage = None, healthy
+    bench.clock.tick(5)
+    assert loop.poll() == 2
+    assert pauses(bench) == []
+    assert set(bench.states().values()) == {"succeeded"}
