@@ -117,7 +117,6 @@ class WorkLoop:
     def _run_all(self, job_id: int | None) -> int:
         begun = self._clock()
         done = 0
-        self._probes.run()
         claims = self._claim(job_id)
         while claims or self._encode(idle=True):
             if claims:
@@ -125,7 +124,6 @@ class WorkLoop:
                 self._encode(idle=False)
             if self._draining.is_set() or self._clock() - begun > self._longest:
                 break
-            self._probes.run()
             claims = self._claim(None)
         return done
 
@@ -141,7 +139,12 @@ class WorkLoop:
 
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
         self._keeper.require_alive()
-        if self._draining.is_set() or self._paused:
+        if self._draining.is_set():
+            return ()
+        if self._probes.due:
+            with self._keeper.hold(()):  # a probe that hangs meets the deadline of packs
+                self._probes.run()
+        if self._paused:
             return ()
         return self._queue.claim(job_id, self._limit, reach=self._reach())
 
@@ -209,7 +212,7 @@ class WorkLoop:
         left = [c for c in claims if c.job_id not in ended and not pack.stopped(c)]
         if isinstance(error, DeviceFaultError):
             hand = [claim for claim in left if claim in error.claims]
-            self._queue.faulted(hand, str(error))
+            self._queue.faulted(hand, str(error), alone=len(error.claims) == 1)
             self._queue.release([claim for claim in left if claim not in hand], str(error))
             raise error
         self._queue.release(left, str(error))

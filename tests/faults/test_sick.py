@@ -143,3 +143,20 @@ def test_a_device_fault_restarts_the_worker_and_only_the_guilty_job_fails(plant:
     )
     assert {row.outcome for row in others} == {"released", "succeeded"}
     assert up.said.count("exited with code 76, restarting") == 5
+
+
+@pytest.mark.slow
+def test_a_worker_that_starts_without_one_of_its_engines_takes_jobs_of_the_others(
+    plant: Plant, installed: Path
+) -> None:
+    shutil.copytree(installed / "models", plant.home / "models")
+    (weights,) = (plant.home / "models").rglob("full/*.safetensors")
+    away = weights.rename(plant.home / "away")
+    plant.submit(2, name="other")
+    plant.worker("w", model=f"{NAME},null", text_plan="staged")
+    plant.until(lambda: plant.counts() == {"succeeded": 2}, "it takes the other jobs")
+    assert [each.partition(":")[0].split()[0] for each in pauses(plant)] == ["model"]
+    plant.submit(2, model=NAME)
+    away.rename(weights)
+    plant.finish(4)
+    assert plant.counts() == {"succeeded": 4}

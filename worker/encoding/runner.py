@@ -89,7 +89,7 @@ class EncodingRunner:
                         self._settle(some, *outcome)
                         done += some
             except DeviceFaultError as fault:
-                self.queue.faulted(fault.claims, str(fault))
+                self.queue.faulted(fault.claims, str(fault), alone=len(fault.claims) == 1)
                 self.queue.release(claims, str(fault))  # the rest; ended attempts stay as they are
                 raise
         return done

@@ -77,6 +77,11 @@ class Probes:
         first = self._backoff(1) if wait is None else wait
         self._probes[scope, subject] = _Probe(probe, self._clock() + first)
 
+    @property
+    def due(self) -> bool:
+        """Whether a probe is due."""
+        return any(self._clock() >= probe.due for probe in self._probes.values())
+
     def pending(self, scope: PauseScope, subject: str) -> bool:
         """Whether a pause still waits for its probe."""
         return (scope, subject) in self._probes

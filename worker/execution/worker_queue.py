@@ -73,10 +73,16 @@ class WorkerQueue:
         """End attempts that failed."""
         self._call(self._store.completion.fail, failures, backoff=self._backoff, alive=self._alive)
 
-    def faulted(self, claims: Sequence[Claim], error: str) -> None:
+    def faulted(self, claims: Sequence[Claim], error: str, *, alone: bool) -> None:
         """End attempts that were run together when the device failed."""
-        faulted = self._store.completion.faulted
-        self._call(faulted, claims, error, backoff=self._backoff, alive=self._alive)
+        self._call(
+            self._store.completion.faulted,
+            claims,
+            error,
+            alone=alone,
+            backoff=self._backoff,
+            alive=self._alive,
+        )
 
     def alone(self) -> bool:
         """Whether no other device has a live worker that takes jobs now."""

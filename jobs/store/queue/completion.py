@@ -103,6 +103,7 @@ class CompletionStore(StorePart):
         claims: Sequence[Claim],
         error: str,
         *,
+        alone: bool,
         backoff: Callable[[int], float],
         alive: float = 60.0,
     ) -> dict[int, State]:
@@ -111,6 +112,7 @@ class CompletionStore(StorePart):
         Args:
             claims: the claims of one forward pass.
             error: begins with `jobs.domain.states.DEVICE_FAULT`.
+            alone: whether one attempt was run without others.
             backoff, alive: as in `fail`.
 
         Returns:
@@ -120,7 +122,7 @@ class CompletionStore(StorePart):
             held = list(fenced(connection, claims).values())
             now = self.present(connection)
             endings = faulted(
-                connection, held, error, alone=len(claims) == 1, backoff=backoff, since=now - alive
+                connection, held, error, alone=alone, backoff=backoff, since=now - alive
             )
             write_endings(connection, endings, now)
             return {ending.held.id: ending.state for ending in endings}

@@ -32,7 +32,7 @@ _MINE = (
     *READY,
 )
 _WAITERS = (
-    select(jobs.c.id, jobs.c.prompt)
+    select(jobs.c.id, jobs.c.prompt, jobs.c.suspect)
     .where(*_MINE)
     .order_by(jobs.c.priority.desc(), jobs.c.id)
     .limit(bindparam("n", type_=Integer))
@@ -44,10 +44,15 @@ _WAITER_COUNT = select(func.count().label("n")).select_from(
 
 @dataclass(frozen=True)
 class Waiter:
-    """A queued job and the prompt to encode."""
+    """A queued job and the prompt to encode.
+
+    Attributes:
+        suspect: whether an earlier worker died or its device failed while it held the job.
+    """
 
     job_id: int
     prompt: str
+    suspect: bool = False
 
 
 class EncodingStore(StorePart):
@@ -93,7 +98,8 @@ class EncodingStore(StorePart):
 
     def waiters(self, model: str, revision: str, n: int) -> list[Waiter]:
         """The next `n` jobs of a model that wait for their text from this encoder."""
-        return [Waiter(row.id, row.prompt) for row in self._ask(_WAITERS, model, revision, n)]
+        rows = self._ask(_WAITERS, model, revision, n)
+        return [Waiter(row.id, row.prompt, row.suspect) for row in rows]
 
     def crowd(self, model: str, revision: str, n: int) -> int:
         """Number of jobs that `waiters` selects, counted up to `n`."""

@@ -355,3 +355,29 @@ def test_memory_that_another_process_took_costs_no_attempt_and_no_larger_class(
     assert loop.poll() == 2
     assert pauses(bench) == []
     assert set(bench.states().values()) == {"succeeded"}
+
+
+def test_a_probe_that_hangs_meets_the_deadline(bench: Bench) -> None:
+    bench.insert(*"abc")
+    bench.engine.sabotage = breaking(broken)
+
+    def probe(_claim: Claim) -> None:
+        bench.clock.tick(bench.settings.deadline + 1)
+        bench.keeper.check(renew=True)
+
+    bench.health._probe = probe
+    bench.loop().poll()
+    assert bench.ended == [[]], "no job is in hand"
+
+
+def test_a_draining_worker_probes_no_more(bench: Bench) -> None:
+    another_device(bench)
+    bench.insert(*"abc")
+    bench.engine.sabotage = breaking(broken)
+    failing_probe(bench)
+    loop = bench.loop()
+    loop.poll()
+    bench.draining.set()
+    bench.clock.tick(301)
+    loop.poll()
+    assert len(bench.probed) == 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+import torch
 
 from jobs.domain.routing import TextDemand
 from tests.unit.worker.stub import Bench
@@ -16,6 +17,7 @@ from worker.encoding.runner import EncodingRunner
 from worker.engine.pool import ModelPool
 from worker.engine.protocol import Encoded
 from worker.engine.texts import HIT, MADE, PromptFeatures
+from worker.errors import DeviceFaultError
 from worker.loop import WorkLoop
 from worker.planning.encoder_placement import EncoderPlacement
 
@@ -476,3 +478,27 @@ def test_encoding_waits_while_the_store_of_texts_cannot_be_read(encoding: Encodi
     del encoding.has  # type: ignore[method-assign]
     bench.clock.tick(60)
     assert loop.poll() == 1
+
+
+def test_a_text_that_breaks_the_device_fails_alone_in_the_end(encoding: EncodingBench) -> None:
+    """Each fault restarts the worker; suspects are encoded one at a time."""
+    bench = encoding.bench
+
+    def sabotage(prompts: Sequence[str]) -> None:
+        if "prompt c" in prompts:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    encoding.sabotage = sabotage
+    bench.insert(*"abcdef")
+    faults = 0
+    while "queued" in bench.states().values():
+        try:
+            encoding.loop().poll()
+        except DeviceFaultError:
+            faults += 1
+        bench.clock.tick(301)
+    states = bench.states()
+    assert states.pop("c") == "failed"
+    assert set(states.values()) == {"succeeded"}
+    assert faults == 1 + 3, "once in a round, and three times alone"
+    assert ("encode", "failed") not in encoding.tries("a")
