@@ -25,7 +25,7 @@ class WorkerHealth:
         probes: ends the pause.
         probe: a tiny run of the worker's own, with the model, mode and formats of a claim; raises
             what goes wrong.
-        alone: whether no other device could take the jobs.
+        alone: whether no other device could take a job.
         backoff: returns the seconds to wait before the first probe of the n-th pause in a row.
     """
 
@@ -34,7 +34,7 @@ class WorkerHealth:
         *,
         probes: Probes,
         probe: Callable[[Claim], object],
-        alone: Callable[[], bool],
+        alone: Callable[[Claim], bool],
         backoff: Callable[[int], float],
     ) -> None:
         self._probes = probes
@@ -64,7 +64,7 @@ class WorkerHealth:
         first, _, _ = last.error.partition("\n")
         reason = f"{len(self._failed)} jobs in a row failed, the last with {first}"
         self._failed.clear()
-        wait = self._backoff(self._pauses) if self._pauses and not self._alone() else 0.0
+        wait = self._backoff(self._pauses) if self._pauses and not self._alone(last.claim) else 0.0
         self._pauses += 1
         self._probes.begin(
             PauseScope.WORKER, "", reason, lambda: self._probe(last.claim), wait=wait

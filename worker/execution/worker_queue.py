@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from jobs.domain.attempts import Claim, Failed, Renewal, Run, Success, Timings
 from jobs.domain.backoff import exponential
 from jobs.domain.pauses import Pause, PauseScope
-from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach, TextDemand
+from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach, TextDemand, fits
 from jobs.settings import Settings
 from jobs.store.offers import LIVE
 from jobs.store.queue.encoding import Waiter
@@ -84,14 +84,15 @@ class WorkerQueue:
             alive=self._alive,
         )
 
-    def alone(self) -> bool:
-        """Whether no other device has a live worker that takes jobs now."""
+    def alone(self, claim: Claim) -> bool:
+        """Whether no other device has a live worker that would take the job now."""
         rows = self._call(self._store.workers.rows, alive=self._alive)
         own = {row.registration.device_key for row in rows if row.id == self._worker_id}
         return not any(
             row.alive
             and row.state == LIVE
             and row.registration.device_key not in own
+            and fits(claim.demand, row.registration.offer)
             and not any(p.scope is PauseScope.WORKER for p in row.registration.offer.pauses)
             for row in rows
         )

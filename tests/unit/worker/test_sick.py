@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -35,11 +36,11 @@ def device_fault() -> Exception:
     return torch.AcceleratorError(ASSERT)
 
 
-def another_device(bench: Bench) -> int:
-    """A live worker on another device that takes the same jobs."""
+def another_device(bench: Bench, **offer: Any) -> int:
+    """A live worker on another device that by default takes the same jobs."""
     card = WorkerCard(
-        offer=bench.offer, host="other", pid=None, device="cpu", card="CPU", dtype="float32",
-        nvlink=False, queues=(),
+        offer=replace(bench.offer, **offer), host="other", pid=None, device="cpu", card="CPU",
+        dtype="float32", nvlink=False, queues=(),
     )  # fmt: skip
     return bench.store.workers.register(card)
 
@@ -136,7 +137,13 @@ def test_what_the_jobs_do_wrong_makes_no_worker_sick(
     assert pauses(bench) == []
 
 
-def test_alone_with_a_probe_that_passes_it_goes_on_and_the_jobs_are_to_blame(bench: Bench) -> None:
+@pytest.mark.parametrize("other", [{}, {"modes": ("lite",)}])
+def test_alone_with_a_probe_that_passes_it_goes_on_and_the_jobs_are_to_blame(
+    bench: Bench, other: dict[str, Any]
+) -> None:
+    """Also beside a worker that cannot take them."""
+    if other:
+        another_device(bench, **other)
     bench.insert(*"abcdefghijkl", limit=1)
     bench.insert("z")
     bench.engine.sabotage = breaking(broken, *"abcdefghijkl")
