@@ -59,25 +59,48 @@ class TransitionError(JobsError):
 
 
 class UnreachableError(JobsError):
-    """The database or the broker did not answer. `url` must not contain the password."""
+    """The database or the broker did not answer, or cannot do its work for now.
+
+    `url` must not contain the password. `state` says in which way it does not answer.
+    """
 
     exit_code = 7
 
-    def __init__(self, service: str, url: str, reason: str, mend: str) -> None:
-        super().__init__(f"{service} {url} is unreachable: {reason}; {mend}")
+    def __init__(
+        self, service: str, url: str, reason: str, mend: str, *, state: str = "is unreachable"
+    ) -> None:
+        super().__init__(f"{service} {url} {state}: {reason}; {mend}")
         self.service = service
         self.url = url
         self.reason = reason
         self.mend = mend
+        self.state = state
+
+    def adding(self, mend: str) -> UnreachableError:
+        """The same error with a further step to mend it."""
+        return UnreachableError(
+            self.service, self.url, self.reason, f"{self.mend}; {mend}", state=self.state
+        )
+
+
+class OutageError(JobsError):
+    """A command or a worker no longer waits for a database that it had reached before."""
+
+    exit_code = 7
+
+    def __init__(self, seconds: float, reason: str, mend: str) -> None:
+        super().__init__(f"the database did not answer for {seconds:.0f} s: {reason}; {mend}")
+        self.seconds = seconds
 
 
 class SchemaError(JobsError):
     """The database's schema is older or newer than this program."""
 
     def __init__(self, found: str | None, wanted: str) -> None:
+        newer = found is not None and found > wanted
+        mend = "update hymo on this machine" if newer else "run `hymo db upgrade`"
         super().__init__(
-            f"the database schema is at {found or 'nothing'}, this program needs {wanted}: "
-            "run `hymo db upgrade`"
+            f"the database schema is at {found or 'nothing'}, this program needs {wanted}: {mend}"
         )
         self.found = found
         self.wanted = wanted

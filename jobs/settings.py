@@ -50,7 +50,8 @@ class Settings:
         max_attempts: number of attempts before a job ends as failed.
         backoff: delay before the second attempt; doubles with each attempt, at most 300.
         pack: maximum number of motions in a pack; 0: decided by memory and device.
-        outage: how long a worker waits for an unreachable database before it gives up.
+        outage: how long `run` and `watch` wait for a database that went away; workers and `up` wait
+            for ever.
         null_step: duration of one step of the null model.
         embeddings: folder of encoded texts, shared by the machines that share jobs; default
             `<home>/embeddings`.

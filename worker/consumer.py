@@ -105,9 +105,11 @@ class Consumer:
 
     def drain(self) -> None:
         """Take no further message and finish the running pack."""
-        self._draining.set()
-        # SIGTERM starts Celery's warm shutdown, so draining always takes the same path.
-        os.kill(os.getpid(), signal.SIGTERM)
+        # SIGTERM starts Celery's warm shutdown, so draining always takes the same path. Whoever set
+        # the event has sent one already.
+        if not self._draining.is_set():
+            self._draining.set()
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _on_early_sigterm(self, _number: int, _frame: object) -> None:
         self._draining.set()

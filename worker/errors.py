@@ -169,18 +169,6 @@ class PackStoppedError(WorkerError):
     """Sampling was stopped because every job of the pack was cancelled or lost its lease."""
 
 
-class OutageError(WorkerError):
-    """The database was unreachable for longer than HYMO_OUTAGE."""
-
-    exit_code = 7
-
-    def __init__(self, seconds: float, reason: str) -> None:
-        super().__init__(
-            f"the database did not answer for {seconds:.0f} s: {reason}; "
-            "the leases will expire and the jobs will be tried again"
-        )
-
-
 class KeeperError(WorkerError):
     """The thread that renews the leases has died, so the worker must end."""
 

@@ -18,6 +18,7 @@ from jobs.delivery.stale import StaleMessages
 from jobs.domain.attempts import Claim, Failed
 from jobs.domain.backoff import exponential
 from jobs.domain.catalog import Catalog
+from jobs.domain.outage import Outage
 from jobs.domain.states import Failure
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
@@ -53,6 +54,8 @@ HUNG = 75
 LOCK_POLL = 0.2
 #: Seconds between two looks whether a round of the reconciler is due.
 TICK = 1.0
+#: The end of the error of a worker that was drained while the database was away.
+MEND = "this worker was told to end; its jobs go back to the queue once the database is up again"
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
@@ -132,7 +135,16 @@ class Worker:
         self._options = options
         self._parent = options.parent
         self._draining = threading.Event()
+        self._periodic = PeriodicThreads()
         self._stamp = ProgressStamp(time.monotonic)
+        self._outage = Outage(say=log.warning)
+        self._retry = DatabaseRetry(
+            outage=self._outage,
+            mend=MEND,
+            draining=self._draining,
+            # A worker that waits for the database does not hang.
+            on_wait=self._stamp.touch,
+        )
         self._publisher = Publisher(settings)
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         self._stale = StaleMessages(
@@ -174,7 +186,9 @@ class Worker:
     def register(self) -> None:
         """Register this worker. From now on SIGTERM drains, so that the registration is ended."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
-        self._worker_id = self._store.workers.register(self._plan.card())
+        if self._parent is not None:
+            self._periodic.start("parent", 1.0, self._check_parent)
+        self._worker_id = self._retry.call(self._store.workers.register, self._plan.card())
         log.info(
             "worker %s (%s, %.3g GiB, %s) is ready",
             self._plan.offer.name,
@@ -192,7 +206,7 @@ class Worker:
             worker_id=self._worker_id,
             offer=self._plan.offer,
             settings=self._settings,
-            retry=DatabaseRetry(longest=self._settings.outage),
+            retry=self._retry,
         )
         self._pauses = Pauses(write=queue.set_pauses)
         keeper = LeaseKeeper(
@@ -206,11 +220,8 @@ class Worker:
         for (model, mode), error in self._unable.items():
             loop.pause_engine(model, mode, first_line(error))
         keeper.start()
-        threads = PeriodicThreads()
-        threads.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
-        threads.start("poll", self._settings.reconcile, lambda: self._poll(loop))
-        if self._parent is not None:
-            threads.start("parent", 1.0, self._check_parent)
+        self._periodic.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
+        self._periodic.start("poll", self._settings.reconcile, lambda: self._poll(loop))
         try:
             code = Consumer(
                 url=kombu_url(self._settings),
@@ -221,7 +232,7 @@ class Worker:
                 draining=self._draining,
             ).consume()
         finally:
-            threads.stop()  # one may be running a pack, another publishing and writing manifests
+            self._periodic.stop()  # one may be running a pack, another publishing
             keeper.stop()
         if self._fault is not None:
             raise self._fault
@@ -296,15 +307,19 @@ class Worker:
     def _heartbeat(self) -> None:
         state = "draining" if self._draining.is_set() else "live"
         self._store.workers.heartbeat(self._worker_id, state=state)
+        self._outage.back()
         self._pauses.record()
 
     def _reconcile(self) -> None:
-        try:
-            found = self._reconciler.check()
-        except UnreachableError as error:
-            log.warning("reconciliation failed: %s", error)
+        if not self._reconciler.due:
             return
-        if found is not None and found.broker is not None:
+        try:
+            found = self._reconciler.round()
+        except UnreachableError as error:
+            self._outage.away(error)
+            return
+        self._outage.back()
+        if found.broker is not None:
             log.warning("%s", found.broker)
 
     def _poll(self, loop: WorkLoop) -> None:
@@ -316,9 +331,11 @@ class Worker:
             self._drain()
 
     def _drain(self) -> None:
-        # SIGTERM starts Celery's warm shutdown, so draining always takes the same path.
-        self._draining.set()
-        os.kill(os.getpid(), signal.SIGTERM)
+        # SIGTERM starts Celery's warm shutdown, so draining always takes the same path. Whoever set
+        # the event has sent one already.
+        if not self._draining.is_set():
+            self._draining.set()
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _check_parent(self) -> None:
         if os.getppid() != self._parent and not self._draining.is_set():

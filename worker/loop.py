@@ -146,7 +146,9 @@ class WorkLoop:
                 self._probes.run()
         if self._paused:
             return ()
-        return self._queue.claim(job_id, self._limit, reach=self._reach())
+        return self._queue.claim(
+            job_id, self._limit, reach=self._reach(), held=self._keeper.job_ids
+        )
 
     @property
     def _paused(self) -> bool:

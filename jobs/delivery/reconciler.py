@@ -86,9 +86,10 @@ class Reconciler:
         #: Batches whose unwritable manifest was already logged.
         self._unwritable: set[int] = set()
 
-    def check(self) -> Round | None:
-        """Run a round if one is due; raises like `round`."""
-        return self.round() if self._clock() >= self._due else None
+    @property
+    def due(self) -> bool:
+        """Whether a round is due."""
+        return self._clock() >= self._due
 
     def round(self, *, fresh: bool = False, seize: bool = False) -> Round:
         """Run one round. An unreachable broker is reported in the result, not raised.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.domain.batches import Batch
 from jobs.domain.clock import Clock
+from jobs.domain.routing import Offer
 from jobs.domain.states import FINAL, State
 from jobs.monitoring.waiting import standstill
 from jobs.store.store import Store
@@ -29,6 +30,7 @@ class ProgressSnapshot:
         rate: jobs finished per second over the last `WINDOW` seconds.
         eta: remaining seconds at that rate; None if the rate is 0.
         reason: why the queued jobs wait, if none has been running for `STILL` seconds.
+        away: seconds since the database last answered, if it does not; the rest is as of then.
     """
 
     counts: Mapping[State, int]
@@ -37,11 +39,12 @@ class ProgressSnapshot:
     rate: float
     eta: float | None
     reason: str | None = None
+    away: float | None = None
 
     @property
     def finished(self) -> bool:
-        """Whether all jobs are in a final state."""
-        return self.done == self.total
+        """Whether all jobs are known to be in a final state."""
+        return self.away is None and self.done == self.total
 
     @property
     def failed(self) -> int:
@@ -55,6 +58,10 @@ class ProgressSnapshot:
         return self.failed > 0 or 0 < cancelled == self.total
 
 
+#: What is known before the database has answered.
+UNKNOWN = ProgressSnapshot(counts={}, total=0, done=0, rate=0.0, eta=None)
+
+
 class BatchProgress:
     """Takes snapshots of one batch.
 
@@ -62,15 +69,23 @@ class BatchProgress:
         store: the database.
         batch: the batch.
         alive: a worker not seen for this many seconds does not count as live.
+        starting: returns the offers of workers that this process is starting.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self, *, store: Store, batch: Batch, alive: float, clock: Clock = time.monotonic
+        self,
+        *,
+        store: Store,
+        batch: Batch,
+        alive: float,
+        starting: Callable[[], Sequence[Offer]] = tuple,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._store = store
         self.batch = batch
         self._alive = alive
+        self._starting = starting
         self._clock = clock
         self._past: deque[tuple[float, int]] = deque()
         self._reason: str | None = None
@@ -95,7 +110,9 @@ class BatchProgress:
         elif self._due is None:
             self._due = now + STILL
         elif now >= self._due:
-            self._reason = standstill(self._store, self.batch, alive=self._alive)
+            self._reason = standstill(
+                self._store, self.batch, alive=self._alive, starting=self._starting()
+            )
             self._due = now + STILL
         return self._reason
 

@@ -25,11 +25,15 @@ class Waiting:
     Args:
         offers: offers of live and declared workers.
         now: current time of the store's clock.
+        starting: offers of workers that are starting.
     """
 
-    def __init__(self, *, offers: Sequence[Offer], now: float) -> None:
+    def __init__(
+        self, *, offers: Sequence[Offer], now: float, starting: Sequence[Offer] = ()
+    ) -> None:
         self.now = now
         self._offers = offers
+        self._starting = starting
         self._misfits: dict[Demand, str | None] = {}
 
     def reason(self, job: JobRow) -> str | None:
@@ -42,8 +46,15 @@ class Waiting:
             left = round(job.not_before - self.now)
             return f"attempt {job.attempts + 1} of {job.attempt_limit} follows in {left} s"
         if job.demand not in self._misfits:
-            self._misfits[job.demand] = misfit(job.demand, self._offers)
+            self._misfits[job.demand] = self._misfit(job.demand)
         return self._misfits[job.demand] or self._paused(job) or self._text(job.demand)
+
+    def _misfit(self, wanted: Demand) -> str | None:
+        """Why no live worker fits; None if one does."""
+        reason = misfit(wanted, self._offers)
+        if reason is not None and any(fits(wanted, offer) for offer in self._starting):
+            return "workers are starting"
+        return reason
 
     def _paused(self, job: JobRow) -> str | None:
         """Why every live worker that fits leaves the job for now; None if one takes it."""
@@ -84,18 +95,22 @@ class Waiting:
         return not job.paused and job.queued_at <= self.now < job.not_before
 
 
-def standstill(store: Store, batch: Batch, *, alive: float) -> str | None:
+def standstill(
+    store: Store, batch: Batch, *, alive: float, starting: Sequence[Offer] = ()
+) -> str | None:
     """The most frequent reason among a batch's oldest queued jobs, in one line.
 
     Args:
         alive: a worker not seen for this many seconds does not count as live.
+        starting: offers of workers that are starting.
 
     Returns:
         None if they only wait for their turn.
     """
     wanted = JobFilter(batch_id=batch.id, states=(State.QUEUED,))
     oldest = store.history.page(wanted, Order.parse("id"), limit=SAMPLE).rows
-    waiting = Waiting(offers=store.workers.offers(alive=alive), now=store.time())
+    offers = store.workers.offers(alive=alive)
+    waiting = Waiting(offers=offers, now=store.time(), starting=starting)
     later = [job for job in oldest if waiting.retries(job)]
     reasons = Counter(waiting.reason(job) for job in oldest if not waiting.retries(job))
     if len(later) > max(reasons.values(), default=0):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
@@ -13,6 +16,13 @@ FILE_FAULTS = {
     "attempt to write a readonly database": "cannot be written by this user",
     "file is not a database": "is not a database of SQLite",
 }
+
+#: Messages of SQLite: no space is left, reading or writing failed, or another process writes.
+FULL = "database or disk is full"
+DISK = "disk I/O error"
+LOCKED = "database is locked"
+#: Free bytes below which a disk counts as full; SQLite maps its shared memory in steps of 32 KiB.
+ROOM = 65536
 
 #: The newest revision under `migrations/versions` (a test compares the two).
 HEAD = "0006"
@@ -31,14 +41,10 @@ def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
     """The `JobsError` that explains `error` to a user; None if `error` is a bug of the program."""
     if isinstance(error, DatabaseError) and missing_table(error):
         return SchemaError(None, HEAD)
+    if engine.dialect.name == "sqlite" and (named := _file_fault(engine, str(error.orig))):
+        return named
     # SQLite raises a plain DatabaseError if the file is damaged or not a database.
     away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
-    message = str(error.orig)
-    for start, meaning in FILE_FAULTS.items():
-        if engine.dialect.name == "sqlite" and message.startswith(start):
-            reason = f"{engine.url.database} {meaning}"
-            mend = "set HYMO_HOME or HYMO_DATABASE_URL to name another"
-            return UnreachableError("database", engine.url.render_as_string(), reason, mend)
     if away or error.connection_invalidated:
         return UnreachableError(
             "database",
@@ -47,3 +53,34 @@ def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
             "check that it is up and reachable, then try again",
         )
     return None
+
+
+def _file_fault(engine: Engine, message: str) -> UnreachableError | None:
+    """The explanation of what SQLite says about its file or the disk; None if it says neither."""
+    url, file = engine.url.render_as_string(), str(engine.url.database)
+    folder = Path(file).absolute().parent
+    if message == FULL or (message.startswith((DISK, *FILE_FAULTS)) and _is_full(folder)):
+        mend = f"free space in {folder}, then try again; rows already committed are kept"
+        return UnreachableError("database", url, message, mend, state="has no room")
+    if message.startswith(DISK):
+        mend = (
+            f"check the disk of {folder} and this user's quota, then try again; "
+            "rows already committed are kept"
+        )
+        return UnreachableError("database", url, message, mend, state="cannot be read or written")
+    if message.startswith(LOCKED):
+        mend = "end the process that has been writing to it for so long, then try again"
+        return UnreachableError("database", url, message, mend, state="is busy")
+    for start, meaning in FILE_FAULTS.items():
+        if message.startswith(start):
+            mend = "set HYMO_HOME or HYMO_DATABASE_URL to name another"
+            return UnreachableError("database", url, f"{file} {meaning}", mend)
+    return None
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has no room for a few pages of the database."""
+    try:
+        return shutil.disk_usage(folder).free < ROOM
+    except OSError:
+        return False

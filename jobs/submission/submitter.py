@@ -134,7 +134,13 @@ class Submitter:
         good = _specs(source, defaults, skip_invalid=skip_invalid, through=self._through)
         with closing(good) as specs:
             while chunk := [router.route(spec) for spec in islice(specs, CHUNK)]:
-                self._commit(made, chunk, tally, cache=cache)
+                try:
+                    self._commit(made, chunk, tally, cache=cache)
+                except UnreachableError as error:
+                    raise error.adding(
+                        f"{tally.done} of {found.jobs} jobs of batch {name} are submitted, "
+                        "the same file submitted again adds the rest"
+                    ) from error
                 if progress is not None:
                     progress("submitting", tally.done, found.jobs)
         result = tally.result(made, found, invalid_path(source) if found.invalid else None)

@@ -8,17 +8,21 @@ is the output of the older version.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from jobs.cli.main import hymo
+
+if TYPE_CHECKING:
+    from tests.conftest import RedisServer
 
 DATA = Path(__file__).parents[1] / "data" / "home-0005"
 ANSWERS = json.loads((DATA / "answers.json").read_text("utf-8"))
@@ -83,10 +87,19 @@ def test_the_same_file_adds_nothing_and_another_batch_reuses_its_motions(home: P
 
 
 @pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.parametrize("kept", [True, False])
 def test_its_unfinished_jobs_end_and_what_killed_processes_left_is_swept(
-    home: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch, kept: bool
 ) -> None:
+    """With the messages that the older version put into Redis, and with an embedded server."""
     monkeypatch.setenv("HYMO_BACKOFF", "0.1")
+    if kept:
+        monkeypatch.setenv("HYMO_BROKER_URL", own_redis.url)
+        messages = json.loads((DATA / "messages.json").read_text("utf-8"))
+        with contextlib.closing(own_redis.client()) as client:
+            for queue, bodies in messages.items():
+                client.lpush(queue, *bodies)
     left = home / "output" / "night" / ".wave_s7.npz.link-1700000000-77.part"
     assert left.exists()
     serve = ("--memory", "32", "--models", "tiny,null")
@@ -102,3 +115,14 @@ def test_its_unfinished_jobs_end_and_what_killed_processes_left_is_swept(
         "again/wave": "succeeded", "again/jump": "succeeded", "again/walk": "succeeded",
     }  # fmt: skip
     assert not left.exists()
+
+
+def test_a_program_that_is_older_than_the_database_refuses_and_says_what_to_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.store.schema.HEAD", "0005")
+    for words in (("history",), ("worker", "--device", "cpu"), ("run", str(DATA / "later.csv"))):
+        done = CliRunner().invoke(hymo, list(words), prog_name="hymo")
+        assert done.exit_code == 1, done.output
+        assert "the database schema is at 0006, this program needs 0005" in done.output
+        assert "update hymo on this machine" in done.output

@@ -14,11 +14,13 @@ import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
+from jobs.cli.options.outage import outage_option
 from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
 from jobs.cli.options.submission import default_options, file_options
 from jobs.cli.render.notes import note_rewrites
 from jobs.cli.render.tables import note, print_json
 from jobs.documents.submission import rewrite_document
+from jobs.errors import OutageError, UnreachableError
 from worker.cli.machine import machine_options, say_stopping
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from worker.supervision.stuck import StuckCheck
 
 AGAIN = "run the same file again to continue"
+#: The end of the error if the database stays away.
+AWAY = f"finished motions are kept; once it is back, {AGAIN}"
 
 
 @click.command()
@@ -43,6 +47,7 @@ AGAIN = "run the same file again to continue"
 @default_options
 @rewrite_options
 @machine_options
+@outage_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_app
 def run(
@@ -57,6 +62,7 @@ def run(
     skip_invalid: bool,
     no_cache: bool,
     workers: tuple[WorkerOptions, ...],
+    outage: float | None,
     as_json: bool,
 ) -> int:
     """Sample the motions of a prompt file on this machine now.
@@ -67,20 +73,24 @@ def run(
     finishes running motions, a second one ends them at once. Finished motions are kept; running
     the same file again continues from there. Exits with 1 if the remaining jobs cannot run here
     (the batch is paused, or no worker fits), or if rows have changed since they were first
-    submitted; the jobs of such rows are not changed.
+    submitted; the jobs of such rows are not changed. Exits with 7 if the database is away for
+    longer than --outage.
     """
     from contextlib import closing
 
     from jobs.cli.render.submission import note_changed, print_result, progress_line
     from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
+    from jobs.domain.outage import Outage
     from jobs.promptfile.source import open_source
     from jobs.submission.submitter import Submitter
     from worker.cli.summary import catch_up, print_summary, run_document
+    from worker.execution.database_retry import DatabaseRetry
     from worker.planning.plan import plan
 
     began = time.monotonic()
-    settings = app.settings(output=output)
+    settings = app.settings(output=output, outage=outage)
+    retry = DatabaseRetry(outage=Outage(say=note), mend=AWAY, longest=settings.outage)
     catalog = Catalog.read(settings.home)
     offers = [plan(options, catalog).offer for options in workers]
     with (
@@ -106,7 +116,7 @@ def run(
         snapshot = _work(store, settings, result.batch, workers, offers)
         if not snapshot.finished:
             return ExitCode.INTERRUPTED
-        catch_up(store, result.batch)
+        retry.call(catch_up, store, result.batch)
         seconds = time.monotonic() - began
         if as_json:
             document = run_document(result.batch, snapshot, seconds, result.unfamiliar)
@@ -138,8 +148,7 @@ def _work(
     from worker.supervision.standby import Standby
     from worker.supervision.stuck import StuckCheck
 
-    progress = BatchProgress(store=store, batch=batch, alive=settings.alive)
-    first = progress.snapshot()
+    first = BatchProgress(store=store, batch=batch, alive=settings.alive).snapshot()
     if first.finished:
         return first
     stuck = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
@@ -156,15 +165,36 @@ def _work(
             hurry=lambda: stop.hurried,
         )
         with Standby(lock=HomeLock(settings.home), node=node, say=note) as standby:
-            ended = _follow(progress, standby, stuck, stop)
-            if ended is None and standby.node is not None:
-                say_stopping(standby.node)
+            progress = BatchProgress(
+                store=store,
+                batch=batch,
+                alive=settings.alive,
+                starting=lambda: offers if standby.starts() else (),
+            )
+            try:
+                ended = _follow(progress, standby, stuck, stop, outage=settings.outage)
+            except OutageError:
+                _say_stopping(standby)
+                raise
+            if ended is None:
+                _say_stopping(standby)
         return ended or _stopped(progress, standby.owner)
+
+
+def _say_stopping(standby: Standby) -> None:
+    if standby.node is not None:
+        say_stopping(standby.node)
 
 
 def _stopped(progress: BatchProgress, owner: str | None) -> ProgressSnapshot:
     """The progress after running motions have finished; prints a note on how to continue."""
-    last = progress.snapshot()
+    from jobs.monitoring.progress import UNKNOWN
+
+    try:
+        last = progress.snapshot()
+    except UnreachableError as error:
+        note(f"{error}; {AGAIN}")
+        return replace(UNKNOWN, away=0.0)
     if not last.finished:
         next_step = AGAIN if owner is None else f"process {owner} continues"
         note(f"{last.done} of {last.total} done; {next_step}")
@@ -172,7 +202,12 @@ def _stopped(progress: BatchProgress, owner: str | None) -> ProgressSnapshot:
 
 
 def _follow(
-    progress: BatchProgress, standby: Standby, stuck: StuckCheck, stop: StopSignals
+    progress: BatchProgress,
+    standby: Standby,
+    stuck: StuckCheck,
+    stop: StopSignals,
+    *,
+    outage: float,
 ) -> ProgressSnapshot | None:
     """The progress at the end of the batch; None if asked to stop before."""
     from jobs.cli.render.progress import follow
@@ -185,7 +220,7 @@ def _follow(
         stuck.check()
 
     try:
-        return follow(progress, meanwhile=check, sleep=stop.wait)
+        return follow(progress, outage=outage, mend=AWAY, meanwhile=check, sleep=stop.wait)
     except StoppedError:
         return None
 

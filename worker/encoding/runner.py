@@ -74,7 +74,7 @@ class EncodingRunner:
             self.meter.reset()
         if not self.encodes or not self._load():
             return []
-        claims = self.queue.claim_texts(job_ids, self.demand)
+        claims = self.queue.claim_texts(job_ids, self.demand, held=self.keeper.job_ids)
         if not claims:
             return []
         done: list[Claim] = []

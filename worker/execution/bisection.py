@@ -8,8 +8,9 @@ from functools import partial
 from typing import TypeVar
 
 from jobs.domain.attempts import Claim
+from jobs.errors import OutageError
 from worker.engine.pool import LoadCost
-from worker.errors import DeviceFaultError, EngineLoadError, OutageError, PackStoppedError
+from worker.errors import DeviceFaultError, EngineLoadError, PackStoppedError
 from worker.execution.failures import Diagnosis, diagnose, first_line, is_device_fault
 
 log = logging.getLogger(__name__)

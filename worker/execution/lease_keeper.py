@@ -90,6 +90,7 @@ class LeaseKeeper:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._fault: BaseException | None = None
+        self._away = False
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
 
     def start(self) -> None:
@@ -100,6 +101,11 @@ class LeaseKeeper:
         """End the thread. Leases that are still held are not ended; they expire."""
         self._stop.set()
         self._thread.join(timeout=30)
+
+    @property
+    def job_ids(self) -> frozenset[int]:
+        """The jobs of all running packs."""
+        return frozenset(job_id for pack in self._packs for job_id in pack.claims)
 
     def require_alive(self) -> None:
         """Raise `KeeperError` if the thread has died: no lease would be renewed any more."""
@@ -143,23 +149,25 @@ class LeaseKeeper:
         while not self._stop.wait(pause):
             since += pause
             due = since >= self._settings.renew
-            seen = not due or _done(self._heartbeat, "heartbeat not written")
-            checked = _done(partial(self.check, renew=due), "leases not renewed")
-            if due and seen and checked:
-                since = 0.0
+            seen = not due or self._done(self._heartbeat, "heartbeat not written")
+            checked = self._done(partial(self.check, renew=due), "leases not renewed")
+            if seen and checked:
+                self._away = False
+                since = 0.0 if due else since
 
+    def _done(self, call: Callable[[], object], failed: str) -> bool:
+        """Whether the call succeeded. Else it is logged and soon called again.
 
-def _done(call: Callable[[], object], failed: str) -> bool:
-    """Whether the call succeeded. Else it is logged and soon called again.
-
-    If the database stays unreachable the leases expire, as intended.
-    """
-    try:
-        call()
-    except UnreachableError as error:
-        log.warning("%s: %s", failed, error)
-        return False
-    except Exception:
-        log.exception("%s", failed)
-        return False
-    return True
+        If the database stays unreachable the leases expire, as intended.
+        """
+        try:
+            call()
+        except UnreachableError as error:
+            if not self._away:
+                log.warning("%s: %s", failed, error)
+            self._away = True
+            return False
+        except Exception:
+            log.exception("%s", failed)
+            return False
+        return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from jobs.domain.attempts import Claim, Failed, Renewal, Run, Success, Timings
 from jobs.domain.backoff import exponential
@@ -19,8 +20,8 @@ from worker.execution.save import publish
 class WorkerQueue:
     """Claims, ends and parks jobs on behalf of one worker.
 
-    Every call except `renew` and `look` is repeated until the database answers, and raises
-    `OutageError` if that takes too long. `jobs.store.queue` documents each call in full.
+    Every call except `renew` and `look` is repeated until the database answers; `OutageError` ends
+    the wait of a draining worker. `jobs.store.queue` documents each call in full.
 
     Args:
         store: the database.
@@ -48,10 +49,18 @@ class WorkerQueue:
         self._packs = 0
 
     def claim(
-        self, job_id: int | None, limit: Callable[[Demand], int], *, reach: Reach = EVERYTHING
+        self,
+        job_id: int | None,
+        limit: Callable[[Demand], int],
+        *,
+        reach: Reach = EVERYTHING,
+        held: Collection[int] = (),
     ) -> Sequence[Claim]:
-        """Claim a pack to sample; the named job, if any, comes first."""
-        claims = self._call(
+        """Claim a pack to sample; the named job, if any, comes first.
+
+        `held` are the jobs that this worker already runs.
+        """
+        claim = partial(
             self._store.claims.claim,
             self._worker_id,
             self._offer,
@@ -62,8 +71,28 @@ class WorkerQueue:
             packs=self._packs,
             alive=self._alive,
         )
+        claims = self._take(claim, held, texts=False)
         self._packs += bool(claims)
         return claims
+
+    def _take(
+        self, claim: Callable[[], Sequence[Claim]], held: Collection[int], *, texts: bool
+    ) -> Sequence[Claim]:
+        """Claim until the database answers.
+
+        If only the answer was lost, the commit of an earlier try has leased jobs to this worker.
+        Further tries return these first, or nobody would run them until their leases expire.
+        """
+        own = partial(self._store.claims.own, self._worker_id, held, lease=self._lease, texts=texts)
+        tried = False
+
+        def attempt() -> Sequence[Claim]:
+            nonlocal tried
+            found = own() if tried else ()
+            tried = True
+            return found or claim()
+
+        return self._call(attempt)
 
     def succeed(self, results: Sequence[Success]) -> dict[int, OSError | None]:
         """Complete jobs and rename their files. Returns the refused jobs, with the reason."""
@@ -110,12 +139,18 @@ class WorkerQueue:
         """Return claimed jobs to the queue, to wait for their text."""
         self._call(self._store.encoding.send_back, claims, demand)
 
-    def claim_texts(self, job_ids: Sequence[int], demand: TextDemand) -> Sequence[Claim]:
-        """Claim jobs that wait for their text, to encode it."""
-        claim = self._store.encoding.claim_texts
-        return self._call(
-            claim, self._worker_id, job_ids, revision=demand.revision, lease=self._lease
+    def claim_texts(
+        self, job_ids: Sequence[int], demand: TextDemand, *, held: Collection[int] = ()
+    ) -> Sequence[Claim]:
+        """Claim jobs that wait for their text, to encode it; `held` as in `claim`."""
+        claim = partial(
+            self._store.encoding.claim_texts,
+            self._worker_id,
+            job_ids,
+            revision=demand.revision,
+            lease=self._lease,
         )
+        return self._take(claim, held, texts=True)
 
     def encoded(
         self, claims: Sequence[Claim], timings: Timings, run: Run, peak: int | None

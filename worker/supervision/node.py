@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +14,8 @@ from typing import Self
 from jobs.delivery.embedded import EmbeddedBroker
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler, deliver_missing
+from jobs.domain.outage import Outage
+from jobs.domain.workers import WorkerRow
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store
@@ -26,7 +29,8 @@ class Node:
     """The embedded server (if no broker is configured), the workers, and a reconciler.
 
     Entering starts them; leaving drains and stops them. The caller calls `check` about once a
-    second.
+    second. While the database is away the node waits for it and goes on restarting workers; what
+    it could not write is written once the database is back.
 
     Args:
         store: the database, with the current schema.
@@ -54,7 +58,15 @@ class Node:
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         home = {"HYMO_HOME": str(settings.home)}
         logs = settings.home / "logs"
-        self._supervisor = Supervisor(workers=workers, environ={**environ, **home}, logs=logs)
+        self._supervisor = Supervisor(
+            workers=workers,
+            environ={**environ, **home},
+            logs=logs,
+            away=lambda: not self._reaches(store.time),
+        )
+        self._outage = Outage(say=log.warning)
+        #: Exited processes whose leases are still to be ended, and when they exited.
+        self._ended: list[tuple[Exit, str | None, float]] = []
         self._grace = grace
         self._hurry = hurry
         self._leaving = ExitStack()
@@ -98,8 +110,12 @@ class Node:
         if self._broker is not None and self._broker.ensure():
             log.warning("the embedded server had exited and was restarted")
             self._reconcile(partial(self._reconciler.round, fresh=True, seize=True))
+        gone = self._outage.seconds
         exits = self._supervisor.check()
         for one in exits:
+            # Started since the database went away: it has no lease, and exits again and again.
+            if one.away and one.age < gone:
+                continue
             log.warning(
                 "worker %s exited with code %d%s; last lines of %s:\n%s",
                 one.name,
@@ -108,11 +124,11 @@ class Node:
                 one.log,
                 tail(one.log),
             )
-            self._end_leases(one, one.story)
+            self._end_leases(one)
         if exits:
-            # Another worker may be idle.
-            self._reconcile(partial(deliver_missing, self._store, self._publisher))
-        self._reconcile(self._reconciler.check)
+            self._reconcile(self._deliver)
+        if self._reconciler.due:
+            self._reconcile(self._reconciler.round)
         return exits
 
     def running_jobs(self) -> int:
@@ -121,43 +137,82 @@ class Node:
         Raises:
             UnreachableError: the database does not answer.
         """
+        return sum(row.running for row in self._rows())
+
+    def starts(self) -> bool:
+        """Whether a worker process has not registered yet; raises `UnreachableError`."""
+        return len(self._rows()) < len(self._supervisor.pids)
+
+    def _rows(self) -> list[WorkerRow]:
+        """The registrations of the worker processes."""
         host, pids = socket.gethostname(), set(self._supervisor.pids)
         rows = self._store.workers.rows(alive=self._settings.alive)
-        return sum(
-            row.running
-            for row in rows
-            if row.registration.host == host and row.registration.pid in pids
-        )
+        return [
+            row for row in rows if row.registration.host == host and row.registration.pid in pids
+        ]
 
     def _end(self) -> None:
         """End the workers that still run. Their jobs are released without an error."""
         asked = self._supervisor.pids
         for one in self._supervisor.kill():
-            self._end_leases(one, None if one.pid in asked else one.story)
+            self._end_leases(one, asked=one.pid in asked)
+        for one, _, _ in self._ended:
+            log.warning("leases of %s not ended, they will expire", one.name)
 
-    def _end_leases(self, exit_: Exit, error: str | None) -> None:
-        """End the leases of an exited process, so that its jobs need not wait until they expire."""
-        try:
-            workers = self._store.workers.of_process(socket.gethostname(), exit_.pid, age=exit_.age)
-            for worker_id in workers:
-                alive = self._settings.alive
-                expired = self._store.leases.expire_worker(worker_id, error, alive=alive)
+    def _end_leases(self, exit_: Exit, *, asked: bool = False) -> None:
+        """End the leases of an exited process, so that its jobs need not wait until they expire.
+
+        Its jobs count as lost unless it was asked to exit or the database was away. While the
+        database is away this is put off until it is back.
+        """
+        story = None if asked or exit_.away else exit_.story
+        self._ended.append((exit_, story, time.monotonic()))
+        self._reaches(self._end_all_leases)
+
+    def _end_all_leases(self) -> None:
+        while self._ended:
+            exit_, story, at = self._ended[0]
+            alive, age = self._settings.alive, exit_.age + time.monotonic() - at
+            for worker_id in self._store.workers.of_process(
+                socket.gethostname(), exit_.pid, age=age
+            ):
+                expired = self._store.leases.expire_worker(worker_id, story, alive=alive)
                 self._store.workers.stop(worker_id)
                 if expired:
                     after = ", ".join(f"{lease.job_id} {lease.state}" for lease in expired)
                     log.info("jobs of worker process %d, now: %s", exit_.pid, after)
-        except UnreachableError as away:
-            log.warning("leases of %s not ended, they will expire: %s", exit_.name, away)
+            del self._ended[0]
 
     def _write_manifests(self) -> None:
-        try:
+        def call() -> None:
             self._reconciler.give_up()
             self._reconciler.write_manifests()
-        except UnreachableError as away:
-            log.warning("manifests not written: %s", away)
+
+        self._reaches(call)
 
     def _reconcile(self, call: Callable[[], object]) -> None:
+        def reconcile() -> None:
+            # A round would end leases of exited processes as lost if they have expired.
+            self._end_all_leases()
+            call()
+
+        self._reaches(reconcile)
+
+    def _deliver(self) -> None:
+        """Publish the jobs of an exited process: another worker may be idle."""
+        try:
+            deliver_missing(self._store, self._publisher)
+        except UnreachableError as error:
+            if error.service != "broker":
+                raise
+            log.warning("%s", error)
+
+    def _reaches(self, call: Callable[[], object]) -> bool:
+        """Make a call of the database. Returns whether the database answered."""
         try:
             call()
         except UnreachableError as error:
-            log.warning("reconciliation failed: %s", error)
+            self._outage.away(error)
+            return False
+        self._outage.back()
+        return True

@@ -71,6 +71,10 @@ class Standby:
         elif time.monotonic() - self._tried >= RETRY:
             self._try()
 
+    def starts(self) -> bool:
+        """Whether a worker of the node is starting; raises `UnreachableError`."""
+        return self.node is not None and self.node.starts()
+
     def _try(self) -> None:
         self._tried = time.monotonic()
         try:

@@ -24,13 +24,19 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE = 0.5
 LAST_PAUSE = 60.0
 STEADY = 60.0
+#: The longest pause while the database is away: a restart then costs little, and the worker is
+#: wanted soon after the database is back.
+AWAY_PAUSE = 5.0
 #: A worker that exits with an error this often without running steadily is given up, since further
-#: restarts would not help. Exits by a signal and after a fault of the device do not count.
+#: restarts would not help. Exits by a signal, after a fault of the device and while the database is
+#: away do not count.
 MAX_FAILURES = 6
 #: Seconds between two checks of draining workers.
 POLL = 0.05
 #: The exit code for wrong flags, which a restart cannot fix.
 USAGE = 2
+#: The exit code of a worker that cannot reach the database.
+UNREACHABLE = 7
 
 
 @dataclass
@@ -60,6 +66,7 @@ class Exit:
         age: seconds since it was started.
         log: its log file.
         final: whether the worker is given up.
+        away: whether the database was away, so that the exit is not the worker's fault.
     """
 
     name: str
@@ -68,6 +75,7 @@ class Exit:
     age: float
     log: Path
     final: bool
+    away: bool
 
     @property
     def story(self) -> str:
@@ -90,11 +98,13 @@ class Supervisor:
         workers: the options of each worker.
         environ: the environment of the processes.
         logs: the folder of their logs.
+        away: whether the database is away; called after an exit with an error.
     """
 
     workers: Sequence[WorkerOptions]
     environ: Mapping[str, str]
     logs: Path
+    away: Callable[[], bool] = lambda: False
     _children: list[Child] = field(default_factory=list)
 
     def start(self) -> None:
@@ -162,7 +172,7 @@ class Supervisor:
             child.given_up = True
             self._close(child)
             if code != 0:
-                exits.append(_exit(child, process, code))
+                exits.append(_exit(child, process, code, away=code == UNREACHABLE))
         return exits
 
     def _spawn(self, child: Child) -> None:
@@ -183,12 +193,14 @@ class Supervisor:
         if time.monotonic() - child.started > STEADY:
             child.pause = FIRST_PAUSE
             child.failures = 0
-        if code > 0 and code != DeviceFaultError.exit_code:
+        away = code == UNREACHABLE or (code > 0 and self.away())
+        if code > 0 and not away and code != DeviceFaultError.exit_code:
             child.failures += 1
-        child.due = time.monotonic() + child.pause
-        child.pause = min(child.pause * 2, LAST_PAUSE)
+        longest = AWAY_PAUSE if away else LAST_PAUSE
+        child.due = time.monotonic() + min(child.pause, longest)
+        child.pause = min(child.pause * 2, longest)
         child.given_up = code == USAGE or child.failures >= MAX_FAILURES
-        return _exit(child, process, code)
+        return _exit(child, process, code, away=away)
 
     def _close(self, child: Child) -> None:
         child.process = None
@@ -197,7 +209,7 @@ class Supervisor:
             child.file = None
 
 
-def _exit(child: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
+def _exit(child: Child, process: subprocess.Popen[bytes], code: int, *, away: bool) -> Exit:
     return Exit(
         name=child.options.name or child.options.device,
         pid=process.pid,
@@ -205,6 +217,7 @@ def _exit(child: Child, process: subprocess.Popen[bytes], code: int) -> Exit:
         age=time.monotonic() - child.started,
         log=child.log,
         final=child.given_up,
+        away=away,
     )
 
 

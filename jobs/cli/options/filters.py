@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.cli.context import with_options
-from jobs.cli.options.when import Moment
+from jobs.cli.options.when import Ago, Moment
 from jobs.domain.states import Failure, State
 from jobs.errors import NotFoundError
 
@@ -100,7 +100,11 @@ def filtered(store: Store, **given: Any) -> dict[str, Any]:
     """
     batch = given.pop("batch")
     return {
-        **{name: value for name, value in given.items() if value is not None},
+        **{
+            name: store.time() - value.seconds if isinstance(value, Ago) else value
+            for name, value in given.items()
+            if value is not None
+        },
         "batch_id": None if batch is None else store.batches.get(batch).id,
         "cards": card_names(store, given["cards"] or ()),
     }

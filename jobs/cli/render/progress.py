@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.render.text import clean
+from jobs.domain.outage import Outage
 from jobs.domain.states import State
+from jobs.errors import OutageError, UnreachableError
 
 if TYPE_CHECKING:
     from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
@@ -26,6 +29,8 @@ Show = Callable[["ProgressSnapshot"], None]
 def follow(
     progress: BatchProgress,
     *,
+    outage: float,
+    mend: str,
     timeout: float | None = None,
     meanwhile: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
@@ -34,24 +39,45 @@ def follow(
     """Show a batch's progress until all its jobs have ended, or `timeout` seconds have passed.
 
     Args:
-        meanwhile: called after every snapshot; its exceptions are passed on.
+        outage: how many seconds to wait for a database that does not answer.
+        mend: how to go on after that, as the end of the error.
+        meanwhile: called after every snapshot, also while the database is away; its exceptions are
+            passed on, except that the database does not answer.
 
     Returns:
         The last snapshot; it is not `finished` if the timeout passed.
+
+    Raises:
+        OutageError: the database was away for longer than `outage`.
     """
+    from jobs.monitoring.progress import UNKNOWN
+
     begun = clock()
+    snapshot = UNKNOWN
+    gone = Outage(say=lambda _: None, clock=clock)  # the line says it
     with display(progress.batch.name, clock) as show:
         while True:
-            snapshot = progress.snapshot()
+            try:
+                snapshot = progress.snapshot()
+                gone.back()
+            except UnreachableError as error:
+                snapshot = replace(snapshot, away=gone.away(error))
+                if gone.seconds > outage:
+                    raise OutageError(gone.seconds, error.reason, mend) from error
             show(snapshot)
             if snapshot.finished or (timeout is not None and clock() - begun >= timeout):
                 return snapshot
-            meanwhile()
+            # The next snapshot finds out whether the database is still away.
+            with suppress(UnreachableError):
+                meanwhile()
             sleep(LOOK)
 
 
 def line(snapshot: ProgressSnapshot) -> str:
     """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, and the reason why jobs wait."""
+    if snapshot.away is not None:
+        known = f"{snapshot.done}/{snapshot.total} done · " if snapshot.total else ""
+        return f"{known}database away, waiting ({snapshot.away:.0f} s)"
     rate = f"{snapshot.rate:.1f}/s" if snapshot.rate else "–/s"
     states = " · ".join(
         f"{state} {snapshot.counts[state]}" for state in State if snapshot.counts.get(state)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -32,8 +32,10 @@ from jobs.store.queue.lanes import (
     ORDER,
     QUEUED,
     READY,
+    RUNNING,
     SAMPLING,
     SUSPECTS,
+    WAITING,
     Claimant,
     Lane,
     best,
@@ -61,18 +63,24 @@ _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
     jobs.c.frames, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.returns,
 ).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
-#: Selects and locks the jobs of the given ids that are ready, with all columns of a `Claim`.
-TAKEABLE = (
-    select(
-        jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
-        jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
-        jobs.c.class_gib, jobs.c.suspect, batches.c.name.label("batch"), batches.c.output,
-        batches.c.token,
-    )
-    .join(batches, batches.c.id == jobs.c.batch_id)
-    .where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY)
-    .with_for_update(skip_locked=True, of=jobs)
-)  # fmt: skip
+#: All columns of a `Claim` that a job has before it is claimed.
+_JOBS = select(
+    jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
+    jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
+    jobs.c.class_gib, jobs.c.suspect, batches.c.name.label("batch"), batches.c.output,
+    batches.c.token,
+).join(batches, batches.c.id == jobs.c.batch_id)  # fmt: skip
+#: Selects and locks the jobs of the given ids that are ready.
+TAKEABLE = _JOBS.where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY).with_for_update(
+    skip_locked=True, of=jobs
+)
+#: Selects and locks the jobs that a worker runs.
+_OWN = (
+    _JOBS.add_columns(jobs.c.attempt, jobs.c.queue_s)
+    .where(RUNNING, jobs.c.worker_id == bindparam("by", type_=BigInteger))
+    .order_by(jobs.c.id)
+    .with_for_update(of=jobs)
+)
 _LOCKED = (
     TAKEABLE.where(SAMPLING)
     .order_by(case((jobs.c.id == bindparam("head", type_=BigInteger), 0), else_=1), *ORDER)
@@ -181,6 +189,32 @@ class ClaimStore(StorePart):
                 if pack or job_id is not None:
                     break
             return take(connection, worker, pack, now=now, lease=lease)
+
+    def own(
+        self, worker_id: int, held: Collection[int], *, lease: float, texts: bool
+    ) -> list[Claim]:
+        """Renew and return the claims of a worker that it does not know of.
+
+        The commit of a claim may have succeeded although its answer was lost.
+
+        Args:
+            worker_id: the worker.
+            held: the jobs that it knows of.
+            lease: seconds after which the claims expire, from now.
+            texts: whether to return the claims of texts to encode, or those to sample.
+        """
+        query = _OWN.where(WAITING if texts else SAMPLING)
+        with self.write() as connection:
+            rows = connection.execute(query, {"by": worker_id}).all()
+            lost = {row.id: row for row in rows if row.id not in held}
+            if lost:
+                now = self.present(connection)
+                connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id.in_(list(lost)))
+                    .values(lease_until=now + lease, leased_at=now)
+                )
+        return [_claim(row, worker_id, lost) for row in lost.values()]
 
     def _queued(self, job_id: int) -> bool:
         """Whether the job is queued. The messages of a pack's jobs still arrive one by one after

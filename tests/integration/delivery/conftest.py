@@ -66,7 +66,8 @@ class Scene:
         for _ in range(round(seconds)):
             self.tick(1)
             for each in reconcilers or (self.reconciler,):
-                each.check()
+                if each.due:
+                    each.round()
 
     def add(self, n: int) -> list[int]:
         new = [NewJob(replace(SPEC, custom_id=f"j{number}"), "full", "r", 8) for number in range(n)]

@@ -15,6 +15,7 @@ from jobs.domain.backoff import exponential
 from jobs.domain.batches import NewJob
 from jobs.domain.catalog import model_entry
 from jobs.domain.memory import GIB
+from jobs.domain.outage import Outage
 from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
@@ -164,7 +165,12 @@ class Bench:
             worker_id=self.worker_id,
             offer=self.offer,
             settings=self.settings,
-            retry=DatabaseRetry(longest=60, clock=self.clock, sleep=self.clock.tick),
+            retry=DatabaseRetry(
+                outage=Outage(say=lambda _: None, clock=self.clock),
+                mend="wait",
+                longest=60,
+                sleep=self.clock.tick,
+            ),
         )
 
     def keep(self, settings: Settings) -> LeaseKeeper:

@@ -10,10 +10,9 @@ import pytest
 
 from jobs.domain.attempts import Claim
 from jobs.domain.memory import GIB
-from jobs.errors import UnreachableError
+from jobs.errors import OutageError, UnreachableError
 from tests.unit.worker.stub import Bench, StubEngine
 from worker.engine.pool import ModelPool
-from worker.errors import OutageError
 
 
 def on_step(bench: Bench, act: Callable[[], None], *, at: int = 1) -> None:

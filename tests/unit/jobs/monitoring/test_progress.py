@@ -10,6 +10,7 @@ import pytest
 from jobs.cli.render.progress import duration, follow, line
 from jobs.domain.backoff import LONGEST, exponential
 from jobs.domain.states import State
+from jobs.errors import OutageError, UnreachableError
 from jobs.monitoring.progress import STILL, WINDOW, BatchProgress
 
 
@@ -80,7 +81,14 @@ def test_durations(seconds: float | None, shown: str) -> None:
 def test_following_ends_with_the_batch(clock: Any, capsys: pytest.CaptureFixture[str]) -> None:
     progress = made(clock, {State.QUEUED: 1}, {State.RUNNING: 1}, {State.SUCCEEDED: 1})
     looks: list[None] = []
-    last = follow(progress, meanwhile=lambda: looks.append(None), clock=clock, sleep=clock.tick)
+    last = follow(
+        progress,
+        outage=0,
+        mend="",
+        meanwhile=lambda: looks.append(None),
+        clock=clock,
+        sleep=clock.tick,
+    )
     assert last.finished
     assert len(looks) == 2
     captured = capsys.readouterr()
@@ -89,8 +97,62 @@ def test_following_ends_with_the_batch(clock: Any, capsys: pytest.CaptureFixture
 
 
 def test_following_ends_with_its_time(clock: Any) -> None:
-    last = follow(made(clock, {State.QUEUED: 1}), timeout=10, clock=clock, sleep=clock.tick)
+    progress = made(clock, {State.QUEUED: 1})
+    last = follow(progress, outage=0, mend="", timeout=10, clock=clock, sleep=clock.tick)
     assert not last.finished
+
+
+AWAY = UnreachableError("database", "sqlite:///x", "gone", "start it")
+
+
+class Flickering(Counts):
+    """Counts of a database that does not answer some of the calls."""
+
+    def __init__(self, *answers: dict[State, int] | None) -> None:
+        super().__init__()
+        self.answers = list(answers)
+
+    def counts(self, _batch_id: int) -> dict[State, int]:
+        found = self.answers.pop(0)
+        if found is None:
+            raise AWAY
+        return found
+
+
+def test_an_outage_is_followed_with_the_last_counts(
+    clock: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = {State.RUNNING: 1, State.SUCCEEDED: 1}
+    store: Any = Flickering(None, half, *[None] * 20, {State.SUCCEEDED: 2})
+    batch: Any = SimpleNamespace(id=1, name="night")
+    progress = BatchProgress(store=store, batch=batch, alive=60, clock=clock)
+    looks: list[None] = []
+
+    def meanwhile() -> None:
+        looks.append(None)
+        raise AWAY
+
+    last = follow(progress, outage=10, mend="", meanwhile=meanwhile, clock=clock, sleep=clock.tick)
+    assert last.finished
+    assert last.away is None
+    assert len(looks) == 22, "the workers are looked after meanwhile"
+    assert [line.partition(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "night: database away",
+        "night: 1/2 done · database away",
+        "night: 1/2 done · database away",
+        "night: 2/2 done",
+    ]
+
+
+def test_an_outage_without_end_ends_with_what_to_do(clock: Any) -> None:
+    store: Any = Flickering(*[None] * 100)
+    batch: Any = SimpleNamespace(id=1, name="night")
+    progress = BatchProgress(store=store, batch=batch, alive=60, clock=clock)
+    with pytest.raises(
+        OutageError, match=r"did not answer for 1[01] s: gone; run it again"
+    ) as told:
+        follow(progress, outage=10, mend="run it again", clock=clock, sleep=clock.tick)
+    assert told.value.exit_code == 7
 
 
 def test_a_standstill_is_explained_after_a_while(clock: Any, looks: list[None]) -> None:

@@ -11,10 +11,11 @@ import pytest
 from hymotion.errors import NumericsError
 from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from jobs.domain.states import Failure
+from jobs.errors import OutageError
 from tests.unit.worker.stub import StubEngine
 from worker.engine.pool import LoadCost
 from worker.engine.texts import PackTexts
-from worker.errors import NotFiniteError, OutageError
+from worker.errors import NotFiniteError
 from worker.execution.pack import PackRunner, Results
 from worker.execution.save import discard, final_path
 
@@ -279,7 +280,7 @@ def test_a_lost_database_is_no_fault_of_the_jobs(
     stub: StubEngine, pack: Callable[[str], list[Claim]]
 ) -> None:
     def gone(step: int, total: int) -> None:
-        raise OutageError(300, "locked")
+        raise OutageError(300, "locked", "wait")
 
     with pytest.raises(OutageError):
         PackRunner(on_step=gone, on_phase=lambda: None).run(stub, pack("ab"), load=LoadCost())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def restarted(supervisor: Supervisor, times: int) -> list[bool]:
 
 
 def test_a_worker_that_exits_with_errors_is_given_up(supervisor: Supervisor) -> None:
-    started(supervisor, "exit 7")
+    started(supervisor, "exit 1")
     try:
         assert restarted(supervisor, MAX_FAILURES) == [False] * (MAX_FAILURES - 1) + [True]
         assert supervisor.exhausted
@@ -107,8 +108,8 @@ def test_a_worker_that_exits_with_errors_is_given_up(supervisor: Supervisor) -> 
         supervisor.kill()
 
 
-@pytest.mark.parametrize("script", ["exit 0", "kill -9 $$", "exit 76"])
-def test_restarts_without_an_error_do_not_give_a_worker_up(
+@pytest.mark.parametrize("script", ["exit 0", "kill -9 $$", "exit 7", "exit 76"])
+def test_restarts_without_an_error_of_its_own_do_not_give_a_worker_up(
     supervisor: Supervisor, script: str
 ) -> None:
     started(supervisor, script)
@@ -119,8 +120,28 @@ def test_restarts_without_an_error_do_not_give_a_worker_up(
         supervisor.kill()
 
 
+def test_while_the_database_is_away_no_exit_counts_and_pauses_stay_short(
+    supervisor: Supervisor,
+) -> None:
+    away = [True]
+    supervisor.away = lambda: away[0]
+    started(supervisor, "exit 1")
+    (child,) = supervisor._children
+    try:
+        assert restarted(supervisor, MAX_FAILURES + 2) == [False] * (MAX_FAILURES + 2)
+        child.pause = 40.0
+        assert exits(supervisor)[0].away
+        assert child.due - time.monotonic() <= module.AWAY_PAUSE
+        away.clear()
+        away.append(False)
+        child.due = 0.0
+        assert restarted(supervisor, MAX_FAILURES)[-1], "its own errors count again"
+    finally:
+        supervisor.kill()
+
+
 def test_a_steady_worker_has_its_errors_forgiven(supervisor: Supervisor) -> None:
-    started(supervisor, "exit 7")
+    started(supervisor, "exit 1")
     (child,) = supervisor._children
     try:
         assert restarted(supervisor, MAX_FAILURES - 1)[-1] is False

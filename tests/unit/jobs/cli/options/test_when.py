@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.cli.options.when import moment
+from jobs.cli.options.filters import filtered
+from jobs.cli.options.when import Moment, moment
+from jobs.store.store import Store
+
+if TYPE_CHECKING:
+    from tests.conftest import Ticker
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +63,17 @@ def test_a_time_is_never_ambiguous() -> None:
 def test_no_moments(text: str) -> None:
     with pytest.raises(ValueError):
         moment(text, now())
+
+
+def test_times_ago_count_from_the_stores_clock(timed: Store, clock: Ticker) -> None:
+    """Jobs are stamped by the database, whose clock may differ from this machine's by hours."""
+
+    def since(value: str) -> Any:
+        given = dict.fromkeys(("batch", "modes", "cards", "workers", "until"))
+        return filtered(timed, since=Moment().convert(value, None, None), **given)["since"]
+
+    assert since("10m") == clock.time - 600
+    assert since("now") == clock.time
+    clock.tick(-7200)
+    assert since("10m") == clock.time - 600
+    assert since("2026-01-31T22:15Z") == datetime(2026, 1, 31, 22, 15, tzinfo=UTC).timestamp()
