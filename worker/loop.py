@@ -191,7 +191,10 @@ class WorkLoop:
         runner = PackRunner(
             on_step=partial(self._on_step, pack), on_phase=self._stamp.touch, stopped=pack.stopped
         )
-        return runner.run(engine, claims, load=load, texts=texts)
+        results = runner.run(engine, claims, load=load, texts=texts)
+        if not results.successes and not any(fail.timings for fail in results.failures):
+            self._pool.add_load_cost(head.model, head.mode, load)  # for the next pack to book
+        return results
 
     def _load(self, model: str, mode: str) -> Engine:
         """The engine, loaded if need be; raises `EngineLoadError`."""
