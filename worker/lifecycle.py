@@ -29,8 +29,9 @@ from worker.device.launch import pin
 from worker.device.memory_meter import memory_meter, shortage
 from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
-from worker.errors import DeviceFaultError
+from worker.errors import DeviceFaultError, EngineLoadError
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.engines import Engines
 from worker.execution.failures import first_line
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
@@ -217,8 +218,6 @@ class Worker:
             heartbeat=self._heartbeat,
         )
         loop = self._loop(queue, keeper)
-        for (model, mode), error in self._unable.items():
-            loop.pause_engine(model, mode, first_line(error))
         keeper.start()
         self._periodic.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
         self._periodic.start("poll", self._settings.reconcile, lambda: self._poll(loop))
@@ -248,22 +247,12 @@ class Worker:
             alone=queue.alone,
             backoff=backoff,
         )
-        runners = [
-            EncodingRunner(
-                model=model,
-                texts=texts,
-                demand=self._plan.serving.demands[model],
-                queue=queue,
-                pool=pool,
-                keeper=keeper,
-                stamp=self._stamp,
-                probes=probes,
-                health=health,
-                meter=memory_meter(self._torch_name),
-            )
-            for model, texts in self._texts.items()
-        ]
-        scheduler = EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
+        scheduler = self._scheduler(queue, keeper, probes, health)
+        engines = Engines(
+            pool=pool, stamp=self._stamp, probes=probes, try_texts=scheduler.try_store
+        )
+        for (model, mode), error in self._unable.items():
+            engines.pause(model, mode, str(EngineLoadError(model, mode, first_line(error))))
         return WorkLoop(
             queue=queue,
             pool=pool,
@@ -272,12 +261,33 @@ class Worker:
             scheduler=scheduler,
             pauses=self._pauses,
             probes=probes,
+            engines=engines,
             health=health,
             shortage=partial(shortage, self._torch_name, self._plan.budget),
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
         )
+
+    def _scheduler(
+        self, queue: WorkerQueue, keeper: LeaseKeeper, probes: Probes, health: WorkerHealth
+    ) -> EncodingScheduler:
+        runners = [
+            EncodingRunner(
+                model=model,
+                texts=texts,
+                demand=self._plan.serving.demands[model],
+                queue=queue,
+                pool=self._pool,
+                keeper=keeper,
+                stamp=self._stamp,
+                probes=probes,
+                health=health,
+                meter=memory_meter(self._torch_name),
+            )
+            for model, texts in self._texts.items()
+        ]
+        return EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
 
     @property
     def _torch_name(self) -> str:

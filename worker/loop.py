@@ -16,17 +16,16 @@ from jobs.domain.states import Failure
 from jobs.settings import Settings
 from worker.encoding.scheduler import EncodingScheduler
 from worker.engine.pool import ModelPool
-from worker.engine.protocol import Engine
 from worker.engine.texts import PackTexts
-from worker.engine.warmup import rehearse
 from worker.errors import DeviceFaultError, EngineLoadError, TextStoreError
-from worker.execution.failures import first_line, is_device_fault
+from worker.execution.engines import Engines
+from worker.execution.failures import is_device_fault
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pack import PackRunner, Results
 from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
-from worker.execution.progress_stamp import LOADING, ProgressStamp
+from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.save import discard
 from worker.execution.worker_queue import WorkerQueue
 
@@ -51,7 +50,8 @@ class WorkLoop:
         stamp: records progress.
         scheduler: encodes texts of models with a separate encoder.
         pauses: what this worker does not take for now.
-        probes: end the pauses of engines.
+        probes: end the pauses.
+        engines: loads the engines, and pauses those that do not run.
         health: pauses a sick worker.
         shortage: why memory of this worker's budget is not there; None: it is.
         settings: `claim` and `pack` are used.
@@ -70,6 +70,7 @@ class WorkLoop:
         scheduler: EncodingScheduler,
         pauses: Pauses,
         probes: Probes,
+        engines: Engines,
         health: WorkerHealth,
         shortage: Callable[[], str | None],
         settings: Settings,
@@ -84,6 +85,7 @@ class WorkLoop:
         self._scheduler = scheduler
         self._pauses = pauses
         self._probes = probes
+        self._engines = engines
         self._health = health
         self._shortage = shortage
         self._longest = settings.claim
@@ -170,7 +172,7 @@ class WorkLoop:
                 ready, texts = self._scheduler.look_up(claims)
             except TextStoreError as error:
                 self._queue.release(claims, str(error))
-                self.pause_engine(error.model, claims[0].mode, str(error))
+                self._engines.pause(error.model, claims[0].mode, str(error))
                 return 0
             sampled = {claim.job_id for claim in ready}
             pack.leave([claim for claim in claims if claim.job_id not in sampled])
@@ -184,7 +186,7 @@ class WorkLoop:
     def _sample(self, pack: HeldPack, claims: Sequence[Claim], texts: PackTexts) -> Results:
         head = claims[0]
         try:
-            engine = self._load(head.model, head.mode)
+            engine = self._engines.load(head.model, head.mode)
         except EngineLoadError as error:
             return Results(interruption=error)
         load = self._pool.take_load_cost(head.model, head.mode)
@@ -195,14 +197,6 @@ class WorkLoop:
         if not results.successes and not any(fail.timings for fail in results.failures):
             self._pool.add_load_cost(head.model, head.mode, load)  # for the next pack to book
         return results
-
-    def _load(self, model: str, mode: str) -> Engine:
-        """The engine, loaded if need be; raises `EngineLoadError`."""
-        try:
-            with self._stamp.allow(LOADING):
-                return self._pool.engine(model, mode)
-        except Exception as error:
-            raise EngineLoadError(model, mode, first_line(error)) from error
 
     def _give_back(
         self,
@@ -224,17 +218,7 @@ class WorkLoop:
         if is_device_fault(error):
             raise DeviceFaultError(str(error)) from error
         self._pool.drop(error.model, error.mode)
-        self.pause_engine(error.model, error.mode, str(error))
-
-    def pause_engine(self, model: str, mode: str, reason: str) -> None:
-        """Claim no jobs of an engine that does not run, until it does."""
-        probe = partial(self._try, model, mode)
-        self._probes.begin(PauseScope.MODEL, f"{model} {mode}", reason, probe)
-
-    def _try(self, model: str, mode: str) -> None:
-        """Raise what keeps an engine from running."""
-        self._scheduler.try_store(model)
-        rehearse(self._load(model, mode))
+        self._engines.pause(error.model, error.mode, str(error))
 
     def _settle(self, pack: HeldPack, results: Results) -> None:
         """Write the results of a pack. Cancelled and lost jobs were settled when noticed."""

@@ -28,6 +28,7 @@ from worker.engine.pool import ModelPool
 from worker.engine.protocol import Encoded, Sampled
 from worker.engine.texts import PromptFeatures
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.engines import Engines
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
@@ -204,25 +205,29 @@ class Bench:
         """The worker's loop."""
         key = ("null", "full")
         queue = self.queue()
+        pool = pool or ModelPool(
+            engines={key: self.loaded(load)},
+            room={key: self.offer.memory_bytes},
+            clock=self.clock,
+        )
+        scheduler = EncodingScheduler(
+            queue=queue,
+            runners=runners,
+            stopping=self.draining.is_set,
+            policy=policy,
+            clock=self.clock,
+        )
         return WorkLoop(
             queue=queue,
-            pool=pool
-            or ModelPool(
-                engines={key: self.loaded(load)},
-                room={key: self.offer.memory_bytes},
-                clock=self.clock,
-            ),
+            pool=pool,
             keeper=self.keeper,
             stamp=self.stamp,
-            scheduler=EncodingScheduler(
-                queue=queue,
-                runners=runners,
-                stopping=self.draining.is_set,
-                policy=policy,
-                clock=self.clock,
-            ),
+            scheduler=scheduler,
             pauses=self.pauses,
             probes=self.probes,
+            engines=Engines(
+                pool=pool, stamp=self.stamp, probes=self.probes, try_texts=scheduler.try_store
+            ),
             health=self.health,
             shortage=lambda: self.shortage,
             settings=settings or self.settings,
