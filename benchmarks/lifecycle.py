@@ -48,6 +48,10 @@ def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
             unit="jobs/s", database=database,
         )  # fmt: skip
         yield Figure(
+            bench=BENCH, name="messages of finished jobs removed", value=life.messages,
+            unit="messages/s", database=database, at_least=5_000,
+        )  # fmt: skip
+        yield Figure(
             bench=BENCH, name="no-op jobs, one a pack", value=alone.rate, unit="jobs/s",
             database=database,
         )  # fmt: skip
@@ -78,11 +82,13 @@ class Life:
     Attributes:
         rate: jobs per second, from the first job's start to the last one's commit.
         rate_with_messages: the same, until the broker's queues are empty: the worker still has to
-            acknowledge messages whose job was in an earlier pack.
+            remove the messages whose job was in an earlier pack.
+        messages: messages per second that it removed then.
     """
 
     rate: float
     rate_with_messages: float
+    messages: float
 
 
 def noop_jobs(ground: Ground, database: str, jobs: int, *, pack: int) -> Life:
@@ -137,4 +143,8 @@ def _life(url: str, jobs: int, emptied: float) -> Life:
     engine.dispose()
     if done != jobs:
         raise MissingError("finished attempts", done, jobs)
-    return Life(rate=jobs / (end - start), rate_with_messages=jobs / (emptied - start))
+    return Life(
+        rate=jobs / (end - start),
+        rate_with_messages=jobs / (emptied - start),
+        messages=jobs / (emptied - end),
+    )

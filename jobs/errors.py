@@ -6,6 +6,11 @@ import errno
 from pathlib import Path
 
 
+def not_text(value: str) -> bool:
+    """Whether `value` cannot be written as UTF-8: it has bytes of an argument that are not."""
+    return any("\ud800" <= character <= "\udfff" for character in value)
+
+
 class JobsError(Exception):
     """Base class of all errors of this package; `exit_code` is that of the `hymo` command."""
 

@@ -1,7 +1,4 @@
-"""Settings, read once at start: from flags, then the environment, then HYMO_HOME's config.toml.
-
-Flags are passed as overrides; all other modules receive the frozen `Settings`.
-"""
+"""Settings, read once at start: from flags, the environment, and HYMO_HOME's config.toml."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Self
 
 from sqlalchemy.engine import URL, make_url
 
-from jobs.errors import SettingsError
+from jobs.errors import SettingsError, not_text
 from jobs.url import broker_fault, database_fault, key_fault, rewriter_fault
 
 PREFIX = "HYMO_"
@@ -102,6 +99,7 @@ class Settings:
         }
         home = given["home"].value if "home" in given else environ.get("HYMO_HOME") or "~/.hymo"
         folder = Path(home).expanduser().absolute()
+        _check_text(_Given("HYMO_HOME", str(folder)))
         values = _file(folder / "config.toml")
         values |= {
             key.removeprefix(PREFIX).lower(): _Given(key, value)
@@ -109,6 +107,7 @@ class Settings:
             if key.startswith(PREFIX) and value
         }
         values |= given
+        _check_text(*values.values())
         settings = cls(
             home=folder,
             output=_folder(values.get("output"), folder / "output"),
@@ -126,6 +125,9 @@ class Settings:
             if isinstance(default := each.default, (int, float)) and each.name in values
         }
         settings = replace(settings, **numbers)  # type: ignore[arg-type]  # numbers by isinstance
+        # A relative folder contains the one in which the command runs.
+        folders = {"HYMO_OUTPUT": settings.output, "HYMO_EMBEDDINGS": settings.texts}
+        _check_text(*(_Given(name, str(path)) for name, path in folders.items()))
         _check_together(settings, values)
         return settings
 
@@ -152,6 +154,13 @@ class _Given:
     value: str
 
 
+def _check_text(*given: _Given) -> None:
+    for each in given:
+        if not_text(each.value):
+            hidden = each.name.removeprefix(PREFIX).lower() in SECRET
+            raise SettingsError(each.name, "…" if hidden else each.value, "is not UTF-8")
+
+
 def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The `HYMO_` variables that are not settings, and so have no effect."""
     known = {PREFIX + each.name.upper() for each in fields(Settings)} | OTHERS
@@ -162,7 +171,7 @@ def _file(path: Path) -> dict[str, _Given]:
     if not path.exists():
         return {}
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(
             str(path), None, f'not valid TOML ({error}); a line is `name = 90` or `name = "text"`'

@@ -33,6 +33,7 @@ from worker.errors import DeviceFaultError, EngineLoadError
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.engines import Engines
 from worker.execution.failures import first_line
+from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
@@ -40,6 +41,7 @@ from worker.execution.periodic import PeriodicThreads
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import LOADING, ProgressStamp
 from worker.execution.trial import run_trial
+from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
 from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
@@ -57,6 +59,10 @@ LOCK_POLL = 0.2
 TICK = 1.0
 #: The end of the error of a worker that was drained while the database was away.
 MEND = "this worker was told to end; its jobs go back to the queue once the database is up again"
+#: Seconds between two looks for new batches, and for files that can be saved again.
+LOOK = 1.0
+#: Seconds that a drained worker waits for a file system that does not answer.
+PATIENCE = 10.0
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
@@ -137,6 +143,7 @@ class Worker:
         self._parent = options.parent
         self._draining = threading.Event()
         self._periodic = PeriodicThreads()
+        self._wake = threading.Event()
         self._stamp = ProgressStamp(time.monotonic)
         self._outage = Outage(say=log.warning)
         self._retry = DatabaseRetry(
@@ -217,10 +224,23 @@ class Worker:
             expire=self._exit_hung,
             heartbeat=self._heartbeat,
         )
+        host = socket.gethostname()
+        self._folders = BatchFolders(queue=queue, pauses=self._pauses, host=host)
+        self._unsaved = UnsavedMotions(
+            queue=queue, keeper=keeper, pauses=self._pauses, folders=self._folders, host=host
+        )
         loop = self._loop(queue, keeper)
         keeper.start()
         self._periodic.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
-        self._periodic.start("poll", self._settings.reconcile, lambda: self._poll(loop))
+        self._periodic.start(
+            "poll", self._settings.reconcile, lambda: self._poll(loop), wake=self._wake
+        )
+        self._periodic.start(
+            "folders", LOOK, lambda: self._wake_if(self._folders.refresh()), patience=PATIENCE
+        )
+        self._periodic.start(
+            "unsaved", LOOK, lambda: self._wake_if(self._unsaved.retry()), patience=PATIENCE
+        )
         try:
             code = Consumer(
                 url=kombu_url(self._settings),
@@ -232,6 +252,7 @@ class Worker:
             ).consume()
         finally:
             self._periodic.stop()  # one may be running a pack, another publishing
+            self._unsaved.give_back("the worker ended before its files could be saved")
             keeper.stop()
         if self._fault is not None:
             raise self._fault
@@ -264,6 +285,8 @@ class Worker:
             engines=engines,
             health=health,
             shortage=partial(shortage, self._torch_name, self._plan.budget),
+            folders=self._folders,
+            unsaved=self._unsaved,
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
@@ -364,7 +387,13 @@ class Worker:
             self._store.completion.fail(
                 failed, backoff=lambda _: self._settings.backoff, alive=self._settings.alive
             )
+            self._store.completion.release(self._unsaved.claims, reason=text)
             self._store.workers.stop(self._worker_id)
         except UnreachableError as error:
             log.warning("timeout not recorded, the leases will expire instead: %s", error)
         os._exit(HUNG)
+
+    def _wake_if(self, more: bool) -> None:
+        """Look for jobs now if more can be claimed than before."""
+        if more:
+            self._wake.set()

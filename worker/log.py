@@ -6,11 +6,23 @@ import logging
 import sys
 import time
 
+from jobs.cli.render.text import clean
+
+
+class _Formatter(logging.Formatter):
+    """Escapes control characters of names and error texts; a traceback keeps its lines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(clean, super().format(record).split("\n")))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 — logging's
+        return clean(super().formatMessage(record))
+
 
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Send this process's log to stderr. Of Celery's lines, warnings and errors are shown."""
     handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter(
+    formatter = _Formatter(
         "%(asctime)sZ %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
     )
     formatter.converter = time.gmtime

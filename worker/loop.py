@@ -20,6 +20,7 @@ from worker.engine.texts import PackTexts
 from worker.errors import DeviceFaultError, EngineLoadError, TextStoreError
 from worker.execution.engines import Engines
 from worker.execution.failures import is_device_fault
+from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pack import PackRunner, Results
@@ -27,6 +28,7 @@ from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.save import discard
+from worker.execution.unsaved import Unsaved, UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,9 @@ REFUSED = "job %d: the lease was lost; its result is refused"
 #: on a CPU, and the first motion of a pack waits for its last.
 CPU_PACK = 8
 CUDA_PACK = 32
+#: Seconds that a worker with a pause and no other job takes for a message. The jobs that wait are
+#: published again and again; their messages must not keep it busy.
+PAUSED = 1.0
 
 
 class WorkLoop:
@@ -54,6 +59,8 @@ class WorkLoop:
         engines: loads the engines, and pauses those that do not run.
         health: pauses a sick worker.
         shortage: why memory of this worker's budget is not there; None: it is.
+        folders: the batches' folders that this worker can write to.
+        unsaved: keeps motions that cannot be saved for now.
         settings: `claim` and `pack` are used.
         draining: set when no further pack may be claimed.
         device_pack: most motions per pack on this device.
@@ -73,6 +80,8 @@ class WorkLoop:
         engines: Engines,
         health: WorkerHealth,
         shortage: Callable[[], str | None],
+        folders: BatchFolders,
+        unsaved: UnsavedMotions,
         settings: Settings,
         draining: threading.Event,
         device_pack: int,
@@ -88,6 +97,8 @@ class WorkLoop:
         self._engines = engines
         self._health = health
         self._shortage = shortage
+        self._folders = folders
+        self._unsaved = unsaved
         self._longest = settings.claim
         self._most = settings.pack or device_pack
         self._draining = draining
@@ -120,6 +131,11 @@ class WorkLoop:
         begun = self._clock()
         done = 0
         claims = self._claim(job_id)
+        if not claims and job_id is not None and self._pauses.active:
+            # The messages of other jobs may be behind those of many jobs that wait.
+            claims = self._claim(None)
+            if not claims:
+                self._draining.wait(PAUSED)
         while claims or self._encode(idle=True):
             if claims:
                 done += self._run(claims)
@@ -148,6 +164,12 @@ class WorkLoop:
                 self._probes.run()
         if self._paused:
             return ()
+        claims = self._claim_once(job_id)
+        if not claims and self._folders.refresh():  # for example, a batch is new
+            claims = self._claim_once(job_id)
+        return claims
+
+    def _claim_once(self, job_id: int | None) -> Sequence[Claim]:
         return self._queue.claim(
             job_id, self._limit, reach=self._reach(), held=self._keeper.job_ids
         )
@@ -158,7 +180,11 @@ class WorkLoop:
 
     def _reach(self) -> Reach:
         models = (tuple(each.split(" ")) for each in self._pauses.subjects(PauseScope.MODEL))
-        return Reach(without=frozenset((model, mode) for model, mode in models))
+        return Reach(
+            hidden=self._folders.hidden,
+            newest=self._folders.newest,
+            without=frozenset((model, mode) for model, mode in models),
+        )
 
     def _limit(self, head: Demand) -> int:
         profile = model_entry(head.model).profiles[head.mode]
@@ -194,7 +220,8 @@ class WorkLoop:
             on_step=partial(self._on_step, pack), on_phase=self._stamp.touch, stopped=pack.stopped
         )
         results = runner.run(engine, claims, load=load, texts=texts)
-        if not results.successes and not any(fail.timings for fail in results.failures):
+        booked = results.successes or results.unsaved
+        if not booked and not any(fail.timings for fail in results.failures):
             self._pool.add_load_cost(head.model, head.mode, load)  # for the next pack to book
         return results
 
@@ -207,7 +234,8 @@ class WorkLoop:
     ) -> None:
         """Give back the jobs that a failed engine or device has left undone."""
         ended = {win.claim.job_id for win in results.successes}
-        ended |= {fail.claim.job_id for fail in results.failures}
+        ended |= {each.claim.job_id for each in results.failures}
+        ended |= {each.claim.job_id for each in results.unsaved}
         left = [c for c in claims if c.job_id not in ended and not pack.stopped(c)]
         if isinstance(error, DeviceFaultError):
             hand = [claim for claim in left if claim in error.claims]
@@ -227,14 +255,14 @@ class WorkLoop:
         for win in results.successes:
             if pack.stopped(win.claim):
                 discard(win.claim)
+        unsaved = [each for each in results.unsaved if not pack.stopped(each.claim)]
         for job_id, error in self._queue.succeed(list(wins.values())).items():
-            discard(wins[job_id].claim)
             if error is None:
+                discard(wins[job_id].claim)
                 log.warning(REFUSED, job_id)
             else:
-                fails.append(_unpublished(wins[job_id], error))
-                del wins[job_id]
-        fails = self._without_short(fails)
+                unsaved.append(_unpublished(wins.pop(job_id), error))
+        fails = self._without_short(fails + self._unsaved.keep(unsaved))
         if fails:
             self._queue.fail(fails)
         self._health.note(fails, succeeded=len(wins))
@@ -264,14 +292,15 @@ class WorkLoop:
             self._queue.cancelled([pack.claims[job_id] for job_id in new.cancelled])
 
 
-def _unpublished(win: Success, error: OSError) -> Failed:
-    return Failed(
+def _unpublished(win: Success, error: OSError) -> Unsaved:
+    failure = Failed(
         claim=win.claim,
         failure=Failure.ERROR,
         error=f"the files could not be put in place: {error}",
         timings=win.timings,
         peak_memory_bytes=win.peak_memory_bytes,
     )
+    return Unsaved(win.claim, lambda: win, failure)
 
 
 def _first(text: str) -> str:

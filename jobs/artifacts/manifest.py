@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from jobs.artifacts.atomic import atomic
+from jobs.artifacts.mark import see
 from jobs.artifacts.temporary import list_parts, sweep
 from jobs.domain.batches import Batch, ManifestRow
 from jobs.store.store import Store
@@ -22,25 +23,33 @@ def manifest_path(batch: Batch) -> Path:
     return Path(batch.output) / batch.name / NAME
 
 
-def write_manifest(store: Store, batch: Batch) -> Path:
+def write_manifest(store: Store, batch: Batch) -> bool:
     """Write the manifest from the database and record the time in the batch's row.
 
     Also removes the temporary files of killed attempts.
 
+    Returns:
+        False if this process does not see the batch's folder, or if another one wrote the manifest
+        since `batch` was read; nothing is written in these cases.
+
     Raises:
         OSError: the folder cannot be written.
     """
+    if not see(store, batch):
+        return False
     path = manifest_path(batch)
     parts = list_parts(path.parent)
     if parts:
         sweep(parts, store.manifests.running(batch.id))
     # Take the time before reading the rows: jobs that finish later make the batch dirty again.
     at = store.time()
-    with atomic(path) as part, part.open("w", encoding="utf-8") as file:
-        for row in store.manifests.manifest_rows(batch.id):
-            file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
-    store.manifests.mark_manifest(batch.id, at)
-    return path
+    with atomic(path) as part:
+        with part.open("w", encoding="utf-8") as file:
+            for row in store.manifests.manifest_rows(batch.id):
+                file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
+        ours = store.manifests.mark_manifest(batch, at, place=lambda: part.replace(path))
+        part.unlink(missing_ok=True)
+    return ours
 
 
 def _line(row: ManifestRow, folder: Path) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
+from jobs.cli.render.tables import say
 
 
 @click.group()
@@ -38,7 +39,7 @@ def upgrade(app: App, /) -> None:
         if before == after
         else f"went from {before or 'nothing'} to {after}"
     )
-    click.echo(f"{settings.public_database_url()} {done}")
+    say(f"{settings.public_database_url()} {done}")
 
 
 @db.command()
@@ -56,6 +57,6 @@ def current(app: App, /) -> None:
         found = schema.current(engine)
     finally:
         engine.dispose()
-    click.echo(f"{settings.public_database_url()} is at {found or 'nothing'}")
+    say(f"{settings.public_database_url()} is at {found or 'nothing'}")
     if found != HEAD:
         raise SchemaError(found, HEAD)

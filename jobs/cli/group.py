@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.cli.faults import ExitCode, explain
+from jobs.errors import not_text
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -103,18 +105,27 @@ class LazyGroup(click.Group):
         except BrokenPipeError as error:
             raise _ReaderGoneError from error
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        *more: Any,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run the command line; in standalone mode report expected errors in one line and exit."""
-        run: Callable[[], Any] = partial(super().main, *args, standalone_mode=False, **extra)
+        run: Callable[[], Any] = partial(super().main, args, *more, standalone_mode=False, **extra)
         if not standalone_mode:
             return run()
         try:
+            _check_text(sys.argv[1:] if args is None else args)
             code = run()
             sys.stdout.flush()
         except (click.Abort, KeyboardInterrupt):
             sys.exit(ExitCode.INTERRUPTED)
         except click.ClickException as error:
-            error.show()
+            text = io.StringIO()
+            error.show(text)
+            click.echo(_cleaned(text.getvalue()), nl=False, err=True)
             sys.exit(error.exit_code)
         except (BrokenPipeError, _ReaderGoneError):
             from jobs.cli.render.tables import forget_reader
@@ -126,9 +137,29 @@ class LazyGroup(click.Group):
             fault = explain(error)
             if fault is None or os.environ.get("HYMO_TRACEBACK", "0") not in {"", "0"}:
                 raise
-            click.echo(f"hymo: {fault.message}", err=True)
+            click.echo(f"hymo: {_cleaned(fault.message)}", err=True)
             sys.exit(fault.exit_code)
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def _check_text(args: Sequence[str]) -> None:
+    """Refuse arguments that are not text, which neither the database nor JSON can hold.
+
+    Python keeps their bytes as lone surrogates.
+    """
+    for number, argument in enumerate(args, 1):
+        if not_text(argument):
+            raise click.UsageError(
+                f"argument {number} is not UTF-8: {argument!a}; "
+                "if it is the name of a file, rename the file"
+            )
+
+
+def _cleaned(message: str) -> str:
+    """A message of one or more lines with the control characters of names in it escaped."""
+    from jobs.cli.render.text import clean
+
+    return "\n".join(map(clean, message.split("\n")))
 
 
 class _ReaderGoneError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from jobs.cli.context import App, pass_app
+from jobs.cli.render.tables import say
 from jobs.domain.states import State
 
 
@@ -16,7 +17,7 @@ def pause(app: App, /, *, batch: str) -> None:
     with app.store() as store:
         found = store.batches.pause(batch)
         left = store.batches.counts(found.id)
-    click.echo(f"paused {found.name}: {_waiting(left)}; `hymo resume {found.name}` resumes it")
+    say(f"paused {found.name}: {_waiting(left)}; `hymo resume {found.name}` resumes it")
 
 
 @click.command()
@@ -31,7 +32,7 @@ def resume(app: App, /, *, batch: str) -> None:
         found = store.batches.resume(batch)
         left = store.batches.counts(found.id)
         deliver(store, settings)
-    click.echo(f"resumed {found.name}: {_waiting(left)}")
+    say(f"resumed {found.name}: {_waiting(left)}")
 
 
 def _waiting(counts: dict[State, int]) -> str:

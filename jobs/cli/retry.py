@@ -67,6 +67,11 @@ def retry(
             max_attempts=settings.max_attempts,
             force=force,
         )
+        from jobs.artifacts.mark import lay
+
+        # Their folders may have been deleted.
+        for name in {job.batch for job in found} if batch is None else {batch}:
+            lay(store, store.batches.get(name), settings)
         if count:
             from jobs.cli.deliver import deliver
 

@@ -35,6 +35,7 @@ def submit(
     defaults: Defaults,
     rewrite: RewriteChoice,
     format_name: str | None,
+    encoding: str | None,
     batch: str | None,
     output: str | None,
     dry_run: bool,
@@ -56,7 +57,7 @@ def submit(
     settings = app.settings(output=output)
     with (
         rewrite.open(settings, dry=dry_run) as rewriting,
-        _opened(app, settings, file, format_name, rewriting) as (source, submitter),
+        _opened(app, settings, file, (format_name, encoding), rewriting) as (source, submitter),
     ):
         if dry_run:
             with progress_line(rewriting=rewrite.asked) as progress:
@@ -77,17 +78,18 @@ def _opened(
     app: App,
     settings: Settings,
     file: str,
-    format_name: str | None,
+    written: tuple[str | None, str | None],
     rewriting: Rewriting | None,
 ) -> Iterator[tuple[Source, Submitter]]:
-    """The open file and a submitter for it."""
+    """The open file and a submitter for it; `written`: format and encoding, where given."""
     from jobs.delivery.publisher import Publisher
     from jobs.promptfile.source import open_source
     from jobs.submission.submitter import Submitter
 
     stdin = sys.stdin.buffer
+    kind, encoding = written
     with (
-        open_source(file, format_name=format_name, stdin=stdin) as source,
+        open_source(file, format_name=kind, stdin=stdin, encoding=encoding) as source,
         app.store(settings) as store,
         closing(Publisher(settings)) as publisher,
     ):

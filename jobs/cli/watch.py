@@ -7,7 +7,7 @@ import click
 from jobs.cli.context import App, pass_app
 from jobs.cli.faults import ExitCode
 from jobs.cli.options.outage import outage_option
-from jobs.cli.render.tables import print_json
+from jobs.cli.render.tables import print_json, say
 from jobs.domain.states import State
 
 
@@ -53,7 +53,7 @@ def watch(
         )
     else:
         states = ", ".join(f"{number} {state}" for state, number in counts.items() if number)
-        click.echo(f"batch {found.name}: {states or 'no jobs'}")
+        say(f"batch {found.name}: {states or 'no jobs'}")
     if not snapshot.finished:
         return ExitCode.TIMED_OUT
     return ExitCode.JOBS_FAILED if snapshot.fruitless else ExitCode.OK

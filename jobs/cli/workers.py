@@ -8,7 +8,7 @@ import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.options.filters import MODES, Words
-from jobs.cli.render.tables import Column, note, print_json, print_table
+from jobs.cli.render.tables import Column, note, print_json, print_table, say
 from jobs.cli.render.text import clean, duration, gibibytes
 from jobs.documents.fleet import worker_document
 from jobs.domain.pauses import PauseScope
@@ -59,6 +59,8 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
                 story = row.registration.tags[NUMERICS]
                 name = row.registration.offer.name
                 note(f"{name}: {clean(str(story))}, too many motions had non-finite values")
+            for pause in row.registration.offer.pauses if row.alive else ():
+                note(f"{clean(row.registration.offer.name)}: waits: {clean(pause.reason)}")
     else:
         note("no workers: `hymo up` starts one per device, `hymo worker` a single one")
 
@@ -104,7 +106,7 @@ def declare(
     with app.store() as store:
         store.workers.declare(registration)
     size = gibibytes(registration.offer.memory_bytes)
-    click.echo(f"declared {name}: {card}, {', '.join(modes)}, {size}")
+    say(f"declared {name}: {card}, {', '.join(modes)}, {size}")
 
 
 @workers.command()
@@ -114,7 +116,7 @@ def undeclare(app: App, /, *, name: str) -> None:
     """Remove a declaration."""
     with app.store() as store:
         store.workers.undeclare(name)
-    click.echo(f"{name} is no longer declared")
+    say(f"{name} is no longer declared")
 
 
 def _check(name: str, card: str) -> None:

@@ -158,7 +158,7 @@ class Reconciler:
         written = 0
         for batch in self._store.manifests.dirty(every=every):
             try:
-                write_manifest(self._store, batch)
+                written += write_manifest(self._store, batch)
             except OSError as error:
                 # The disk may be full, or only on another machine: the batch stays dirty.
                 if batch.id not in self._unwritable:
@@ -168,7 +168,6 @@ class Reconciler:
                         batch.name, error,
                     )  # fmt: skip
             else:
-                written += 1
                 self._unwritable.discard(batch.id)
         return written
 

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 #: Messages in a row that run no job before the queues are swept.
 FEW = 5
-#: The same after sweeps that found nothing: the messages are of jobs that cannot be claimed now.
+#: The same, at most, after sweeps that removed nothing: the messages are of jobs that cannot be
+#: claimed now, or this user may not run scripts on the server.
 MANY = 1_280
 #: Messages read at a time.
 PAGE = 1_000
@@ -86,12 +87,11 @@ class StaleMessages:
         self._in_a_row = 0 if ran else self._in_a_row + 1
         if self._in_a_row < self._limit or self._stopping():
             return
-        self._in_a_row = 0
+        self._in_a_row = removed = 0
         try:
             removed = self.sweep()
         except (RedisError, OSError, UnreachableError) as error:
             log.warning("stale messages not removed: %s", error)
-            return
         self._limit = FEW if removed else min(2 * self._limit, MANY)
 
     def sweep(self) -> int:

@@ -46,9 +46,9 @@ def document(job: JobRow, reason: str | None) -> dict[str, Any]:
 
 
 def job_document(store: Store, job: JobRow, waiting: Waiting) -> dict[str, Any]:
-    """A job of `hymo.show/1`: as in history, with its attempts (docs/json.md)."""
+    """A job of `hymo.show/1`: as in history, with more and its attempts (docs/json.md)."""
     tries = [attempt_document(each) for each in store.history.attempts(job.id)]
-    return document(job, waiting.reason(job)) | {"tries": tries}
+    return document(job, waiting.reason(job)) | {"suspect": job.suspect, "tries": tries}
 
 
 def attempt_document(attempt: AttemptRow) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def result_document(result: SubmitResult) -> dict[str, object]:
         "invalid": result.invalid,
         "requeued": result.requeued,
         "unfamiliar": unfamiliar_document(result.unfamiliar),
+        "recognised": list(result.reading.recognised),
         "rewrite": rewrite_document(result.rewrites),
     }
 
@@ -50,6 +51,7 @@ def plan_document(plan: SubmitPlan) -> dict[str, object]:
             for each in plan.classes
         ],
         "unfamiliar": unfamiliar_document(plan.unfamiliar),
+        "recognised": list(plan.reading.recognised),
         "rewrite": rewrite_document(plan.rewrites),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import Failure, State
@@ -11,7 +12,11 @@ from jobs.domain.states import Failure, State
 
 @dataclass(frozen=True)
 class Batch:
-    """The jobs of one submit. `output` is the folder that contains the batch's own folder."""
+    """The jobs of one submit. `output` is the folder that contains the batch's own folder.
+
+    `token` is the content of the mark in that folder (`jobs.artifacts.folder`); empty: nobody has
+    laid one; None: the folder is not checked.
+    """
 
     id: int
     name: str
@@ -20,6 +25,12 @@ class Batch:
     paused: bool
     created_at: float
     manifest_at: float | None
+    token: str | None = None
+
+    @property
+    def folder(self) -> Path:
+        """The batch's own folder."""
+        return Path(self.output) / self.name
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from jobs.domain.batches import Batch
 from jobs.domain.clock import Clock
 from jobs.domain.routing import Offer
 from jobs.domain.states import FINAL, State
-from jobs.monitoring.waiting import standstill
+from jobs.monitoring.waiting import PAUSED, standstill
 from jobs.store.store import Store
 
 #: Seconds over which the rate is averaged.
 WINDOW = 30.0
-#: Seconds without a running job before the reason is determined, and between updates of it.
+#: Seconds before the reason is determined, and between updates of it.
 STILL = 4.0
 
 
@@ -29,7 +29,8 @@ class ProgressSnapshot:
         total, done: number of all jobs, and of those in a final state.
         rate: jobs finished per second over the last `WINDOW` seconds.
         eta: remaining seconds at that rate; None if the rate is 0.
-        reason: why the queued jobs wait, if none has been running for `STILL` seconds.
+        reason: why the queued jobs wait, if none has been running for `STILL` seconds; or why the
+            worker waits that holds the running ones.
         away: seconds since the database last answered, if it does not; the rest is as of then.
     """
 
@@ -90,6 +91,7 @@ class BatchProgress:
         self._past: deque[tuple[float, int]] = deque()
         self._reason: str | None = None
         self._due: float | None = None
+        self._running = False
 
     def snapshot(self) -> ProgressSnapshot:
         """The batch's current progress."""
@@ -105,15 +107,19 @@ class BatchProgress:
 
     def _still(self, counts: Mapping[State, int]) -> str | None:
         now = self._clock()
-        if not counts.get(State.QUEUED) or counts.get(State.RUNNING):
+        running = bool(counts.get(State.RUNNING))
+        if not counts.get(State.QUEUED) and not running:
             self._reason = self._due = None
-        elif self._due is None:
-            self._due = now + STILL
+        elif self._due is None or running != self._running:
+            self._reason, self._due = None, now + STILL
         elif now >= self._due:
-            self._reason = standstill(
+            found = standstill(
                 self._store, self.batch, alive=self._alive, starting=self._starting()
             )
+            # While jobs run, others may wait for anything; but those may wait to be saved.
+            self._reason = None if running and not (found or "").startswith(PAUSED) else found
             self._due = now + STILL
+        self._running = running
         return self._reason
 
     def _rate(self, done: int) -> float:

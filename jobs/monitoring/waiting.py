@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from jobs.domain.batches import Batch
+from jobs.domain.pauses import Pause, PauseScope
 from jobs.domain.routing import Demand, Offer, fits, misfit
 from jobs.domain.states import State
 from jobs.store.history.jobfilter import JobFilter
@@ -17,6 +18,10 @@ from jobs.store.store import Store
 SAMPLE = 100
 #: Number of workers listed in a reason.
 NAMED = 3
+#: How the reasons of jobs begin that wait for a worker's pause to end.
+PAUSED = "waits: "
+#: Returns in a row from which a job's reason names them.
+MANY = 20
 
 
 class Waiting:
@@ -37,9 +42,19 @@ class Waiting:
         self._misfits: dict[Demand, str | None] = {}
 
     def reason(self, job: JobRow) -> str | None:
-        """The reason in one line; None if the job is not queued or only waits for its turn."""
+        """The reason in one line; None if the job has ended, runs, or only waits for its turn.
+
+        A job that is done and whose files cannot be saved yet counts as running.
+        """
         if job.state != State.QUEUED:
-            return None
+            return self._unsaved(job) if job.state == State.RUNNING else None
+        why = self._queued(job)
+        if job.returns < MANY:
+            return why
+        back = f"given back {job.returns} times in a row, see its attempts"
+        return back if why is None else f"{why}; {back}"
+
+    def _queued(self, job: JobRow) -> str | None:
         if job.paused:
             return f"batch {job.batch} is paused: `hymo resume {job.batch}`"
         if self.retries(job):
@@ -62,21 +77,19 @@ class Waiting:
         for offer in self._offers:
             if offer.declared or not fits(job.demand, offer):
                 continue
-            own = [
-                pause.reason
-                for pause in offer.pauses
-                if pause.covers(
-                    model=job.model,
-                    mode=job.mode,
-                    batch=job.batch,
-                    output=job.output,
-                    text=job.text is not None,
-                )
-            ]
+            own = _pauses(offer, job)
             if not own:
                 return None
-            reasons += own
-        return f"waits: {'; '.join(dict.fromkeys(reasons[:NAMED]))}" if reasons else None
+            reasons += [pause.reason for pause in own]
+        return f"{PAUSED}{'; '.join(dict.fromkeys(reasons[:NAMED]))}" if reasons else None
+
+    def _unsaved(self, job: JobRow) -> str | None:
+        """Why the worker of a running job cannot save its files; None if it can."""
+        for offer in self._offers:
+            for pause in _pauses(offer, job) if offer.name == job.worker else ():
+                if pause.scope in {PauseScope.OUTPUT, PauseScope.BATCH}:
+                    return f"{PAUSED}{pause.reason}"
+        return None
 
     def _text(self, wanted: Demand) -> str | None:
         """The workers that can encode the job's text; None if it needs no encoding."""
@@ -100,6 +113,8 @@ def standstill(
 ) -> str | None:
     """The most frequent reason among a batch's oldest queued jobs, in one line.
 
+    Of a batch without queued jobs, the running ones are examined.
+
     Args:
         alive: a worker not seen for this many seconds does not count as live.
         starting: offers of workers that are starting.
@@ -107,8 +122,10 @@ def standstill(
     Returns:
         None if they only wait for their turn.
     """
-    wanted = JobFilter(batch_id=batch.id, states=(State.QUEUED,))
-    oldest = store.history.page(wanted, Order.parse("id"), limit=SAMPLE).rows
+    oldest: Sequence[JobRow] = ()
+    for state in (State.QUEUED, State.RUNNING):
+        wanted = JobFilter(batch_id=batch.id, states=(state,))
+        oldest = oldest or store.history.page(wanted, Order.parse("id"), limit=SAMPLE).rows
     offers = store.workers.offers(alive=alive)
     waiting = Waiting(offers=offers, now=store.time(), starting=starting)
     later = [job for job in oldest if waiting.retries(job)]
@@ -116,6 +133,12 @@ def standstill(
     if len(later) > max(reasons.values(), default=0):
         return _retry(store, min(later, key=lambda job: job.not_before), waiting.now)
     return reasons.most_common(1)[0][0] if reasons else None
+
+
+def _pauses(offer: Offer, job: JobRow) -> list[Pause]:
+    where = {"model": job.model, "mode": job.mode, "batch": job.batch, "output": job.output}
+    text = job.text is not None
+    return [pause for pause in offer.pauses if pause.covers(text=text, **where)]
 
 
 def _retry(store: Store, job: JobRow, now: float) -> str:

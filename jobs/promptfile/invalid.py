@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from jobs.artifacts.atomic import atomic
+from jobs.promptfile.cell import trimmed
+from jobs.promptfile.header import likely, read_header
 from jobs.promptfile.problem import Problem, PromptFileError
 from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
 from jobs.promptfile.row import BadRow
-from jobs.promptfile.source import Source
+from jobs.promptfile.source import Source, numbered_lines
 
 #: The key that stores a JSON line that could not be read as an object.
 _TEXT_COLUMN = "invalid_text"
@@ -36,7 +39,8 @@ class InvalidRows:
         self.count += 1
         reason = " | ".join(problem.reason for problem in row.problems)
         values = {name: value for name, value in row.raw.values.items() if name not in _ADDED}
-        if values.get("id") in (None, ""):
+        own = values.get("id")
+        if own is None or (isinstance(own, str) and not trimmed(own)):
             values["id"] = str(row.raw.number)
         if self._source.format == "jsonl":
             self._write_json(values, row, reason)
@@ -50,15 +54,29 @@ class InvalidRows:
         self._stream.write(json.dumps(values) + "\n")
 
     def _write_csv(self, values: dict[str, object], row: BadRow, reason: str) -> None:
-        writer = csv.writer(self._stream, lineterminator="\n")
+        # Cells with a decimal comma can be told only among cells with another delimiter.
+        delimiter = row.raw.delimiter
+        writer = csv.writer(self._stream, delimiter=delimiter, lineterminator="\n")
         if self._columns is None:
             self._columns = self._header(values)
-            writer.writerow([*self._columns, LINE_COLUMN, REASON_COLUMN])
+            header = [*self._columns, LINE_COLUMN, REASON_COLUMN]
+            self._stream.write(self._beginning(header, delimiter))
+            writer.writerow(header)
         cells = [values.get(column, "") for column in self._columns]
         writer.writerow([*cells, row.raw.line, reason, *row.raw.extra])
 
+    def _beginning(self, header: Sequence[str], delimiter: str) -> str:
+        """What goes before the header, so that the file is read by the rules of its source."""
+        # Without a mark a spreadsheet reads the file in an encoding of its own.
+        mark = "\ufeff" if self._source.decoding().marked else ""
+        line = io.StringIO()
+        csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(header)
+        line.seek(0)
+        found, _ = read_header(numbered_lines(line), first=likely(self._source.format))
+        return mark if found.delimiter == delimiter else f"{mark}sep={delimiter}\n"
+
     def _header(self, values: dict[str, object]) -> tuple[str, ...]:
-        if self._source.format == "csv":
+        if self._source.format in {"csv", "tsv"}:
             return tuple(values)
         return ("id", "prompt", "frames", *(name for name in values if name not in COLUMNS))
 
@@ -67,8 +85,8 @@ _ADDED = frozenset({LINE_COLUMN, REASON_COLUMN, _TEXT_COLUMN})
 
 
 def invalid_path(source: Source) -> Path:
-    """The file for a source's invalid rows: `<name>.invalid.csv`, or `.jsonl` for JSON Lines."""
-    suffix = "jsonl" if source.format == "jsonl" else "csv"
+    """The file for a source's invalid rows: `<name>.invalid.csv`, `.tsv` or `.jsonl`."""
+    suffix = source.format if source.format in {"jsonl", "tsv"} else "csv"
     return source.folder / f"{source.stem}.invalid.{suffix}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from jobs.promptfile.cell import text_fault
+from jobs.promptfile.cell import INVISIBLE, text_fault
 from jobs.promptfile.problem import shown
 from jobs.promptfile.raw import COLUMNS, IGNORED
 
@@ -20,17 +20,24 @@ Fault = tuple[str | None, str, str]
 _RESERVED = frozenset(COLUMNS) | IGNORED
 
 
-def read_metadata(values: Mapping[str, object]) -> tuple[dict[str, str], list[Fault]]:
-    """The metadata of a row, and its faults.
+def read_metadata(
+    values: Mapping[str, object], *, typed: bool = True
+) -> tuple[dict[str, str], list[Fault], bool]:
+    """The metadata of a row, its faults, and whether text was trimmed.
 
-    Text is kept unchanged, even if empty; other JSON values become JSON text; null is left out.
+    Text is kept, even if empty; only no-break and zero-width spaces around that of cells (`typed`:
+    JSON values) are dropped. Other JSON values become JSON text; null is left out.
     """
+    shortened = False
     metadata: dict[str, str] = {}
     faults: list[Fault] = []
     for key, value in values.items():
         if key in _RESERVED or value is None:
             continue
         text = value if isinstance(value, str) else _json(value)
+        if text is not None and not typed and not text.isascii():
+            whole, text = text, text.strip(INVISIBLE)
+            shortened = shortened or text != whole
         found = _fault(key, text)
         if found is not None:
             faults.append(found)
@@ -42,7 +49,7 @@ def read_metadata(values: Mapping[str, object]) -> tuple[dict[str, str], list[Fa
     if size > MAX_METADATA:
         mend = f"keep at most {MAX_METADATA} in the columns beside the prompt's"
         faults.append((None, f"has {size} characters of metadata", mend))
-    return metadata, faults
+    return metadata, faults, shortened
 
 
 def _json(value: object) -> str | None:

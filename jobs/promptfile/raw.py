@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from jobs.promptfile.cell import trimmed
 from jobs.promptfile.problem import Problem
 
 #: Columns that the queue uses; all others are stored with the job as metadata.
@@ -22,7 +23,7 @@ _KNOWN = {name: name for name in (*COLUMNS, *IGNORED)}
 
 def column_name(written: str) -> str:
     """The column named by a header cell or JSON key; known columns are case-insensitive."""
-    name = written.strip()
+    name = trimmed(written)
     return _KNOWN.get(name.lower(), name)
 
 
@@ -37,6 +38,8 @@ class RawRow:
         typed: True if the values are JSON values, False if they are text cells.
         extra: cells without a column, or the whole text if it could not be parsed.
         problems: the problems that the reader found.
+        delimiter: what separates the cells of the file.
+        reread: whether earlier versions read its cells or column names differently.
     """
 
     number: int
@@ -45,3 +48,5 @@ class RawRow:
     typed: bool = False
     extra: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    delimiter: str = ","
+    reread: bool = False

@@ -21,7 +21,7 @@ from jobs.domain.spec import (
     REQUESTABLE_MODES,
     JobSpec,
 )
-from jobs.promptfile.cell import decimal, text_fault, whole
+from jobs.promptfile.cell import decimal, grouped, text_fault, trimmed, whole
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.identity import RULE, fault
 from jobs.promptfile.metadata import read_metadata
@@ -36,12 +36,16 @@ class Row:
     """A valid row: `seeds` jobs like `spec`, with consecutive seeds from `spec.seed`.
 
     `timed`: whether the row gives a length, rather than using the default.
+    `commas`: whether a number has a decimal comma.
+    `reread`: whether earlier versions may have read the row differently.
     """
 
     raw: RawRow
     spec: JobSpec
     seeds: int
     timed: bool
+    commas: bool = False
+    reread: bool = False
 
     @property
     def number(self) -> int:
@@ -104,7 +108,9 @@ def read_row(raw: RawRow, defaults: Defaults) -> Row | BadRow:
     if cells.problems:
         return BadRow(raw, tuple(cells.problems))
     timed = cells.given("frames") is not None or cells.given("seconds") is not None
-    return Row(raw=raw, spec=spec, seeds=seeds, timed=timed)
+    return Row(
+        raw=raw, spec=spec, seeds=seeds, timed=timed, commas=cells.commas, reread=cells.reread
+    )
 
 
 class _Cells:
@@ -118,6 +124,10 @@ class _Cells:
         self._raw = raw
         self._values: Mapping[str, object] = raw.values
         self._typed = raw.typed
+        # Where the decimal mark is a comma, a dot may separate thousands.
+        self._dots = raw.delimiter != ","
+        self.commas = False
+        self.reread = raw.reread
         self.problems = list(raw.problems)
 
     def wrong(self, column: str | None, message: str, mend: str) -> None:
@@ -127,9 +137,10 @@ class _Cells:
     def given(self, column: str) -> object | None:
         """The cell's value; None if there is none (no column, empty cell, null)."""
         value = self._values.get(column)
-        if isinstance(value, str) and not self._typed and not value.strip(" \t"):
-            return None
-        return value
+        # Called for every column of every row: most have no cell, others are ASCII.
+        if value is None or self._typed or not isinstance(value, str):
+            return value
+        return value if (value.strip() if value.isascii() else trimmed(value)) else None
 
     def custom_id(self) -> str:
         value = self.given("id")
@@ -137,6 +148,8 @@ class _Cells:
             return str(self._raw.number)
         if self._typed and isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
+        if isinstance(value, str) and not self._typed:
+            value = trimmed(value)
         if not isinstance(value, str):
             self.wrong("id", f"{shown(value)} is not text", "write it in quotes")
         elif found := fault(value):
@@ -153,7 +166,8 @@ class _Cells:
         if not isinstance(value, str):
             self.wrong("prompt", f"{shown(value)} is not text", "write it in quotes")
             return ""
-        prompt = value.strip()
+        prompt = trimmed(value)
+        self.reread = self.reread or prompt != value.strip()
         if not prompt:
             self.wrong("prompt", "is empty", "say what the motion should show")
         elif len(prompt) > MAX_PROMPT:
@@ -171,11 +185,12 @@ class _Cells:
             self.wrong("seconds", "frames and seconds are both given", "leave one of them empty")
             return default
         low, high = MIN_FRAMES / FPS, MAX_FRAMES / FPS
-        number = decimal(seconds, typed=self._typed)
+        number = self._decimal(seconds)
         frames = None if number is None else round(number * FPS)
         if frames is None or not MIN_FRAMES <= frames <= MAX_FRAMES:
             fault = "is not a number" if number is None else "is out of range"
             mend = f"use {low:.2f} to {high:g} seconds ({MIN_FRAMES} to {MAX_FRAMES} frames)"
+            fault, mend = self._grouped(seconds) or (fault, mend)
             self.wrong("seconds", f"{shown(seconds)} {fault}", mend)
             return default
         return frames
@@ -184,7 +199,8 @@ class _Cells:
         value = self.given(column)
         if value is None:
             return default
-        number = whole(value, typed=self._typed)
+        number = whole(value, typed=self._typed, dots=self._dots)
+        self.commas = self.commas or (isinstance(value, str) and "," in value)
         if number is not None and low <= number <= high:
             return number
         self._bad_number(column, value, "whole number", number is None, f"{low} to {high}")
@@ -194,16 +210,31 @@ class _Cells:
         value = self.given(column)
         if value is None:
             return default
-        number = decimal(value, typed=self._typed)
+        number = self._decimal(value)
         if number is not None and low <= number <= high:
             return number + 0.0  # -0.0 would have a different content hash than 0.0
         self._bad_number(column, value, "number", number is None, f"{low:g} to {high:g}")
         return default
 
+    def _decimal(self, value: object) -> float | None:
+        self.commas = self.commas or (isinstance(value, str) and "," in value)
+        return decimal(value, typed=self._typed)
+
+    def _grouped(self, value: object) -> tuple[str, str] | None:
+        """Fault and mend of a number whose mark may be a decimal one or separate thousands."""
+        if self._typed or not isinstance(value, str):
+            return None
+        if not grouped(trimmed(value), dots=self._dots):
+            return None
+        mend = "write it without a mark between thousands, and with at most two decimals"
+        return "can be read in two ways", mend
+
     def _bad_number(
         self, column: str, value: object, kind: str, unread: bool, between: str
     ) -> None:
-        if not unread:
+        if found := self._grouped(value):
+            self.wrong(column, f"{shown(value)} {found[0]}", found[1])
+        elif not unread:
             self.wrong(column, f"{shown(value)} is out of range", f"use {between}")
         elif self._typed and isinstance(value, str):
             self.wrong(column, f"{shown(value)} is text", f"write a {kind} without quotes")
@@ -215,7 +246,7 @@ class _Cells:
         value = self.given(column)
         if value is None:
             return default
-        word = value.strip(" \t").lower() if isinstance(value, str) else None
+        word = trimmed(value).lower() if isinstance(value, str) else None
         if word in allowed:
             return word
         self.wrong(column, f"{shown(value)} is unknown", f"use {', '.join(allowed)}")
@@ -240,7 +271,8 @@ class _Cells:
         return tuple(sorted(wanted))
 
     def metadata(self) -> dict[str, str]:
-        metadata, faults = read_metadata(self._values)
+        metadata, faults, shortened = read_metadata(self._values, typed=self._typed)
+        self.reread = self.reread or shortened
         for column, message, mend in faults:
             self.wrong(column, message, mend)
         return metadata

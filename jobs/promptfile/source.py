@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
 import io
 import shutil
@@ -14,18 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from jobs.promptfile.encoding import Encoding, encoding_of, undecodable
 from jobs.promptfile.problem import Problem, PromptFileError, UnreadableError, plain
 
 #: Format by file extension.
 EXTENSIONS = {
-    ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt", ".json": "json",
+    ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt",
+    ".json": "json",
 }  # fmt: skip
-PROMPT_FORMATS: tuple[str, ...] = ("csv", "jsonl", "txt", "json")
+PROMPT_FORMATS: tuple[str, ...] = ("csv", "tsv", "jsonl", "txt", "json")
 STDIN = "-"
 #: Maximum characters of a line, and of a CSV row; a longer one lacks a quote or a newline.
 MAX_LINE = 16 * 2**20
-
-_WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,7 @@ class Source:
         folder: the folder for files that are written beside the input.
         format: one of `PROMPT_FORMATS`.
         binary: the seekable file; closed by `open_source`.
+        encoding: the encoding that the user gave, if any.
     """
 
     name: str
@@ -49,28 +49,41 @@ class Source:
     folder: Path
     format: str
     binary: BinaryIO
+    encoding: str | None = None
+
+    def decoding(self) -> Encoding:
+        """How the file's bytes become text.
+
+        Raises:
+            UnreadableError: it contradicts the encoding given, or is UTF-32.
+        """
+        return encoding_of(self.binary, self.encoding)
 
     @contextmanager
     def text(self) -> Iterator[TextIO]:
         """The file's text from its beginning.
 
-        All kinds of newlines become `\\n`, a byte-order mark is dropped, and bytes that are not
-        UTF-8 become U+DC80 to U+DCFF, which validation rejects.
+        All kinds of newlines become `\\n`, and a byte-order mark is dropped. In UTF-8, bytes that
+        are no text become U+DC80 to U+DCFF, which validation rejects.
+
+        Raises:
+            UnreadableError: as `decoding`; or bytes are no text in the encoding given.
         """
+        used = self.decoding()
         self.binary.seek(0)
-        if self.binary.read(4).startswith(_WIDE_MARKS):
-            message = "the file is UTF-16 or UTF-32 text"
-            raise UnreadableError(Problem(1, None, message, "save it as UTF-8"))
-        self.binary.seek(0)
-        text = io.TextIOWrapper(self.binary, "utf-8-sig", errors="surrogateescape", newline=None)
+        text = io.TextIOWrapper(self.binary, used.codec, errors=used.errors, newline=None)
         try:
             yield text
+        except UnicodeDecodeError as error:
+            raise UnreadableError(undecodable(self.binary, used, error)) from error
         finally:
             text.detach()
 
 
 @contextmanager
-def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> Iterator[Source]:
+def open_source(
+    argument: str, *, format_name: str | None, stdin: BinaryIO, encoding: str | None = None
+) -> Iterator[Source]:
     """Open the prompt file that a command-line argument names; `-` is standard input.
 
     Standard input, pipes and devices are copied to a temporary file, since the file is read more
@@ -82,7 +95,8 @@ def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> I
     if argument == STDIN:
         with _spooled(stdin) as binary:
             stem = f"stdin-{_digest(binary)[:8]}"
-            yield Source("stdin", "stdin", stem, Path.cwd(), format_name or "csv", binary)
+            kind = format_name or "csv"
+            yield Source("stdin", "stdin", stem, Path.cwd(), kind, binary, encoding)
         return
     path = Path(argument)
     try:
@@ -93,16 +107,17 @@ def open_source(argument: str, *, format_name: str | None, stdin: BinaryIO) -> I
         raise PromptFileError(plain(argument), [Problem(None, None, reason, mend)]) from error
     with opened:
         if stat.S_ISREG(path.stat().st_mode):
-            yield _source(path, format_name or _by_extension(path), opened)
+            yield _source(path, format_name or _by_extension(path), opened, encoding)
             return
         with _spooled(opened) as binary:
-            yield _source(path, format_name or EXTENSIONS.get(path.suffix.lower(), "csv"), binary)
+            kind = format_name or EXTENSIONS.get(path.suffix.lower(), "csv")
+            yield _source(path, kind, binary, encoding)
 
 
-def _source(path: Path, format_name: str, binary: BinaryIO) -> Source:
+def _source(path: Path, format_name: str, binary: BinaryIO, encoding: str | None) -> Source:
     whole = path.absolute()
     stem, folder = path.stem, whole.parent
-    return Source(plain(str(path)), plain(str(whole)), stem, folder, format_name, binary)
+    return Source(plain(str(path)), plain(str(whole)), stem, folder, format_name, binary, encoding)
 
 
 def _by_extension(path: Path) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TextIO
 
 from jobs.promptfile.categories import read_categories
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.delimited import read_csv
+from jobs.promptfile.encoding import named
+from jobs.promptfile.header import DELIMITERS, likely
 from jobs.promptfile.identity import Identities
 from jobs.promptfile.jsonl import read_jsonl
-from jobs.promptfile.lines import read_txt
+from jobs.promptfile.lines import MoMask, read_txt
 from jobs.promptfile.problem import LISTED, Problem, PromptFileError, UnreadableError
 from jobs.promptfile.raw import RawRow
 from jobs.promptfile.row import BadRow, Row, read_row
@@ -28,6 +31,7 @@ Through = Callable[[Iterator["Row | BadRow"]], Generator["Row | BadRow", None, N
 
 _READERS: Mapping[str, Callable[[TextIO], Iterator[RawRow]]] = {
     "csv": read_csv,
+    "tsv": partial(read_csv, first=likely("tsv")),
     "jsonl": read_jsonl,
     "txt": read_txt,
     "json": read_categories,
@@ -44,6 +48,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What was recognised of a file, for the user to confirm.
+
+    Attributes:
+        recognised: how it is written where that is not UTF-8 and commas, in words.
+        reread: number of valid rows that earlier versions may have read differently.
+        momask: whether the file may be MoMask's, whose lengths are at 20 frames a second.
+    """
+
+    recognised: tuple[str, ...] = ()
+    reread: int = 0
+    momask: bool = False
+
+
+@dataclass(frozen=True)
 class Survey:
     """The result of the first pass.
 
@@ -56,6 +75,7 @@ class Survey:
         problems: the first `LISTED` problems of the invalid rows.
         total: number of problems.
         invalid: number of invalid rows.
+        reading: what was recognised of the file.
     """
 
     rows: int
@@ -66,6 +86,7 @@ class Survey:
     problems: tuple[Problem, ...]
     total: int
     invalid: int
+    reading: Reading = field(default_factory=Reading)
 
 
 def read_rows(
@@ -86,7 +107,7 @@ def read_rows(
     with source.text() as text:
         for raw in _READERS[source.format](text):
             row = read_row(raw, defaults)
-            yield row if isinstance(row, BadRow) else _claimed(identities, raw, row)
+            yield named(row) if isinstance(row, BadRow) else _claimed(identities, raw, row)
 
 
 def survey(
@@ -107,8 +128,10 @@ def survey(
     Raises:
         PromptFileError: the file cannot be read to its end, or has no rows.
     """
-    count = _Count(rejected)
+    count = _Count(rejected, lines=source.format in {"txt", "json"})
+    label = ""
     try:
+        label = source.decoding().label
         with closing(read_rows(source, defaults, through=through)) as rows:
             for number, row in enumerate(rows, 1):
                 count.add(row)
@@ -118,7 +141,7 @@ def survey(
         # Always list this problem, since the rows after it were not checked.
         problems = [*count.problems[: LISTED - 1], error.problem]
         raise PromptFileError(source.name, problems, count.total + 1) from error
-    found = count.survey()
+    found = count.survey(label)
     if not found.rows + found.invalid:
         problem = Problem(None, None, "the file has a header and no rows", "add a row")
         raise PromptFileError(source.name, [problem])
@@ -126,11 +149,17 @@ def survey(
 
 
 class _Count:
-    """Accumulates a survey; its memory does not grow with the file."""
+    """Accumulates a survey; its memory does not grow with the file.
 
-    def __init__(self, rejected: Callable[[BadRow], None] | None) -> None:
+    `lines`: whether the rows are prompt#frames#id.
+    """
+
+    def __init__(self, rejected: Callable[[BadRow], None] | None, *, lines: bool) -> None:
         self._rejected = rejected
-        self._rows = self._jobs = self._invalid = 0
+        self._rows = self._jobs = self._invalid = self._reread = 0
+        self._delimiters: dict[str, None] = {}
+        self._commas = False
+        self._momask = MoMask() if lines else None
         self._asked: Counter[Asked] = Counter()
         self._metadata: dict[str, None] = {}
         self._check = PromptCheck()
@@ -138,6 +167,8 @@ class _Count:
         self.total = 0
 
     def add(self, row: Row | BadRow) -> None:
+        if row.raw.delimiter != ",":
+            self._delimiters[row.raw.delimiter] = None
         if isinstance(row, BadRow):
             self._invalid += 1
             self.total += len(row.problems)
@@ -147,12 +178,19 @@ class _Count:
             return
         self._rows += 1
         self._jobs += row.seeds
+        self._reread += row.reread
+        self._commas = self._commas or row.commas
+        if self._momask is not None:
+            self._momask.add(row)
         self._asked[Asked(row.spec.model, row.spec.mode, row.spec.frames)] += row.seeds
         self._check.add(row.spec.model, row.number, row.spec.prompt)
         if len(self._metadata) < MOST_NAMES:
             self._metadata |= dict.fromkeys(row.spec.metadata)
 
-    def survey(self) -> Survey:
+    def survey(self, encoding: str) -> Survey:
+        """The survey; `encoding` as in `Encoding.label`."""
+        delimiters = [DELIMITERS[each] for each in self._delimiters]
+        recognised = [*delimiters, "decimal commas" * self._commas, encoding]
         return Survey(
             rows=self._rows,
             jobs=self._jobs,
@@ -162,6 +200,11 @@ class _Count:
             problems=tuple(self.problems),
             total=self.total,
             invalid=self._invalid,
+            reading=Reading(
+                recognised=tuple(filter(None, recognised)),
+                reread=self._reread,
+                momask=self._momask is not None and self._momask.likely,
+            ),
         )
 
 

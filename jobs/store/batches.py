@@ -14,8 +14,10 @@ from sqlalchemy import (
     Connection,
     bindparam,
     column,
+    exists,
     func,
     literal_column,
+    or_,
     select,
     update,
 )
@@ -30,19 +32,22 @@ from jobs.store.existing import Key, Known, existing_jobs, row_hashes
 from jobs.store.motions import add_files, files_of, shared_quality
 from jobs.store.tables import batches, jobs
 
+#: Built once, because workers ask it for every message that finds no job.
+_NEWEST = select(func.max(batches.c.id))
+
 
 class BatchStore(StorePart):
     """Creates batches, inserts jobs, and reads the state of whole batches."""
 
-    def ensure(self, name: str, *, source: str, output: str) -> Batch:
+    def ensure(self, name: str, *, source: str, output: str, token: str | None = None) -> Batch:
         """The batch `name`, created with this source and output folder if it does not exist.
 
-        An existing batch keeps its source and output, because its files are already there.
+        An existing batch keeps its source, output and token, because its files are already there.
         """
         with self.write() as connection:
             connection.execute(
                 self._upsert(batches)
-                .values(name=name, source=source, output=output, created_at=self.now())
+                .values(name=name, source=source, output=output, token=token, created_at=self.now())
                 .on_conflict_do_nothing(index_elements=["name"])
             )
             return to_batch(connection.execute(_by_name(name)).one())
@@ -57,6 +62,38 @@ class BatchStore(StorePart):
         query = select(batches).order_by(batches.c.id.desc()).limit(limit)
         with self.read() as connection:
             return [to_batch(row) for row in connection.execute(query)]
+
+    def unfinished(self, *, after: int = 0) -> tuple[int, Sequence[Batch]]:
+        """The id of the newest batch, and the batches that have jobs to run or no jobs yet.
+
+        Args:
+            after: leave out the batches up to this id.
+        """
+        with self.read() as connection:
+            newest = connection.execute(_NEWEST).scalar_one() or 0
+            if newest <= after:
+                return newest, []
+            own = jobs.c.batch_id == batches.c.id
+            left = exists().where(own, jobs.c.state.in_((State.QUEUED, State.RUNNING)))
+            query = select(batches).where(
+                batches.c.id > after, batches.c.id <= newest, or_(left, ~exists().where(own))
+            )
+            found = connection.execute(query.order_by(batches.c.id))
+            return newest, [to_batch(row) for row in found]
+
+    def adopt(self, batch_id: int, token: str) -> str | None:
+        """Record the token of the mark in the batch's folder if none is recorded yet.
+
+        Returns:
+            The batch's token: this one, or that of a process that came first.
+        """
+        own = batches.c.id == batch_id
+        with self.write() as connection:
+            connection.execute(
+                update(batches).where(own, batches.c.token == "").values(token=token)
+            )
+            found: str | None = connection.scalars(select(batches.c.token).where(own)).one_or_none()
+            return found
 
     def pause(self, name: str) -> Batch:
         """Stop further jobs of the batch from being claimed; running jobs finish."""

@@ -24,6 +24,13 @@ LOCKED = "database is locked"
 #: Free bytes below which a disk counts as full; SQLite maps its shared memory in steps of 32 KiB.
 ROOM = 65536
 
+#: SQLSTATEs of PostgreSQL: how the server does not do its work for now, and what to do about it.
+SERVER_FAULTS = {
+    "53100": ("has no room", "free space on the server's disk, then try again"),
+    "55P03": ("is busy", "end the session that has held a lock for so long, then try again"),
+    "25006": ("is read-only", "connect to the primary server, or make this one writable"),
+}
+
 #: The newest revision under `migrations/versions` (a test compares the two).
 HEAD = "0006"
 
@@ -45,12 +52,14 @@ def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
         return named
     # SQLite raises a plain DatabaseError if the file is damaged or not a database.
     away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
-    if away or error.connection_invalidated:
+    state, mend = SERVER_FAULTS.get(getattr(error.orig, "sqlstate", None) or "", ("", ""))
+    if away or state or error.connection_invalidated:
         return UnreachableError(
             "database",
             engine.url.render_as_string(hide_password=True),
             str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer",
-            "check that it is up and reachable, then try again",
+            mend or "check that it is up and reachable, then try again",
+            state=state or "is unreachable",
         )
     return None
 

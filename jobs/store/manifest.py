@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from sqlalchemy import func, or_, select, update
 
@@ -71,15 +71,34 @@ class ManifestStore(StorePart):
             yield from page
             after = page[-1].id
 
-    def mark_manifest(self, batch_id: int, at: float) -> None:
+    def mark_manifest(self, batch: Batch, at: float, *, place: Callable[[], object]) -> bool:
         """Record that the batch's manifest contains the jobs that were committed at `at`.
 
-        `at` is the store's `time()`, read before the first row.
+        Several processes may write a manifest at once. If an older one replaced a newer one, its
+        rows would stay missing; so the file is renamed while the row is locked, and only if no
+        other process has written the manifest since `batch` was read.
+
+        Args:
+            batch: as read before the first row of the manifest.
+            at: the store's `time()`, read before the first row.
+            place: renames the file; an exception from it leaves the row unchanged.
+
+        Returns:
+            Whether the file was renamed.
         """
         with self.write() as connection:
-            connection.execute(
-                update(batches).where(batches.c.id == batch_id).values(manifest_at=at)
+            ours = connection.execute(
+                update(batches)
+                .where(
+                    batches.c.id == batch.id,
+                    batches.c.manifest_at.is_not_distinct_from(batch.manifest_at),
+                )
+                .values(manifest_at=at)
             )
+            if ours.rowcount == 0:
+                return False
+            place()
+        return True
 
     def _page(self, batch_id: int, after: int) -> list[ManifestRow]:
         query = (

@@ -69,8 +69,9 @@ batches = Table(
     Column("manifest_at", Double),
     # The name as file systems compare it (`jobs.domain.names.fold`).
     Column("folded_name", Text, index=True),
-    # The content of the mark in the batch's folder (`jobs.artifacts.mark`), which tells this folder
-    # from one of the same path elsewhere; null: the folder is not checked.
+    # The content of the mark in the batch's folder (`jobs.artifacts.folder`), which tells this
+    # folder from one of the same path elsewhere; empty: nobody has laid one; null: the folder is
+    # not checked.
     Column("token", Text),
 )
 

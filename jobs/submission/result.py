@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.domain.batches import Batch, Inserted, NewJob
 from jobs.errors import UnreachableError
 from jobs.promptfile.problem import Problem
-from jobs.promptfile.survey import Survey
+from jobs.promptfile.survey import Reading, Survey
 from jobs.rewriting.report import RewriteReport
 from jobs.submission.router import Routed, untrained
 from jobs.verbs.unfamiliar import Unfamiliar
@@ -42,6 +42,7 @@ class SubmitResult:
         misfits: reason why no live worker can take a new job → number of such jobs.
         undelivered: why messages could not be published; the reconciler publishes them later.
         rewrites: the outcome of rewriting; None if no rewriter was asked.
+        reading: what was recognised of the file.
     """
 
     batch: Batch
@@ -62,6 +63,7 @@ class SubmitResult:
     misfits: dict[str, int]
     undelivered: UnreachableError | None
     rewrites: RewriteReport | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 class SubmitCount:
@@ -119,4 +121,5 @@ class SubmitCount:
             manned=self._manned,
             misfits=dict(self._misfits),
             undelivered=self.undelivered,
+            reading=found.reading,
         )

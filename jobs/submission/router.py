@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from jobs.domain.batches import Artifact, NewJob
 from jobs.domain.catalog import COMES_ALONG, MODES, Catalog, model_entry
@@ -12,7 +12,7 @@ from jobs.domain.routing import Demand, Offer, choose_mode, demand, fits, misfit
 from jobs.domain.spec import JobSpec
 from jobs.errors import WeightsMissingError
 from jobs.promptfile.problem import Problem
-from jobs.promptfile.survey import Asked, Survey
+from jobs.promptfile.survey import Asked, Reading, Survey
 from jobs.rewriting.report import RewriteReport
 from jobs.verbs.unfamiliar import Unfamiliar
 
@@ -164,6 +164,7 @@ class SubmitPlan:
         unfamiliar: what the prompts ask for that their model has not seen in training.
         problems: the first problems of the invalid rows.
         rewrites: the outcome of rewriting with cached answers; None if no rewriter was asked.
+        reading: what was recognised of the file.
     """
 
     batch: str
@@ -178,6 +179,7 @@ class SubmitPlan:
     unfamiliar: tuple[Unfamiliar, ...]
     problems: tuple[Problem, ...]
     rewrites: RewriteReport | None = None
+    reading: Reading = field(default_factory=Reading)
 
 
 def planned(
@@ -207,6 +209,7 @@ def planned(
         untrained=untrained(found),
         unfamiliar=found.unfamiliar,
         problems=found.problems,
+        reading=found.reading,
     )
 
 

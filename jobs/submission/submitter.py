@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.artifacts.mark import lay
 from jobs.artifacts.reuse import ReusedFiles, lost, reusable
 from jobs.delivery.publisher import Publishing
 from jobs.delivery.reconciler import deliver
@@ -129,8 +130,10 @@ class Submitter:
         tally = SubmitCount(manned=bool(router.offers))
         rewrites = self._rewrites()
         made = self._store.batches.ensure(
-            name, source=source.origin, output=str(self._settings.output)
+            name, source=source.origin, output=str(self._settings.output), token=""
         )
+        # Where the batch's folder is not on this machine, no files can be copied into it.
+        cache = lay(self._store, made, self._settings) and cache
         good = _specs(source, defaults, skip_invalid=skip_invalid, through=self._through)
         with closing(good) as specs:
             while chunk := [router.route(spec) for spec in islice(specs, CHUNK)]:

@@ -271,6 +271,23 @@ def test_show_a_job(hymo_: Hymo) -> None:
     assert "/out/night/wave_s0.npz (14.2 kB)" in hymo_("show", "night/wave_s0").stdout
 
 
+def test_show_tells_that_a_job_is_a_suspect(hymo_: Hymo, store: Store) -> None:
+    assert "suspect" not in hymo_("show", "4").stdout
+    store.leases.expire_worker(1, "worker process 7 ended with code -9")
+    store.control.retry([4], max_attempts=3)
+    assert not _suspect(hymo_), "a new start"
+    offer = Offer("w1", ("full",), ("null",), 24 * GIB)
+    assert store.claims.claim(1, offer, job_id=4, lease=1000)
+    store.leases.expire_worker(1, "worker process 7 ended with code -9")
+    assert "its worker ended while it ran" in hymo_("show", "4").stdout
+    assert _suspect(hymo_)
+
+
+def _suspect(hymo_: Hymo) -> bool:
+    (job,) = json.loads(hymo_("show", "4", "--json").stdout)["jobs"]
+    return bool(job["suspect"])
+
+
 def test_show_as_json(hymo_: Hymo) -> None:
     found = json.loads(hymo_("show", "3", "night", "--json").stdout)
     (job,), (batch,) = found["jobs"], found["batches"]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+
+from worker.locks import worker_lock
 
 pytestmark = pytest.mark.redis
 
@@ -72,6 +75,7 @@ def test_running_again_adds_nothing_and_starts_nothing(shell: Any, prompts: str)
                 "not_english": {"count": 0, "rows": []},
             }
         ],
+        "recognised": [],
         "rewrite": None,
     }
     log = (shell.home / "logs" / "worker-cpu.log").read_text()
@@ -79,8 +83,9 @@ def test_running_again_adds_nothing_and_starts_nothing(shell: Any, prompts: str)
 
 
 def test_failed_jobs_are_named_and_make_the_exit_code_five(shell: Any, prompts: str) -> None:
-    (shell.home / "output").mkdir(parents=True)
-    (shell.home / "output" / "night").write_text("a file where the folder should be")
+    for name in ("walk", "run", "jump"):
+        # A folder where the file should be; other files can be written beside it.
+        (shell.home / "output" / "night" / f".{name}_s0.npz.1.part").mkdir(parents=True)
     shell.environ = {"HYMO_MAX_ATTEMPTS": "1"}
     done = shell.run("run", prompts)
     assert done.returncode == 5
@@ -187,6 +192,21 @@ def test_a_second_run_waits_for_the_home_and_goes_on_by_itself(shell: Any) -> No
     assert "starting our own workers" in errors
     assert "3 succeeded" in out
     assert of_home(shell) == []
+
+
+def test_while_its_own_worker_starts_the_line_says_so(shell: Any) -> None:
+    # The worker waits for another one of its name before it registers.
+    name = f"{socket.gethostname()}-cpu"
+    lock = worker_lock(shell.home, device="cpu", name=name)
+    assert lock.take() is None
+    running = shell.start("run", many(shell, 3), *NULL, "--devices", "cpu")
+    try:
+        said = until_said(running, "workers are starting")
+    finally:
+        lock.free()
+    _, errors = running.communicate()
+    assert running.returncode == 0, errors
+    assert "no worker is live" not in said + errors
 
 
 def test_jobs_of_other_batches_that_come_first_are_told(shell: Any) -> None:

@@ -53,7 +53,8 @@ def test_json_is_exactly_its_schema(submit: Hymo) -> None:
     assert done.exit_code == 0
     assert json.loads(done.stdout) == {
         "schema": "hymo.submit/1", "batch": "night", "new": 1, "existing": 0, "changed": 0,
-        "cached": 0, "invalid": 1, "requeued": 0, "unfamiliar": [], "rewrite": None,
+        "cached": 0, "invalid": 1, "requeued": 0, "unfamiliar": [], "recognised": [],
+        "rewrite": None,
     }  # fmt: skip
     assert done.stdout.count("\n") == 1
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from jobs.artifacts.folder import MARK
 from jobs.artifacts.manifest import NAME
 from jobs.domain.states import FINAL, Failure, Outcome, State
 from jobs.settings import Settings
@@ -76,8 +77,7 @@ def _outcomes(job: Any, tries: Sequence[Any]) -> list[str]:
             wrong.append(f"attempt {one.number} never ended")
         if one.outcome == Outcome.FAILED and not (one.error and one.failure in set(Failure)):
             wrong.append(f"attempt {one.number} does not say why it failed")
-        # A job that was given back says why, which is no failure.
-        told = one.failure if one.outcome == Outcome.RELEASED else one.failure or one.error
+        told = one.failure or (one.error and one.outcome != Outcome.RELEASED)
         if one.outcome != Outcome.FAILED and told:
             wrong.append(f"attempt {one.number} {one.outcome} with failure {one.failure}")
     if job.state == State.FAILED:
@@ -126,7 +126,8 @@ def _files(job: Any, files: Sequence[Any]) -> list[str]:
 def _folder(output: Path, files: Mapping[int, Sequence[Any]]) -> list[str]:
     """Files that no row knows: half-written ones, or results that were refused."""
     known = {Path(file.path) for some in files.values() for file in some}
-    there = {path for path in output.rglob("*") if path.is_file() and NAME not in path.name}
+    ours = {NAME, MARK}
+    there = {path for path in output.rglob("*") if path.is_file() and path.name not in ours}
     return [f"{path} belongs to nobody" for path in sorted(there - known)]
 
 

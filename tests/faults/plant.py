@@ -81,6 +81,7 @@ class Plant:
         database_url: with our tables.
         broker_url: None for the embedded server.
         environ: settings of every process, over `FAST`.
+        wrapper: words before the command of every process, such as `unshare`.
     """
 
     home: Path
@@ -88,6 +89,7 @@ class Plant:
     broker_url: str | None
     environ: dict[str, str] = field(default_factory=dict)
     running: list[Running] = field(default_factory=list)
+    wrapper: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.environ = FAST | {"HYMO_DATABASE_URL": self.database_url} | self.environ
@@ -109,7 +111,7 @@ class Plant:
         inherited = {key: value for key, value in os.environ.items() if key[:5] != "HYMO_"}
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "jobs", *args],
+                [*self.wrapper, sys.executable, "-m", "jobs", *args],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,

@@ -1,14 +1,14 @@
-"""A process that reconciles as fast as it can until no job runs; prints whom it ended, as JSON."""
+"""A process that ends leases as fast as it can until no job runs; prints whom it ended, as JSON.
+
+One process a broker does so at a time, but while its duty passes to another there may be two.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from contextlib import closing
 
-from jobs.delivery.publisher import Publisher
-from jobs.delivery.reconciler import Reconciler
 from jobs.domain.states import State
 from jobs.settings import Settings
 from jobs.store.store import Store
@@ -17,14 +17,13 @@ from jobs.store.store import Store
 def main() -> None:
     """Wait for a line on stdin, then go, so that several of these begin together."""
     settings = Settings.read(os.environ)
-    with Store.open(settings.database_url) as store, closing(Publisher(settings)) as publisher:
+    with Store.open(settings.database_url) as store:
         batch = store.batches.list()[0]
-        reconciler = Reconciler(store=store, publisher=publisher, settings=settings)
         print("ready", flush=True)
         sys.stdin.readline()
         expired: list[int] = []
         while State.RUNNING in store.batches.counts(batch.id):
-            expired += [one.job_id for one in reconciler.round().expired]
+            expired += [one.job_id for one in store.leases.expire()]
         print(json.dumps(expired), flush=True)
 
 

@@ -16,7 +16,7 @@ def doctor(app: App, as_json: bool) -> int:
     It also checks for misspelt settings, the library of an imported text encoder, and disk space
     for encoded texts. Exits with 1 if a check fails. Nothing is changed.
     """
-    from jobs.cli.render.tables import print_json
+    from jobs.cli.render.tables import print_json, say
     from worker.doctor.checks import examine
     from worker.doctor.finding import Health
 
@@ -29,7 +29,7 @@ def doctor(app: App, as_json: bool) -> int:
         print_json({"schema": "hymo.doctor/1", "findings": document})
     else:
         for finding in findings:
-            click.echo(f"{finding.health:<8} {finding.check:<9} {finding.found}")
+            say(f"{finding.health:<8} {finding.check:<9} {finding.found}")
             if finding.mend:
-                click.echo(f"{'':<18} → {finding.mend}")
+                say(f"{'':<18} → {finding.mend}")
     return int(any(finding.health is Health.BAD for finding in findings))

@@ -159,7 +159,7 @@ def _model(pipeline: Pipeline, options: Options, as_json: bool) -> int:
     if as_json:
         print_json(report.document())
     else:
-        click.echo("\n".join(lines(report)))
+        click.echo("\n".join(map(clean, lines(report))))
     return ExitCode.OK
 
 

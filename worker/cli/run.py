@@ -17,7 +17,7 @@ from jobs.cli.faults import ExitCode
 from jobs.cli.options.outage import outage_option
 from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
 from jobs.cli.options.submission import default_options, file_options
-from jobs.cli.render.notes import note_rewrites
+from jobs.cli.render.notes import note_reading, note_rewrites
 from jobs.cli.render.tables import note, print_json
 from jobs.documents.submission import rewrite_document
 from jobs.errors import OutageError, UnreachableError
@@ -57,6 +57,7 @@ def run(
     defaults: Defaults,
     rewrite: RewriteChoice,
     format_name: str | None,
+    encoding: str | None,
     batch: str | None,
     output: str | None,
     skip_invalid: bool,
@@ -94,7 +95,9 @@ def run(
     catalog = Catalog.read(settings.home)
     offers = [plan(options, catalog).offer for options in workers]
     with (
-        open_source(file, format_name=format_name, stdin=sys.stdin.buffer) as source,
+        open_source(
+            file, format_name=format_name, stdin=sys.stdin.buffer, encoding=encoding
+        ) as source,
         app.store(settings) as store,
     ):
         with (
@@ -112,6 +115,7 @@ def run(
             # This command delivers the jobs itself, so the submission's delivery note is dropped.
             print_result(replace(result, undelivered=None), source, settings, as_json=False)
         else:
+            note_reading(source, result.reading)
             note_rewrites(result.rewrites)
         snapshot = _work(store, settings, result.batch, workers, offers)
         if not snapshot.finished:
@@ -119,7 +123,7 @@ def run(
         retry.call(catch_up, store, result.batch)
         seconds = time.monotonic() - began
         if as_json:
-            document = run_document(result.batch, snapshot, seconds, result.unfamiliar)
+            document = run_document(result, snapshot, seconds)
             print_json(document | {"rewrite": rewrite_document(result.rewrites)})
         else:
             print_summary(store, result.batch, snapshot, seconds, result.untrained)

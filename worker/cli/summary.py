@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.render.tables import Column, note, print_table
+from jobs.cli.render.tables import Column, note, print_table, say
 from jobs.cli.render.text import clean, duration, gigabytes
 from jobs.documents.submission import unfamiliar_document
 from jobs.domain.states import State
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
     from jobs.domain.batches import Batch
     from jobs.monitoring.progress import ProgressSnapshot
     from jobs.store.store import Store
-    from jobs.verbs.unfamiliar import Unfamiliar
+    from jobs.submission.result import SubmitResult
 
 #: Failed jobs named in a summary; history has them all.
 NAMED = 5
 
 
 def run_document(
-    batch: Batch, snapshot: ProgressSnapshot, seconds: float, unfamiliar: Sequence[Unfamiliar]
+    result: SubmitResult, snapshot: ProgressSnapshot, seconds: float
 ) -> dict[str, object]:
     """The JSON of a run, schema `hymo.run/1`."""
     return {
         "schema": "hymo.run/1",
-        "batch": batch.name,
+        "batch": result.batch.name,
         "counts": {state.value: snapshot.counts.get(state, 0) for state in State},
         "seconds": round(seconds, 3),
-        "unfamiliar": unfamiliar_document(unfamiliar),
+        "unfamiliar": unfamiliar_document(result.unfamiliar),
+        "recognised": list(result.reading.recognised),
     }
 
 
@@ -44,10 +45,10 @@ def catch_up(store: Store, batch: Batch) -> None:
     """
     from jobs.artifacts.manifest import manifest_path, write_manifest
 
-    if all(each.id != batch.id for each in store.manifests.dirty()):
-        return
     try:
-        write_manifest(store, batch)
+        for dirty in store.manifests.dirty():
+            if dirty.id == batch.id:
+                write_manifest(store, dirty)
     except OSError as error:
         path = clean(str(manifest_path(batch)))
         note(f"warning: {path} cannot be written: {error.strerror or error}")
@@ -59,16 +60,16 @@ def print_summary(
     """Print mean phase times by card and mode, failures, and the paths of the files."""
     folder = Path(batch.output) / batch.name
     states = ", ".join(f"{number} {state}" for state, number in snapshot.counts.items())
-    click.echo(f"batch {batch.name}: {states} in {seconds:.1f} s")
+    say(f"batch {batch.name}: {states} in {seconds:.1f} s")
     _phases(store, batch)
     if snapshot.failed:
         _failures(store, batch)
     if cancelled := snapshot.counts.get(State.CANCELLED):
-        click.echo(f"cancelled {cancelled}: hymo retry --batch {batch.name} queues them again")
-    click.echo(f"files     {folder}")
-    click.echo(f"manifest  {folder / 'manifest.jsonl'}")
+        say(f"cancelled {cancelled}: hymo retry --batch {batch.name} queues them again")
+    say(f"files     {folder}")
+    say(f"manifest  {folder / 'manifest.jsonl'}")
     for model in untrained:
-        click.echo(f"model     {model}: an engine for tests: its output is not a real motion")
+        say(f"model     {model}: an engine for tests: its output is not a real motion")
 
 
 def _failures(store: Store, batch: Batch) -> None:
@@ -79,11 +80,11 @@ def _failures(store: Store, batch: Batch) -> None:
     for row in page.rows:
         attempts = store.history.attempts(row.id)
         first = (attempts[-1].error or "").partition("\n")[0] if attempts else ""
-        click.echo(f"failed    job {row.id} ({row.custom_id}): {row.failure}: {first}")
+        say(f"failed    job {row.id} ({row.custom_id}): {row.failure}: {first}")
     if page.next is not None:
         click.echo("          …")
-    click.echo(f"          hymo history --batch {batch.name} --state failed shows all;")
-    click.echo(f"          hymo retry --batch {batch.name} tries them again")
+    say(f"          hymo history --batch {batch.name} --state failed shows all;")
+    say(f"          hymo retry --batch {batch.name} tries them again")
 
 
 def _phases(store: Store, batch: Batch) -> None:

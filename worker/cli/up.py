@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jobs.cli.context import App, pass_app
+from jobs.cli.render.tables import note
 from worker.cli.machine import machine_options, say_stopping
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
     """Run this machine's workers until Ctrl-C, SIGTERM or SIGHUP.
 
     Starts the embedded broker if none is configured, and one worker per device; restarts processes
-    that exit, and publishes lost messages again. On the first signal workers finish their running
-    pack; a second one ends them at once.
+    that exit, and publishes lost messages again. If the database goes away, it waits for it. On the
+    first signal workers finish their running pack; a second one ends them at once.
     """
     from jobs.domain.catalog import Catalog
     from worker.locks import HomeLock
@@ -58,7 +59,7 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
         )
         with node:
             devices = ", ".join(options.device for options in workers)
-            click.echo(f"up in {settings.home} on {devices}; Ctrl-C drains", err=True)
+            note(f"up in {settings.home} on {devices}; Ctrl-C drains")
             while not stop.asked and not node.supervisor.exhausted:
                 exits = node.check() or exits
                 stop.wait(EVERY)

@@ -180,15 +180,11 @@ class EncodingScheduler:
         for each in waiters:
             if each.prompt in missing:
                 heads.setdefault(each.prompt, each.job_id)
-        suspects = {each.prompt for each in waiters if each.suspect}
-        ids = [job_id for prompt, job_id in heads.items() if prompt not in suspects]
-        rounds = [ids[start : start + ROUND] for start in range(0, len(ids), ROUND)]
-        # A text that may have ended an earlier worker is encoded alone.
-        rounds += [[job_id] for prompt, job_id in heads.items() if prompt in suspects]
-        for some in rounds:
+        ids = list(heads.values())
+        for start in range(0, len(ids), ROUND):
             if self._stopping():
                 break
-            encoded = runner.run(some)
+            encoded = runner.run(ids[start : start + ROUND])
             moved += len(encoded)
             done = {claim.prompt for claim in encoded}
             heads_done = {claim.job_id for claim in encoded}

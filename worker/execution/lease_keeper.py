@@ -26,11 +26,14 @@ class HeldPack:
 
     Attributes:
         claims: job id → its claim, for the jobs that still belong to the pack.
+        waits: whether its work is done and only its files cannot be saved yet: its leases are
+            renewed without progress, and no deadline ends it.
         gone: the jobs that are lost or cancelled, as of the last check. The lease keeper replaces
             it from its own thread.
     """
 
-    def __init__(self, claims: Sequence[Claim]) -> None:
+    def __init__(self, claims: Sequence[Claim], *, waits: bool = False) -> None:
+        self.waits = waits
         self.claims = {claim.job_id: claim for claim in claims}
         self.gone = Renewal(lost=frozenset(), cancelled=frozenset())
         self._stopped: frozenset[int] = frozenset()
@@ -113,10 +116,11 @@ class LeaseKeeper:
             raise KeeperError(str(self._fault) or type(self._fault).__name__) from self._fault
 
     @contextmanager
-    def hold(self, claims: Sequence[Claim]) -> Iterator[HeldPack]:
-        """Renew the leases of these claims while the context is entered."""
-        pack = HeldPack(claims)
-        self._stamp.touch()  # before the pack is added: an idle worker has an old stamp
+    def hold(self, claims: Sequence[Claim], *, waits: bool = False) -> Iterator[HeldPack]:
+        """Renew the leases of these claims while the context is entered; `HeldPack.waits`."""
+        pack = HeldPack(claims, waits=waits)
+        if not waits:
+            self._stamp.touch()  # before the pack is added: an idle worker has an old stamp
         with self._lock:
             self._packs += (pack,)
         try:
@@ -124,16 +128,19 @@ class LeaseKeeper:
         finally:
             with self._lock:
                 self._packs = tuple(other for other in self._packs if other is not pack)
-            self._stamp.touch()
+            if not waits:
+                self._stamp.touch()
 
     def check(self, *, renew: bool) -> None:
         """Renew the leases, or only check for lost and cancelled jobs; enforce the deadline."""
         packs = self._packs
         idle = self._stamp.age()
-        if packs and idle > self._settings.deadline:
-            self._expire([claim for pack in packs for claim in pack.claims.values()])
-        ask = self._queue.renew if renew and idle <= self._settings.stall else self._queue.look
+        working = [pack for pack in packs if not pack.waits]
+        if working and idle > self._settings.deadline:
+            self._expire([claim for pack in working for claim in pack.claims.values()])
+        fresh = idle <= self._settings.stall
         for pack in packs:
+            ask = self._queue.renew if renew and (fresh or pack.waits) else self._queue.look
             pack.gone = ask(list(pack.claims.values()))
 
     def _run(self) -> None:

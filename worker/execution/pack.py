@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
 from worker.engine.pool import LoadCost
@@ -15,11 +16,12 @@ from worker.errors import DeviceFaultError, EngineLoadError, PackStoppedError
 from worker.execution.bisection import bisect
 from worker.execution.failures import Diagnosis, diagnose
 from worker.execution.save import SaveError, save
+from worker.execution.unsaved import Unsaved
 
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a pack. Jobs in neither list were cancelled or lost, or were not run.
+    """The results of a pack. Jobs in none of the lists were cancelled or lost, or were not run.
 
     Attributes:
         interruption: why the pack could not be finished; None: it was.
@@ -27,10 +29,15 @@ class Results:
 
     successes: tuple[Success, ...] = ()
     failures: tuple[Failed, ...] = ()
+    unsaved: tuple[Unsaved, ...] = ()
     interruption: EngineLoadError | DeviceFaultError | None = None
 
     def __add__(self, other: Results) -> Results:
-        return Results(self.successes + other.successes, self.failures + other.failures)
+        return Results(
+            self.successes + other.successes,
+            self.failures + other.failures,
+            self.unsaved + other.unsaved,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +117,21 @@ class PackRunner:
         results = Results()
         made = zip(claims, motions, qualities, features, runs, strict=True)
         for claim, motion, quality, kept, run in made:
-            begun = self.clock()
+            win = Success(claim, timings, peak, (), quality, kept, run)
+            saved = partial(self._saved, engine, win, motion)
             try:
-                artifacts = save(claim, motion, engine.write)
+                results += Results(successes=(saved(),))
             except SaveError as error:
-                results += Results(failures=(diagnose(error).of_job(claim, timings),))
-                continue
-            timed = replace(timings, save=self._mark() - begun)
-            win = Success(claim, timed, peak, artifacts, quality, kept, run)
-            results += Results(successes=(win,))
+                failure = diagnose(error).of_job(claim, timings)
+                results += Results(unsaved=(Unsaved(claim, saved, failure),))
         return results
+
+    def _saved(self, engine: Engine, win: Success, motion: Any) -> Success:
+        """Save a motion; raises `SaveError`."""
+        begun = self.clock()
+        artifacts = save(win.claim, motion, engine.write)
+        timings = replace(win.timings, save=self._mark() - begun)
+        return replace(win, artifacts=artifacts, timings=timings)
 
     def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:
         self.on_step(step, total)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from jobs.artifacts.folder import look
 from jobs.artifacts.temporary import part_path
 from jobs.domain.attempts import Claim, Success
 from jobs.domain.batches import Artifact
@@ -34,6 +35,7 @@ class SaveError(WorkerError):
         }.get(error.errno or 0, "check that the folder exists on this machine and is writable")
         super().__init__(f"{path}: {error.strerror or error}; {mend}")
         self.path = path
+        self.error = error
 
 
 def final_path(claim: Claim, format_: str) -> Path:
@@ -58,11 +60,16 @@ def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
 
 
 def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
+    folder = Path(claim.output) / claim.batch
+    fault = look(folder, claim.token).fault
+    if fault is not None:
+        raise SaveError(folder, OSError(errno.ENOENT, fault))
     for format_ in claim.formats:
         final = final_path(claim, format_)
         part = part_path(final, claim.attempt)
         try:
-            final.parent.mkdir(parents=True, exist_ok=True)
+            if claim.token is None:
+                folder.mkdir(parents=True, exist_ok=True)
             if not write(claim, motion, format_, part):
                 continue
             size, digest = _seal(part)

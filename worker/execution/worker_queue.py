@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
+from jobs.artifacts.folder import Sight
+from jobs.artifacts.mark import adopt
 from jobs.domain.attempts import Claim, Failed, Renewal, Run, Success, Timings
 from jobs.domain.backoff import exponential
+from jobs.domain.batches import Batch
 from jobs.domain.pauses import Pause, PauseScope
 from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach, TextDemand, fits
 from jobs.settings import Settings
@@ -135,6 +138,10 @@ class WorkerQueue:
         """End claimed jobs that were cancelled."""
         self._call(self._store.completion.cancelled, claims)
 
+    def give_back(self, claims: Sequence[Claim], reason: str) -> None:
+        """Return claimed jobs to the queue uncounted; they back off if they return repeatedly."""
+        self._call(self._store.completion.release, claims, reason=reason, backoff=self._backoff)
+
     def send_back(self, claims: Sequence[Claim], demand: TextDemand) -> None:
         """Return claimed jobs to the queue, to wait for their text."""
         self._call(self._store.encoding.send_back, claims, demand)
@@ -187,6 +194,14 @@ class WorkerQueue:
     def set_pauses(self, pauses: Sequence[Pause]) -> None:
         """Record what this worker does not take for now. Not repeated: `Pauses` calls it again."""
         self._store.workers.set_pauses(self._worker_id, pauses)
+
+    def unfinished(self, *, after: int = 0) -> tuple[int, Sequence[Batch]]:
+        """The newest batch's id and the unfinished batches. Not repeated: it is called again."""
+        return self._store.batches.unfinished(after=after)
+
+    def adopt(self, batch: Batch, seen: Sight) -> Sight:
+        """Make a folder the batch's if it has none yet. Not repeated either."""
+        return adopt(self._store, batch, seen)
 
     def renew(self, claims: Sequence[Claim]) -> Renewal:
         """Extend leases. Not repeated: the lease keeper calls it again anyway."""

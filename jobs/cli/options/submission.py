@@ -40,6 +40,17 @@ def _formats(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
     return tuple(sorted({word.lower() for word in words}))
 
 
+def _encoding(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    from jobs.promptfile.encoding import fault
+
+    found = fault(value)
+    if found is not None:
+        raise click.BadParameter(f"{value!r} {found}", ctx=ctx, param=param)
+    return value
+
+
 def _own(setting: str) -> str:
     """The help text for a default that depends on the model; leaves out the test engine."""
     models = [entry for entry in CATALOG.values() if entry.trained]
@@ -111,8 +122,15 @@ file_options = with_options(
     click.option(
         "--format",
         "format_name",
-        type=click.Choice(("csv", "jsonl", "txt", "json")),
+        type=click.Choice(("csv", "tsv", "jsonl", "txt", "json")),
         help="Format of the file. [default: by its extension; csv for standard input]",
+    ),
+    click.option(
+        "--encoding",
+        callback=_encoding,
+        metavar="NAME",
+        help="Encoding of the file, such as windows-1252 or gb18030. "
+        "[default: UTF-8, or UTF-16 if the file says so]",
     ),
     click.option(
         "--batch",
@@ -127,7 +145,7 @@ file_options = with_options(
     click.option(
         "--skip-invalid",
         is_flag=True,
-        help="Submit the valid rows; write the others to <name>.invalid.csv or .jsonl.",
+        help="Submit the valid rows; write the others to <name>.invalid.csv (.tsv, .jsonl).",
     ),
     click.option("--no-cache", is_flag=True, help="Do not reuse motions of earlier jobs."),
 )

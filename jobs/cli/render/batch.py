@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from jobs.cli.render.stats import print_groups
-from jobs.cli.render.tables import print_pairs
+from jobs.cli.render.tables import print_pairs, say
 from jobs.cli.render.text import local_time, plural
 from jobs.domain.batches import Batch
 from jobs.domain.states import State
@@ -36,8 +36,9 @@ def print_batch(store: Store, batch: Batch) -> None:
         print_groups(groups)
     failed = counts.get(State.FAILED, 0)
     if failed:
-        click.echo(
-            f"\n{plural(failed, 'job')} failed: "
+        click.echo()
+        say(
+            f"{plural(failed, 'job')} failed: "
             f"`hymo history --batch {batch.name} --state failed` lists them, "
             f"`hymo retry --batch {batch.name}` tries them again"
         )

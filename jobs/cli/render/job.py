@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from jobs.cli.render.tables import Column, print_pairs, print_table
+from jobs.cli.render.tables import Column, print_pairs, print_table, say
 from jobs.cli.render.text import (
     clean,
     duration,
@@ -27,6 +27,8 @@ from jobs.store.store import Store
 
 #: Lines shown of an error: the message and the innermost calls.
 TAIL = 12
+#: What is said of a job whose worker died or hung while it held the job.
+SUSPECT = "its worker ended while it ran: tried with few others of its kind, at last alone"
 #: Text for `jobs.domain.attempts.Run.embedding`.
 TEXTS = {"hit": "text was already encoded", "made": "encoded the text"}
 
@@ -72,6 +74,7 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
         "rewrite": job.rewrite or "",
         "state": state,
         "waits": reason or "",
+        "suspect": SUSPECT if job.suspect else "",
         "wants": f"{job.mode}{asked}, {plural(job.frames, 'frame')}, {job.steps} steps, "
         f"guidance {job.guidance:g}, priority {job.priority}",
         "model": f"{job.model} {job.revision}, class {job.gib} GiB",
@@ -148,8 +151,8 @@ def _print_error(attempt: AttemptRow) -> None:
     lines = (attempt.error or "").rstrip().splitlines()
     click.echo(f"\nattempt {attempt.number} on {clean(attempt.worker)} ({clean(attempt.card)}):")
     if len(lines) > TAIL:
-        click.echo(f"  {clean(lines[0])}")
+        say(f"  {lines[0]}")
         click.echo(f"  … {plural(len(lines) - TAIL, 'line')} more with --json")
         lines = lines[-(TAIL - 1) :]
     for line in lines:
-        click.echo(f"  {clean(line)}")
+        say(f"  {line}")

@@ -23,6 +23,7 @@ from jobs.cli.render.tables import (
 )
 from jobs.cli.render.text import ago, clean, plural
 from jobs.documents.job import document
+from jobs.domain.states import State
 from jobs.monitoring.waiting import Waiting
 from jobs.store.history.jobfilter import JobFilter
 from jobs.store.history.jobrow import JobRow
@@ -144,7 +145,8 @@ def show_table(listing: Listing) -> None:
     else:
         rows = [[table_cell(job, whole, field) for field in fields] for job, whole in found]
         print_table([column(field) for field in fields], rows)
-    reasons = Counter(whole["reason"] for _, whole in found if whole["reason"])
+    queued = [whole for job, whole in found if job.state == State.QUEUED]
+    reasons = Counter(whole["reason"] for whole in queued if whole["reason"])
     for reason, count in reasons.most_common():
         note(f"{plural(count, 'queued job')}: {reason}")
     if listing.next is not None:

@@ -11,6 +11,8 @@ from jobs.cli.render.text import clean, plural
 from jobs.verbs.unfamiliar import Rows, Unfamiliar
 
 if TYPE_CHECKING:
+    from jobs.promptfile.source import Source
+    from jobs.promptfile.survey import Reading
     from jobs.rewriting.report import RewriteReport
 
 #: Number of verbs listed before `and N more`, and of rows per verb.
@@ -19,6 +21,26 @@ NAMED_ROWS = 3
 #: Number of reasons listed before `and N more`.
 REASONS = 3
 SEE = "docs/rewriting.md"
+
+
+def note_reading(source: Source, reading: Reading) -> None:
+    """Print how a file is written where that was not said, for the user to confirm."""
+    if reading.recognised:
+        note(f"note: {source.name} is read as {', '.join(reading.recognised)}")
+    if reading.momask:
+        note(
+            "note: lengths are frames at 30 a second; if the file is one of MoMask, "
+            "which counts 20, multiply them by 1.5 first"
+        )
+
+
+def note_reread(reading: Reading) -> None:
+    """Print why rows may ask for something else than when an earlier version read them."""
+    if reading.reread:
+        note(
+            f"note: {plural(reading.reread, 'row')} may read differently than in earlier versions: "
+            "spaces before an opening quote and invisible ones around a cell are no part of it"
+        )
 
 
 def note_unfamiliar(found: Sequence[Unfamiliar]) -> None:

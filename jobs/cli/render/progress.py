@@ -9,8 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import click
-
+from jobs.cli.render.tables import note
 from jobs.cli.render.text import clean
 from jobs.domain.outage import Outage
 from jobs.domain.states import State
@@ -109,7 +108,7 @@ def display(name: str, clock: Callable[[], float]) -> Iterator[Show]:
         nonlocal due
         if clock() >= due or snapshot.finished:
             due = clock() + LINE
-            click.echo(f"{name}: {line(snapshot)}", err=True)
+            note(f"{name}: {line(snapshot)}")
 
     yield plain
 
@@ -120,9 +119,11 @@ def _bar(name: str) -> Iterator[Show]:
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    columns = (TextColumn(name), BarColumn(bar_width=16), TextColumn("{task.fields[line]}"))
+    # Names and reasons are texts, not markup or templates.
+    title = TextColumn("{task.description}", markup=False)
+    columns = (title, BarColumn(bar_width=16), TextColumn("{task.fields[line]}", markup=False))
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(name, total=None, line="")
+        task = bar.add_task(clean(name), total=None, line="")
 
         def show(snapshot: ProgressSnapshot) -> None:
             text = line(snapshot)

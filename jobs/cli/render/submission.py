@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.render.notes import note_rewrites, note_unfamiliar
-from jobs.cli.render.tables import Column, note, print_json, print_table
+from jobs.cli.render.notes import note_reading, note_reread, note_rewrites, note_unfamiliar
+from jobs.cli.render.tables import Column, note, print_json, print_table, say
 from jobs.cli.render.text import clean, plural
 from jobs.documents.submission import (
     plan_document,
@@ -54,10 +54,11 @@ def print_result(
             f"{result.cached} cached"
         )
         invalid = f", {plural(result.invalid, 'invalid row')}" if result.invalid else ""
-        click.echo(f"batch {result.batch.name}: {counts}{invalid}")
+        say(f"batch {result.batch.name}: {counts}{invalid}")
         if result.auto:
-            click.echo(f"auto chose {_auto(result.auto)}")
-        click.echo(f"files go to {clean(str(Path(result.batch.output) / result.batch.name))}")
+            say(f"auto chose {_auto(result.auto)}")
+        say(f"files go to {clean(str(Path(result.batch.output) / result.batch.name))}")
+    note_reading(source, result.reading)
     note_invalid(result.invalid, result.problems, source)
     if result.invalid_file is not None:
         path = clean(str(result.invalid_file))
@@ -81,7 +82,7 @@ def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
         print_json(plan_document(plan))
     else:
         rows = plural(plan.rows, "row")
-        click.echo(f"batch {plan.batch} would be {plural(plan.jobs, 'job')} of {rows}")
+        say(f"batch {plan.batch} would be {plural(plan.jobs, 'job')} of {rows}")
         columns = (
             Column("QUEUE"),
             Column("MODEL"),
@@ -91,7 +92,8 @@ def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
         )
         print_table(columns, [_plan_row(each) for each in plan.classes])
         if plan.auto:
-            click.echo(f"auto would choose {_auto(plan.auto)}")
+            say(f"auto would choose {_auto(plan.auto)}")
+    note_reading(source, plan.reading)
     note_invalid(plan.invalid, plan.problems, source)
     note_rewrites(plan.rewrites)
     note_file(plan.metadata, plan.untrained)
@@ -142,6 +144,7 @@ def note_changed(result: SubmitResult) -> None:
         f"something else before and are unchanged ({named}{more}); "
         "to make the new ones, submit under another --batch name or give the rows other ids"
     )
+    note_reread(result.reading)
 
 
 def note_misfits(misfits: Mapping[str, int]) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import click
 
-from jobs.cli.render.text import clean
+from jobs.cli.render.text import clean, escaped
 from jobs.domain.states import State
 
 #: Line width if stdout is not a terminal: nothing is cut, and each row is one line.
@@ -21,6 +22,10 @@ UNLIMITED = 1_000_000
 GAP = "  "
 #: Minimum width of a wrapped value.
 NARROW = 8
+
+# C1 and DEL, bidirectional and other invisible characters, which JSON may have as they are.
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 #: State → arguments of `click.style`.
 STYLES: Mapping[str, Mapping[str, Any]] = {
@@ -64,6 +69,7 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Non
 
     Control characters are escaped. Names of states are coloured on a terminal.
     """
+    columns = [replace(column, title=clean(column.title)) for column in columns]
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = fit(columns, cells, line_width())
     titles = [column.title for column in columns]
@@ -144,20 +150,38 @@ def print_json(document: object) -> None:
 
 
 def to_json(document: object, *, indent: int | None = None) -> str:
-    """`document` as JSON; escaped to ASCII unless stdout's encoding is a Unicode one."""
+    """`document` as JSON; escaped to ASCII unless stdout's encoding is a Unicode one.
+
+    Characters that would control a terminal are always escaped.
+    """
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
-    return json.dumps(
+    text = json.dumps(
         document, ensure_ascii=not encoding.startswith("utf"), allow_nan=False, indent=indent
     )
+    return _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)
 
 
 def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print RFC 4180 CSV, but lines end in LF. None becomes an empty cell."""
+    """Print RFC 4180 CSV, but lines end in LF. None becomes an empty cell.
+
+    Control characters are escaped, except line breaks and tabs.
+    """
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerow(map(_csv_cell, header))
+    writer.writerows(map(_csv_cell, row) for row in rows)
+
+
+def _csv_cell(value: object) -> object:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return _CONTROL.sub(lambda found: escaped(found.group()), value.replace("\r\n", "\n"))
+
+
+def say(message: str) -> None:
+    """Print a line to stdout; control and bidirectional characters in it are escaped."""
+    click.echo(clean(message))
 
 
 def note(message: str) -> None:
-    """Print a line to stderr."""
-    click.echo(message, err=True)
+    """Print a line to stderr, escaped as by `say`."""
+    click.echo(clean(message), err=True)

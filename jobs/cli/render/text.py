@@ -27,6 +27,11 @@ def _clean(character: str) -> str:
         return " "
     if character in "\u200c\u200d" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}:
         return character
+    return escaped(character)
+
+
+def escaped(character: str) -> str:
+    """The escape of a character, such as `\\x1b`."""
     return character.encode("unicode_escape").decode("ascii")
 
 

@@ -67,8 +67,8 @@ _HEAD = select(
 _JOBS = select(
     jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
     jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
-    jobs.c.class_gib, jobs.c.suspect, batches.c.name.label("batch"), batches.c.output,
-    batches.c.token,
+    jobs.c.class_gib, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.returns,
+    batches.c.name.label("batch"), batches.c.output, batches.c.token,
 ).join(batches, batches.c.id == jobs.c.batch_id)  # fmt: skip
 #: Selects and locks the jobs of the given ids that are ready.
 TAKEABLE = _JOBS.where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY).with_for_update(
@@ -76,7 +76,7 @@ TAKEABLE = _JOBS.where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY
 )
 #: Selects and locks the jobs that a worker runs.
 _OWN = (
-    _JOBS.add_columns(jobs.c.attempt, jobs.c.queue_s)
+    _JOBS.add_columns(jobs.c.queue_s)
     .where(RUNNING, jobs.c.worker_id == bindparam("by", type_=BigInteger))
     .order_by(jobs.c.id)
     .with_for_update(of=jobs)
@@ -177,7 +177,7 @@ class ClaimStore(StorePart):
             search = _Search(connection, offer, claimant)
             for turn in range(_ROUNDS):
                 head = search.named(job_id) if job_id is not None else search.best()
-                if worker.suspect:
+                if worker.suspect and (head is not None or job_id is None):
                     head = _choose(search, worker_id, head, packs=packs, since=now - alive)
                 if head is None:
                     return []

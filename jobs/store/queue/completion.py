@@ -144,7 +144,8 @@ class CompletionStore(StorePart):
     ) -> frozenset[int]:
         """Return jobs to the queue, as a draining worker does. The attempt does not count.
 
-        A job whose cancellation was requested ends as cancelled instead.
+        A job whose cancellation was requested ends as cancelled instead. See
+        `jobs.store.queue.endings.released` for the arguments.
 
         Args:
             claims: the claims to give up.

@@ -23,6 +23,7 @@ from jobs.store.base import CHUNK, Found, StorePart, among
 from jobs.store.queue.claims import TAKEABLE, lanes_of, registered, take
 from jobs.store.queue.endings import Ending, cancelled, end, released
 from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING, Claimant, best
+from jobs.store.queue.suspects import together
 from jobs.store.tables import jobs
 
 _MINE = (
@@ -32,7 +33,7 @@ _MINE = (
     *READY,
 )
 _WAITERS = (
-    select(jobs.c.id, jobs.c.prompt, jobs.c.suspect)
+    select(jobs.c.id, jobs.c.prompt)
     .where(*_MINE)
     .order_by(jobs.c.priority.desc(), jobs.c.id)
     .limit(bindparam("n", type_=Integer))
@@ -44,15 +45,10 @@ _WAITER_COUNT = select(func.count().label("n")).select_from(
 
 @dataclass(frozen=True)
 class Waiter:
-    """A queued job and the prompt to encode.
-
-    Attributes:
-        suspect: whether an earlier worker died or its device failed while it held the job.
-    """
+    """A queued job and the prompt to encode."""
 
     job_id: int
     prompt: str
-    suspect: bool = False
 
 
 class EncodingStore(StorePart):
@@ -98,8 +94,7 @@ class EncodingStore(StorePart):
 
     def waiters(self, model: str, revision: str, n: int) -> list[Waiter]:
         """The next `n` jobs of a model that wait for their text from this encoder."""
-        rows = self._ask(_WAITERS, model, revision, n)
-        return [Waiter(row.id, row.prompt, row.suspect) for row in rows]
+        return [Waiter(row.id, row.prompt) for row in self._ask(_WAITERS, model, revision, n)]
 
     def crowd(self, model: str, revision: str, n: int) -> int:
         """Number of jobs that `waiters` selects, counted up to `n`."""
@@ -133,7 +128,8 @@ class EncodingStore(StorePart):
     ) -> list[Claim]:
         """Claim those of the jobs that still wait for their text, to encode it.
 
-        The mode of their attempts is `encode`.
+        The mode of their attempts is `encode`. Suspects come after the others and in claims of
+        their own, as in `ClaimStore.claim`.
 
         Raises:
             NotFoundError: no worker has this id.
@@ -150,7 +146,8 @@ class EncodingStore(StorePart):
             rows = connection.execute(
                 query.order_by(jobs.c.id), {"among": list(job_ids), **claimant.values()}
             ).all()
-            return take(connection, worker, rows, now=now, lease=lease, phase=ENCODE)
+            pack = together(rows, len(job_ids))
+            return take(connection, worker, pack, now=now, lease=lease, phase=ENCODE)
 
     def encoded(
         self,

@@ -7,6 +7,7 @@ hold up the night either: while other jobs wait, most workers run those.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, Connection, bindparam, func, literal, select
 
@@ -65,8 +66,20 @@ def pack_size(head: Found, most: int) -> int:
     With a pack of ⌈√n⌉, one guilty job of n costs its innocent companions one more attempt, and
     about 2√n packs tell it from them.
     """
-    last = head.attempt + 1 >= head.attempt_limit
-    return 1 if last or head.returns > 1 else math.isqrt(max(0, most - 1)) + 1
+    return 1 if _last(head) else math.isqrt(max(0, most - 1)) + 1
+
+
+def together(rows: Sequence[Found], most: int) -> Sequence[Found]:
+    """Those of the jobs that one claim may hold: all that are no suspects, else some suspects."""
+    healthy = [row for row in rows if not row.suspect]
+    if healthy or not rows:
+        return healthy
+    alike = [row for row in rows if not _last(row)] or rows
+    return alike[: pack_size(alike[0], most)]
+
+
+def _last(row: Found) -> bool:
+    return bool(row.attempt + 1 >= row.attempt_limit or row.returns > 1)
 
 
 def _paused(offer: Offer) -> bool:

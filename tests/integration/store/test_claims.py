@@ -286,6 +286,17 @@ def test_a_suspect_stays_one_when_it_is_given_back(farm, clock):
     assert [row[0] for row in suspects] == ids
 
 
+def test_a_message_of_a_job_that_is_not_ready_claims_no_suspect(farm, clock):
+    farm.jobs(2)
+    hands = [farm.worker() for _ in range(4)]
+    farm.claim(hands[0], limit=2)
+    lose(farm, clock)
+    (paused,) = farm.jobs(1, batch="paused")
+    farm.store.batches.pause("paused")
+    for hand in hands:
+        assert farm.claim(hand, job_id=paused) == []
+
+
 def test_a_device_leaves_the_retry_of_what_it_failed_to_others(farm, clock):
     farm.jobs(1)
     hand = farm.worker()

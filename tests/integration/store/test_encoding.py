@@ -191,3 +191,24 @@ def test_other_weights_of_a_model_are_not_taken(farm):
     lite = farm.jobs(1, mode="lite", revision="st-new")
     assert farm.claim(worker, job_id=lite[0]) == []
     assert [c.job_id for c in farm.claim(farm.worker("any"), limit=1)] == [old]
+
+
+def test_suspects_are_encoded_apart_from_the_others_and_at_last_alone(farm, clock):
+    """A text that kills its worker costs its companions no attempt after the second."""
+    bad, worker = farm.jobs(10, limit=3), farm.worker()
+    farm.store.encoding.park(bad, TEXT)
+    assert len(take(farm, worker, bad)) == 10
+    clock.tick(61)
+    farm.store.leases.expire()
+    good = farm.jobs(3, limit=3)
+    farm.store.encoding.park(good, TEXT)
+    every = sorted([*bad, *good])
+    assert [c.job_id for c in take(farm, worker, every)] == good
+    assert [c.job_id for c in take(farm, worker, every)] == bad[:4], "⌈√13⌉"
+    clock.tick(61)
+    farm.store.leases.expire()
+    farm.store.completion.cancelled(take(farm, worker, good))
+    assert [c.job_id for c in take(farm, worker, bad)] == bad[4:8], "others than the last tries"
+    assert [c.job_id for c in take(farm, worker, bad)] == bad[8:]
+    rest = [[c.job_id for c in take(farm, worker, bad)] for _ in range(4)]
+    assert rest == [[each] for each in bad[:4]]

@@ -8,10 +8,12 @@ import threading
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from jobs.errors import SchemaError, SettingsError, UnreachableError
 from jobs.store.base import StorePart
 from jobs.store.engine import connect
+from jobs.store.faults import name_error
 from jobs.store.store import Store
 
 TERMINATE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hymo'"
@@ -178,10 +180,28 @@ def test_a_locked_row_is_waited_for_and_then_named(postgres_url):
         other = create_engine(store.engine.url)
         with other.begin() as connection:
             connection.execute(text("SELECT * FROM batches FOR UPDATE"))
-            with pytest.raises(UnreachableError, match="lock timeout"):
+            with pytest.raises(UnreachableError, match=r"is busy: .*lock timeout; end the session"):
                 store.batches.pause("night")
         assert store.batches.pause("night").paused
         other.dispose()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("53100", "has no room: planted; free space on the server's disk"),
+        ("25006", "is read-only: planted; connect to the primary"),
+        ("57P01", "is unreachable: planted; check that it is up"),
+    ],
+)
+def test_what_ails_a_server_is_named(postgres_url, code, told):
+    engine = connect(postgres_url)
+    block = text(f"DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{code}'; END $$")
+    with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(block)
+    assert told in str(name_error(engine, caught.value))
+    engine.dispose()
 
 
 def test_missing_tables_are_named_with_the_mend(empty_database_url):

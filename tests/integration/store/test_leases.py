@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from jobs.domain.attempts import Expired
 from jobs.domain.states import State
+from jobs.store.base import CHUNK
 
 
 def at_once(_number):
@@ -90,6 +91,27 @@ def test_a_job_that_kills_its_workers_ends_as_failed(farm, clock):
     assert (row.state, row.failure) == ("failed", "lost")
     assert [t.worker_name for t in farm.tries(number)] == ["w0", "w1", "w2"]
     assert farm.claim(farm.worker()) == []
+
+
+def test_all_expired_leases_end_in_one_go(farm, clock):
+    """A fleet that lost its power: more leases than one transaction ends."""
+    numbers = farm.jobs(CHUNK + 200)
+    assert len(farm.claim(farm.worker(), limit=len(numbers), lease=10)) == len(numbers)
+    clock.tick(11)
+    assert [each.job_id for each in farm.store.leases.expire()] == numbers
+    assert farm.store.leases.left() is None
+
+
+def test_a_job_lost_with_its_worker_does_not_wait(farm, clock):
+    farm.jobs(2)
+    gone, hung = farm.worker("gone"), farm.worker("hung")
+    farm.claim(gone)
+    farm.claim(hung, lease=10)
+    assert farm.store.leases.left() == 10
+    farm.store.leases.expire_worker(gone.id, "worker process 7 ended with code -9")
+    clock.tick(11)
+    farm.store.leases.expire()
+    assert len(farm.claim(farm.worker("next"), limit=2)) == 2
 
 
 def test_a_worker_known_to_be_gone_loses_its_leases_at_once(farm, clock):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from jobs.domain.attempts import Failed
 from jobs.domain.batches import Artifact
 from jobs.domain.states import Failure, State
@@ -22,16 +26,44 @@ def test_a_manifest_is_written_until_no_commit_can_be_missing(farm, clock):
     worker = farm.worker()
     farm.succeed(farm.claim(worker))
     number, manifests = farm.batch().id, farm.store.manifests
+
+    def written() -> bool:
+        return manifests.mark_manifest(farm.store.batches.get("night"), clock(), place=list)
+
     # Another transaction may have read the same clock and not have committed yet.
-    manifests.mark_manifest(number, clock())
+    assert written()
     assert [b.id for b in manifests.dirty()] == [number]
     clock.tick(COMMIT_LAG)
-    manifests.mark_manifest(number, clock())
+    assert written()
     assert manifests.dirty() == []
     clock.tick(100)
     farm.succeed(farm.claim(worker))
     assert [b.id for b in manifests.dirty()] == [number]
     assert farm.store.batches.get("night").manifest_at == clock() - 100
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_an_older_manifest_never_replaces_a_newer_one(farm, clock, before: bool):
+    """Both writers read the batch before either of them was done."""
+    farm.jobs(1)
+    farm.succeed(farm.claim(farm.worker()))
+    manifests, placed = farm.store.manifests, []
+    if before:
+        manifests.mark_manifest(farm.store.batches.get("night"), clock() - 50, place=list)
+    old = new = farm.store.batches.get("night")
+    assert manifests.mark_manifest(new, clock() + 30, place=lambda: placed.append("new"))
+    assert not manifests.mark_manifest(old, clock() + 20, place=lambda: placed.append("old"))
+    assert placed == ["new"]
+    assert farm.store.batches.get("night").manifest_at == clock() + 30
+
+
+def test_a_manifest_that_cannot_be_put_in_place_is_not_written(farm, clock):
+    farm.jobs(1)
+    farm.succeed(farm.claim(farm.worker()))
+    batch = farm.store.batches.get("night")
+    with pytest.raises(OSError):
+        farm.store.manifests.mark_manifest(batch, clock(), place=Path("/no/where").stat)
+    assert farm.store.manifests.dirty() == [batch]
 
 
 def test_rows_are_the_finished_jobs_by_id(farm, make_job):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
+from jobs.artifacts.folder import MARK
 from jobs.domain.attempts import Claim, Success, Timings
 from jobs.domain.batches import Artifact
 from jobs.domain.memory import GIB
@@ -70,7 +72,7 @@ def test_the_same_content_in_another_batch_is_cached(desk, finish) -> None:
     assert (folder / "w_s0.npz").samefile(source), "a link takes no space"
     source.unlink()
     assert (folder / "w_s0.npz").read_bytes() == f"{old[0].id}npz".encode()
-    assert sorted(path.name for path in folder.iterdir()) == ["j_s0.npz", "w_s0.npz"]
+    assert sorted(path.name for path in folder.iterdir()) == [MARK, "j_s0.npz", "w_s0.npz"]
     assert (jumps.state, jumps.cached_from) == (State.SUCCEEDED, old[1].id)
     assert (hops.state, hops.cached_from) == (State.QUEUED, None)
     # Only the remaining jobs were published and routed.
@@ -130,14 +132,13 @@ def test_another_disk_is_copied_to(desk, finish, monkeypatch) -> None:
     ((_, file),) = files(desk.store, job.id)
     assert Path(file).stat().st_nlink == 1
     assert Path(file).read_bytes() == b"1npz"
-    assert [path.name for path in Path(file).parent.iterdir()] == ["1_s0.npz"]
+    assert sorted(path.name for path in Path(file).parent.iterdir()) == [MARK, "1_s0.npz"]
 
 
 def test_files_that_cannot_be_had_are_made(desk, finish) -> None:
     desk.submit(desk.write("prompt\nwalks\njumps\n"))
     finish()
     path = desk.write("prompt\nwalks\njumps\n", "b.csv")
-    (desk.settings.output).mkdir(parents=True)
     (desk.settings.output / "file").write_text("where the batch's folder should be")
     result = desk.submit(path, batch="file")
     assert (result.new, result.cached) == (2, 0)
@@ -147,7 +148,7 @@ def test_files_that_cannot_be_had_are_made(desk, finish) -> None:
     result = desk.submit(path, batch="late")
     assert (result.new, result.cached) == (2, 0)
     assert [job.state for job in stored(desk.store, result.batch.id)] == [State.QUEUED] * 2
-    assert list(folder.glob(".*")) == []
+    assert [path.name for path in folder.glob(".*")] == [MARK]
 
 
 def test_a_changed_row_keeps_its_file(desk, finish) -> None:
@@ -190,7 +191,9 @@ def test_a_machine_without_the_disk_calls_nothing_lost(desk, finish) -> None:
     (job,) = stored(desk.store, first.batch.id)
     Path(files(desk.store, job.id)[0][1]).unlink()
     local = desk.settings
+    shutil.rmtree(local.output)
     desk.settings = replace(local, database_url="postgresql://host/hymo")
     assert desk.submit(path).requeued == 0
+    assert not local.output.exists()
     local.output.mkdir(parents=True)
     assert desk.submit(path).requeued == 1

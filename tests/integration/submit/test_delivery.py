@@ -111,7 +111,8 @@ def test_a_submit_killed_half_way_and_repeated_ends_with_one_job_a_row(
     assert again.returncode == 0, err
     assert json.loads(out) == {
         "schema": "hymo.submit/1", "batch": "prompts", "new": 20_000 - partly, "existing": partly,
-        "changed": 0, "cached": 0, "invalid": 0, "requeued": 0, "unfamiliar": [], "rewrite": None,
+        "changed": 0, "cached": 0, "invalid": 0, "requeued": 0, "unfamiliar": [], "recognised": [],
+        "rewrite": None,
     }  # fmt: skip
     with engine.connect() as connection:
         found = connection.execute(select(jobs.c.id, jobs.c.custom_id, jobs.c.published_at)).all()

@@ -156,6 +156,11 @@ def test_misspelt_variables_are_found():
     assert unknown(environ) == ("HYMO_", "HYMO_LEESE")
 
 
+def test_a_file_with_a_byte_order_mark(read):
+    """Editors of Windows write one."""
+    assert read(config="\ufefflease = 120\r\n").lease == 120.0
+
+
 def test_a_file_that_is_not_utf8(read, tmp_path):
     (tmp_path / "config.toml").write_bytes(b'output = "\xff"')
     with pytest.raises(SettingsError, match="not valid TOML"):

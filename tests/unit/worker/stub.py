@@ -29,11 +29,13 @@ from worker.engine.protocol import Encoded, Sampled
 from worker.engine.texts import PromptFeatures
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.engines import Engines
+from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 from worker.loop import WorkLoop
 
@@ -150,6 +152,13 @@ class Bench:
             alone=self.queue().alone,
             backoff=backoff,
         )
+        self.folders = BatchFolders(
+            queue=self.queue(), pauses=self.pauses, host="h", clock=self.clock
+        )
+        self.unsaved = UnsavedMotions(
+            queue=self.queue(), keeper=self.keeper, pauses=self.pauses, folders=self.folders,
+            host="h", clock=self.clock,
+        )  # fmt: skip
 
     def register(self) -> int:
         """A worker's id."""
@@ -230,6 +239,8 @@ class Bench:
             ),
             health=self.health,
             shortage=lambda: self.shortage,
+            folders=self.folders,
+            unsaved=self.unsaved,
             settings=settings or self.settings,
             draining=self.draining,
             device_pack=8,

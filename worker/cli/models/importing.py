@@ -6,9 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from jobs.cli.render.tables import Column, note, print_json, print_pairs, print_table
+from jobs.cli.render.tables import Column, note, print_json, print_pairs, print_table, say
 from jobs.cli.render.text import clean, duration, file_size
 from jobs.domain.installed import FOLDER, Installed
 from worker.cli.models.progress import byte_progress
@@ -112,7 +110,7 @@ def _print_plan(importer: Importer, plan: ImportPlan, *, as_json: bool) -> None:
         for step in plan.steps
     ]
     print_table(COLUMNS, rows)
-    click.echo(
+    say(
         f"{file_size(plan.bytes)} would be written to {clean(str(importer.folder))}, "
         f"{file_size(plan.free)} are free; only the headers of the weights have been checked"
     )

@@ -74,7 +74,7 @@ def _ask(question: str) -> None:
         click.UsageError: there is no terminal to ask on.
     """
     try:
-        agreed = click.confirm(question, err=True)
+        agreed = click.confirm(clean(question), err=True)
     except click.Abort:
         # click reports the end of the input in the same way as Ctrl-C.
         if sys.stdin.isatty():

@@ -171,6 +171,18 @@ def test_a_standstill_is_explained_after_a_while(clock: Any, looks: list[None]) 
     assert line(progress.snapshot()).endswith(" · queued 2 · no worker is\\x1b live")
 
 
+@pytest.mark.parametrize(("why", "shown"), [("waits: full", "waits: full"), ("no worker", None)])
+def test_running_jobs_may_wait_to_be_saved(
+    clock: Any, monkeypatch: pytest.MonkeyPatch, why: str, shown: str | None
+) -> None:
+    """While some run, the others may wait for anything: that is not said."""
+    monkeypatch.setattr("jobs.monitoring.progress.standstill", lambda *_, **__: why)
+    progress = made(clock, {State.QUEUED: 2, State.RUNNING: 1})
+    assert progress.snapshot().reason is None
+    clock.tick(STILL)
+    assert progress.snapshot().reason == shown
+
+
 def test_what_came_of_nothing(clock: Any) -> None:
     def fruitless(**counts: int) -> bool:
         states = {State(name): number for name, number in counts.items()}

@@ -31,6 +31,12 @@ LARGE = replace(SMALL, name="large", memory_bytes=24 * GIB)
 TEXT = replace(JOB, text=TextDemand(gib=20, revision="te-1"))
 ENCODER = replace(SMALL, name="e1", encoders={"null": "te-1"})
 OTHER = replace(ENCODER, encoders={"null": "te-1+int8"})
+FULL = Pause(PauseScope.OUTPUT, "/out", "output /out full on h", 0.0)
+GONE = Pause(PauseScope.BATCH, "night", "batch night: its folder is gone on g", 0.0)
+BUSY = replace(LARGE, pauses=(FULL,))
+AWAY = replace(LARGE, name="away", pauses=(GONE,))
+KEPT = replace(JOB, state=State.RUNNING, worker="large")
+BACK = "given back 20 times in a row, see its attempts"
 NEEDS = "no worker fits: its text waits for a worker with 20 GiB that encodes with te-1; "
 
 
@@ -62,6 +68,16 @@ NEEDS = "no worker fits: its text waits for a worker with 20 GiB that encodes wi
         (replace(TEXT, not_before=112.0), (ENCODER,), "attempt 1 of 3 follows in 12 s"),
         (replace(TEXT, state=State.RUNNING), (ENCODER,), None),
         (replace(JOB, state=State.FAILED, paused=True), (), None),
+        (JOB, (BUSY,), "waits: output /out full on h"),
+        (JOB, (BUSY, AWAY), "waits: output /out full on h; batch night: its folder is gone on g"),
+        (JOB, (BUSY, LARGE), None),
+        (replace(JOB, batch="day"), (BUSY, AWAY), None),
+        (replace(JOB, output="/elsewhere"), (BUSY,), None),
+        (KEPT, (BUSY, LARGE), "waits: output /out full on h"),
+        (replace(KEPT, worker="small"), (BUSY, SMALL), None),
+        (replace(JOB, returns=19), (LARGE,), None),
+        (replace(JOB, returns=20), (LARGE,), BACK),
+        (replace(JOB, returns=20), (BUSY,), f"waits: output /out full on h; {BACK}"),
     ],
 )
 def test_the_reason(job: JobRow, offers: Sequence[Offer], reason: str | None) -> None:
@@ -92,3 +108,16 @@ def test_a_pause_of_the_only_worker_is_the_reason(
     other = replace(worker, name="other", pauses=())
     both = Waiting(offers=(worker, other), now=100.0).reason(job)
     assert both is None or both.startswith("its text waits to be encoded by")
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [
+        (JOB, "workers are starting"),
+        (replace(JOB, gib=32), "no worker fits: needs 32 GiB full; no worker is live"),
+        (TEXT, f"{NEEDS}no worker is live"),
+        (replace(JOB, paused=True), "batch night is paused: `hymo resume night`"),
+    ],
+)
+def test_workers_that_start_count_if_they_fit(job: JobRow, reason: str) -> None:
+    assert Waiting(offers=(), now=100.0, starting=(LARGE,)).reason(job) == reason

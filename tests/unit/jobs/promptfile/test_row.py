@@ -82,7 +82,8 @@ def test_frames_taken(written: str, frames: int) -> None:
 @pytest.mark.parametrize(
     "written",
     ["19", "361", "-50", "0", "1e2", "1e9", "nan", "inf", "٣٠", "1_00", "100.5", "0x40", "50 60",
-     "fifty", "9" * 5000, "NaN", "-", "+", ".", "True", "５０", "50\u00a0", "1,0"],
+     "fifty", "9" * 5000, "NaN", "-", "+", ".", "True", "５０", "1,0", "50,5",
+     "50,000", "50 ,0"],
 )  # fmt: skip
 def test_frames_refused(written: str) -> None:
     assert wrong(text_row(frames=written)) == [(8, "frames")]

@@ -481,7 +481,7 @@ def test_encoding_waits_while_the_store_of_texts_cannot_be_read(encoding: Encodi
 
 
 def test_a_text_that_breaks_the_device_fails_alone_in_the_end(encoding: EncodingBench) -> None:
-    """Each fault restarts the worker; suspects are encoded one at a time."""
+    """Each fault restarts the worker; suspects are encoded in ever smaller rounds."""
     bench = encoding.bench
 
     def sabotage(prompts: Sequence[str]) -> None:
@@ -500,5 +500,5 @@ def test_a_text_that_breaks_the_device_fails_alone_in_the_end(encoding: Encoding
     states = bench.states()
     assert states.pop("c") == "failed"
     assert set(states.values()) == {"succeeded"}
-    assert faults == 1 + 3, "once in a round, and three times alone"
+    assert faults <= 1 + 1 + 3, "once in a round, once in a smaller one, and three times alone"
     assert ("encode", "failed") not in encoding.tries("a")

@@ -56,7 +56,8 @@ def won(results: Results) -> str:
 
 
 def lost(results: Results) -> dict[str, Failure]:
-    return {fail.claim.custom_id: fail.failure for fail in results.failures}
+    unsaved = tuple(each.failure for each in results.unsaved)
+    return {fail.claim.custom_id: fail.failure for fail in results.failures + unsaved}
 
 
 def poison(name: str, error: Exception, phase: str = "encode") -> Callable[..., None]:
@@ -234,15 +235,20 @@ def test_when_every_job_is_bad_every_job_fails(
     assert results.successes == ()
 
 
-def test_a_full_disk_fails_only_whom_it_hits(
+def test_a_file_that_cannot_be_saved_holds_up_no_other(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
 ) -> None:
     stub.sabotage = poison("b", OSError(errno.ENOSPC, "No space left on device"), "write")
     results = phases.runner().run(stub, pack("abc"), load=LoadCost())
     assert won(results) == "ac"
     assert lost(results) == {"b": Failure.ERROR}
-    assert "free space" in results.failures[0].error
-    assert results.failures[0].timings.sample > 0  # the work was done, and its time is known
+    (unsaved,) = results.unsaved
+    assert "free space" in unsaved.failure.error
+    assert unsaved.failure.timings.sample > 0  # the work was done, and its time is known
+    stub.sabotage = poison("", OSError())
+    saved = unsaved.save()
+    assert saved.artifacts[0].path == str(final_path(saved.claim, "npz"))
+    assert saved.timings.sample == unsaved.failure.timings.sample
     assert stub.packs == [["a", "b", "c"]]  # and it is not done again
 
 

@@ -1,0 +1,137 @@
+"""Folders of batches: which one is a batch's, and whether files can be written there.
+
+The same path may be another folder on another machine: a share that is not mounted leaves an empty
+folder on the local disk. A mark in the folder, a small file with the batch's token, tells them
+apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobs.artifacts.temporary import temporary_path
+
+MARK = ".hymo-batch.json"
+#: Bytes that `probe` writes: a disk with less room than for a motion or two is full.
+PROBE = 4 * 2**20
+#: The fault of a folder of the same path that is not the batch's.
+OTHER = "is another one: its mark is not this batch's"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a look at a batch's folder found.
+
+    Attributes:
+        token: content of its mark; None: there is none, or the folder is not checked.
+        fault: why this process must not write there, for people; None if it may.
+    """
+
+    token: str | None = None
+    fault: str | None = None
+
+
+def look(folder: Path, token: str | None, *, again: bool = False) -> Sight:
+    """Look at a batch's folder, and lay its mark if nobody has laid one.
+
+    Nothing is laid where the output folder itself does not exist. A network share that does not
+    answer may take for ever.
+
+    Args:
+        folder: the batch's folder in its output folder.
+        token: the batch's; an empty one accepts any mark, None is not checked.
+        again: lay a mark that is missing. Only for users, who may have deleted the folder; to a
+            worker a missing mark means that the share is not mounted.
+    """
+    if token is None:
+        return Sight()
+    try:
+        found = _read(folder / MARK)
+        if found is None and (again or not token):
+            found = _lay(folder, token or secrets.token_hex(16))
+    except FileNotFoundError:
+        found = None
+    except NotADirectoryError:
+        return Sight(fault="is not a folder")
+    except (OSError, ValueError) as error:
+        return Sight(fault=f"cannot be used: {getattr(error, 'strerror', None) or error}")
+    if found is None:
+        return Sight(fault="is not mounted")
+    return Sight(found) if token in {"", found} else Sight(fault=OTHER)
+
+
+def probe(folder: Path) -> OSError | None:
+    """Why no file can be written in a folder: writes one, syncs, renames and removes it."""
+    part, renamed = temporary_path(folder / "probe"), temporary_path(folder / "probe")
+    try:
+        with part.open("xb") as file:
+            file.write(os.urandom(PROBE))  # not zeros: some file systems compress
+            file.flush()
+            os.fsync(file.fileno())
+        part.rename(renamed)
+        renamed.unlink()
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+            renamed.unlink(missing_ok=True)
+        return error
+    return None
+
+
+def _read(path: Path) -> str | None:
+    """The token of a mark; None if there is no file. Raises OSError, ValueError."""
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        return str(json.loads(text)["token"])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is damaged: delete it and submit the file again") from None
+
+
+def _lay(folder: Path, token: str) -> str | None:
+    """Write the mark and return its token, or that of a mark that another process wrote first.
+
+    Raises:
+        OSError: it cannot be written. FileNotFoundError: the output folder does not exist.
+    """
+    root = folder.parent.stat()
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        pass
+    else:
+        _give(folder, root, stat.S_IMODE(root.st_mode) & ~stat.S_ISVTX)
+    path = folder / MARK
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return _read(path)
+    try:
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            json.dump({"schema": "hymo.batch-mark/1", "batch": folder.name, "token": token}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        _give(path, folder.stat(), 0o200 | stat.S_IMODE(folder.stat().st_mode) & 0o444)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return token
+
+
+def _give(path: Path, like: os.stat_result, mode: int) -> None:
+    """Let whoever can use the folder above use this too.
+
+    Whoever submits may be another user than the workers.
+    """
+    with contextlib.suppress(PermissionError):
+        os.chown(path, -1, like.st_gid)
+        os.chown(path, like.st_uid, -1)
+    path.chmod(mode)

@@ -1,0 +1,53 @@
+"""Disks of a test's own, to fill, remount and take away."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass
+class Disk:
+    """A tmpfs. Only root mounts one: elsewhere its test is expected to fail.
+
+    Args:
+        path: where it is mounted.
+        size: as mount(8) takes it.
+    """
+
+    path: Path
+    size: str = "64m"
+
+    def mount(self) -> None:
+        """Mount it, empty."""
+        if os.geteuid() != 0:
+            pytest.xfail("only root can mount a disk")
+        self.path.mkdir(parents=True, exist_ok=True)
+        _run("mount", "-t", "tmpfs", "-o", f"size={self.size}", "tmpfs", str(self.path))
+
+    def remount(self, options: str) -> None:
+        """Change its options, such as `size=64m` or `ro`."""
+        _run("mount", "-o", f"remount,{options}", str(self.path))
+
+    def bind(self, source: Path) -> None:
+        """Mount a folder here instead: what is in it is there again after `detach`."""
+        if os.geteuid() != 0:
+            pytest.xfail("only root can mount a folder")
+        _run("mount", "--bind", str(source), str(self.path))
+
+    def detach(self) -> None:
+        """Take it away, whoever uses it."""
+        _run("umount", "-l", str(self.path))
+
+    def close(self) -> None:
+        """Take away whatever is still mounted."""
+        while self.path.is_mount():
+            self.detach()
+
+
+def _run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True)

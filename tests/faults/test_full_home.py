@@ -1,0 +1,101 @@
+"""The disk of the SQLite file is full: this is said, committed rows stay, workers wait for room."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.errors import UnreachableError
+from jobs.store.store import Store
+from tests.faults.disk import SmallDisk, small_disk
+from tests.faults.lock import locked
+from tests.faults.plant import opened
+
+if TYPE_CHECKING:
+    from tests.conftest import RedisServer
+
+
+@pytest.fixture
+def disk() -> Iterator[SmallDisk]:
+    with small_disk(6) as made:
+        yield made
+
+
+@pytest.fixture
+def url(disk: SmallDisk, sqlite_url: str) -> str:
+    """A database with our tables on the small disk."""
+    shutil.copy(sqlite_url.removeprefix("sqlite:///"), disk.folder / "hymo.db")
+    return f"sqlite:///{disk.folder / 'hymo.db'}"
+
+
+@pytest.mark.slow
+def test_a_worker_waits_for_room(
+    disk: SmallDisk, url: str, home: Path, own_redis: RedisServer
+) -> None:
+    with opened(home, url, own_redis) as plant:
+        plant.environ |= {"HYMO_NULL_STEP": "0.1", "HYMO_LEASE": "300"}
+        plant.submit(12)
+        worker = plant.worker("a")
+        plant.until(lambda: plant.counts().get("succeeded", 0) >= 2, "some are done")
+        disk.fill()
+        plant.until(lambda: "waiting until it is back" in worker.said, "it noticed")
+        said = worker.said
+        assert "has no room: database or disk is full" in said
+        assert f"free space in {disk.folder}, then try again" in said
+        assert "is unreachable" not in said
+        assert worker.process.poll() is None
+        disk.free()
+        plant.finish(12)
+        assert plant.counts() == {"succeeded": 12}
+        assert [row.outcome for row in plant.rows("SELECT outcome FROM attempts")] == [
+            "succeeded"
+        ] * 12
+
+
+def test_a_submit_says_what_is_committed(
+    disk: SmallDisk, url: str, home: Path, own_redis: RedisServer
+) -> None:
+    with opened(home, url, own_redis) as plant:
+        words = plant.submit_command(plant.prompts(12_000, "j"), steps=1)
+        submit = plant.start("submit", *words)
+        assert submit.ended() == 7, submit.said
+        with sqlite3.connect(disk.folder / "hymo.db") as connection:
+            (rows,) = connection.execute("SELECT count(*) FROM jobs").fetchone()
+        connection.close()
+        assert 0 < rows < 12_000
+        last = submit.said.splitlines()[-1]
+        assert "has no room" in last
+        assert f"{rows} of 12000 jobs of batch j are submitted" in last
+        assert "the same file submitted again adds the rest" in last
+
+
+def test_a_full_disk_and_a_busy_file_are_told_apart(disk: SmallDisk, url: str) -> None:
+    busy = "is busy: database is locked; end the process"
+    with Store.open(url, timeout=0.05) as store:
+        with locked(url), pytest.raises(UnreachableError, match=busy):
+            store.batches.ensure("night", source="s", output="/o")
+        disk.fill()
+        with pytest.raises(UnreachableError, match=f"has no room.*free space in {disk.folder}"):
+            store.batches.ensure("night", source="s", output="/o")
+        disk.free()
+        assert store.batches.ensure("night", source="s", output="/o").name == "night"
+
+
+def test_a_disk_that_fails_is_not_called_full(url: str) -> None:
+    """As a quota does: the file may not grow, and the disk has room."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Store.open(url) as store:
+        store.batches.ensure("first", source="s", output="/o")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            with pytest.raises(UnreachableError, match="cannot be read or written: disk I/O error"):
+                store.batches.ensure("night", source="s", output="/o")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
