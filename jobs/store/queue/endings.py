@@ -16,6 +16,9 @@ from jobs.store.tables import attempts, jobs
 
 #: Seconds for which the device on which an attempt failed leaves the retry to other devices.
 AVOIDED = 60.0
+#: The same for a job whose worker was lost. That says little about the device, and the job must
+#: run again soon although the only free worker may be the one that was restarted there.
+AVOIDED_LOST = 10.0
 
 #: Columns of a running job that are read to decide how its attempt ends.
 HELD = (
@@ -237,7 +240,9 @@ def _job_values(ending: Ending, now: float) -> dict[str, Any]:
         "avoid": None if final else ending.avoid,
         "avoid_until": None
         if final or ending.avoid is None
-        else now + (ending.delay or 0) + AVOIDED,
+        else now
+        + (ending.delay or 0)
+        + (AVOIDED_LOST if ending.failure is Failure.LOST else AVOIDED),
         **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
     }
 
