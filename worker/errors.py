@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from jobs.domain.attempts import Claim
+from jobs.domain.states import DEVICE_FAULT
 from jobs.errors import JobsError
 
 
@@ -72,6 +74,37 @@ class EngineError(WorkerError):
         super().__init__(f"this worker cannot run jobs: {reason}")
 
 
+class EngineLoadError(WorkerError):
+    """An engine cannot be loaded now. Its jobs are not to blame."""
+
+    def __init__(self, model: str, mode: str, reason: str) -> None:
+        super().__init__(f"{model} {mode} cannot be loaded: {reason}")
+        self.model = model
+        self.mode = mode
+
+
+class DeviceFaultError(WorkerError):
+    """The device is in a state that only a new process leaves, such as after a CUDA assertion.
+
+    Attributes:
+        claims: the jobs that were run together when it happened; any of them may be to blame.
+    """
+
+    exit_code = 76
+
+    def __init__(self, reason: str, claims: Sequence[Claim] = ()) -> None:
+        super().__init__(f"{DEVICE_FAULT}{reason}")
+        self.claims = tuple(claims)
+
+
+class TextStoreError(WorkerError):
+    """The store of encoded texts cannot be read now."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(f"the encoded texts of {model} cannot be read: {reason}")
+        self.model = model
+
+
 class NotFiniteError(WorkerError):
     """Decoded motions contain non-finite numbers.
 
@@ -134,6 +167,16 @@ class EmbeddingNotStoredError(WorkerError):
 
 class PackStoppedError(WorkerError):
     """Sampling was stopped because every job of the pack was cancelled or lost its lease."""
+
+
+class KeeperError(WorkerError):
+    """The thread that renews the leases has died, so the worker must end."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the thread that renews leases has died: {reason}; this worker ends, its leases "
+            "expire and the jobs are tried again"
+        )
 
 
 class AlreadyUpError(WorkerError):

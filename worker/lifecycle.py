@@ -8,13 +8,15 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 from jobs.delivery.broker import kombu_url
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
 from jobs.delivery.stale import StaleMessages
 from jobs.domain.attempts import Claim, Failed
+from jobs.domain.backoff import exponential
 from jobs.domain.catalog import Catalog
 from jobs.domain.outage import Outage
 from jobs.domain.states import Failure
@@ -24,14 +26,21 @@ from jobs.store import schema
 from jobs.store.store import Store
 from worker.device.budget import reserve
 from worker.device.launch import pin
-from worker.device.memory_meter import memory_meter
+from worker.device.memory_meter import memory_meter, shortage
 from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
+from worker.errors import DeviceFaultError, EngineLoadError
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.engines import Engines
+from worker.execution.failures import first_line
 from worker.execution.folders import BatchFolders
+from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
-from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.periodic import PeriodicThreads
+from worker.execution.probes import Probes
+from worker.execution.progress_stamp import LOADING, ProgressStamp
+from worker.execution.trial import run_trial
 from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
@@ -42,9 +51,6 @@ from worker.planning.precision import SAFE
 
 log = logging.getLogger(__name__)
 
-#: Seconds that reserving, loading and warming up may take before the process counts as hung. Large
-#: weights on a slow disk load slowly.
-LOADING = 600.0
 #: Exit code of a process that hung: its supervisor restarts it.
 HUNG = 75
 #: Seconds between two attempts to lock a device.
@@ -55,6 +61,8 @@ TICK = 1.0
 MEND = "this worker was told to end; its jobs go back to the queue once the database is up again"
 #: Seconds between two looks for new batches, and for files that can be saved again.
 LOOK = 1.0
+#: Seconds that a drained worker waits for a file system that does not answer.
+PATIENCE = 10.0
 
 
 def run_worker(options: WorkerOptions, settings: Settings) -> int:
@@ -77,8 +85,13 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
         worker.register()
         try:
             return worker.consume()
+        except DeviceFaultError as fault:
+            log.critical("%s: this process ends", fault)
+            code = fault.exit_code
         finally:
             worker.leave()
+    # A normal exit would free memory on the device, which may abort or hang now.
+    os._exit(code)
 
 
 def _wait_for(lock: FileLock, device: str, *, parent: int | None) -> bool:
@@ -129,7 +142,7 @@ class Worker:
         self._options = options
         self._parent = options.parent
         self._draining = threading.Event()
-        self._over = threading.Event()
+        self._periodic = PeriodicThreads()
         self._wake = threading.Event()
         self._stamp = ProgressStamp(time.monotonic)
         self._outage = Outage(say=log.warning)
@@ -151,7 +164,8 @@ class Worker:
     def load(self) -> None:
         """Reserve memory, load the models and run each once.
 
-        The first job is then as fast as later ones, and a device that cannot compute fails here.
+        The first job is then as fast as later ones, and a device that cannot compute fails here. If
+        some engines do not run and others do, the worker starts without the former.
         """
         from worker.engine.loaders import build_pool
         from worker.engine.warmup import warm_up
@@ -172,15 +186,16 @@ class Worker:
             device=self._torch_name,
             quantise=self._options.quantise,
             on_fallback=self._record_fallback,
+            loading=lambda: self._stamp.allow(LOADING),
         )
-        warm_up(self._pool)
+        self._unable = warm_up(self._pool)
         watch.cancel()
 
     def register(self) -> None:
         """Register this worker. From now on SIGTERM drains, so that the registration is ended."""
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
         if self._parent is not None:
-            self._thread("parent", 1.0, self._check_parent)
+            self._periodic.start("parent", 1.0, self._check_parent)
         self._worker_id = self._retry.call(self._store.workers.register, self._plan.card())
         log.info(
             "worker %s (%s, %.3g GiB, %s) is ready",
@@ -216,12 +231,16 @@ class Worker:
         )
         loop = self._loop(queue, keeper)
         keeper.start()
-        self._thread("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
-        polling = self._thread(
+        self._periodic.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
+        self._periodic.start(
             "poll", self._settings.reconcile, lambda: self._poll(loop), wake=self._wake
         )
-        self._thread("folders", LOOK, lambda: self._wake_if(self._folders.refresh()))
-        self._thread("unsaved", LOOK, lambda: self._wake_if(self._unsaved.retry()))
+        self._periodic.start(
+            "folders", LOOK, lambda: self._wake_if(self._folders.refresh()), patience=PATIENCE
+        )
+        self._periodic.start(
+            "unsaved", LOOK, lambda: self._wake_if(self._unsaved.retry()), patience=PATIENCE
+        )
         try:
             code = Consumer(
                 url=kombu_url(self._settings),
@@ -232,9 +251,7 @@ class Worker:
                 draining=self._draining,
             ).consume()
         finally:
-            self._over.set()
-            self._wake.set()
-            polling.join()  # it may be running a pack
+            self._periodic.stop()  # one may be running a pack, another publishing
             self._unsaved.give_back("the worker ended before its files could be saved")
             keeper.stop()
         if self._fault is not None:
@@ -243,20 +260,20 @@ class Worker:
 
     def _loop(self, queue: WorkerQueue, keeper: LeaseKeeper) -> WorkLoop:
         pool = self._pool
-        runners = [
-            EncodingRunner(
-                model=model,
-                texts=texts,
-                demand=self._plan.serving.demands[model],
-                queue=queue,
-                pool=pool,
-                keeper=keeper,
-                stamp=self._stamp,
-                meter=memory_meter(self._torch_name),
-            )
-            for model, texts in self._texts.items()
-        ]
-        scheduler = EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
+        backoff = exponential(self._settings.backoff)
+        probes = Probes(host=socket.gethostname(), pauses=self._pauses, backoff=backoff)
+        health = WorkerHealth(
+            probes=probes,
+            probe=partial(run_trial, pool, home=self._settings.home),
+            alone=queue.alone,
+            backoff=backoff,
+        )
+        scheduler = self._scheduler(queue, keeper, probes, health)
+        engines = Engines(
+            pool=pool, stamp=self._stamp, probes=probes, try_texts=scheduler.try_store
+        )
+        for (model, mode), error in self._unable.items():
+            engines.pause(model, mode, str(EngineLoadError(model, mode, first_line(error))))
         return WorkLoop(
             queue=queue,
             pool=pool,
@@ -264,12 +281,36 @@ class Worker:
             stamp=self._stamp,
             scheduler=scheduler,
             pauses=self._pauses,
+            probes=probes,
+            engines=engines,
+            health=health,
+            shortage=partial(shortage, self._torch_name, self._plan.budget),
             folders=self._folders,
             unsaved=self._unsaved,
             settings=self._settings,
             draining=self._draining,
             device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
         )
+
+    def _scheduler(
+        self, queue: WorkerQueue, keeper: LeaseKeeper, probes: Probes, health: WorkerHealth
+    ) -> EncodingScheduler:
+        runners = [
+            EncodingRunner(
+                model=model,
+                texts=texts,
+                demand=self._plan.serving.demands[model],
+                queue=queue,
+                pool=self._pool,
+                keeper=keeper,
+                stamp=self._stamp,
+                probes=probes,
+                health=health,
+                meter=memory_meter(self._torch_name),
+            )
+            for model, texts in self._texts.items()
+        ]
+        return EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
 
     @property
     def _torch_name(self) -> str:
@@ -343,7 +384,9 @@ class Worker:
         log.error("%s", text)
         failed = [Failed(claim=claim, failure=Failure.TIMEOUT, error=text) for claim in claims]
         try:
-            self._store.completion.fail(failed, backoff=lambda _: self._settings.backoff)
+            self._store.completion.fail(
+                failed, backoff=lambda _: self._settings.backoff, alive=self._settings.alive
+            )
             self._store.completion.release(self._unsaved.claims, reason=text)
             self._store.workers.stop(self._worker_id)
         except UnreachableError as error:
@@ -354,27 +397,3 @@ class Worker:
         """Look for jobs now if more can be claimed than before."""
         if more:
             self._wake.set()
-
-    def _thread(
-        self,
-        name: str,
-        every: float,
-        call: Callable[[], object],
-        *,
-        wake: threading.Event | None = None,
-    ) -> threading.Thread:
-        """Call a function periodically until the worker ends, and also whenever `wake` is set."""
-        alarm = wake or self._over
-
-        def run() -> None:
-            while True:
-                alarm.wait(every)
-                if wake is not None:
-                    wake.clear()  # before the check: `_over` is set before `wake`
-                if self._over.is_set():
-                    return
-                call()
-
-        thread = threading.Thread(target=run, name=name, daemon=True)
-        thread.start()
-        return thread

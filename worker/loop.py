@@ -17,11 +17,16 @@ from jobs.settings import Settings
 from worker.encoding.scheduler import EncodingScheduler
 from worker.engine.pool import ModelPool
 from worker.engine.texts import PackTexts
+from worker.errors import DeviceFaultError, EngineLoadError, TextStoreError
+from worker.execution.engines import Engines
+from worker.execution.failures import is_device_fault
 from worker.execution.folders import BatchFolders
+from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pack import PackRunner, Results
 from worker.execution.pauses import Pauses
-from worker.execution.progress_stamp import LOADING, ProgressStamp
+from worker.execution.probes import Probes
+from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.save import discard
 from worker.execution.unsaved import Unsaved, UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
@@ -50,6 +55,10 @@ class WorkLoop:
         stamp: records progress.
         scheduler: encodes texts of models with a separate encoder.
         pauses: what this worker does not take for now.
+        probes: end the pauses.
+        engines: loads the engines, and pauses those that do not run.
+        health: pauses a sick worker.
+        shortage: why memory of this worker's budget is not there; None: it is.
         folders: the batches' folders that this worker can write to.
         unsaved: keeps motions that cannot be saved for now.
         settings: `claim` and `pack` are used.
@@ -67,6 +76,10 @@ class WorkLoop:
         stamp: ProgressStamp,
         scheduler: EncodingScheduler,
         pauses: Pauses,
+        probes: Probes,
+        engines: Engines,
+        health: WorkerHealth,
+        shortage: Callable[[], str | None],
         folders: BatchFolders,
         unsaved: UnsavedMotions,
         settings: Settings,
@@ -80,6 +93,10 @@ class WorkLoop:
         self._stamp = stamp
         self._scheduler = scheduler
         self._pauses = pauses
+        self._probes = probes
+        self._engines = engines
+        self._health = health
+        self._shortage = shortage
         self._folders = folders
         self._unsaved = unsaved
         self._longest = settings.claim
@@ -130,12 +147,22 @@ class WorkLoop:
 
     def _encode(self, *, idle: bool) -> int:
         """Encode texts if that is due. Returns how many jobs can now be sampled."""
-        if self._draining.is_set() or not self._scheduler.due(idle=idle):
+        if self._draining.is_set() or self._paused:
             return 0
-        return self._scheduler.encode()
+        try:
+            return self._scheduler.encode() if self._scheduler.due(idle=idle) else 0
+        except TextStoreError as error:
+            log.warning("no texts encoded: %s", error)  # the next poll tries again
+            return 0
 
     def _claim(self, job_id: int | None) -> Sequence[Claim]:
-        if self._draining.is_set() or self._pauses.subjects(PauseScope.WORKER):
+        self._keeper.require_alive()
+        if self._draining.is_set():
+            return ()
+        if self._probes.due:
+            with self._keeper.hold(()):  # a probe that hangs meets the deadline of packs
+                self._probes.run()
+        if self._paused:
             return ()
         claims = self._claim_once(job_id)
         if not claims and self._folders.refresh():  # for example, a batch is new
@@ -146,6 +173,10 @@ class WorkLoop:
         return self._queue.claim(
             job_id, self._limit, reach=self._reach(), held=self._keeper.job_ids
         )
+
+    @property
+    def _paused(self) -> bool:
+        return bool(self._pauses.subjects(PauseScope.WORKER))
 
     def _reach(self) -> Reach:
         models = (tuple(each.split(" ")) for each in self._pauses.subjects(PauseScope.MODEL))
@@ -163,20 +194,59 @@ class WorkLoop:
     def _run(self, claims: Sequence[Claim]) -> int:
         """Run a pack. Returns how many of its jobs did not have to wait for their text."""
         with self._keeper.hold(claims) as pack:
-            ready, texts = self._scheduler.look_up(claims)
+            try:
+                ready, texts = self._scheduler.look_up(claims)
+            except TextStoreError as error:
+                self._queue.release(claims, str(error))
+                self._engines.pause(error.model, claims[0].mode, str(error))
+                return 0
+            sampled = {claim.job_id for claim in ready}
+            pack.leave([claim for claim in claims if claim.job_id not in sampled])
             if ready:
-                self._settle(pack, self._sample(pack, ready, texts))
+                results = self._sample(pack, ready, texts)
+                self._settle(pack, results)
+                if results.interruption is not None:
+                    self._give_back(pack, ready, results, results.interruption)
         return len(ready)
 
     def _sample(self, pack: HeldPack, claims: Sequence[Claim], texts: PackTexts) -> Results:
         head = claims[0]
-        with self._stamp.allow(LOADING):
-            engine = self._pool.engine(head.model, head.mode)
+        try:
+            engine = self._engines.load(head.model, head.mode)
+        except EngineLoadError as error:
+            return Results(interruption=error)
         load = self._pool.take_load_cost(head.model, head.mode)
         runner = PackRunner(
             on_step=partial(self._on_step, pack), on_phase=self._stamp.touch, stopped=pack.stopped
         )
-        return runner.run(engine, claims, load=load, texts=texts)
+        results = runner.run(engine, claims, load=load, texts=texts)
+        booked = results.successes or results.unsaved
+        if not booked and not any(fail.timings for fail in results.failures):
+            self._pool.add_load_cost(head.model, head.mode, load)  # for the next pack to book
+        return results
+
+    def _give_back(
+        self,
+        pack: HeldPack,
+        claims: Sequence[Claim],
+        results: Results,
+        error: EngineLoadError | DeviceFaultError,
+    ) -> None:
+        """Give back the jobs that a failed engine or device has left undone."""
+        ended = {win.claim.job_id for win in results.successes}
+        ended |= {each.claim.job_id for each in results.failures}
+        ended |= {each.claim.job_id for each in results.unsaved}
+        left = [c for c in claims if c.job_id not in ended and not pack.stopped(c)]
+        if isinstance(error, DeviceFaultError):
+            hand = [claim for claim in left if claim in error.claims]
+            self._queue.faulted(hand, str(error), alone=len(error.claims) == 1)
+            self._queue.release([claim for claim in left if claim not in hand], str(error))
+            raise error
+        self._queue.release(left, str(error))
+        if is_device_fault(error):
+            raise DeviceFaultError(str(error)) from error
+        self._pool.drop(error.model, error.mode)
+        self._engines.pause(error.model, error.mode, str(error))
 
     def _settle(self, pack: HeldPack, results: Results) -> None:
         """Write the results of a pack. Cancelled and lost jobs were settled when noticed."""
@@ -191,12 +261,27 @@ class WorkLoop:
                 discard(wins[job_id].claim)
                 log.warning(REFUSED, job_id)
             else:
-                unsaved.append(_unpublished(wins[job_id], error))
-        fails += self._unsaved.keep(unsaved)
+                unsaved.append(_unpublished(wins.pop(job_id), error))
+        fails = self._without_short(fails + self._unsaved.keep(unsaved))
         if fails:
             self._queue.fail(fails)
+        self._health.note(fails, succeeded=len(wins))
         for fail in fails:
             log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
+
+    def _without_short(self, fails: list[Failed]) -> list[Failed]:
+        """Give back jobs that ran out of memory which others use; return the other failures."""
+        short = [fail.claim for fail in fails if fail.failure is Failure.OUT_OF_MEMORY]
+        why = self._shortage() if short else None
+        if why is None:
+            return fails
+        self._queue.release(short, why)
+        self._probes.begin(PauseScope.WORKER, "", why, self._require_memory)
+        return [fail for fail in fails if fail.claim not in short]
+
+    def _require_memory(self) -> None:
+        if (why := self._shortage()) is not None:
+            raise MemoryError(why)
 
     def _on_step(self, pack: HeldPack, step: int, total: int) -> None:  # noqa: ARG002 — the engines' callback
         self._stamp.touch()

@@ -11,6 +11,7 @@ from jobs.cli.options.filters import MODES, Words
 from jobs.cli.render.tables import Column, note, print_json, print_table, say
 from jobs.cli.render.text import clean, duration, gibibytes
 from jobs.documents.fleet import worker_document
+from jobs.domain.pauses import PauseScope
 
 if TYPE_CHECKING:
     from jobs.domain.workers import WorkerCard, WorkerRow
@@ -36,7 +37,8 @@ TEXTS, NUMERICS = "texts", "numerics"
 def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
     """List workers with their capabilities and running jobs.
 
-    A `lost` worker was not seen recently; its jobs are queued again.
+    A `lost` worker was not seen recently; its jobs are queued again. A `paused` one takes no jobs
+    for now and says why below the table; the pause ends by itself.
     """
     if ctx.invoked_subcommand is not None:
         return
@@ -49,6 +51,9 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
     elif rows:
         print_table(COLUMNS, [_cells(row, now) for row in rows])
         for row in rows:
+            for pause in row.registration.offer.pauses if row.alive else ():
+                name, wait = row.registration.offer.name, duration(max(1.0, now - pause.since))
+                note(f"{name} waits: {clean(pause.reason)} (since {wait})")
             if NUMERICS in row.registration.tags:
                 # Too long for the column of tags.
                 story = row.registration.tags[NUMERICS]
@@ -152,9 +157,15 @@ def _declared(
     )
 
 
+def _state(row: WorkerRow) -> str:
+    if row.state in {"live", "draining"} and not row.alive:
+        return "lost"
+    paused = any(pause.scope is PauseScope.WORKER for pause in row.registration.offer.pauses)
+    return "paused" if paused and row.state == "live" else row.state
+
+
 def _cells(row: WorkerRow, now: float) -> tuple[str, ...]:
     card, offer = row.registration, row.registration.offer
-    lost = row.state in {"live", "draining"} and not row.alive
     seen = "" if row.state == "declared" else f"{duration(max(0.0, now - row.seen_at))} ago"
     # The tags that differ between similar workers come first, in case the column is cut.
     first = {name: card.tags[name] for name in (TEXTS,) if name in card.tags}
@@ -162,7 +173,7 @@ def _cells(row: WorkerRow, now: float) -> tuple[str, ...]:
     shown = (f"{key}={value}" for key, value in tags.items() if value not in {"", "unknown"})
     return (
         offer.name,
-        "lost" if lost else row.state,
+        _state(row),
         card.card,
         ",".join(offer.modes),
         gibibytes(offer.memory_bytes),

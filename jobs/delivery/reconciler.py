@@ -138,7 +138,7 @@ class Reconciler:
         if again:
             log.warning("the database's clock was set back: %d leases begin anew", again)
         quiet = self._clocks.quiet
-        expired = () if quiet else tuple(self._store.leases.expire())
+        expired = () if quiet else tuple(self._store.leases.expire(alive=self._settings.alive))
         for lease in expired:
             log.warning(
                 "job %d: lease of %s (attempt %d) expired; now %s",

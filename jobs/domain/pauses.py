@@ -14,7 +14,8 @@ class PauseScope(StrEnum):
     WORKER = "worker"  # every job; no subject
     BATCH = "batch"  # the jobs of a batch whose folder it does not reach; its name
     OUTPUT = "output"  # the jobs of every batch in this output folder; its path
-    MODEL = "model"  # the jobs of a model in a mode; `<model> <mode>`
+    MODEL = "model"  # the sampling of a model in a mode; `<model> <mode>`
+    ENCODER = "encoder"  # the encoding of texts of a model; its name
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,14 @@ class Pause:
     reason: str
     since: float
 
-    def covers(self, *, model: str, mode: str, batch: str, output: str) -> bool:
-        """Whether the worker leaves such a job."""
+    def covers(self, *, model: str, mode: str, batch: str, output: str, text: bool) -> bool:
+        """Whether the worker leaves such a job; `text`: it waits for its text to be encoded."""
         return {
             PauseScope.WORKER: True,
             PauseScope.BATCH: self.subject == batch,
             PauseScope.OUTPUT: self.subject == output,
-            PauseScope.MODEL: self.subject == f"{model} {mode}",
+            PauseScope.MODEL: not text and self.subject == f"{model} {mode}",
+            PauseScope.ENCODER: text and self.subject == model,
         }[self.scope]
 
     def as_json(self) -> dict[str, Any]:

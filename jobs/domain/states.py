@@ -55,6 +55,12 @@ FINAL: frozenset[State] = frozenset({State.SUCCEEDED, State.FAILED, State.CANCEL
 #: Failures that are not retried.
 HOPELESS: frozenset[Failure] = frozenset({Failure.INVALID})
 
+#: Failures whose cause is the job itself. Another device would not mend them.
+OF_JOB: frozenset[Failure] = frozenset({Failure.INVALID, Failure.NUMERICS, Failure.OUT_OF_MEMORY})
+
+#: How the error of an attempt begins whose device had to be left to a new process.
+DEVICE_FAULT = "device fault: "
+
 #: Failures that another job may have caused: a job that kills or hangs its worker fails its whole
 #: pack. Jobs that failed this way are retried alone, so that only the faulty job fails again.
 SUSPECT: frozenset[Failure] = frozenset({Failure.LOST, Failure.TIMEOUT})

@@ -27,6 +27,11 @@ class WorkerCard:
     uuid: str | None = None
     tags: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
+    @property
+    def device_key(self) -> str:
+        """What identifies the device (see `device_key`)."""
+        return device_key(self.host, self.device, self.uuid)
+
 
 def device_key(host: str, device: str, uuid: str | None) -> str:
     """What identifies a device across restarts of its worker, whatever the worker is called."""

@@ -61,8 +61,8 @@ class Waiting:
             left = round(job.not_before - self.now)
             return f"attempt {job.attempts + 1} of {job.attempt_limit} follows in {left} s"
         if job.demand not in self._misfits:
-            self._misfits[job.demand] = self._misfit(job.demand) or self._text(job.demand)
-        return self._misfits[job.demand] or self._paused(job)
+            self._misfits[job.demand] = self._misfit(job.demand)
+        return self._misfits[job.demand] or self._paused(job) or self._text(job.demand)
 
     def _misfit(self, wanted: Demand) -> str | None:
         """Why no live worker fits; None if one does."""
@@ -136,8 +136,9 @@ def standstill(
 
 
 def _pauses(offer: Offer, job: JobRow) -> list[Pause]:
-    where = {"batch": job.batch, "output": job.output}
-    return [p for p in offer.pauses if p.covers(model=job.model, mode=job.mode, **where)]
+    where = {"model": job.model, "mode": job.mode, "batch": job.batch, "output": job.output}
+    text = job.text is not None
+    return [pause for pause in offer.pauses if pause.covers(text=text, **where)]
 
 
 def _retry(store: Store, job: JobRow, now: float) -> str:

@@ -64,16 +64,6 @@ class WorkerStore(StorePart):
                 .values(pauses=[each.as_json() for each in pauses])
             )
 
-    def give_up_encoder(self, worker_id: int, model: str) -> None:
-        """Record that a worker no longer encodes texts of a model."""
-        with self.write() as connection:
-            row = select(workers.c.encoders).where(workers.c.id == worker_id).with_for_update()
-            before = connection.execute(row).scalar_one_or_none() or {}
-            left = {name: revision for name, revision in before.items() if name != model}
-            connection.execute(
-                update(workers).where(workers.c.id == worker_id).values(encoders=left)
-            )
-
     def stop(self, worker_id: int) -> None:
         """Record that the worker stopped."""
         with self.write() as connection:

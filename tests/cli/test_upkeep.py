@@ -12,6 +12,7 @@ import pytest
 
 from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
 from jobs.domain.memory import GIB
+from jobs.domain.pauses import Pause, PauseScope
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import Failure, State
 from jobs.domain.workers import WorkerCard
@@ -221,3 +222,17 @@ def test_workers_tell_of_texts_and_precisions(hymo_: Hymo) -> None:
     assert f"numerics={MODEL} gave up bfloat16" in wide
     (first, _) = json.loads(hymo_("workers", "--json").stdout)["workers"]
     assert (first["encoders"], first["tags"]["texts"]) == ({MODEL: REVISION}, "staged")
+
+
+def test_workers_tell_of_pauses(store: Store, hymo_: Hymo) -> None:
+    now = store.time()
+    store.workers.set_pauses(1, [Pause(PauseScope.WORKER, "", "node1: 3 jobs failed", now - 725)])
+    store.workers.set_pauses(2, [Pause(PauseScope.MODEL, f"{MODEL} full", "no weights", now)])
+    done = hymo_("workers", env={"COLUMNS": "200"})
+    first, second = done.stdout.splitlines()[1:]
+    assert first.split()[:2] == ["a100", "paused"]
+    assert second.split()[:2] == ["v100", "live"], "it takes other jobs"
+    assert "a100 waits: node1: 3 jobs failed (since 12 m 05 s)" in done.stderr
+    assert "v100 waits: no weights (since" in done.stderr
+    (paused, _) = json.loads(hymo_("workers", "--json").stdout)["workers"]
+    assert (paused["state"], paused["pauses"][0]["scope"]) == ("live", "worker")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from jobs.domain.memory import GIB
+
 
 class MemoryMeter(Protocol):
     """Measures the peak of one pack."""
@@ -64,3 +66,32 @@ class ResidentMeter:
 def memory_meter(device: str) -> MemoryMeter:
     """The meter of a device."""
     return ResidentMeter() if device == "cpu" else CudaMeter()
+
+
+#: The share of the budget that other processes may use before jobs run short of it. A worker
+#: reserves less than its whole budget at its start.
+SPARE = 0.1
+
+
+def shortage(device: str, budget: int) -> str | None:
+    """Why device memory of this worker's budget is not there; None: it is, or it is the CPU's.
+
+    Torch returns its unused memory to the driver before it fails for want of memory, and another
+    process may take it then.
+
+    Args:
+        device: the device's name in torch.
+        budget: the worker's memory budget, bytes.
+    """
+    if device == "cpu":
+        return None
+    import torch
+
+    free, _ = torch.cuda.mem_get_info(0)
+    missing = budget - free - torch.cuda.memory_reserved(0)
+    if missing <= SPARE * budget:
+        return None
+    return (
+        f"other processes use {missing / GIB:.3g} GiB of the {budget / GIB:.3g} GiB of device "
+        "memory that this worker was given; stop them"
+    )

@@ -11,16 +11,22 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from jobs.domain.attempts import Claim
 from jobs.store.queue.encoding import Waiter
 from worker.encoding.policy import EncodingPolicy
 from worker.encoding.runner import EncodingRunner
 from worker.engine.texts import PackTexts
+from worker.engine.warmup import PROMPT
+from worker.errors import TextStoreError
+from worker.execution.failures import first_line
 from worker.execution.worker_queue import WorkerQueue
 from worker.planning.encoder_placement import EncoderPlacement
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 #: Upcoming jobs whose texts are looked up when a text of the current pack is missing.
 AHEAD = 4096
@@ -84,12 +90,15 @@ class EncodingScheduler:
 
         Returns:
             The jobs that can be sampled here, and the texts that were found.
+
+        Raises:
+            TextStoreError: the store of texts cannot be read.
         """
         state = self._models.get(claims[0].model)
         if state is None:
             return claims, PackTexts()
         texts, start = state.runner.texts, self._clock()
-        found = texts.find([claim.prompt for claim in claims])
+        found = _read(state.runner, partial(texts.find, [claim.prompt for claim in claims]))
         looked_up = PackTexts(found, (self._clock() - start) / len(claims))
         missing = [claim for claim in claims if claim.prompt not in found]
         if not missing or texts.plan is EncoderPlacement.RESIDENT:
@@ -97,6 +106,11 @@ class EncodingScheduler:
         self._queue.send_back(missing, state.runner.demand)
         self._park_ahead(state.runner)
         return [claim for claim in claims if claim.prompt in found], looked_up
+
+    def try_store(self, model: str) -> None:
+        """Look up a text of a model; raises `TextStoreError`."""
+        if (state := self._models.get(model)) is not None:
+            _read(state.runner, partial(state.runner.texts.find, [PROMPT]))
 
     def due(self, *, idle: bool) -> bool:
         """Whether to encode texts now.
@@ -109,13 +123,13 @@ class EncodingScheduler:
     def encode(self) -> int:
         """Encode the texts of waiting jobs. Returns how many jobs can now be sampled."""
         states = self._models.values()
-        return sum(self._encode(state) for state in states if state.runner.texts.plan.encodes)
+        return sum(self._encode(state) for state in states if state.runner.encodes)
 
     def _due(self, state: _ModelState, *, idle: bool) -> bool:
         if idle:
             self._free_strays(state)
         runner = state.runner
-        if not runner.texts.plan.encodes:
+        if not runner.encodes:
             return False
         waiting = self._queue.crowd(runner.model, runner.demand, self._policy.many)
         now = self._clock()
@@ -141,7 +155,7 @@ class EncodingScheduler:
 
     def _park_ahead(self, runner: EncodingRunner) -> None:
         ahead = self._queue.upcoming(runner.model, AHEAD)
-        missing = set(runner.texts.missing([each.prompt for each in ahead]))
+        missing = _missing(runner, ahead)
         parked = [each.job_id for each in ahead if each.prompt in missing]
         self._queue.park(parked, runner.demand)
 
@@ -160,7 +174,7 @@ class EncodingScheduler:
 
     def _window(self, runner: EncodingRunner, waiters: Sequence[Waiter]) -> int:
         """Encode the texts of these jobs and release the jobs. Returns how many were released."""
-        missing = set(runner.texts.missing([each.prompt for each in waiters]))
+        missing = _missing(runner, waiters)
         moved = self._release([each for each in waiters if each.prompt not in missing])
         heads: dict[str, int] = {}
         for each in waiters:
@@ -181,3 +195,17 @@ class EncodingScheduler:
 
     def _release(self, waiters: Sequence[Waiter]) -> int:
         return self._queue.unpark([each.job_id for each in waiters]) if waiters else 0
+
+
+def _missing(runner: EncodingRunner, jobs: Sequence[Waiter]) -> set[str]:
+    """The prompts of these jobs whose text is not stored; raises `TextStoreError`."""
+    prompts = [each.prompt for each in jobs]
+    return set(_read(runner, partial(runner.texts.missing, prompts)))
+
+
+def _read(runner: EncodingRunner, read: Callable[[], T]) -> T:
+    """Read the store of texts; raises `TextStoreError`."""
+    try:
+        return read()
+    except Exception as error:
+        raise TextStoreError(runner.model, first_line(error)) from error

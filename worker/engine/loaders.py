@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def build_pool(
     device: str,
     quantise: str | None,
     on_fallback: Callable[[str, str], None],
+    loading: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> tuple[ModelPool, Mapping[str, PromptFeatures]]:
     """Build the pool of the models that a worker serves; they are loaded on first use.
 
@@ -37,6 +39,7 @@ def build_pool(
         device: the device's name in torch.
         quantise: the quantisation of text encoders; None: as published.
         on_fallback: called with the model and the number type that was given up.
+        loading: entered while an engine loads its weights again during a pack.
 
     Returns:
         The pool, and model → its texts, for models with a separate encoder.
@@ -72,6 +75,7 @@ def build_pool(
                     fallback=fallback,
                     texts=texts.get(model.name),
                     on_fallback=partial(on_fallback, model.name),
+                    loading=loading,
                 )
             )
     return pool, texts
@@ -101,6 +105,7 @@ def _load_engine(
     fallback: DtypeFallback,
     texts: PromptFeatures | None,
     on_fallback: Callable[[str], None],
+    loading: Callable[[], AbstractContextManager[None]],
 ) -> Engine:
     from worker.engine.motion import MotionEngine
 
@@ -112,6 +117,7 @@ def _load_engine(
         precision=fallback,
         texts=texts,
         on_fallback=on_fallback,
+        loading=loading,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from worker.device.memory_meter import memory_meter
 from worker.engine.measures import keep, qualities, shipped
 from worker.engine.protocol import Encoded, OnStep, Sampled
-from worker.errors import SamplingError
+from worker.errors import EngineLoadError, SamplingError
 from worker.planning.precision import SAFE
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class MotionEngine:
         precision: the number type to compute in, with a count of its failures.
         texts: the texts of a model with a separate encoder; None: the pipeline encodes.
         on_fallback: called once, with the type that failed too often.
+        loading: entered while a pipeline is loaded again, which reports no progress.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class MotionEngine:
         precision: DtypeFallback,
         texts: PromptFeatures | None = None,
         on_fallback: Callable[[str], None] = lambda _: None,
+        loading: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.model = model
         self.mode = mode
@@ -49,6 +52,7 @@ class MotionEngine:
         self._precision = precision
         self._texts = texts
         self._on_fallback = on_fallback
+        self._loading = loading
         self._memory = memory_meter(device)
         self._reference = shipped()
         self._dtype = precision.dtype
@@ -194,7 +198,12 @@ class MotionEngine:
         """
         if self._pipeline is None or self._dtype != dtype:
             self._pipeline = None
-            self._pipeline, self._dtype = self._load(dtype), dtype
+            try:
+                with self._loading():
+                    self._pipeline, self._dtype = self._load(dtype), dtype
+            except Exception as error:
+                reason = f"{type(error).__name__}: {error}"
+                raise EngineLoadError(self.model, self.mode, reason) from error
         return self._pipeline
 
 

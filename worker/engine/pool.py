@@ -105,6 +105,10 @@ class ModelPool:
         own = self._load_costs.pop((model, mode), LoadCost())
         return own + self.take_encoder_load_cost(model) if self._resident else own
 
+    def add_load_cost(self, model: str, mode: str, cost: LoadCost) -> None:
+        """Return a cost that no job could book."""
+        self._load_costs[model, mode] = self._load_costs.get((model, mode), LoadCost()) + cost
+
     def take_encoder_load_cost(self, model: str) -> LoadCost:
         """The cost of loading a text encoder; returned once."""
         return self._load_costs.pop(model, LoadCost())
@@ -112,6 +116,12 @@ class ModelPool:
     def room(self, model: str, mode: str) -> int:
         """Bytes for packs of an engine, including those weights that its memory profile counts."""
         return self._room[model, mode]
+
+    def drop(self, model: str, mode: str) -> None:
+        """Close an engine, so that it is loaded anew when it is next asked for."""
+        engine = self._engines.pop((model, mode), None)
+        if engine is not None:
+            engine.close()
 
     def close(self) -> None:
         """Close everything."""

@@ -53,7 +53,12 @@ def diagnose(error: Exception) -> Diagnosis:
 
 def classify(error: Exception) -> Failure:
     """The failure kind of an exception."""
-    if isinstance(error, MemoryError) or _is(error, "torch", "OutOfMemoryError"):
+    if (
+        isinstance(error, MemoryError)
+        or _is(error, "torch", "OutOfMemoryError")
+        # Raised by calls that do not go through the caching allocator.
+        or (isinstance(error, RuntimeError) and "CUDA error: out of memory" in str(error))
+    ):
         return Failure.OUT_OF_MEMORY
     if isinstance(error, (NotFiniteError, SamplingError)) or _is(
         error, "hymotion.errors", "NumericsError"
@@ -62,6 +67,40 @@ def classify(error: Exception) -> Failure:
     if _is(error, "hymotion.errors", "RequestError"):
         return Failure.INVALID
     return Failure.ERROR
+
+
+#: Parts of the messages of CUDA errors after which every later call of the process fails too.
+STICKY = (
+    "illegal memory access",
+    "device-side assert",
+    "unspecified launch failure",
+    "misaligned address",
+    "illegal instruction",
+    "invalid program counter",
+    "invalid address space",
+    "operation not supported on global/shared address space",
+    "hardware stack error",
+    "launch timed out",
+    "uncorrectable ECC error",
+    "uncorrectable NVLink error",
+    "unknown error",
+)
+
+
+def is_device_fault(error: BaseException) -> bool:
+    """Whether the error, or its cause, leaves the device unusable for the rest of the process."""
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause)
+        if isinstance(cause, RuntimeError) and "CUDA error" in text:
+            return any(part in text for part in STICKY)
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def first_line(error: BaseException) -> str:
+    """Class and first line of the message of an error."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def describe(error: Exception) -> str:

@@ -6,10 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from jobs.domain.attempts import Claim, Renewal
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
+from worker.errors import KeeperError
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.worker_queue import WorkerQueue
 
@@ -23,7 +25,7 @@ class HeldPack:
     """A running pack, and which of its jobs were lost or cancelled meanwhile.
 
     Attributes:
-        claims: the claims of the pack.
+        claims: job id → its claim, for the jobs that still belong to the pack.
         waits: whether its work is done and only its files cannot be saved yet: its leases are
             renewed without progress, and no deadline ends it.
         gone: the jobs that are lost or cancelled, as of the last check. The lease keeper replaces
@@ -36,16 +38,24 @@ class HeldPack:
         self.gone = Renewal(lost=frozenset(), cancelled=frozenset())
         self._stopped: frozenset[int] = frozenset()
 
+    def leave(self, claims: Sequence[Claim]) -> None:
+        """Take out jobs whose attempt this worker has ended: their leases are nobody's loss."""
+        ended = {claim.job_id for claim in claims}
+        # A new dict: the lease keeper may be reading the old one.
+        self.claims = {
+            job_id: claim for job_id, claim in self.claims.items() if job_id not in ended
+        }
+
     def stopped(self, claim: Claim) -> bool:
         """Whether a job's loss or cancellation was noticed, so that work on it has stopped."""
         return claim.job_id in self._stopped
 
     def notice(self) -> Renewal:
         """Return the jobs that are newly lost or cancelled; from now on they count as stopped."""
+        # The check may be older than the departure of a job.
+        mine = self.claims.keys() - self._stopped
         gone = self.gone
-        new = Renewal(
-            lost=gone.lost - self._stopped, cancelled=gone.cancelled - gone.lost - self._stopped
-        )
+        new = Renewal(lost=gone.lost & mine, cancelled=(gone.cancelled - gone.lost) & mine)
         self._stopped |= new.lost | new.cancelled
         return new
 
@@ -54,7 +64,8 @@ class LeaseKeeper:
     """Renews the leases of running packs, and finds their lost and cancelled jobs.
 
     It runs in a thread of its own, so that a busy sampling thread never delays a renewal. It
-    renews only while the stamp is fresh: a hung worker loses its jobs to other workers.
+    renews only while the stamp is fresh: a hung worker loses its jobs to other workers. Errors are
+    logged and the thread goes on, since without it there are neither renewals nor a deadline.
 
     Args:
         queue: renews the leases.
@@ -81,6 +92,8 @@ class LeaseKeeper:
         self._packs: tuple[HeldPack, ...] = ()
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._fault: BaseException | None = None
+        self._away = False
         self._thread = threading.Thread(target=self._run, name="lease-keeper", daemon=True)
 
     def start(self) -> None:
@@ -96,6 +109,11 @@ class LeaseKeeper:
     def job_ids(self) -> frozenset[int]:
         """The jobs of all running packs."""
         return frozenset(job_id for pack in self._packs for job_id in pack.claims)
+
+    def require_alive(self) -> None:
+        """Raise `KeeperError` if the thread has died: no lease would be renewed any more."""
+        if self._fault is not None:
+            raise KeeperError(str(self._fault) or type(self._fault).__name__) from self._fault
 
     @contextmanager
     def hold(self, claims: Sequence[Claim], *, waits: bool = False) -> Iterator[HeldPack]:
@@ -117,31 +135,46 @@ class LeaseKeeper:
         """Renew the leases, or only check for lost and cancelled jobs; enforce the deadline."""
         packs = self._packs
         idle = self._stamp.age()
-        working = [claim for pack in packs if not pack.waits for claim in pack.claims.values()]
+        working = [pack for pack in packs if not pack.waits]
         if working and idle > self._settings.deadline:
-            self._expire(working)
+            self._expire([claim for pack in working for claim in pack.claims.values()])
         fresh = idle <= self._settings.stall
         for pack in packs:
             ask = self._queue.renew if renew and (fresh or pack.waits) else self._queue.look
             pack.gone = ask(list(pack.claims.values()))
 
     def _run(self) -> None:
+        try:
+            self._keep()
+        except BaseException as error:  # raised again by `require_alive`
+            log.critical("the lease keeper has ended", exc_info=True)
+            self._fault = error
+
+    def _keep(self) -> None:
         since = self._settings.renew
         pause = min(CHECK_INTERVAL, self._settings.renew)
-        away = False
         while not self._stop.wait(pause):
             since += pause
             due = since >= self._settings.renew
-            try:
-                if due:
-                    self._heartbeat()
-                self.check(renew=due)
-            except UnreachableError as error:
-                # Retried soon. If the database stays unreachable the leases expire, as intended.
-                if not away:
-                    log.warning("leases not renewed: %s", error)
-                away = True
-                continue
-            away = False
-            if due:
-                since = 0.0
+            seen = not due or self._done(self._heartbeat, "heartbeat not written")
+            checked = self._done(partial(self.check, renew=due), "leases not renewed")
+            if seen and checked:
+                self._away = False
+                since = 0.0 if due else since
+
+    def _done(self, call: Callable[[], object], failed: str) -> bool:
+        """Whether the call succeeded. Else it is logged and soon called again.
+
+        If the database stays unreachable the leases expire, as intended.
+        """
+        try:
+            call()
+        except UnreachableError as error:
+            if not self._away:
+                log.warning("%s: %s", failed, error)
+            self._away = True
+            return False
+        except Exception:
+            log.exception("%s", failed)
+            return False
+        return True

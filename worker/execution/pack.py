@@ -12,7 +12,7 @@ from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
 from worker.engine.pool import LoadCost
 from worker.engine.protocol import Engine, OnStep
 from worker.engine.texts import PackTexts
-from worker.errors import PackStoppedError
+from worker.errors import DeviceFaultError, EngineLoadError, PackStoppedError
 from worker.execution.bisection import bisect
 from worker.execution.failures import Diagnosis, diagnose
 from worker.execution.save import SaveError, save
@@ -21,11 +21,16 @@ from worker.execution.unsaved import Unsaved
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a pack. Jobs in none of the lists were cancelled or lost."""
+    """The results of a pack. Jobs in none of the lists were cancelled or lost, or were not run.
+
+    Attributes:
+        interruption: why the pack could not be finished; None: it was.
+    """
 
     successes: tuple[Success, ...] = ()
     failures: tuple[Failed, ...] = ()
     unsaved: tuple[Unsaved, ...] = ()
+    interruption: EngineLoadError | DeviceFaultError | None = None
 
     def __add__(self, other: Results) -> Results:
         return Results(
@@ -76,11 +81,14 @@ class PackRunner:
             halved="a pack of %d failed; running it in halves: %s",
             stopped=self.stopped,
         )
-        for some, outcome in ended:
-            if isinstance(outcome, Diagnosis):
-                results += Results(failures=tuple(outcome.of_job(claim) for claim in some))
-            else:
-                results += outcome
+        try:
+            for some, outcome in ended:
+                if isinstance(outcome, Diagnosis):
+                    results += Results(failures=tuple(outcome.of_job(claim) for claim in some))
+                else:
+                    results += outcome
+        except (EngineLoadError, DeviceFaultError) as error:
+            return replace(results, interruption=error)
         return results
 
     def _once(

@@ -10,9 +10,10 @@ from jobs.artifacts.mark import adopt
 from jobs.domain.attempts import Claim, Failed, Renewal, Run, Success, Timings
 from jobs.domain.backoff import exponential
 from jobs.domain.batches import Batch
-from jobs.domain.pauses import Pause
-from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach, TextDemand
+from jobs.domain.pauses import Pause, PauseScope
+from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach, TextDemand, fits
 from jobs.settings import Settings
+from jobs.store.offers import LIVE
 from jobs.store.queue.encoding import Waiter
 from jobs.store.store import Store
 from worker.execution.database_retry import DatabaseRetry
@@ -102,7 +103,36 @@ class WorkerQueue:
 
     def fail(self, failures: Sequence[Failed]) -> None:
         """End attempts that failed."""
-        self._call(self._store.completion.fail, failures, backoff=self._backoff)
+        self._call(self._store.completion.fail, failures, backoff=self._backoff, alive=self._alive)
+
+    def faulted(self, claims: Sequence[Claim], error: str, *, alone: bool) -> None:
+        """End attempts that were run together when the device failed."""
+        self._call(
+            self._store.completion.faulted,
+            claims,
+            error,
+            alone=alone,
+            backoff=self._backoff,
+            alive=self._alive,
+        )
+
+    def alone(self, claim: Claim) -> bool:
+        """Whether no other device has a live worker that would take the job now."""
+        rows = self._call(self._store.workers.rows, alive=self._alive)
+        own = {row.registration.device_key for row in rows if row.id == self._worker_id}
+        return not any(
+            row.alive
+            and row.state == LIVE
+            and row.registration.device_key not in own
+            and fits(claim.demand, row.registration.offer)
+            and not any(p.scope is PauseScope.WORKER for p in row.registration.offer.pauses)
+            for row in rows
+        )
+
+    def release(self, claims: Sequence[Claim], reason: str) -> None:
+        """Return jobs to the queue for a reason that is not theirs. The attempts do not count."""
+        release = self._store.completion.release
+        self._call(release, claims, reason=reason, backoff=self._backoff)
 
     def cancelled(self, claims: Sequence[Claim]) -> None:
         """End claimed jobs that were cancelled."""
@@ -160,10 +190,6 @@ class WorkerQueue:
         offers = self._call(self._store.workers.offers, alive=self._alive)
         encoders = {offer.encoders[model] for offer in offers if model in offer.encoders}
         return self._call(self._store.encoding.free_strays, model, encoders | {demand.revision})
-
-    def give_up_encoder(self, model: str) -> None:
-        """Remove a model's encoder from this worker's offer."""
-        self._call(self._store.workers.give_up_encoder, self._worker_id, model)
 
     def set_pauses(self, pauses: Sequence[Pause]) -> None:
         """Record what this worker does not take for now. Not repeated: `Pauses` calls it again."""

@@ -165,18 +165,18 @@ class Node:
         Its jobs count as lost unless it was asked to exit or the database was away. While the
         database is away this is put off until it is back.
         """
-        story = f"worker process {exit_.pid} ended with code {exit_.code}"
-        self._ended.append((exit_, None if asked or exit_.away else story, time.monotonic()))
+        story = None if asked or exit_.away else exit_.story
+        self._ended.append((exit_, story, time.monotonic()))
         self._reaches(self._end_all_leases)
 
     def _end_all_leases(self) -> None:
         while self._ended:
             exit_, story, at = self._ended[0]
-            age = exit_.age + time.monotonic() - at
+            alive, age = self._settings.alive, exit_.age + time.monotonic() - at
             for worker_id in self._store.workers.of_process(
                 socket.gethostname(), exit_.pid, age=age
             ):
-                expired = self._store.leases.expire_worker(worker_id, story)
+                expired = self._store.leases.expire_worker(worker_id, story, alive=alive)
                 self._store.workers.stop(worker_id)
                 if expired:
                     after = ", ".join(f"{lease.job_id} {lease.state}" for lease in expired)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from worker.errors import DeviceFaultError
 from worker.options import WorkerOptions
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ STEADY = 60.0
 #: wanted soon after the database is back.
 AWAY_PAUSE = 5.0
 #: A worker that exits with an error this often without running steadily is given up, since further
-#: restarts would not help. Exits by a signal, and while the database is away, do not count.
+#: restarts would not help. Exits by a signal, after a fault of the device and while the database is
+#: away do not count.
 MAX_FAILURES = 6
 #: Seconds between two checks of draining workers.
 POLL = 0.05
@@ -74,6 +76,18 @@ class Exit:
     log: Path
     final: bool
     away: bool
+
+    @property
+    def story(self) -> str:
+        """How the process ended, as the attempts that it held record it."""
+        if self.code == -signal.SIGKILL:
+            return (
+                f"worker process {self.pid} was killed (SIGKILL), by the kernel for want of memory "
+                "or by somebody; nothing says that one of its jobs is to blame"
+            )
+        if self.code < 0:
+            return f"worker process {self.pid} was ended by signal {-self.code}"
+        return f"worker process {self.pid} ended with code {self.code}"
 
 
 @dataclass
@@ -180,7 +194,7 @@ class Supervisor:
             child.pause = FIRST_PAUSE
             child.failures = 0
         away = code == UNREACHABLE or (code > 0 and self.away())
-        if code > 0 and not away:
+        if code > 0 and not away and code != DeviceFaultError.exit_code:
             child.failures += 1
         longest = AWAY_PAUSE if away else LAST_PAUSE
         child.due = time.monotonic() + min(child.pause, longest)

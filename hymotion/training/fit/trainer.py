@@ -59,7 +59,7 @@ class RunControl:
         report: called every `every` steps in the first process.
         every: number of steps between reports.
         stop: called every `every` steps; true saves the state and ends the run.
-        save_every: seconds between saved states.
+        save_every: least seconds between saved states; looked at every `every` steps too.
         clock: monotonic seconds.
     """
 

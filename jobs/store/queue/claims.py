@@ -61,13 +61,13 @@ _WORKER = select(
 _WAITS = select(jobs.c.id).where(jobs.c.id == bindparam("id", type_=BigInteger), QUEUED)
 _HEAD = select(
     jobs.c.id, jobs.c.model, jobs.c.mode, jobs.c.steps, jobs.c.revision, jobs.c.class_gib,
-    jobs.c.frames, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit,
+    jobs.c.frames, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.returns,
 ).where(jobs.c.id == bindparam("head", type_=BigInteger))  # fmt: skip
 #: All columns of a `Claim` that a job has before it is claimed.
 _JOBS = select(
     jobs.c.id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed, jobs.c.mode,
     jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
-    jobs.c.class_gib, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit,
+    jobs.c.class_gib, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.returns,
     batches.c.name.label("batch"), batches.c.output, batches.c.token,
 ).join(batches, batches.c.id == jobs.c.batch_id)  # fmt: skip
 #: Selects and locks the jobs of the given ids that are ready.

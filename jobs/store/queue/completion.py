@@ -9,6 +9,8 @@ from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.states import Outcome, State
 from jobs.store.base import Found, StorePart
 from jobs.store.motions import add_features, add_files
+from jobs.store.queue.avoidance import avoiding
+from jobs.store.queue.device_faults import faulted
 from jobs.store.queue.endings import Ending, cancelled, end, failed, fenced, released, write_endings
 
 
@@ -59,7 +61,7 @@ class CompletionStore(StorePart):
         return refused
 
     def fail(
-        self, failures: Sequence[Failed], *, backoff: Callable[[int], float]
+        self, failures: Sequence[Failed], *, backoff: Callable[[int], float], alive: float = 60.0
     ) -> dict[int, State]:
         """End attempts that failed.
 
@@ -70,6 +72,7 @@ class CompletionStore(StorePart):
         Args:
             failures: the failed attempts.
             backoff: returns the seconds to wait after the attempt with the given number.
+            alive: workers not seen for this many seconds do not count as another device for it.
 
         Returns:
             Each job's new state by id; jobs whose claim no longer held are omitted.
@@ -91,7 +94,37 @@ class CompletionStore(StorePart):
                 for failure in failures
                 if failure.claim.job_id in held
             ]
-            write_endings(connection, endings, self.present(connection))
+            now = self.present(connection)
+            write_endings(connection, avoiding(connection, endings, since=now - alive), now)
+            return {ending.held.id: ending.state for ending in endings}
+
+    def faulted(
+        self,
+        claims: Sequence[Claim],
+        error: str,
+        *,
+        alone: bool,
+        backoff: Callable[[int], float],
+        alive: float = 60.0,
+    ) -> dict[int, State]:
+        """End attempts that were run together when their device failed; see `device_faults`.
+
+        Args:
+            claims: the claims of one forward pass.
+            error: begins with `jobs.domain.states.DEVICE_FAULT`.
+            alone: whether one attempt was run without others.
+            backoff, alive: as in `fail`.
+
+        Returns:
+            Each job's new state by id; jobs whose claim no longer held are omitted.
+        """
+        with self.write() as connection:
+            held = list(fenced(connection, claims).values())
+            now = self.present(connection)
+            endings = faulted(
+                connection, held, error, alone=alone, backoff=backoff, since=now - alive
+            )
+            write_endings(connection, endings, now)
             return {ending.held.id: ending.state for ending in endings}
 
     def cancelled(self, claims: Sequence[Claim]) -> frozenset[int]:
@@ -113,6 +146,12 @@ class CompletionStore(StorePart):
 
         A job whose cancellation was requested ends as cancelled instead. See
         `jobs.store.queue.endings.released` for the arguments.
+
+        Args:
+            claims: the claims to give up.
+            reason: why, kept as the error of the attempt and of the waiting job.
+            backoff: returns the seconds to wait after the n-th return in a row; the first one does
+                not wait. None: no return waits.
 
         Returns:
             Ids of the jobs whose claims no longer held; they are unchanged.

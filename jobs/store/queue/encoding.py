@@ -18,6 +18,7 @@ from jobs.domain.attempts import Claim, Run, Timings
 from jobs.domain.memory import ENCODE, GIB
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import Outcome, State
+from jobs.domain.workers import device_key
 from jobs.store.base import CHUNK, Found, StorePart, among
 from jobs.store.queue.claims import TAKEABLE, lanes_of, registered, take
 from jobs.store.queue.endings import Ending, cancelled, end, released
@@ -138,9 +139,12 @@ class EncodingStore(StorePart):
         with self.write() as connection:
             worker = registered(connection, worker_id)
             now = self.present(connection)
-            query = TAKEABLE.where(WAITING, jobs.c.text_revision == revision)
+            claimant = Claimant(now, device_key(worker.host, worker.device, worker.uuid))
+            query = TAKEABLE.where(
+                WAITING, jobs.c.text_revision == revision, *claimant.conditions()
+            )
             rows = connection.execute(
-                query.order_by(jobs.c.id), {"among": list(job_ids), "now": now}
+                query.order_by(jobs.c.id), {"among": list(job_ids), **claimant.values()}
             ).all()
             pack = together(rows, len(job_ids))
             return take(connection, worker, pack, now=now, lease=lease, phase=ENCODE)

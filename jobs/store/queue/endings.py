@@ -16,12 +16,16 @@ from jobs.store.tables import attempts, jobs
 
 #: Seconds for which the device on which an attempt failed leaves the retry to other devices.
 AVOIDED = 60.0
+#: The same for a job whose worker was lost. That says little about the device, and the job must
+#: run again soon although the only free worker may be the one that was restarted there.
+AVOIDED_LOST = 10.0
 
 #: Columns of a running job that are read to decide how its attempt ends.
 HELD = (
     jobs.c.id, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.worker_id, jobs.c.class_gib,
     jobs.c.not_before, jobs.c.queued_at, jobs.c.published_at, jobs.c.cancel_requested,
-    jobs.c.encode_gib, jobs.c.text_revision, jobs.c.suspect, jobs.c.returns,
+    jobs.c.encode_gib, jobs.c.text_revision, jobs.c.suspect, jobs.c.returns, jobs.c.model,
+    jobs.c.mode, jobs.c.frames, jobs.c.revision,
 )  # fmt: skip
 
 
@@ -94,7 +98,6 @@ def failed(
     timings: Timings | None = None,
     peak_memory_bytes: int | None = None,
     run: Run | None = None,
-    avoid: str | None = None,
 ) -> Ending:
     """The ending of a failed attempt: the job is retried, fails, or is cancelled on request."""
     retryable = retry and failure not in HOPELESS and held.attempt < held.attempt_limit
@@ -117,7 +120,6 @@ def failed(
         run=run or Run(),
         text=text_demand(held),
         suspect=failure in SUSPECT,
-        avoid=avoid,
     )
 
 
@@ -238,7 +240,9 @@ def _job_values(ending: Ending, now: float) -> dict[str, Any]:
         "avoid": None if final else ending.avoid,
         "avoid_until": None
         if final or ending.avoid is None
-        else now + (ending.delay or 0) + AVOIDED,
+        else now
+        + (ending.delay or 0)
+        + (AVOIDED_LOST if ending.failure is Failure.LOST else AVOIDED),
         **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
     }
 

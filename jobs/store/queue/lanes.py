@@ -213,7 +213,7 @@ def best(
         n: the maximum number of ids.
         claimant: who claims.
         steps, revision: if `steps` is given, only jobs with these steps and this revision that may
-            share a pack are selected: suspects before their last attempt.
+            share a pack are selected: suspects as `jobs.store.queue.suspects.pack_size` says.
         suspects: read the suspects of these lanes instead of the other jobs.
     """
     own = None if steps is None else revision
@@ -238,7 +238,7 @@ def _best(
 ) -> Select[int]:
     ready = (SUSPECTS if suspects else HEALTHY, *_conditions(*reached))
     if alike and suspects:
-        ready += (jobs.c.attempt + 1 < jobs.c.attempt_limit,)
+        ready += (jobs.c.attempt + 1 < jobs.c.attempt_limit, jobs.c.returns <= 1)
     parts = [_part(number, *limited, ready, alike) for number, limited in enumerate(limits)]
     if len(parts) == 1:
         only = parts[0].subquery("best")

@@ -12,6 +12,7 @@ from jobs.domain.backoff import at_once
 from jobs.domain.states import Failure
 from jobs.store.base import AHEAD, CHUNK, Found, StorePart
 from jobs.store.offers import DRAINING, LIVE
+from jobs.store.queue.avoidance import avoiding
 from jobs.store.queue.endings import HELD, Ending, failed, fenced, holds, released, write_endings
 from jobs.store.queue.lanes import RUNNING
 from jobs.store.tables import jobs, workers
@@ -44,7 +45,9 @@ class LeaseStore(StorePart):
             held = {row.id: row for row in connection.execute(query)} if mine else {}
         return _renewal(claims, held)
 
-    def expire(self, *, backoff: Callable[[int], float] = at_once) -> list[Expired]:
+    def expire(
+        self, *, backoff: Callable[[int], float] = at_once, alive: float = 60.0
+    ) -> list[Expired]:
         """End the attempts whose lease expired: their worker was killed, hangs, or is cut off.
 
         Each attempt is ended once, even if several reconcilers run at the same moment. The attempt
@@ -52,16 +55,17 @@ class LeaseStore(StorePart):
 
         Args:
             backoff: returns the seconds to wait after the attempt with the given number.
+            alive: workers not seen for this many seconds do not count as another device for it.
         """
         found: list[Expired] = []
         # Transactions of `CHUNK` rows, so that renewals and claims need not wait for all of them.
-        while page := self._expire_some(backoff):
+        while page := self._expire_some(backoff, alive):
             found += page
             if len(page) < CHUNK:
                 break
         return found
 
-    def _expire_some(self, backoff: Callable[[int], float]) -> list[Expired]:
+    def _expire_some(self, backoff: Callable[[int], float], alive: float) -> list[Expired]:
         with self.write() as connection:
             now = self.present(connection)
             query = (
@@ -75,7 +79,7 @@ class LeaseStore(StorePart):
                 failed(row, Failure.LOST, _story(row, now), backoff=backoff)
                 for row in connection.execute(query)
             ]
-            write_endings(connection, endings, now)
+            write_endings(connection, avoiding(connection, endings, since=now - alive), now)
         return _expired(endings)
 
     def realign(self) -> int:
@@ -119,6 +123,7 @@ class LeaseStore(StorePart):
         story: str | None,
         *,
         backoff: Callable[[int], float] = at_once,
+        alive: float = 60.0,
     ) -> list[Expired]:
         """End all attempts of a worker without waiting for their leases to expire.
 
@@ -129,7 +134,7 @@ class LeaseStore(StorePart):
             story: how the process ended, recorded as the error of its attempts, which count as
                 lost. None: the process was stopped on purpose; its jobs return to the queue and
                 the attempts do not count.
-            backoff: as in `expire`.
+            backoff, alive: as in `expire`.
         """
         with self.write() as connection:
             query = (
@@ -144,7 +149,8 @@ class LeaseStore(StorePart):
                 else failed(row, Failure.LOST, story, backoff=backoff)
                 for row in connection.execute(query)
             ]
-            write_endings(connection, endings, self.present(connection))
+            now = self.present(connection)
+            write_endings(connection, avoiding(connection, endings, since=now - alive), now)
         return _expired(endings)
 
 

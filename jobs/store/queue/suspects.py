@@ -58,7 +58,10 @@ def tries(
 
 
 def pack_size(head: Found, most: int) -> int:
-    """Jobs in a pack of suspects, of which at most `most` fit: one on its last attempt is alone.
+    """Jobs in a pack of suspects, of which at most `most` fit.
+
+    One on its last attempt is alone, and so is one that was given back more than once, since it
+    was in hand in two faults of a device.
 
     With a pack of ⌈√n⌉, one guilty job of n costs its innocent companions one more attempt, and
     about 2√n packs tell it from them.
@@ -76,7 +79,7 @@ def together(rows: Sequence[Found], most: int) -> Sequence[Found]:
 
 
 def _last(row: Found) -> bool:
-    return bool(row.attempt + 1 >= row.attempt_limit)
+    return bool(row.attempt + 1 >= row.attempt_limit or row.returns > 1)
 
 
 def _paused(offer: Offer) -> bool:

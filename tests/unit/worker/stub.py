@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from jobs.domain.attempts import Claim, Features, MotionQuality, Run
+from jobs.domain.backoff import exponential
 from jobs.domain.batches import NewJob
 from jobs.domain.catalog import model_entry
 from jobs.domain.memory import GIB
@@ -27,9 +28,12 @@ from worker.engine.pool import ModelPool
 from worker.engine.protocol import Encoded, Sampled
 from worker.engine.texts import PromptFeatures
 from worker.execution.database_retry import DatabaseRetry
+from worker.execution.engines import Engines
 from worker.execution.folders import BatchFolders
+from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
+from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
@@ -127,6 +131,8 @@ class Bench:
     offer: Offer = OFFER
     settings: Settings = field(init=False)
     ended: list[Sequence[Claim]] = field(default_factory=list)
+    shortage: str | None = None
+    probed: list[Claim] = field(default_factory=list)
     beats: threading.Event = field(default_factory=threading.Event)
     draining: threading.Event = field(default_factory=threading.Event)
 
@@ -138,6 +144,14 @@ class Bench:
         self.stamp = ProgressStamp(self.clock)
         self.pauses = Pauses(write=self.queue().set_pauses, clock=self.clock)
         self.keeper = self.keep(self.settings)
+        backoff = exponential(self.settings.backoff)
+        self.probes = Probes(host="h", pauses=self.pauses, backoff=backoff, clock=self.clock)
+        self.health = WorkerHealth(
+            probes=self.probes,
+            probe=self.probed.append,
+            alone=self.queue().alone,
+            backoff=backoff,
+        )
         self.folders = BatchFolders(
             queue=self.queue(), pauses=self.pauses, host="h", clock=self.clock
         )
@@ -200,24 +214,31 @@ class Bench:
         """The worker's loop."""
         key = ("null", "full")
         queue = self.queue()
+        pool = pool or ModelPool(
+            engines={key: self.loaded(load)},
+            room={key: self.offer.memory_bytes},
+            clock=self.clock,
+        )
+        scheduler = EncodingScheduler(
+            queue=queue,
+            runners=runners,
+            stopping=self.draining.is_set,
+            policy=policy,
+            clock=self.clock,
+        )
         return WorkLoop(
             queue=queue,
-            pool=pool
-            or ModelPool(
-                engines={key: self.loaded(load)},
-                room={key: self.offer.memory_bytes},
-                clock=self.clock,
-            ),
+            pool=pool,
             keeper=self.keeper,
             stamp=self.stamp,
-            scheduler=EncodingScheduler(
-                queue=queue,
-                runners=runners,
-                stopping=self.draining.is_set,
-                policy=policy,
-                clock=self.clock,
-            ),
+            scheduler=scheduler,
             pauses=self.pauses,
+            probes=self.probes,
+            engines=Engines(
+                pool=pool, stamp=self.stamp, probes=self.probes, try_texts=scheduler.try_store
+            ),
+            health=self.health,
+            shortage=lambda: self.shortage,
             folders=self.folders,
             unsaved=self.unsaved,
             settings=settings or self.settings,

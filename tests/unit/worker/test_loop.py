@@ -68,6 +68,18 @@ def test_loading_is_booked_once(bench: Bench) -> None:
     assert (bench.job("a")["load_s"], bench.job("b")["load_s"]) == (3.0, 0.0)
 
 
+def test_loading_is_booked_on_the_next_pack_if_all_jobs_of_the_first_fail(bench: Bench) -> None:
+    bench.insert("a", "b", limit=1)
+
+    def sabotage(phase: str, claims: Sequence[Claim]) -> None:
+        if phase == "step" and claims[0].custom_id == "a":
+            raise RuntimeError("broken")
+
+    bench.engine.sabotage = sabotage
+    bench.loop(load=3.0, settings=replace(bench.settings, pack=1)).poll()
+    assert (bench.job("a")["load_s"], bench.job("b")["load_s"]) == (None, 3.0)
+
+
 def test_leases_live_on_while_a_model_is_loaded(bench: Bench) -> None:
     numbers = bench.insert("a")
     left = []

@@ -86,6 +86,31 @@ def test_the_reason(job: JobRow, offers: Sequence[Offer], reason: str | None) ->
 
 
 @pytest.mark.parametrize(
+    ("job", "scope", "subject", "waits"),
+    [
+        (JOB, "worker", "", True),
+        (JOB, "model", "null full", True),
+        (JOB, "model", "null lite", False),
+        (JOB, "encoder", "null", False),
+        (TEXT, "encoder", "null", True),
+        (TEXT, "encoder", "tiny", False),
+        (TEXT, "model", "null full", False),
+        (TEXT, "worker", "", True),
+    ],
+)
+def test_a_pause_of_the_only_worker_is_the_reason(
+    job: JobRow, scope: str, subject: str, waits: bool
+) -> None:
+    pause = Pause(PauseScope(scope), subject, "h: broken", 0.0)
+    worker = replace(LARGE, encoders={"null": "te-1"}, pauses=(pause,))
+    reason = Waiting(offers=(worker,), now=100.0).reason(job)
+    assert (reason == "waits: h: broken") is waits
+    other = replace(worker, name="other", pauses=())
+    both = Waiting(offers=(worker, other), now=100.0).reason(job)
+    assert both is None or both.startswith("its text waits to be encoded by")
+
+
+@pytest.mark.parametrize(
     ("job", "reason"),
     [
         (JOB, "workers are starting"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jobs.domain.memory import GIB
+from jobs.domain.pauses import Pause, PauseScope
 from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
 from jobs.promptfile.survey import Asked, Survey
@@ -44,6 +46,14 @@ def test_auto_is_full_where_somebody_fits_it(offers: list[Offer], mode: str) -> 
     assert routed.job().spec.mode == "auto"
     assert routed.job().revision == "null-1"
     assert routed.route.queue == f"hymo.{mode}.{routed.job().gib}"
+
+
+def test_auto_counts_on_a_worker_that_is_paused() -> None:
+    """Jobs become Lite for good, and a pause ends."""
+    paused = replace(BIG, pauses=(Pause(PauseScope.WORKER, "", "sick", 0.0),))
+    without = replace(BIG, pauses=(Pause(PauseScope.MODEL, "null full", "no weights", 0.0),))
+    for offer in (paused, without):
+        assert Router([SMALL, offer]).route(job("a")).route.demand.mode == "full"
 
 
 def test_an_explicit_mode_is_kept_even_where_nobody_serves_it() -> None:

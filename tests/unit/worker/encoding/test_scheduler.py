@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+import torch
 
 from jobs.domain.routing import TextDemand
 from tests.unit.worker.stub import Bench
@@ -15,6 +17,7 @@ from worker.encoding.runner import EncodingRunner
 from worker.engine.pool import ModelPool
 from worker.engine.protocol import Encoded
 from worker.engine.texts import HIT, MADE, PromptFeatures
+from worker.errors import DeviceFaultError
 from worker.loop import WorkLoop
 from worker.planning.encoder_placement import EncoderPlacement
 
@@ -76,6 +79,8 @@ class EncodingBench:
             pool=pool,
             keeper=bench.keeper,
             stamp=bench.stamp,
+            probes=bench.probes,
+            health=bench.health,
             clock=bench.clock,
         )
         return bench.loop(pool=pool, runners=[runner], policy=self.policy)
@@ -255,6 +260,26 @@ def test_a_bad_text_fails_alone(encoding: EncodingBench) -> None:
     assert encoding.tries("c") == [("full", "released"), ("encode", "failed")]
 
 
+def test_a_job_sent_back_for_its_text_is_not_told_as_lost(
+    encoding: EncodingBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lease is gone because this worker ended the attempt, while its pack runs on."""
+    encoding.plan = EncoderPlacement.CACHED
+    encoding.kept["prompt a"] = "text"
+    encoding.bench.insert("a", "b")
+    loop = encoding.loop()
+
+    def check(phase: str, _claims: Sequence[Any]) -> None:
+        if phase == "step":
+            encoding.bench.keeper.check(renew=True)
+
+    encoding.bench.engine.sabotage = check
+    loop.poll()
+    assert encoding.tries("a") == [("full", "succeeded")]
+    assert encoding.tries("b")[0] == ("full", "released")
+    assert "lease was lost" not in caplog.text
+
+
 def test_loading_is_booked_once_though_texts_are_halved(encoding: EncodingBench) -> None:
     def sabotage(prompts: Sequence[str]) -> None:
         if len(prompts) > 1:
@@ -301,28 +326,43 @@ def test_a_resident_worker_goes_on_without_keeping_texts(encoding: EncodingBench
     assert encoding.bench.states() == {"a": "succeeded"}
 
 
-def test_an_encoder_that_cannot_be_loaded_is_given_up_and_the_worker_goes_on(
+def test_an_encoder_that_cannot_be_loaded_is_left_out_until_it_can(
     encoding: EncodingBench,
 ) -> None:
-    encoding.bench.offer = replace(encoding.bench.offer, encoders={"null": "te-1"})
-    encoding.bench.worker_id = encoding.bench.register()
+    """The worker goes on with texts that are encoded, and its offer stays what it is."""
+    bench = encoding.bench
+    bench.offer = replace(bench.offer, encoders={"null": "te-1"})
+    bench.worker_id = bench.register()
     encoding.kept["prompt b"] = "text"
-    numbers = encoding.bench.insert(*[f"j{i:03}" for i in range(70)], "b")
-    encoding.bench.store.encoding.park([numbers["j000"], numbers["j001"]], DEMAND)
+    numbers = bench.insert(*[f"j{i:03}" for i in range(70)], "b")
+    bench.store.encoding.park([numbers["j000"], numbers["j001"]], DEMAND)
+    broken = [True]
 
     def load() -> Any:
         encoding.loads.append("encoder")
-        raise OSError("no such file: model.safetensors")
+        if broken:
+            raise OSError("no such file: model.safetensors")
+        return encoding
 
     encoding._encoder = load  # type: ignore[method-assign]  # for this test alone
-    encoding.loop().poll()
+    loop = encoding.loop()
+    loop.poll()
     assert encoding.loads.count("encoder") == 1
-    assert encoding.bench.job("b")["state"] == "succeeded"
+    assert bench.job("b")["state"] == "succeeded"
     assert len(encoding.waiting()) == 70
-    (offer,) = [o for o in encoding.bench.store.workers.offers(alive=60) if o.encoders != {}] or [
-        None
-    ]
-    assert offer is None
+    assert [(p.scope, p.subject) for p in bench.pauses.active] == [("encoder", "null")]
+    assert bench.pauses.active[0].reason == (
+        "h: the text encoder of null cannot be loaded: OSError: no such file: model.safetensors"
+    )
+    assert bench.store.workers.offers(alive=60)[-1].encoders == {"null": "te-1"}
+    bench.clock.tick(4)
+    loop.poll()
+    assert encoding.loads.count("encoder") == 1, "it is tried again in 5 s"
+    broken.clear()
+    bench.clock.tick(1)
+    loop.poll()
+    assert bench.pauses.active == ()
+    assert set(bench.states().values()) == {"succeeded"}
 
 
 def test_draining_ends_before_the_next_round(encoding: EncodingBench) -> None:
@@ -397,3 +437,68 @@ def test_a_resident_encoder_makes_each_missing_text_of_a_pack_once(encoding: Enc
     ]  # fmt: skip
     assert [each.source for each in texts.complete(prompts, found)] == [HIT] * 3
     assert encoding.encoded == [["b"]]
+
+
+def test_a_store_of_texts_that_cannot_be_read_costs_no_attempt(encoding: EncodingBench) -> None:
+    """Such as a share that has gone stale: the model is left out until it can be read."""
+    encoding.plan = EncoderPlacement.CACHED
+    encoding.kept = {f"prompt {name}": "text" for name in "ab"}
+    bench, loop = encoding.bench, encoding.loop()
+    bench.insert("a", "b")
+
+    def stale(_prompt: str) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    encoding.get = stale  # type: ignore[method-assign]
+    loop.poll()
+    row = bench.job("a")
+    assert (row["state"], row["attempt_limit"]) == ("queued", 4)
+    assert "texts of null cannot be read: OSError: [Errno 116] Stale" in row["error"]
+    assert [(p.scope, p.subject) for p in bench.pauses.active] == [("model", "null full")]
+    del encoding.get  # type: ignore[method-assign]
+    bench.clock.tick(5)
+    loop.poll()
+    assert bench.pauses.active == ()
+    assert set(bench.states().values()) == {"succeeded"}
+
+
+def test_encoding_waits_while_the_store_of_texts_cannot_be_read(encoding: EncodingBench) -> None:
+    bench, loop = encoding.bench, encoding.loop()
+    bench.insert("a")
+    loop.poll()
+    bench.insert("b")
+    bench.store.encoding.park([2], DEMAND)
+
+    def stale(_prompt: str) -> bool:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    encoding.has = stale  # type: ignore[method-assign]
+    bench.clock.tick(60)
+    assert loop.poll() == 0
+    del encoding.has  # type: ignore[method-assign]
+    bench.clock.tick(60)
+    assert loop.poll() == 1
+
+
+def test_a_text_that_breaks_the_device_fails_alone_in_the_end(encoding: EncodingBench) -> None:
+    """Each fault restarts the worker; suspects are encoded in ever smaller rounds."""
+    bench = encoding.bench
+
+    def sabotage(prompts: Sequence[str]) -> None:
+        if "prompt c" in prompts:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    encoding.sabotage = sabotage
+    bench.insert(*"abcdef")
+    faults = 0
+    while "queued" in bench.states().values():
+        try:
+            encoding.loop().poll()
+        except DeviceFaultError:
+            faults += 1
+        bench.clock.tick(301)
+    states = bench.states()
+    assert states.pop("c") == "failed"
+    assert set(states.values()) == {"succeeded"}
+    assert faults <= 1 + 1 + 3, "once in a round, once in a smaller one, and three times alone"
+    assert ("encode", "failed") not in encoding.tries("a")

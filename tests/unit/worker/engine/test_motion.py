@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from jobs.domain.attempts import Claim
 from worker.engine.fallback import LEAST, DtypeFallback
 from worker.engine.motion import MotionEngine
 from worker.engine.protocol import Sampled
-from worker.errors import SamplingError
+from worker.errors import EngineLoadError, SamplingError
 from worker.planning.precision import SAFE
 
 Make = Callable[..., Claim]
@@ -66,6 +67,8 @@ class EngineSetup:
         self.fallbacks: list[str] = []
         self.precision = DtypeFallback(model="tiny", dtype="float16")
         self.loads: list[str] = []
+        self.granted = self.broken = False
+        self.grants: list[bool] = []
         self._bad, self._hopeless = set(bad.split()), set(hopeless.split())
         self.engine = MotionEngine(
             model="tiny",
@@ -74,10 +77,20 @@ class EngineSetup:
             device="cpu",
             precision=self.precision,
             on_fallback=self.fallbacks.append,
+            loading=self._loading,
         )
+
+    @contextmanager
+    def _loading(self) -> Iterator[None]:
+        self.granted = True
+        yield
+        self.granted = False
 
     def _load(self, dtype: str) -> Any:
         self.loads.append(dtype)
+        if self.broken:
+            raise FileNotFoundError("weights.safetensors")
+        self.grants.append(self.granted)
         return FailingPipeline(dtype, self._bad, self._hopeless, self.log)
 
     def sample(self, claims: Sequence[Claim]) -> Sampled:
@@ -127,6 +140,24 @@ def test_there_is_one_pipeline_at_a_time_and_the_fast_one_comes_back(
     assert setup.loads == ["float16", SAFE, "float16"]
     assert [run.loads for run in first.runs] == [1, 0]
     assert [run.loads for run in last.runs] == [0, 0]
+
+
+def test_a_reload_has_the_time_that_loading_takes(pack: Callable[[str], list[Claim]]) -> None:
+    """No step is reported meanwhile, so that the leases would be lost without it."""
+    setup = EngineSetup(bad="b")
+    setup.sample(pack("a b"))
+    assert setup.loads == ["float16", SAFE]
+    assert setup.grants == [False, True], "the first load is the pool's"
+    assert not setup.granted
+
+
+def test_a_reload_that_fails_is_told_from_a_job_that_fails(
+    pack: Callable[[str], list[Claim]],
+) -> None:
+    setup = EngineSetup(bad="b")
+    setup.broken = True
+    with pytest.raises(EngineLoadError, match="tiny lite cannot be loaded: FileNotFoundError"):
+        setup.sample(pack("a b"))
 
 
 def test_what_breaks_in_float32_too_is_named(pack: Callable[[str], list[Claim]]) -> None:

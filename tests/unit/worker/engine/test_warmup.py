@@ -48,3 +48,24 @@ def test_warming_up_with_unusable_numbers_is_said_and_ends_nothing(
     assert len(said) == 2
     assert "exploding, up to 7e5" in said[0]
     assert "lite: the warm-up gave unusable numbers" in said[1]
+
+
+def test_an_engine_that_does_not_run_is_left_out_if_another_one_does() -> None:
+    def gone() -> StubEngine:
+        raise FileNotFoundError("weights.safetensors")
+
+    good, gone_error = StubEngine(mode="lite"), "weights.safetensors"
+    pool = ModelPool(engines={("null", "full"): gone, ("null", "lite"): lambda: good}, room={})
+    assert {key: str(error) for key, error in warm_up(pool).items()} == {
+        ("null", "full"): gone_error
+    }
+    assert good.steps == 1
+
+
+def test_a_worker_none_of_whose_engines_runs_does_not_start() -> None:
+    def gone() -> StubEngine:
+        raise FileNotFoundError("weights.safetensors")
+
+    pool = ModelPool(engines={("null", "full"): gone, ("null", "lite"): gone}, room={})
+    with pytest.raises(FileNotFoundError):
+        warm_up(pool)

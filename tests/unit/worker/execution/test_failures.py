@@ -14,7 +14,14 @@ from hymotion.errors import ConfigError, NumericsError, RequestError
 from jobs.domain.attempts import Claim, Timings
 from jobs.domain.states import Failure
 from worker.errors import NotFiniteError, SamplingError, WorkerError
-from worker.execution.failures import TAIL, Diagnosis, classify, describe, diagnose
+from worker.execution.failures import (
+    TAIL,
+    Diagnosis,
+    classify,
+    describe,
+    diagnose,
+    is_device_fault,
+)
 from worker.execution.save import SaveError
 
 
@@ -27,6 +34,7 @@ def numerics(*indices: int) -> NumericsError:
     [
         (MemoryError(), Failure.OUT_OF_MEMORY),
         (torch.OutOfMemoryError("CUDA out of memory"), Failure.OUT_OF_MEMORY),
+        (torch.AcceleratorError("CUDA error: out of memory"), Failure.OUT_OF_MEMORY),
         (numerics(0), Failure.NUMERICS),
         (NotFiniteError([0]), Failure.NUMERICS),
         (SaveError(Path("x"), OSError(28, "No space left on device")), Failure.ERROR),
@@ -36,6 +44,33 @@ def numerics(*indices: int) -> NumericsError:
 )
 def test_exceptions_have_kinds(error: Exception, failure: Failure) -> None:
     assert classify(error) is failure
+
+
+@pytest.mark.parametrize(
+    ("error", "sticky"),
+    [
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nx"), True),
+        (torch.AcceleratorError("CUDA error: device-side assert triggered"), True),
+        (RuntimeError("CUDA error: unspecified launch failure"), True),
+        (RuntimeError("CUDA error: misaligned address"), True),
+        (RuntimeError("CUDA error: uncorrectable ECC error encountered"), True),
+        (RuntimeError("CUDA error: unknown error"), True),
+        (torch.AcceleratorError("CUDA error: out of memory"), False),
+        (RuntimeError("CUDA error: no kernel image is available for execution"), False),
+        (torch.OutOfMemoryError("CUDA out of memory"), False),
+        (RuntimeError("an illegal memory access"), False),
+        (ValueError("CUDA error: unknown error"), False),
+    ],
+)
+def test_faults_after_which_the_device_is_of_no_more_use(error: Exception, sticky: bool) -> None:
+    assert is_device_fault(error) is sticky
+
+
+def test_a_fault_behind_another_error_is_found() -> None:
+    error = ConfigError("bad", mend="mend it", path=None, key=None)
+    assert not is_device_fault(error)
+    error.__cause__ = RuntimeError("CUDA error: device-side assert triggered")
+    assert is_device_fault(error)
 
 
 def test_a_request_the_model_refuses_is_invalid_and_not_tried_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,6 +13,7 @@ from jobs.domain.attempts import Renewal
 from jobs.errors import UnreachableError
 from tests.unit.worker.stub import Bench
 from tests.waiting import HUNG
+from worker.errors import KeeperError
 from worker.execution.lease_keeper import HeldPack
 
 Held = Callable[..., tuple[HeldPack, dict[str, int]]]
@@ -176,3 +178,67 @@ def test_the_thread_beats_without_claims(bench: Bench) -> None:
         assert bench.beats.wait(HUNG)
     finally:
         keeper.stop()
+
+
+def test_jobs_that_left_the_pack_are_not_lost(bench: Bench, held: Held) -> None:
+    """Neither when the next check leaves them out, nor when an earlier one reports late."""
+    pack, numbers = held("a", "b")
+    sent = pack.claims[numbers["a"]]
+    bench.store.completion.release([sent])
+    bench.keeper.check(renew=True)
+    assert pack.gone.lost == {numbers["a"]}
+    pack.leave([sent])
+    assert pack.notice() == Renewal(lost=frozenset(), cancelled=frozenset())
+    bench.keeper.check(renew=True)
+    assert pack.gone.lost == frozenset()
+
+
+@pytest.mark.parametrize("broken", ["heartbeat", "renew"])
+def test_the_thread_survives_any_error(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """And a heartbeat that fails keeps no lease from being renewed."""
+    bench.insert("a")
+    claims = bench.claim()
+    keeper = bench.keep(replace(bench.settings, renew=0.005))
+    renewed, real, left = threading.Event(), bench.store.leases.renew, [2]
+
+    def fail_first() -> None:
+        if left[0] or broken == "heartbeat":
+            left[0] = max(0, left[0] - 1)
+            raise ValueError("a surprise")
+
+    def renew(*args: object, **kwargs: object) -> object:
+        if broken == "renew":
+            fail_first()
+        found = real(*args, **kwargs)  # type: ignore[arg-type]
+        if left[0] == 0:
+            renewed.set()
+        return found
+
+    monkeypatch.setattr(bench.store.leases, "renew", renew)
+    keeper._heartbeat = fail_first if broken == "heartbeat" else bench.beats.set
+    with keeper.hold(claims):
+        keeper.start()
+        try:
+            assert renewed.wait(HUNG)
+        finally:
+            keeper.stop()
+    keeper.require_alive()
+
+
+def test_a_thread_that_has_died_is_seen(bench: Bench) -> None:
+    """What is no `Exception` ends it, and then no job may be claimed."""
+
+    def exit_thread() -> None:
+        raise SystemExit("somebody called exit()")
+
+    keeper = bench.keeper = bench.keep(replace(bench.settings, renew=0.005))
+    keeper._heartbeat = exit_thread
+    numbers = bench.insert("a")
+    loop = bench.loop()
+    keeper.start()
+    keeper._thread.join(HUNG)
+    with pytest.raises(KeeperError, match="renews leases has died: somebody called exit"):
+        loop.on_message(numbers["a"])
+    assert bench.states() == {"a": "queued"}

@@ -175,6 +175,24 @@ def test_numerics_name_the_bad_jobs_so_nothing_is_halved(
     assert won(results) == "ace"
     assert lost(results) == {"b": Failure.NUMERICS, "d": Failure.NUMERICS}
     assert stub.packs == [["a", "b", "c", "d", "e"], ["a", "c", "e"]]
+    assert [(win.timings.load, win.run.loads) for win in results.successes] == [
+        (pytest.approx(1 / 3), 1), (pytest.approx(1 / 3), None), (pytest.approx(1 / 3), None)
+    ]  # fmt: skip
+
+
+def test_loading_is_booked_on_the_first_that_succeeds(
+    stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]]
+) -> None:
+    """The first half of the pack fails as a whole, and so does the first job of the second."""
+
+    def sabotage(phase: str, claims: Sequence[Claim]) -> None:
+        if phase == "step" and claims[0].custom_id in "abc":
+            raise RuntimeError("poison")
+
+    stub.sabotage = sabotage
+    results = phases.runner().run(stub, pack("abcd"), load=LoadCost(8.0, 2))
+    assert won(results) == "d"
+    assert (results.successes[0].timings.load, results.successes[0].run.loads) == (8, 2)
 
 
 def test_each_job_gets_the_quality_of_its_own_motion(

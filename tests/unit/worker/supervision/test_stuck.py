@@ -10,6 +10,7 @@ import pytest
 from jobs.domain.attempts import Failed
 from jobs.domain.batches import NewJob
 from jobs.domain.memory import GIB
+from jobs.domain.pauses import Pause, PauseScope
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import Failure
@@ -68,3 +69,16 @@ def test_a_batch_whose_jobs_run_is_not_stuck(store: Store) -> None:
     )
     with pytest.raises(StuckError, match="1 job of batch night left: no worker fits"):
         check(store, OURS)
+
+
+@pytest.mark.parametrize(("scope", "subject"), [("worker", ""), ("model", "null full")])
+def test_jobs_that_wait_for_a_pause_are_not_stuck(store: Store, scope: str, subject: str) -> None:
+    """The pause ends by itself, so the worker's offer counts."""
+    card = WorkerCard(
+        offer=OURS, host="h", pid=None, device="cpu", card="CPU", dtype="float32", nvlink=False,
+        queues=(),
+    )  # fmt: skip
+    worker = store.workers.register(card)
+    store.workers.set_pauses(worker, [Pause(PauseScope(scope), subject, "sick", 0.0)])
+    assert store.workers.offers(alive=60)[0].pauses
+    check(store, replace(OURS, memory_bytes=4 * GIB))

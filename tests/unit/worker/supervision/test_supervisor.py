@@ -108,7 +108,7 @@ def test_a_worker_that_exits_with_errors_is_given_up(supervisor: Supervisor) -> 
         supervisor.kill()
 
 
-@pytest.mark.parametrize("script", ["exit 0", "kill -9 $$", "exit 7"])
+@pytest.mark.parametrize("script", ["exit 0", "kill -9 $$", "exit 7", "exit 76"])
 def test_restarts_without_an_error_of_its_own_do_not_give_a_worker_up(
     supervisor: Supervisor, script: str
 ) -> None:
@@ -179,3 +179,19 @@ def test_a_worker_that_does_not_drain_in_time_is_killed(supervisor: Supervisor) 
     assert (found.pid, found.code, found.final) == (pid, -9, True)
     assert supervisor.pids == []
     assert supervisor.check() == [], "no worker is started again"
+
+
+@pytest.mark.parametrize(
+    ("script", "story"),
+    [
+        ("exit 7", "ended with code 7"),
+        ("kill -9 $$", "was killed (SIGKILL), by the kernel for want of memory or by somebody"),
+        ("kill -6 $$", "was ended by signal 6"),
+    ],
+)
+def test_how_a_process_ended_is_told(supervisor: Supervisor, script: str, story: str) -> None:
+    started(supervisor, script)
+    try:
+        assert story in exits(supervisor)[0].story
+    finally:
+        supervisor.kill()

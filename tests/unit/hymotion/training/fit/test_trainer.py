@@ -133,3 +133,15 @@ def test_attention_never_gets_sharper_than_training_can_follow(tmp_path: Path) -
     assert run.run(watch(every=1))
     assert block.q_norm.weight.max() == SHARPEST
     assert block.k_norm.weight.min() == -SHARPEST
+
+
+def test_it_asks_whether_to_stop_as_often_as_it_reports(tmp_path: Path) -> None:
+    run = trainer(tmp_path, steps=20)
+    asked: list[int] = []
+
+    def stop() -> bool:
+        asked.append(run.step)
+        return False
+
+    assert run.run(RunControl(report=lambda _: None, stop=stop, every=5))
+    assert asked == [5, 10, 15, 20]
