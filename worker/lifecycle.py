@@ -9,14 +9,12 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
 
 from jobs.delivery.broker import kombu_url
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
 from jobs.delivery.stale import StaleMessages
 from jobs.domain.attempts import Claim, Failed
-from jobs.domain.backoff import exponential
 from jobs.domain.catalog import Catalog
 from jobs.domain.outage import Outage
 from jobs.domain.states import Failure
@@ -24,27 +22,18 @@ from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store import schema
 from jobs.store.store import Store
+from worker.assembly import Assembly
 from worker.device.budget import reserve
 from worker.device.launch import pin
-from worker.device.memory_meter import memory_meter, shortage
-from worker.encoding.runner import EncodingRunner
-from worker.encoding.scheduler import EncodingScheduler
-from worker.errors import DeviceFaultError, EngineLoadError
+from worker.errors import DeviceFaultError
 from worker.execution.database_retry import DatabaseRetry
-from worker.execution.engines import Engines
-from worker.execution.failures import first_line
-from worker.execution.folders import BatchFolders
-from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pauses import Pauses
 from worker.execution.periodic import PeriodicThreads
-from worker.execution.probes import Probes
 from worker.execution.progress_stamp import LOADING, ProgressStamp
-from worker.execution.trial import run_trial
-from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 from worker.locks import FileLock, worker_lock
-from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
+from worker.loop import WorkLoop
 from worker.options import WorkerOptions
 from worker.planning.plan import WorkerPlan, plan
 from worker.planning.precision import SAFE
@@ -224,19 +213,29 @@ class Worker:
             expire=self._exit_hung,
             heartbeat=self._heartbeat,
         )
-        host = socket.gethostname()
-        self._folders = BatchFolders(queue=queue, pauses=self._pauses, host=host)
-        self._unsaved = UnsavedMotions(
-            queue=queue, keeper=keeper, pauses=self._pauses, folders=self._folders, host=host
+        parts = Assembly(
+            planned=self._plan,
+            torch_device=self._torch_name,
+            settings=self._settings,
+            pool=self._pool,
+            texts=self._texts,
+            unable=self._unable,
+            queue=queue,
+            keeper=keeper,
+            stamp=self._stamp,
+            pauses=self._pauses,
+            draining=self._draining,
         )
-        loop = self._loop(queue, keeper)
+        folders = parts.folders()
+        self._unsaved = parts.unsaved(folders)
+        loop = parts.loop(folders, self._unsaved)
         keeper.start()
         self._periodic.start("reconciler", min(TICK, self._settings.reconcile), self._reconcile)
         self._periodic.start(
             "poll", self._settings.reconcile, lambda: self._poll(loop), wake=self._wake
         )
         self._periodic.start(
-            "folders", LOOK, lambda: self._wake_if(self._folders.refresh()), patience=PATIENCE
+            "folders", LOOK, lambda: self._wake_if(folders.refresh()), patience=PATIENCE
         )
         self._periodic.start(
             "unsaved", LOOK, lambda: self._wake_if(self._unsaved.retry()), patience=PATIENCE
@@ -257,60 +256,6 @@ class Worker:
         if self._fault is not None:
             raise self._fault
         return code
-
-    def _loop(self, queue: WorkerQueue, keeper: LeaseKeeper) -> WorkLoop:
-        pool = self._pool
-        backoff = exponential(self._settings.backoff)
-        probes = Probes(host=socket.gethostname(), pauses=self._pauses, backoff=backoff)
-        health = WorkerHealth(
-            probes=probes,
-            probe=partial(run_trial, pool, home=self._settings.home),
-            alone=queue.alone,
-            backoff=backoff,
-        )
-        scheduler = self._scheduler(queue, keeper, probes, health)
-        engines = Engines(
-            pool=pool, stamp=self._stamp, probes=probes, try_texts=scheduler.try_store
-        )
-        for (model, mode), error in self._unable.items():
-            engines.pause(model, mode, str(EngineLoadError(model, mode, first_line(error))))
-        return WorkLoop(
-            queue=queue,
-            pool=pool,
-            keeper=keeper,
-            stamp=self._stamp,
-            scheduler=scheduler,
-            pauses=self._pauses,
-            probes=probes,
-            engines=engines,
-            health=health,
-            shortage=partial(shortage, self._torch_name, self._plan.budget),
-            folders=self._folders,
-            unsaved=self._unsaved,
-            settings=self._settings,
-            draining=self._draining,
-            device_pack=CPU_PACK if self._plan.device.kind == "cpu" else CUDA_PACK,
-        )
-
-    def _scheduler(
-        self, queue: WorkerQueue, keeper: LeaseKeeper, probes: Probes, health: WorkerHealth
-    ) -> EncodingScheduler:
-        runners = [
-            EncodingRunner(
-                model=model,
-                texts=texts,
-                demand=self._plan.serving.demands[model],
-                queue=queue,
-                pool=self._pool,
-                keeper=keeper,
-                stamp=self._stamp,
-                probes=probes,
-                health=health,
-                meter=memory_meter(self._torch_name),
-            )
-            for model, texts in self._texts.items()
-        ]
-        return EncodingScheduler(queue=queue, runners=runners, stopping=self._draining.is_set)
 
     @property
     def _torch_name(self) -> str:
