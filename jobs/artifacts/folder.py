@@ -12,6 +12,9 @@ import json
 import os
 import secrets
 import stat
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,8 @@ MARK = ".hymo-batch.json"
 PROBE = 4 * 2**20
 #: The fault of a folder of the same path that is not the batch's.
 OTHER = "is another one: its mark is not this batch's"
+#: Seconds that a file system has to answer.
+PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
@@ -37,20 +42,58 @@ class Sight:
     fault: str | None = None
 
 
-def look(folder: Path, token: str | None, *, again: bool = False) -> Sight:
-    """Look at a batch's folder, and lay its mark if nobody has laid one.
+SILENT = Sight(fault="does not answer")
 
-    Nothing is laid where the output folder itself does not exist. A network share that does not
-    answer may take for ever.
+
+class BoundedLook:
+    """Looks at batches' folders with a time limit: a network share may never answer.
+
+    A look that does not come back goes on in a thread of its own. Until it does, no other one is
+    begun in that output folder.
 
     Args:
-        folder: the batch's folder in its output folder.
-        token: the batch's; an empty one accepts any mark, None is not checked.
-        again: lay a mark that is missing. Only for users, who may have deleted the folder; to a
-            worker a missing mark means that the share is not mounted.
+        look: looks at a folder.
+        patience: seconds that a look may take.
     """
-    if token is None:
-        return Sight()
+
+    def __init__(self, look: Callable[..., Sight], *, patience: float = PATIENCE) -> None:
+        self._look = look
+        self._patience = patience
+        #: Output folder → the last look there, and when it began in monotonic seconds.
+        self._last: dict[Path, tuple[threading.Thread, float]] = {}
+
+    def __call__(self, folder: Path, token: str | None, *, again: bool = False) -> Sight:
+        """Look at a batch's folder, and lay its mark if nobody has laid one.
+
+        Nothing is laid where the output folder itself does not exist.
+
+        Args:
+            folder: the batch's folder in its output folder.
+            token: the batch's; an empty one accepts any mark, None is not checked.
+            again: lay a mark that is missing. Only for users, who may have deleted the folder; to a
+                worker a missing mark means that the share is not mounted.
+        """
+        if token is None:
+            return Sight()
+        now = time.monotonic()
+        if folder.parent in self._last:
+            last, since = self._last[folder.parent]
+            last.join(max(0.0, since + self._patience - now))
+            if last.is_alive():
+                return SILENT
+        found: list[Sight] = []
+
+        def run() -> None:
+            found.append(self._look(folder, token, again=again))
+
+        thread = threading.Thread(target=run, name="look", daemon=True)
+        self._last[folder.parent] = thread, now
+        thread.start()
+        thread.join(self._patience)
+        return found[0] if found else SILENT
+
+
+def _look(folder: Path, token: str, *, again: bool) -> Sight:
     try:
         found = _read(folder / MARK)
         if found is None and (again or not token):
@@ -64,6 +107,10 @@ def look(folder: Path, token: str | None, *, again: bool = False) -> Sight:
     if found is None:
         return Sight(fault="is not mounted")
     return Sight(found) if token in {"", found} else Sight(fault=OTHER)
+
+
+#: Shared by all callers of a process, so that one thread at most hangs in an output folder.
+look = BoundedLook(_look)
 
 
 def probe(folder: Path) -> OSError | None:

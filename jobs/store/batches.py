@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    exists,
     func,
     literal,
     or_,
@@ -102,10 +101,19 @@ class BatchStore(StorePart):
             newest = connection.execute(_NEWEST).scalar_one() or 0
             if newest <= after:
                 return newest, []
+            # The first job in the order of ix_jobs_batch_id_state: PostgreSQL may read all jobs for
+            # an EXISTS.
+            order = (jobs.c.batch_id, jobs.c.state, jobs.c.id)
             own = jobs.c.batch_id == batches.c.id
-            left = exists().where(own, jobs.c.state.in_((State.QUEUED, State.RUNNING)))
+            first = select(jobs.c.id).where(own).order_by(*order).limit(1)
+            queued, running = (
+                first.where(jobs.c.state == state).scalar_subquery().is_not(None)
+                for state in (State.QUEUED, State.RUNNING)
+            )
             query = select(batches).where(
-                batches.c.id > after, batches.c.id <= newest, or_(left, ~exists().where(own))
+                batches.c.id > after,
+                batches.c.id <= newest,
+                or_(queued, running, first.scalar_subquery().is_(None)),
             )
             found = connection.execute(query.order_by(batches.c.id))
             return newest, [to_batch(row) for row in found]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +19,9 @@ from worker.execution.worker_queue import WorkerQueue
 
 log = logging.getLogger(__name__)
 
-#: Seconds that a file system has to answer. One that does not is looked at no more until it does.
-PATIENCE = 5.0
 #: Seconds between two looks at every folder, and the longest pause between two looks at one that
 #: was not there.
 EVERY = 15.0
-_SILENT = Sight(fault="does not answer")
 
 
 @dataclass(frozen=True)
@@ -42,16 +38,17 @@ class BatchFolders:
     """The folders of unfinished batches, as this worker sees them.
 
     A worker on which a share is not mounted must not take the share's batches: it would write to
-    its own disk. Looking takes for ever on a share that hangs, so every look has a thread of its
-    own and a time limit, and claims only read what was found.
+    its own disk. Looks take seconds where a share hangs, so claims only read what was found.
 
     Args:
         queue: reads batches and records tokens.
         pauses: shows the batches that are left out.
         host: this machine's name, for people.
         look: looks at a folder (`jobs.artifacts.folder.look`).
-        patience: seconds that one look may take.
         clock: monotonic seconds.
+
+    Attributes:
+        newest: id of the newest batch whose folder was looked at.
     """
 
     def __init__(
@@ -61,19 +58,16 @@ class BatchFolders:
         pauses: Pauses,
         host: str,
         look: Callable[[Path, str | None], Sight] = look,
-        patience: float = PATIENCE,
         clock: Clock = time.monotonic,
     ) -> None:
         self._queue = queue
         self._pauses = pauses
         self._host = host
         self._look = look
-        self._patience = patience
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[int, _Known] = {}
         self._full = clock() - EVERY
-        self._looking: dict[str, _Round] = {}
         self.newest = 0  # nothing is claimed before the first look
         self._unseen: frozenset[int] = frozenset()
 
@@ -105,7 +99,7 @@ class BatchFolders:
                     self._full = now
                 due = [one.batch for one in self._known.values() if one.due <= now]
                 fresh = {batch.id: batch for batch in (*due, *batches)}
-                self._note(self._seen(list(fresh.values())), now)
+                self._look_at(fresh.values(), now)
             except UnreachableError as error:
                 log.warning("folders not looked at: %s", error)
                 return False
@@ -120,10 +114,11 @@ class BatchFolders:
             self._pauses.end(PauseScope.BATCH, self._known[number].batch.name)
         self._known = {n: one for n, one in self._known.items() if n not in gone}
 
-    def _note(self, found: Iterable[tuple[Batch, Sight]], now: float) -> None:
+    def _look_at(self, batches: Iterable[Batch], now: float) -> None:
+        """Look at the folders of batches."""
         known = dict(self._known)
-        for batch, sight in found:
-            seen = self._queue.adopt(batch, sight)
+        for batch in batches:
+            seen = self._queue.adopt(batch, self._look(batch.folder, batch.token))
             token = seen.token or batch.token
             if seen.fault is None:
                 known[batch.id] = _Known(replace(batch, token=token), seen, due=now + EVERY)
@@ -137,52 +132,3 @@ class BatchFolders:
             reason = f"batch {batch.name}: {what} on {self._host}"
             self._pauses.begin(PauseScope.BATCH, batch.name, reason)
         self._known = known
-
-    def _seen(self, batches: Sequence[Batch]) -> list[tuple[Batch, Sight]]:
-        """Look at folders, those of each output folder in a thread of their own."""
-        by_output: dict[str, list[Batch]] = defaultdict(list)
-        found: list[tuple[Batch, Sight]] = []
-        for batch in batches:
-            if batch.token is None:
-                found.append((batch, Sight()))
-            else:
-                by_output[batch.output].append(batch)
-        started = []
-        for output, some in by_output.items():
-            before = self._looking.get(output)
-            if before is not None and not before.done.is_set():
-                found += [(batch, _SILENT) for batch in some]
-                continue
-            self._looking[output] = _Round(some, self._look)
-            started.append(self._looking[output])
-        for each in started:
-            found += each.results(self._patience)
-        return found
-
-
-class _Round:
-    """One thread that looks at the folders of one output folder."""
-
-    def __init__(self, batches: Sequence[Batch], look: Callable[[Path, str | None], Sight]) -> None:
-        self.done = threading.Event()
-        self._batches = batches
-        self._look = look
-        self._found: dict[int, Sight] = {}
-        threading.Thread(target=self._run, name="folders", daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            for batch in self._batches:
-                self._found[batch.id] = self._look(batch.folder, batch.token)
-        finally:
-            self.done.set()
-
-    def results(self, patience: float) -> list[tuple[Batch, Sight]]:
-        """What was found, once every look is over or one took longer than `patience` seconds.
-
-        Batches that were not reached do not answer.
-        """
-        looked = -1
-        while not self.done.wait(patience) and len(self._found) > looked:
-            looked = len(self._found)
-        return [(batch, self._found.get(batch.id, _SILENT)) for batch in self._batches]

@@ -185,11 +185,9 @@ class UnsavedMotions:
             self._pauses.begin(PauseScope.OUTPUT, output, reason)
         lease = ExitStack()
         pack = lease.enter_context(self._keeper.hold((), waits=True))
-        due = self._clock() + 1.0
+        stall = _Stall(motion.folder, output, seen, pack, lease, due=self._clock() + 1.0)
         with self._lock:
-            self._stalls[motion.folder] = _Stall(
-                motion.folder, output, paused=seen, pack=pack, lease=lease, due=due
-            )
+            self._stalls[motion.folder] = stall
         return True
 
     def _add(self, motion: Unsaved) -> bool:
@@ -228,8 +226,9 @@ class UnsavedMotions:
     def _dropped(self, stall: _Stall, claim: Claim) -> bool:
         """Whether a job was cancelled or lost meanwhile, so that its motion is not wanted."""
         new = stall.pack.notice()
-        if new.cancelled:
-            self._queue.cancelled([stall.pack.claims[job_id] for job_id in new.cancelled])
+        cancelled = [each.claim for each in stall.kept if each.claim.job_id in new.cancelled]
+        if cancelled:
+            self._queue.cancelled(cancelled)
         return stall.pack.stopped(claim)
 
     def _saved(self, motion: Unsaved) -> bool:

@@ -201,3 +201,29 @@ def test_resume_publishes_queued_jobs_again(farm):
     assert not farm.store.batches.resume("night").paused
     assert [n for n, _ in farm.store.delivery.unpublished()] == numbers[1:]
     assert farm.job(numbers[0]).published_at is not None
+
+
+def test_unfinished_batches_have_jobs_to_run_or_none_yet(farm) -> None:
+    store = farm.store
+    assert store.batches.unfinished() == (0, [])
+    for name in ("queued", "running", "over"):
+        farm.jobs(1, batch=name)
+    empty = store.batches.ensure("empty", source="f", output="/out")
+    store.control.cancel(batch_id=store.batches.get("over").id)
+    store.batches.pause("queued")
+    farm.claim(farm.worker())
+    newest, found = store.batches.unfinished()
+    assert newest == empty.id
+    assert [batch.name for batch in found] == ["queued", "running", "empty"]
+    assert store.batches.unfinished(after=newest) == (newest, [])
+    assert [batch.name for batch in store.batches.unfinished(after=found[1].id)[1]] == ["empty"]
+
+
+def test_the_first_token_is_the_batchs(store) -> None:
+    new = store.batches.ensure("new", source="f", output="/out", token="")
+    old = store.batches.ensure("old", source="f", output="/out")
+    assert store.batches.adopt(new.id, "a") == "a"
+    assert store.batches.adopt(new.id, "b") == "a"
+    assert store.batches.get("new").token == "a"
+    assert store.batches.adopt(old.id, "a") is None, "it is not checked"
+    assert store.batches.ensure("new", source="g", output="/x", token="").token == "a"

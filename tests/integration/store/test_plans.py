@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import event, text
 
+from jobs.domain.routing import Reach
+
 DEEP = 100_000
 #: Limit for one claim of a pack of 16, in steps of SQLite's virtual machine. Scanning the queue
 #: takes millions; a claim by index takes about 6 000.
@@ -150,3 +152,19 @@ def test_a_claim_costs_little_whatever_stands_in_front(deep):
         deep.claim(worker, limit=16)
         driver.set_progress_handler(None, 0)
         assert 0 < steps < STEPS, (offer, steps)
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+def test_batches_that_are_left_are_found_without_reading_their_jobs(deep, statistics):
+    batches = deep.store.batches
+    for number in range(50):
+        batches.ensure(f"empty{number}", source="f", output="/out")
+    if statistics:
+        with deep.store.engine.begin() as connection:
+            connection.exec_driver_sql("ANALYZE")
+    with recorded(deep.store.engine) as found:
+        assert len(batches.unfinished()[1]) == 51
+        hidden = Reach(hidden=frozenset({2, 3}), newest=51)
+        worker = deep.worker(gib=24)
+        assert len(deep.claim(worker, limit=16, reach=hidden)) == 16
+    assert walks(explained(deep, found)) == []

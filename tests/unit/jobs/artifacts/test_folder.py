@@ -6,11 +6,13 @@ import errno
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
-from jobs.artifacts.folder import MARK, OTHER, look, probe
+from jobs.artifacts.folder import MARK, OTHER, SILENT, BoundedLook, Sight, look, probe
+from tests.waiting import HUNG, until
 
 
 @pytest.fixture
@@ -71,6 +73,46 @@ def test_a_damaged_mark_names_the_mend(output: Path) -> None:
         fault = look(output / "night", "", again=again).fault
         assert fault is not None
         assert f"{MARK} is damaged: delete it" in fault
+
+
+def test_a_look_that_hangs_is_given_up_and_not_repeated(output: Path) -> None:
+    answer, begun = threading.Event(), []
+
+    def hangs(folder: Path, _token: str, **_: bool) -> Sight:
+        begun.append(folder.name)
+        answer.wait(HUNG)
+        return Sight("t")
+
+    bounded = BoundedLook(hangs, patience=0.05)
+    assert bounded(output / "night", "t") == SILENT
+    assert bounded(output / "day", "t") == SILENT
+    assert begun == ["night"]
+    answer.set()
+    until(lambda: bounded(output / "day", "t") == Sight("t"), "it answers")
+
+
+def test_looks_at_once_wait_for_each_other(output: Path) -> None:
+    answer, begun = threading.Event(), threading.Event()
+
+    def slow(_folder: Path, _token: str, **_: bool) -> Sight:
+        begun.set()
+        answer.wait(HUNG)
+        return Sight("t")
+
+    bounded = BoundedLook(slow, patience=HUNG)
+    found: list[Sight] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(bounded(output / "night", "t")))
+        for _ in range(3)
+    ]
+    threads[0].start()
+    assert begun.wait(HUNG)
+    for thread in threads[1:]:
+        thread.start()
+    answer.set()
+    for thread in threads:
+        thread.join()
+    assert found == [Sight("t")] * 3
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o077])

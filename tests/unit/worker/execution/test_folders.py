@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from jobs.artifacts.folder import MARK, OTHER, Sight, look
+from jobs.artifacts.folder import MARK, OTHER, BoundedLook, Sight, look
 from jobs.domain.batches import Batch
 from jobs.domain.pauses import PauseScope
 from tests.unit.worker.stub import Bench
-from tests.waiting import HUNG
+from tests.waiting import HUNG, until
 from worker.execution.folders import EVERY, BatchFolders
 
 
@@ -150,15 +150,15 @@ def test_a_file_system_that_hangs_holds_up_no_claim(
     batch(bench, "here")
     looks: list[Path] = []
 
-    def hangs(folder: Path, token: str | None) -> Sight:
+    def hangs(folder: Path, token: str | None, **_: bool) -> Sight:
         looks.append(folder)
         if folder.parent == tmp_path / "nas":
             hung.wait(HUNG)
         return look(folder, token)
 
     bench.folders = BatchFolders(
-        queue=bench.queue(), pauses=bench.pauses, host="h", look=hangs, patience=0.1,
-        clock=bench.clock,
+        queue=bench.queue(), pauses=bench.pauses, host="h",
+        look=BoundedLook(hangs, patience=0.1), clock=bench.clock,
     )  # fmt: skip
     loop = bench.loop()
     assert loop.poll() == 1
@@ -170,10 +170,12 @@ def test_a_file_system_that_hangs_holds_up_no_claim(
     assert looks.count(tmp_path / "nas" / "away") == 1
     (tmp_path / "nas").mkdir()
     hung.set()
-    answered = bench.folders._looking[str(tmp_path / "nas")].done
-    assert answered.wait(HUNG)
-    bench.clock.tick(EVERY)
-    assert loop.poll() == 1
+
+    def goes_on() -> int:
+        bench.clock.tick(EVERY)
+        return loop.poll()
+
+    assert until(goes_on, "its job is taken") == 1
 
 
 def test_a_paused_output_folder_hides_its_batches(bench: Bench, tmp_path: Path) -> None:
