@@ -87,8 +87,9 @@ class BoundedLook:
             found.append(self._look(folder, token, again=again))
 
         thread = threading.Thread(target=run, name="look", daemon=True)
-        self._last[folder.parent] = thread, now
+        # Started first: another thread may wait for it as soon as it is there.
         thread.start()
+        self._last[folder.parent] = thread, now
         thread.join(self._patience)
         return found[0] if found else SILENT
 

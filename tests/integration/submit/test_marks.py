@@ -64,7 +64,9 @@ def test_a_folder_that_was_deleted_is_the_batchs_again(desk, tmp_path: Path, wha
 
 
 def test_a_batch_of_before_stays_unchecked(desk, tmp_path: Path) -> None:
-    old = desk.store.batches.ensure("night", source="f", output=str(tmp_path / "old"))
+    old = desk.store.batches.ensure(
+        "night", source=str(desk.folder / "night.csv"), output=str(tmp_path / "old")
+    )
     assert night(desk, tmp_path / "old").token is None
     assert lay(desk.store, old, desk.settings)
     assert not (tmp_path / "old").exists()
