@@ -91,7 +91,7 @@ def test_the_same_seed_plants_the_same_faults() -> None:
 )
 def test_a_short_campaign_breaks_no_promise(database: str) -> None:
     flags = ["--jobs", "80", "--workers", "2", "--kills", "3", "--rounds", "1", "--lease", "3"]
-    faults = ["--faults", "kill,flush,forge,broker", "--step", "0.4"]
+    faults = ["--faults", "kill,flush,forge,broker,clock,database-away", "--step", "0.4"]
     command = [sys.executable, "-m", "benchmarks.campaign", *flags, *faults]
     ran = subprocess.run(
         [*command, "--database", database], cwd=ROOT, capture_output=True, text=True, check=False
@@ -100,4 +100,5 @@ def test_a_short_campaign_breaks_no_promise(database: str) -> None:
     document = json.loads(ran.stdout)
     assert (document["broken"], document["faults_left"]) == (0, 0)
     assert document["attempts"]["succeeded"] == 80
-    assert document["faults"] == {"kill": 3, "flush": 1, "forge": 1, "broker": 1}
+    once = dict.fromkeys(("flush", "forge", "broker", "clock", "database-away"), 1)
+    assert document["faults"] == {"kill": 3, **once}
