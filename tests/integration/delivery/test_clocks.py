@@ -140,7 +140,8 @@ def test_a_manifest_of_before_lacks_no_job(scene: Scene) -> None:
         [claim] = scene.claim()
         scene.store.completion.cancelled([claim])
         assert [batch.name for batch in scene.store.manifests.dirty(every=60)] == ["night"]
-        scene.store.manifests.mark_manifest(scene.batch.id, scene.clock() + 20)
+        batch = scene.store.batches.get("night")
+        scene.store.manifests.mark_manifest(batch, scene.clock() + 20, place=list)
         scene.tick(21)
 
 
