@@ -103,7 +103,7 @@ def _walk(files: dict[str, str]) -> list[tuple[str, ...]]:
         ("watch", nothing), ("watch", batch, "--timeout", "0"), ("workers", "--all"), ("workers",),
         ("workers", "declare", nothing, "--card", "A100"), ("workers", "undeclare", nothing),
         ("cards",), ("cards", nothing), ("pause", batch), ("resume", batch), ("pause", nothing),
-        ("cancel", "--batch", nothing), ("cancel", nothing), ("cancel", batch), ("retry", "4"),
+        ("priority", batch, "3"), ("priority", nothing, "3"), ("cancel", "--batch", nothing), ("cancel", nothing), ("cancel", batch), ("retry", "4"),
         ("retry", nothing), ("export", batch, "--format", "bvh"), ("export", nothing),
         ("preview", batch, "--no-gif"), ("preview", nothing), ("evaluate", batch),
         ("evaluate", nothing), ("doctor",), ("models",), ("models", "show", nothing),

@@ -170,7 +170,8 @@ def test_a_worker_waits_for_longer_than_any_limit(remote: Plant, power: Power, b
     plant.finish(jobs)
     assert worker.said.count(RIDING) == 1
     assert worker.said.count(BACK) == 1
-    assert worker.said.count("leases not renewed") == 1
+    told = worker.said.count("heartbeat not written") + worker.said.count("leases not renewed")
+    assert told == 1, "one line of the lease keeper for the whole outage"
     for number in range(jobs):
         assert [one.outcome for one in plant.tries(f"j{number + 1}")] == ["succeeded"]
 
@@ -229,7 +230,7 @@ def test_a_supervised_machine_is_still_there(remote: Plant, power: Power) -> Non
     )
     assert {row.pid for row in lost} == {pid}
     assert {row.failure for row in lost} == {"lost"}
-    assert {row.error for row in lost} == {f"worker process {pid} ended with code -9"}
+    assert all(row.error.startswith(f"worker process {pid} was killed") for row in lost)
     assert {row.custom_id for row in lost} <= set(victims) | {f"j{n}" for n in range(1, 25)}
 
 
