@@ -135,7 +135,7 @@ def test_a_machine_without_the_share_takes_none_of_its_jobs(plant: Plant, disk: 
     plant.wrapper = ()
     reason = f"batch j: its folder {disk.path / 'j'} is not mounted on {HOST}"
     plant.until(lambda: waits(plant) == [reason], "the worker without the share waits")
-    shown = said(plant, "show", "j/j1")
+    shown = " ".join(said(plant, "show", "j/j1").split())  # it is wrapped at 80 columns
     assert f"waits: {reason}" in shown, shown
     plant.environ |= {"HYMO_OUTPUT": str(plant.home / "own")}
     plant.submit(2, model="tiny", steps=1, name="own")
