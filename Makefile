@@ -6,8 +6,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# One xdist worker a core; `make test WORKERS=0` runs in one process.
-WORKERS ?= auto
+# One xdist worker more than there are cores, since tests of processes wait more than they compute;
+# `make test WORKERS=0` runs in one process.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1)')
 HYMO_HOME ?= $(CURDIR)/.hymo
 export HYMO_HOME
 
