@@ -8,7 +8,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # One xdist worker more than there are cores, since tests of processes wait more than they compute;
 # `make test WORKERS=0` runs in one process.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(len(os.sched_getaffinity(0)) + 1)')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 HYMO_HOME ?= $(CURDIR)/.hymo
 export HYMO_HOME
 
