@@ -179,6 +179,19 @@ class KeeperError(WorkerError):
         )
 
 
+class LockFileError(WorkerError):
+    """The file of a lock cannot be written: the disk of the home is full, or not this user's."""
+
+    exit_code = 7
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"{path} cannot be written: {error.strerror or error}; free space in that folder, or "
+            "give this user write permission there"
+        )
+        self.path = path
+
+
 class AlreadyUpError(WorkerError):
     """Another `hymo up` or `hymo run` owns this home."""
 

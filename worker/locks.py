@@ -15,7 +15,7 @@ from typing import Self
 from urllib.parse import quote
 
 from jobs.domain.installed import FOLDER
-from worker.errors import AlreadyUpError, WorkerError
+from worker.errors import AlreadyUpError, LockFileError, WorkerError
 
 
 class FileLock:
@@ -30,7 +30,17 @@ class FileLock:
         self._file: int | None = None
 
     def take(self) -> str | None:
-        """Try to take the lock. Returns None on success, else the owner's process id."""
+        """Try to take the lock. Returns None on success, else the owner's process id.
+
+        Raises:
+            LockFileError: the file cannot be written.
+        """
+        try:
+            return self._take()
+        except OSError as error:
+            raise LockFileError(self._path, error) from error
+
+    def _take(self) -> str | None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -39,8 +49,12 @@ class FileLock:
             owner = os.read(file, 32).decode("ascii", "replace").strip() or "?"
             os.close(file)
             return owner
-        os.ftruncate(file, 0)
-        os.write(file, str(os.getpid()).encode())
+        try:
+            os.ftruncate(file, 0)
+            os.write(file, str(os.getpid()).encode())
+        except OSError:
+            os.close(file)
+            raise
         self._file = file
         return None
 

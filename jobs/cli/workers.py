@@ -59,8 +59,6 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
                 story = row.registration.tags[NUMERICS]
                 name = row.registration.offer.name
                 note(f"{name}: {clean(str(story))}, too many motions had non-finite values")
-            for pause in row.registration.offer.pauses if row.alive else ():
-                note(f"{clean(row.registration.offer.name)}: waits: {clean(pause.reason)}")
     else:
         note("no workers: `hymo up` starts one per device, `hymo worker` a single one")
 

@@ -15,6 +15,8 @@ from jobs.store.store import Store
 from tests.faults.disk import SmallDisk, small_disk
 from tests.faults.lock import locked
 from tests.faults.plant import opened
+from worker.errors import LockFileError
+from worker.locks import HomeLock
 
 if TYPE_CHECKING:
     from tests.conftest import RedisServer
@@ -99,3 +101,14 @@ def test_a_disk_that_fails_is_not_called_full(url: str) -> None:
                 store.batches.ensure("night", source="s", output="/o")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_home_without_room_for_its_lock_is_named(disk: SmallDisk) -> None:
+    disk.fill()
+    with pytest.raises(LockFileError, match=r"up\.lock cannot be written.*free space") as caught:
+        HomeLock(disk.folder).__enter__()
+    assert str(disk.folder) in str(caught.value)
+    assert caught.value.exit_code == 7
+    disk.free()
+    with HomeLock(disk.folder):
+        pass
