@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -25,6 +24,7 @@ from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
 from jobs.store.store import Store
+from tests.faults.mounts import needs_mounts
 from tests.waiting import until
 
 #: Writes the manifest for ever, and says which process id it has.
@@ -47,8 +47,7 @@ def test_two_processes_of_one_id_write_one_manifest(
     sqlite_url: str, tmp_path: Path, start_process: Callable[..., subprocess.Popen[Any]]
 ) -> None:
     """Every read in between is of whole lines, and no job is missing at the end."""
-    if os.geteuid() != 0 or shutil.which("unshare") is None:
-        pytest.xfail("only root can make a process id namespace")
+    needs_mounts()
     with Store.open(sqlite_url) as store:
         output = tmp_path / "output"
         settings = Settings(home=tmp_path, output=output, database_url=sqlite_url)
