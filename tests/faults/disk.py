@@ -32,7 +32,7 @@ class SmallDisk:
 
 @contextmanager
 def small_disk(mib: int) -> Iterator[SmallDisk]:
-    """A tmpfs of `mib` MiB; the test is expected to fail where this user cannot mount one."""
+    """A tmpfs of `mib` MiB; the test is skipped where this user cannot mount one."""
     needs_mounts()
     with tempfile.TemporaryDirectory(prefix="hymo-d-") as folder:
         words = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", folder]

@@ -42,7 +42,7 @@ def waits(plant: Plant) -> list[str]:
 
 def outcomes(plant: Plant) -> dict[str, int]:
     """How many attempts ended how."""
-    return dict(plant.rows("SELECT outcome, count(*) FROM attempts GROUP BY outcome"))  # type: ignore[arg-type]
+    return dict(plant.rows("SELECT outcome, count(*) FROM attempts GROUP BY outcome"))  # type: ignore[arg-type]  # pairs
 
 
 def said(plant: Plant, *words: str) -> str:

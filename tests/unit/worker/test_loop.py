@@ -263,7 +263,7 @@ def test_an_outage_while_settling_is_waited_for(
         if left[0]:
             left[0] -= 1
             raise UnreachableError("database", "sqlite:///x", "locked", "wait")
-        return real(*args, **kwargs)  # type: ignore[arg-type]
+        return real(*args, **kwargs)  # type: ignore[arg-type]  # as given
 
     monkeypatch.setattr(bench.store.completion, "succeed", succeed)
     assert bench.loop().on_message(numbers["a"]) == 1

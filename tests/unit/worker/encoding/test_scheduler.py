@@ -449,13 +449,13 @@ def test_a_store_of_texts_that_cannot_be_read_costs_no_attempt(encoding: Encodin
     def stale(_prompt: str) -> None:
         raise OSError(errno.ESTALE, "Stale file handle")
 
-    encoding.get = stale  # type: ignore[method-assign]
+    encoding.get = stale  # type: ignore[method-assign]  # a share that went stale
     loop.poll()
     row = bench.job("a")
     assert (row["state"], row["attempt_limit"]) == ("queued", 4)
     assert "texts of null cannot be read: OSError: [Errno 116] Stale" in row["error"]
     assert [(p.scope, p.subject) for p in bench.pauses.active] == [("model", "null full")]
-    del encoding.get  # type: ignore[method-assign]
+    del encoding.get  # type: ignore[method-assign]  # undone
     bench.clock.tick(5)
     loop.poll()
     assert bench.pauses.active == ()
@@ -472,10 +472,10 @@ def test_encoding_waits_while_the_store_of_texts_cannot_be_read(encoding: Encodi
     def stale(_prompt: str) -> bool:
         raise OSError(errno.ESTALE, "Stale file handle")
 
-    encoding.has = stale  # type: ignore[method-assign]
+    encoding.has = stale  # type: ignore[method-assign]  # a share that went stale
     bench.clock.tick(60)
     assert loop.poll() == 0
-    del encoding.has  # type: ignore[method-assign]
+    del encoding.has  # type: ignore[method-assign]  # undone
     bench.clock.tick(60)
     assert loop.poll() == 1
 

@@ -42,7 +42,7 @@ class Retrying(DatabaseRetry):
             self.pauses.append(seconds)
             clock.tick(seconds)
 
-        super().__init__(outage=outage, mend="start it", sleep=sleep, **given)  # type: ignore[arg-type]
+        super().__init__(outage=outage, mend="start it", sleep=sleep, **given)  # type: ignore[arg-type]  # its own
 
 
 def test_an_answer_is_passed_on_at_once(clock: Ticker) -> None:

@@ -152,7 +152,7 @@ def test_the_thread_beats_renews_and_survives_an_outage(
         calls.append(args)
         if len(calls) == 1:
             raise UnreachableError("database", "sqlite:///x", "locked", "wait")
-        found = real(*args, **kwargs)  # type: ignore[arg-type]
+        found = real(*args, **kwargs)  # type: ignore[arg-type]  # as given
         bench.beats.set()
         return found
 
@@ -211,7 +211,7 @@ def test_the_thread_survives_any_error(
     def renew(*args: object, **kwargs: object) -> object:
         if broken == "renew":
             fail_first()
-        found = real(*args, **kwargs)  # type: ignore[arg-type]
+        found = real(*args, **kwargs)  # type: ignore[arg-type]  # as given
         if left[0] == 0:
             renewed.set()
         return found
