@@ -25,6 +25,8 @@ MARK = ".hymo-batch.json"
 PROBE = 4 * 2**20
 #: The fault of a folder of the same path that is not the batch's.
 OTHER = "is another one: its mark is not this batch's"
+#: The fault of a folder whose output folder is not on this machine, as far as can be told.
+UNMOUNTED = "is not mounted"
 #: Seconds that a file system has to answer.
 PATIENCE = 5.0
 
@@ -106,7 +108,7 @@ def _look(folder: Path, token: str, *, again: bool) -> Sight:
     except (OSError, ValueError) as error:
         return Sight(fault=f"cannot be used: {getattr(error, 'strerror', None) or error}")
     if found is None:
-        return Sight(fault="is not mounted")
+        return Sight(fault=UNMOUNTED)
     return Sight(found) if token in {"", found} else Sight(fault=OTHER)
 
 

@@ -28,18 +28,18 @@ def adopt(store: Store, batch: Batch, seen: Sight) -> Sight:
     return seen if won else Sight(fault=OTHER)
 
 
-def lay(store: Store, batch: Batch, settings: Settings) -> bool:
+def lay(store: Store, batch: Batch, settings: Settings) -> Sight:
     """Lay the mark of a batch on behalf of a user who names its output folder on this machine.
 
     Returns:
-        Whether the batch's folder is on this machine. If it is not, the first worker that has the
-        output folder lays the mark, or already has.
+        What was found. If the folder has a fault here, it is not used here; the first worker that
+        has the output folder lays the mark, or already has.
     """
     root = Path(batch.output)
     if batch.token is not None and _may_create(root, batch, settings):
         with contextlib.suppress(OSError):
             root.mkdir(parents=True, exist_ok=True)
-    return adopt(store, batch, look(batch.folder, batch.token, again=True)).fault is None
+    return adopt(store, batch, look(batch.folder, batch.token, again=True))
 
 
 def _may_create(root: Path, batch: Batch, settings: Settings) -> bool:

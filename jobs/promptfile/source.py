@@ -22,6 +22,8 @@ EXTENSIONS = {
     ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "txt",
     ".json": "json",
 }  # fmt: skip
+#: Files of spreadsheet programs, which are not text.
+WORKBOOKS = frozenset({".xlsx", ".xls", ".xlsm", ".ods", ".numbers"})
 PROMPT_FORMATS: tuple[str, ...] = ("csv", "tsv", "jsonl", "txt", "json")
 STDIN = "-"
 #: The origin of all input that is no regular file; its content names the batch.
@@ -135,6 +137,10 @@ def _stream(name: str, format_name: str, spool: BinaryIO, encoding: str | None) 
 
 def _by_extension(path: Path) -> str:
     found = EXTENSIONS.get(path.suffix.lower())
+    if found is None and path.suffix.lower() in WORKBOOKS:
+        message = f"{path.suffix} is a workbook of a spreadsheet program"
+        problem = Problem(None, None, message, "save the sheet as CSV (UTF-8) and submit that file")
+        raise PromptFileError(plain(str(path)), [problem])
     if found is None:
         message = f"the format of {path.suffix or 'a file without extension'} is not known"
         mend = f"name it: --format {'|'.join(PROMPT_FORMATS)}"

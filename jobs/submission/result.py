@@ -49,6 +49,7 @@ class SubmitResult:
         undelivered: why messages could not be published; the reconciler publishes them later.
         rewrites: the outcome of rewriting; None if no rewriter was asked.
         reading: what was recognised of the file.
+        folder_fault: why the batch's folder, though it is here, cannot be used from here.
     """
 
     batch: Batch
@@ -75,6 +76,7 @@ class SubmitResult:
     rewrites: RewriteReport | None = None
     reading: Reading = field(default_factory=Reading)
     made: tuple[str, ...] = ()
+    folder_fault: str | None = None
 
     @property
     def refused(self) -> int:

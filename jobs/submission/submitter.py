@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.artifacts.folder import UNMOUNTED
 from jobs.artifacts.mark import lay
 from jobs.artifacts.reuse import ReusedFiles, lost, reusable
 from jobs.delivery.publisher import Publishing
@@ -141,7 +142,8 @@ class Submitter:
         with closing(good()) as specs:
             target.check(self._store, made, source, (spec for spec, _ in specs))
         # Where the batch's folder is not on this machine, no files can be copied into it.
-        cache = lay(self._store, made, self._settings) and cache
+        fault = lay(self._store, made, self._settings).fault
+        cache = cache and fault is None
         with closing(good()) as specs:
             while chunk := [router.route(spec, line) for spec, line in islice(specs, CHUNK)]:
                 try:
@@ -154,7 +156,8 @@ class Submitter:
                 if progress is not None:
                     progress("submitting", tally.done, found.jobs)
         result = tally.result(made, found, invalid_path(source) if found.invalid else None)
-        return replace(result, rewrites=rewrites, made=target.made)
+        shown = None if fault == UNMOUNTED else fault
+        return replace(result, rewrites=rewrites, made=target.made, folder_fault=shown)
 
     def _commit(
         self,

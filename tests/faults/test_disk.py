@@ -260,3 +260,15 @@ def test_folder_that_is_none(plant: Plant) -> None:
     said(plant, "retry", "--batch", "barred")
     plant.finish(4)
     assert outcomes(plant) == {"succeeded": 4}
+
+
+@pytest.mark.slow
+def test_a_submit_says_that_it_cannot_use_the_folder(plant: Plant, disk: Disk) -> None:
+    disk.mount()
+    assert remounted(disk, "ro")
+    shown = said(plant, *plant.submit_command(plant.prompts(2, "j"), steps=1))
+    told = f"warning: {disk.path / 'j'} cannot be used: Read-only file system; the jobs wait"
+    assert told in " ".join(shown.split())
+    assert remounted(disk, "rw")
+    shown = said(plant, *plant.submit_command(plant.prompts(2, "j"), steps=1))
+    assert "cannot be used" not in shown

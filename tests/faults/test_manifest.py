@@ -52,7 +52,7 @@ def test_two_processes_of_one_id_write_one_manifest(
         output = tmp_path / "output"
         settings = Settings(home=tmp_path, output=output, database_url=sqlite_url)
         batch = store.batches.ensure("night", source="f", output=str(output), token="")
-        assert lay(store, batch, settings)
+        assert lay(store, batch, settings).fault is None
         path = manifest_path(batch)
         specs = [
             JobSpec(

@@ -80,6 +80,10 @@ def print_result(
         jobs = plural(result.requeued, "job")
         note(f"note: {jobs} queued again: their files were missing")
     _note_batch(result, source, settings)
+    if result.folder_fault is not None:
+        folder = clean(str(result.batch.folder))
+        note(f"warning: {folder} {clean(result.folder_fault)}; the jobs wait for a worker that can")
+        note("         write there: mend the folder, or submit under another --batch and --output")
     note_auto(result.auto, manned=result.manned)
     note_misfits(result.misfits)
     _note_delivery(result, settings)

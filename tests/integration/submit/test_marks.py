@@ -68,7 +68,7 @@ def test_a_batch_of_before_stays_unchecked(desk, tmp_path: Path) -> None:
         "night", source=str(desk.folder / "night.csv"), output=str(tmp_path / "old")
     )
     assert night(desk, tmp_path / "old").token is None
-    assert lay(desk.store, old, desk.settings)
+    assert lay(desk.store, old, desk.settings).fault is None
     assert not (tmp_path / "old").exists()
 
 

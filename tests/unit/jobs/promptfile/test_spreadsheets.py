@@ -411,3 +411,14 @@ def test_a_file_that_contradicts_its_encoding_names_the_file(tmp_path: Path) -> 
         pytest.raises(PromptFileError, match=r"prompts\.csv: --encoding is cp1252"),
     ):
         survey(source, Defaults())
+
+
+@pytest.mark.parametrize("name", ["night.xlsx", "night.XLS", "night.ods", "night.numbers"])
+def test_a_workbook_is_to_be_saved_as_csv(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"PK\x03\x04")
+    with (
+        pytest.raises(PromptFileError, match=r"workbook.*save the sheet as CSV"),
+        open_source(str(path), format_name=None, stdin=io.BytesIO()),
+    ):
+        pass
