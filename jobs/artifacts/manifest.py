@@ -49,6 +49,11 @@ def write_manifest(store: Store, batch: Batch) -> bool:
                 file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
         ours = store.manifests.mark_manifest(batch, at, place=lambda: part.replace(path))
         part.unlink(missing_ok=True)
+    if ours:
+        # Whoever began to write one before will find that it is not wanted, or was killed.
+        for other in parts:
+            if other.name.startswith(f".{NAME}."):
+                other.unlink(missing_ok=True)
     return ours
 
 

@@ -11,6 +11,7 @@ import pytest
 from jobs.artifacts.folder import MARK, look
 from jobs.artifacts.manifest import manifest_path, write_manifest
 from jobs.artifacts.mark import lay, see
+from jobs.artifacts.temporary import temporary_path
 from jobs.domain.states import State
 
 ELSEWHERE = "postgresql://host/hymo"
@@ -94,3 +95,19 @@ def test_only_a_process_that_sees_the_mark_writes_the_manifest(desk, tmp_path: P
     assert sorted(path.name for path in (output / "night").iterdir()) == [
         MARK, manifest_path(batch).name,
     ]  # fmt: skip
+
+
+def test_a_manifest_sweeps_what_writers_of_before_left(desk, tmp_path: Path) -> None:
+    """A writer that was killed leaves its file, which nobody else may write the last time."""
+    batch = night(desk, tmp_path / "output")
+    desk.store.control.cancel(batch_id=batch.id)
+    left = temporary_path(manifest_path(batch))
+    left.write_text("half a li")
+    other = temporary_path(batch.folder / "preview.png")
+    other.write_text("somebody's")
+    assert write_manifest(desk.store, batch)
+    assert not left.exists()
+    assert other.exists()
+    left.write_text("of a writer that may be ahead of this one")
+    assert not write_manifest(desk.store, batch), "it was written since the batch was read"
+    assert left.exists()
