@@ -196,10 +196,10 @@ def _broken(
     broken = ["jobs are left and nothing moves"] if stuck else []
     broken += [f"a worker that was asked to drain exited with {code}" for code in codes if code]
     broken += History.read(engine).faults(jobs)
-    return [*broken, *_files(engine), *_blamed(engine, planted)]
+    return [*broken, *_files(engine), *blamed(engine, planted)]
 
 
-def _blamed(engine: Engine, planted: Collection[str]) -> Iterator[str]:
+def blamed(engine: Engine, planted: Collection[str]) -> Iterator[str]:
     """Attempts that count as failed although no fault was the job's.
 
     Only a worker that is killed or stopped costs the jobs that it holds an attempt.

@@ -12,10 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from benchmarks.campaign import schedule
+from benchmarks.campaign import blamed, schedule
 from benchmarks.triggerlog import History, install
+from jobs.domain.attempts import Failed
 from jobs.domain.batches import NewJob
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer
 from jobs.domain.spec import JobSpec
+from jobs.domain.states import Failure
+from jobs.domain.workers import WorkerCard
 from jobs.store.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +77,27 @@ def test_a_job_that_vanishes_is_seen(logged: Engine) -> None:
     with logged.begin() as connection:
         connection.execute(text("DELETE FROM jobs"))
     assert "job 1: went from queued to None" in History.read(logged).faults(1)
+
+
+@pytest.mark.parametrize(
+    ("failure", "planted", "fair"),
+    [
+        (Failure.LOST, {"kill"}, True),
+        (Failure.LOST, {"stop", "flush"}, True),
+        (Failure.LOST, {"flush"}, False),
+        (Failure.ERROR, {"kill", "disk-full"}, False),
+        (Failure.TIMEOUT, {"kill"}, False),
+    ],
+)
+def test_an_attempt_that_counts_for_a_machines_fault_is_seen(
+    logged: Engine, store: Store, failure: Failure, planted: set[str], fair: bool
+) -> None:
+    offer = Offer("w", ("full",), ("tiny",), 64 * GIB)
+    card = WorkerCard(offer, "h", None, "cpu", "CPU", "float32", nvlink=False, queues=())
+    worker = store.workers.register(card)
+    claims = store.claims.claim(worker, offer, lease=60)
+    store.completion.fail([Failed(claims[0], failure, "disk full")], backoff=lambda _: 0.0)
+    assert (list(blamed(logged, planted)) == []) is fair
 
 
 def test_the_same_seed_plants_the_same_faults() -> None:
