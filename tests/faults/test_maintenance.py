@@ -75,15 +75,15 @@ def test_the_holder_and_its_jobs_are_lost_together(plant: Plant) -> None:
 def test_a_clock_set_back_an_hour_holds_nothing(either: Plant) -> None:
     """The jobs of a dead worker are tried again, a living one keeps its own, a retry is taken."""
     plant = either
-    plant.submit(8, steps=40)
+    plant.submit(4, steps=40)
     dead = plant.worker("a", HYMO_NULL_STEP="0.2")
     alive = plant.worker("b", HYMO_NULL_STEP="0.2")
     plant.until(lambda: len(set(plant.holders().values())) == 2, "both hold jobs")
     kept = [name for name, pid in plant.holders().items() if pid == alive.pid]
     dead.kill()
     set_back(plant)
-    plant.finish(8)
-    assert plant.counts() == {"succeeded": 8}
+    plant.finish(4)
+    assert plant.counts() == {"succeeded": 4}
     for name in kept:
         assert [(one.worker_name, one.failure) for one in plant.tries(name)] == [("b", None)]
 
