@@ -90,7 +90,7 @@ def _header(
         columns = tuple(map(column_name, record.cells))
         if "prompt" in columns:
             return _checked(record, delimiter, columns), chain(rest, lines)
-    raise UnreadableError(_promptless(first, text, tried[0]))
+    raise UnreadableError(_promptless(written, text, tried[0]))
 
 
 def _checked(record: Record, delimiter: str, columns: tuple[str, ...]) -> Header:
@@ -104,9 +104,9 @@ def _checked(record: Record, delimiter: str, columns: tuple[str, ...]) -> Header
     return Header(delimiter, columns, reread)
 
 
-def _promptless(line: int, text: str, delimiter: str) -> Problem:
+def _promptless(written: list[tuple[int, str]], text: str, delimiter: str) -> Problem:
     mend = "name the column of prompts `prompt` (or give --format for another kind of file)"
     if delimiter not in text and "|" in text:
         mend = "separate the cells with commas instead of bars, or write a first line sep=|"
-    names = ", ".join(map(column_name, next(read_records(iter([(line, text)]), delimiter)).cells))
-    return Problem(line, "prompt", f"no such column in the header {shown(names)}", mend)
+    names = ", ".join(map(column_name, next(read_records(iter(written), delimiter)).cells))
+    return Problem(written[0][0], "prompt", f"no such column in the header {shown(names)}", mend)

@@ -286,10 +286,16 @@ def test_output_is_the_batchs_own_folder_for_good(submit: Hymo) -> None:
 
 @pytest.mark.parametrize(
     ("args", "what"),
-    [(["none.csv"], "No such file"), (["."], "none"), (["prompts.xlsx"], "--format")],
+    [
+        (["none.csv"], "No such file"),
+        (["."], "none"),
+        (["prompts.dat"], "--format"),
+        (["prompts.xlsx"], "as CSV"),
+    ],
 )
 def test_files_that_cannot_be_read(submit: Hymo, args: list[str], what: str) -> None:
     write("x", "prompts.xlsx")
+    write("x", "prompts.dat")
     done = submit(*args)
     assert done.exit_code == 2
     assert what == "none" or what in done.stderr

@@ -56,6 +56,7 @@ def test_unnamed_columns_may_stay_empty_but_not_hold_anything(read, refused) -> 
         ("\ufeff", 1, "the file is empty"),
         ("prompt,id\n", None, "no row"),
         ("id,frames\na,60\n", 1, "prompt: no such column"),
+        ('i"\rd,frames\n"', 1, "no such column in the header 'i\"'"),
         ("prompt|frames\nwalks|60\n", 1, "first line sep=|"),
         ("sep=:\nprompt:frames\nwalks:60\n", 1, "sep=: cannot be read"),
         ("sep=;\nprompt,frames\nwalks,60\n", 2, "no such column"),

@@ -64,7 +64,7 @@ def test_unknown_files_and_formats() -> None:
 
 
 def test_a_folder_and_an_unknown_extension(tmp_path: Path) -> None:
-    path = tmp_path / "prompts.xlsx"
+    path = tmp_path / "prompts.dat"
     path.write_text("x")
     for name, mend in ((str(tmp_path), "can be read"), (str(path), "--format csv")):
         with (
