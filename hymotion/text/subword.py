@@ -19,6 +19,17 @@ POOLS = 4
 """Number of weighted means over the tokens in the pooled features."""
 
 
+def _embedding(count: int, width: int) -> nn.Embedding:
+    """An embedding with normally distributed weights, or without values on the meta device.
+
+    There PyTorch's own initialisation imports the compiler, which takes a second.
+    """
+    embedding = nn.Embedding(count, width, _weight=torch.empty(count, width))
+    if not embedding.weight.is_meta:
+        nn.init.normal_(embedding.weight)
+    return embedding
+
+
 class SubwordEmbedding(nn.Module):
     """Token features (B, T, Dc) and pooled features (B, 1, Dv) from words and pieces.
 
@@ -30,9 +41,9 @@ class SubwordEmbedding(nn.Module):
     def __init__(self, config: SubwordConfig, *, words: int) -> None:
         super().__init__()
         width = config.width
-        self.words = nn.Embedding(words + 1, width)
-        self.pieces = nn.Embedding(config.buckets, width)
-        self.places = nn.Embedding(config.max_tokens, width)
+        self.words = _embedding(words + 1, width)
+        self.pieces = _embedding(config.buckets, width)
+        self.places = _embedding(config.max_tokens, width)
         self.neighbours = nn.Linear(3 * width, 2 * width)
         self.mix = nn.Linear(2 * width, width)
         self.norm = nn.LayerNorm(width, eps=1e-6)
