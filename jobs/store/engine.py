@@ -71,7 +71,8 @@ def _sqlite(url: URL, timeout: float) -> Engine:
             "must name a file (workers are other processes and cannot see this one's memory)",
         )
     try:
-        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        if not url.database.startswith("file:"):  # SQLite's own URI, which may say mode=ro
+            Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _away(
             url, f"its folder cannot be created ({error.strerror})", "check HYMO_HOME"
