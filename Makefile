@@ -36,7 +36,7 @@ demo: $(VENV)/.installed
 	$(BIN)/hymo run examples/prompts.csv
 
 test: $(VENV)/.installed-test
-	env -u HYMO_HOME $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
+	env -u HYMO_HOME -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff format --check $(SOURCES)
@@ -46,7 +46,7 @@ check: $(VENV)/.installed-test
 	$(BIN)/python -m jobs.cli.reference --check
 
 coverage: $(VENV)/.installed-test
-	env -u HYMO_HOME $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q \
+	env -u HYMO_HOME -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q \
 	  --cov --cov-report=term-missing:skip-covered
 
 bench: $(VENV)/.installed-test
