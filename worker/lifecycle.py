@@ -284,7 +284,11 @@ class Worker:
 
     def _heartbeat(self) -> None:
         state = "draining" if self._draining.is_set() else "live"
-        self._store.workers.heartbeat(self._worker_id, state=state)
+        try:
+            self._store.workers.heartbeat(self._worker_id, state=state)
+        except UnreachableError as error:
+            self._outage.away(error)
+            raise
         self._outage.back()
         self._pauses.record()
 

@@ -5,21 +5,30 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jobs.errors import UnreachableError
+from jobs.settings import Settings
 from jobs.store.store import Store
+from tests.cli.calling import call
 from tests.faults.disk import SmallDisk, small_disk
 from tests.faults.lock import locked
 from tests.faults.plant import opened
+from worker.doctor.checks import examine
+from worker.doctor.finding import Health
 from worker.errors import LockFileError
 from worker.locks import HomeLock
 
 if TYPE_CHECKING:
     from tests.conftest import RedisServer
+
+
+#: How a worker says that an outage is over.
+BACK = "the database is back"
 
 
 @pytest.fixture
@@ -45,14 +54,26 @@ def test_a_worker_waits_for_room(
         worker = plant.worker("a")
         plant.until(lambda: plant.counts().get("succeeded", 0) >= 2, "some are done")
         disk.fill()
+        watch = plant.start("watch", "watch", "j", "--outage", "2")
         plant.until(lambda: "waiting until it is back" in worker.said, "it noticed")
+        assert watch.ended() == 7, watch.said
+        full = f"database or disk is full, 0.0 MiB free in {disk.folder}"
+        assert "/12 done · " in watch.said
+        assert f"database away, waiting (0 s) · {full}" in watch.said
+        assert f"did not answer for 2 s: {full}" in watch.said.splitlines()[-1]
+        workers = plant.start("workers", "workers", HYMO_ALIVE="1")
+        assert workers.ended() == 0
+        assert f"has no room: {full}; make room there" in workers.said
+        assert "live ones look lost" in workers.said
+        assert "hymo up" not in workers.said
         said = worker.said
-        assert "has no room: database or disk is full" in said
-        assert f"free space in {disk.folder}, then try again" in said
+        assert f"has no room: {full}; make room there, then try again" in said
         assert "is unreachable" not in said
+        assert BACK not in said, "reads are answered, and writes are not"
         assert worker.process.poll() is None
         disk.free()
         plant.finish(12)
+        assert worker.said.count(BACK) == 1
         assert plant.counts() == {"succeeded": 12}
         assert [row.outcome for row in plant.rows("SELECT outcome FROM attempts")] == [
             "succeeded"
@@ -79,11 +100,32 @@ def test_a_submit_says_what_is_committed(
 def test_a_full_disk_and_a_busy_file_are_told_apart(disk: SmallDisk, url: str) -> None:
     busy = "is busy: database is locked; end the process"
     with Store.open(url, timeout=0.05) as store:
-        with locked(url), pytest.raises(UnreachableError, match=busy):
-            store.batches.ensure("night", source="s", output="/o")
+        store.batches.ensure("day", source="s", output="/o")
+        with locked(url):
+            with pytest.raises(UnreachableError, match=busy):
+                store.batches.ensure("night", source="s", output="/o")
+            patient = {"HYMO_DATABASE_URL": f"{url}?timeout=1.5", "HYMO_HOME": str(disk.folder)}
+            asked = call("priority", "day", 5, env=patient)
+        assert asked.exit_code == 7
+        first, last = asked.stderr.splitlines()
+        file = url.removeprefix("sqlite:///")
+        assert first == f"another process is writing to {file}: waiting, at most 1.5 s"
+        assert "is busy" in last
         disk.fill()
-        with pytest.raises(UnreachableError, match=f"has no room.*free space in {disk.folder}"):
+        with pytest.raises(
+            UnreachableError, match=f"has no room.*free in {disk.folder}; make room"
+        ):
             store.batches.ensure("night", source="s", output="/o")
+        settings = Settings.read({"HYMO_HOME": str(disk.folder), "HYMO_DATABASE_URL": url})
+        every = {
+            one.check: one
+            for one in takewhile(lambda one: one.check != "broker", examine(settings, {}))
+        }
+        for check in ("home", "database"):
+            said = every[check].found + every[check].mend
+            assert every[check].health is Health.BAD
+            assert "0.0 MiB free" in said
+            assert "make room" in said
         disk.free()
         assert store.batches.ensure("night", source="s", output="/o").name == "night"
 

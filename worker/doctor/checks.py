@@ -19,6 +19,7 @@ from jobs.domain.memory import GIB
 from jobs.errors import BrokerBinaryError, JobsError
 from jobs.settings import PREFIX, Settings, unknown
 from jobs.store import schema
+from jobs.store.faults import ROOM
 from jobs.store.store import Store
 from worker.device.discovery import devices
 from worker.doctor.finding import Finding, Health
@@ -64,11 +65,13 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _folders(settings: Settings) -> Iterator[Finding]:
     for name, folder in (("home", settings.home), ("output", settings.output)):
         existing, fault = probe(folder)
-        if fault is not None:
-            mend = f"give this user a writable folder, or set HYMO_{name.upper()}"
-            yield Finding(name, Health.BAD, fault, mend)
+        if fault is None:
+            yield _disk(name, folder, existing)
             continue
-        yield _disk(name, folder, existing)
+        mend = f"give this user a writable folder, or set HYMO_{name.upper()}"
+        if existing.is_dir() and (free := shutil.disk_usage(existing).free) < ROOM:
+            fault, mend = f"{fault}, {free / 2**20:.1f} MiB free", f"make room in {existing}"
+        yield Finding(name, Health.BAD, fault, mend)
 
 
 def _disk(name: str, folder: Path, existing: Path) -> Finding:
@@ -103,6 +106,7 @@ def _missing_database(settings: Settings) -> Path | None:
 def _schema_of(settings: Settings) -> str:
     with Store.open(settings.database_url, timeout=5) as store:
         schema.require_current(store.engine)
+        store.require_room()
     return "schema is current"
 
 

@@ -208,9 +208,10 @@ class Node:
             log.warning("%s", error)
 
     def _reaches(self, call: Callable[[], object]) -> bool:
-        """Make a call of the database. Returns whether the database answered."""
+        """Make a call of the database. Returns whether it answered, and can be written."""
         try:
             call()
+            self._store.require_room()
         except UnreachableError as error:
             self._outage.away(error)
             return False

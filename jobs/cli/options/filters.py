@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.cli.context import with_options
+from jobs.cli.context import note_full, with_options
 from jobs.cli.options.when import Ago, Moment
 from jobs.domain.states import Failure, State
 from jobs.errors import NotFoundError
@@ -111,9 +111,10 @@ def filtered(store: Store, **given: Any) -> dict[str, Any]:
 
 
 def waiting_for(app: App, store: Store) -> Waiting:
-    """A `Waiting` with the workers that are live now."""
+    """A `Waiting` with the workers that are live now; notes why none can be."""
     from jobs.monitoring.waiting import Waiting
 
+    note_full(store)
     return Waiting(offers=store.workers.offers(alive=app.settings().alive), now=store.time())
 
 

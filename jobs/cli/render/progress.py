@@ -58,9 +58,11 @@ def follow(
         while True:
             try:
                 snapshot = progress.snapshot()
+                if not snapshot.finished:
+                    progress.require_room()
                 gone.back()
             except UnreachableError as error:
-                snapshot = replace(snapshot, away=gone.away(error))
+                snapshot = replace(snapshot, away=gone.away(error), reason=error.reason)
                 if gone.seconds > outage:
                     raise OutageError(gone.seconds, error.reason, mend) from error
             show(snapshot)
@@ -74,14 +76,14 @@ def follow(
 
 def line(snapshot: ProgressSnapshot) -> str:
     """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, and the reason why jobs wait."""
+    why = "" if snapshot.reason is None else f" · {clean(snapshot.reason)}"
     if snapshot.away is not None:
         known = f"{snapshot.done}/{snapshot.total} done · " if snapshot.total else ""
-        return f"{known}database away, waiting ({snapshot.away:.0f} s)"
+        return f"{known}database away, waiting ({snapshot.away:.0f} s){why}"
     rate = f"{snapshot.rate:.1f}/s" if snapshot.rate else "–/s"
     states = " · ".join(
         f"{state} {snapshot.counts[state]}" for state in State if snapshot.counts.get(state)
     )
-    why = "" if snapshot.reason is None else f" · {clean(snapshot.reason)}"
     eta = duration(snapshot.eta)
     return f"{snapshot.done}/{snapshot.total} done, {rate}, ETA {eta} · {states}{why}"
 

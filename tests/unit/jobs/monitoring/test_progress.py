@@ -20,6 +20,7 @@ class Counts:
     def __init__(self, *states: dict[State, int]) -> None:
         self.states = list(states)
         self.batches = SimpleNamespace(counts=self.counts)
+        self.require_room = lambda: None
 
     def counts(self, _batch_id: int) -> dict[State, int]:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
