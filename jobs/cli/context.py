@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -52,13 +52,13 @@ class App:
         """
         from sqlalchemy.engine import make_url
 
-        from jobs.cli.render.tables import note
         from jobs.store import schema
         from jobs.store.engine import connect
         from jobs.store.store import Store
 
         url = (settings or self.settings()).database_url
-        engine = connect(url, on_wait=cache(note))  # the same sentence is said once
+        # Cached, so that a sentence is said once.
+        engine = connect(url, on_wait=cache(partial(click.echo, err=True)))
         try:
             if make_url(url).get_backend_name() == "sqlite" and schema.current(engine) is None:
                 schema.upgrade(url)
@@ -67,19 +67,6 @@ class App:
                 yield store
         finally:
             engine.dispose()
-
-
-def note_full(store: Store) -> bool:
-    """Note that the disk of an SQLite file is full, where it is. Returns whether it is."""
-    from jobs.cli.render.tables import note
-    from jobs.errors import UnreachableError
-
-    try:
-        store.require_room()
-    except UnreachableError as error:
-        note(f"{error}; until then workers cannot report, and live ones look lost")
-        return True
-    return False
 
 
 #: Passes the `App` to the decorated command as its first argument.

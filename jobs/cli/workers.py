@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.context import App, note_full, pass_app
+from jobs.cli.context import App, pass_app
 from jobs.cli.options.filters import MODES, Words
-from jobs.cli.render.tables import Column, note, print_json, print_table, say
+from jobs.cli.render.tables import Column, note, note_full, print_json, print_table, say
 from jobs.cli.render.text import clean, duration, gibibytes
 from jobs.documents.fleet import worker_document
 from jobs.domain.pauses import PauseScope

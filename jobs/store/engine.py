@@ -90,7 +90,7 @@ def _sqlite(url: URL, timeout: float, on_wait: Callable[[str], object] | None) -
     if given is not None:
         timeout = _seconds(given)
     engine = create_engine(url, connect_args={"timeout": timeout})
-    waits = f"another process is writing to {url.database}: waiting, at most {timeout:g} s"
+    waits = f"another process is writing to {url.database!r}: waiting, at most {timeout:g} s"
 
     @event.listens_for(engine, "connect")
     def _open(connection: Any, _record: object) -> None:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.cli.context import note_full, with_options
+from jobs.cli.context import with_options
 from jobs.cli.options.when import Ago, Moment
+from jobs.cli.render.tables import note_full
 from jobs.domain.states import Failure, State
 from jobs.errors import NotFoundError
 

@@ -10,12 +10,16 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from jobs.cli.render.text import clean, escaped
 from jobs.domain.states import State
+from jobs.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from jobs.store.store import Store
 
 #: Line width if stdout is not a terminal: nothing is cut, and each row is one line.
 UNLIMITED = 1_000_000
@@ -185,3 +189,13 @@ def say(message: str) -> None:
 def note(message: str) -> None:
     """Print a line to stderr, escaped as by `say`."""
     click.echo(clean(message), err=True)
+
+
+def note_full(store: Store) -> bool:
+    """Note that the disk of an SQLite file is full, where it is. Returns whether it is."""
+    try:
+        store.require_room()
+    except UnreachableError as error:
+        note(f"{error}; until then workers cannot report, and live ones look lost")
+        return True
+    return False
