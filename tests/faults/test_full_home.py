@@ -61,7 +61,7 @@ def test_a_worker_waits_for_room(
         full = f"database or disk is full, 0.0 MiB free in {disk.folder}"
         assert "/12 done · " in watch.said
         assert f"database away, waiting (0 s) · {full}" in watch.said
-        assert f" s: {full}; the jobs go on once it is back" in watch.said.splitlines()[-1]
+        assert f" s: {full}; make room there, then try again" in watch.said.splitlines()[-1]
         workers = plant.start("workers", "workers", HYMO_ALIVE="1")
         assert workers.ended() == 0
         assert f"has no room: {full}; make room there" in workers.said

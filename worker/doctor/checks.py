@@ -157,6 +157,8 @@ def _workers(settings: Settings) -> Finding:
     def count() -> str:
         with Store.open(settings.database_url, timeout=5) as store:
             live = [row for row in store.workers.rows(alive=settings.alive) if row.alive]
+            if not live:
+                store.require_room()  # without it workers cannot report
         return ", ".join(row.registration.offer.name for row in live)
 
     finding = _guarded("workers", count, "")

@@ -64,7 +64,8 @@ def follow(
             except UnreachableError as error:
                 snapshot = replace(snapshot, away=gone.away(error), reason=error.reason)
                 if gone.seconds > outage:
-                    raise OutageError(gone.seconds, error.reason, mend) from error
+                    why = f"{error.reason}; {error.mend}"
+                    raise OutageError(gone.seconds, why, mend) from error
             show(snapshot)
             if snapshot.finished or (timeout is not None and clock() - begun >= timeout):
                 return snapshot
