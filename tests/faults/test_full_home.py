@@ -51,7 +51,7 @@ def test_a_worker_waits_for_room(
 ) -> None:
     with opened(home, url, own_redis) as plant:
         plant.environ |= {"HYMO_NULL_STEP": "0.1", "HYMO_LEASE": "300"}
-        plant.submit(12)
+        plant.submit(8)
         worker = plant.worker("a")
         plant.until(lambda: plant.counts().get("succeeded", 0) >= 2, "some are done")
         disk.fill()
@@ -62,23 +62,23 @@ def test_a_worker_waits_for_room(
         assert "/12 done · " in watch.said
         assert f"database away, waiting (0 s) · {full}" in watch.said
         assert f" s: {full}; make room there, then try again" in watch.said.splitlines()[-1]
-        workers = plant.start("workers", "workers", HYMO_ALIVE="1")
-        assert workers.ended() == 0
-        assert f"has no room: {full}; make room there" in workers.said
-        assert "live ones look lost" in workers.said
-        assert "hymo up" not in workers.said
+        workers = call("workers", env=plant.environ | {"HYMO_ALIVE": "1"})
+        assert workers.exit_code == 0
+        assert f"has no room: {full}; make room there" in workers.stderr
+        assert "live ones look lost" in workers.stderr
+        assert "hymo up" not in workers.stderr
         said = worker.said
         assert f"has no room: {full}; make room there, then try again" in said
         assert "is unreachable" not in said
         assert BACK not in said, "reads are answered, and writes are not"
         assert worker.process.poll() is None
         disk.free()
-        plant.finish(12)
+        plant.finish(8)
         assert worker.said.count(BACK) == 1
-        assert plant.counts() == {"succeeded": 12}
+        assert plant.counts() == {"succeeded": 8}
         assert [row.outcome for row in plant.rows("SELECT outcome FROM attempts")] == [
             "succeeded"
-        ] * 12
+        ] * 8
 
 
 def test_a_submit_says_what_is_committed(
