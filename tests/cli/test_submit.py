@@ -246,7 +246,7 @@ def test_the_batch_that_goes_on_is_said(submit: Hymo) -> None:
     assert "note: batch one was made from this file and goes on" in done.stderr
     submit("prompts.csv", "--batch", "two")
     done = submit("prompts.csv")
-    assert "note: batch two was made from this file (so were one) and goes on" in done.stderr
+    assert "note: batch two was made from this file (so was one) and goes on" in done.stderr
     assert "batch two would be 1 job" in submit("prompts.csv", "--dry-run").stdout
 
 
