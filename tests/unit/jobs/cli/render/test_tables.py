@@ -128,9 +128,12 @@ def test_lines_are_wrapped_on_a_terminal(
             with monkeypatch.context() as patch:
                 patch.setattr(sys, name, terminal)
                 show(LONG)
-        terminal.flush()
-        told = os.read(ours, 4096).decode().splitlines()
+        print("end", file=terminal, flush=True)
+        seen = b""
+        while b"end" not in seen:
+            seen += os.read(ours, 4096)
     os.close(ours)
+    told = seen.decode().splitlines()[:-1]
     assert max(map(len, told)) <= 40
     assert told[:4] == told[4:]
     assert [line[:6] for line in told[:4]] == ["note: ", *[" " * 6] * 3]
