@@ -16,7 +16,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.artifacts.temporary import temporary_path
@@ -48,10 +48,12 @@ class Sight:
     Attributes:
         token: content of its mark; None: there is none, or the folder is not checked.
         fault: why this process must not write there, for people; None if it may.
+        laid: whether the look laid the mark.
     """
 
     token: str | None = None
     fault: str | None = None
+    laid: bool = field(default=False, compare=False)
 
 
 SILENT = Sight(fault="does not answer")
@@ -109,10 +111,11 @@ class BoundedLook:
 def _look(folder: Path, token: str, *, again: bool) -> Sight:
     try:
         found = _read(folder / MARK)
-        if found is None and (again or not token):
+        laid = found is None and (again or not token)
+        if laid:
             found = _lay(folder, token or secrets.token_hex(16))
     except FileNotFoundError:
-        found = None
+        return Sight(fault=UNMOUNTED)
     except NotADirectoryError:
         return Sight(fault="is not a folder")
     except OSError as error:
@@ -121,7 +124,7 @@ def _look(folder: Path, token: str, *, again: bool) -> Sight:
         return Sight(fault=DAMAGED)
     if found is None:
         return Sight(fault=UNMOUNTED)
-    return Sight(found) if token in {"", found} else Sight(fault=OTHER)
+    return Sight(found, laid=laid) if token in {"", found} else Sight(fault=OTHER)
 
 
 #: Shared by all callers of a process, so that one thread at most hangs in an output folder.

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.render.notes import note_reading, note_reread, note_rewrites, note_unfamiliar
+from jobs.cli.render.notes import (
+    note_folder,
+    note_reading,
+    note_reread,
+    note_rewrites,
+    note_unfamiliar,
+)
 from jobs.cli.render.tables import Column, note, print_json, print_table, say
 from jobs.cli.render.text import clean, plural
 from jobs.documents.submission import (
@@ -82,12 +88,7 @@ def print_result(
         jobs = plural(result.requeued, "job")
         note(f"note: {jobs} queued again: files were missing")
     _note_batch(result, source, settings)
-    if result.folder_fault is not None:
-        folder = clean(str(result.batch.folder))
-        note(
-            f"warning: {folder} {clean(result.folder_fault)}; the jobs wait for a worker that can "
-            "write there: mend the folder, or submit under another --batch and --output"
-        )
+    note_folder(result.batch, result.folder)
     note_auto(result.auto, manned=result.manned)
     note_misfits(result.misfits)
     _note_delivery(result, settings)
