@@ -72,7 +72,7 @@ def test_a_full_disk_holds_motions_until_there_is_room(
         disk.mount()
         plant.environ |= {"HYMO_OUTPUT": str(disk.path), "HYMO_PACK": "4"}
         reason = f"output {disk.path} full on {HOST}"
-        plant.start("up", "up", *UP)
+        up = plant.start("up", "up", *UP)
         plant.submit(120, model="tiny", steps=1)
         plant.until(lambda: waits(plant) == [reason], "the worker waits for room")
         plant.until(lambda: plant.counts().get("running", 0) > 0, "a motion is kept")
@@ -80,7 +80,10 @@ def test_a_full_disk_holds_motions_until_there_is_room(
         assert f" waits {reason} " in " ".join(said(plant, "show", "j/j120").split())
         assert f"waits: {reason}" in said(plant, "watch", "j", "--timeout", "12")
         disk.remount("size=64m")
+        plant.until(lambda: f"{HOST}-cpu waits no longer: {reason}" in up.said, "it goes on")
         plant.finish(120)
+        told = f"worker {HOST}-cpu waits"
+        assert [up.said.count(f"{told}{each}: {reason}") for each in ("", " no longer")] == [1, 1]
         assert plant.counts() == {"succeeded": 120}
         assert outcomes(plant) == {"succeeded": 120}
 
