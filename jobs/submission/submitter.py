@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jobs.artifacts.folder import UNMOUNTED
 from jobs.artifacts.mark import lay
 from jobs.artifacts.reuse import ReusedFiles, lost, reusable
 from jobs.delivery.publisher import Publishing
@@ -142,8 +141,8 @@ class Submitter:
         with closing(good()) as specs:
             target.check(self._store, made, source, (spec for spec, _ in specs))
         # Where the batch's folder is not on this machine, no files can be copied into it.
-        fault = lay(self._store, made, self._settings).fault
-        cache = cache and fault is None
+        folder = lay(self._store, made, self._settings)
+        cache = cache and folder.fault is None
         with closing(good()) as specs:
             while chunk := [router.route(spec, line) for spec, line in islice(specs, CHUNK)]:
                 try:
@@ -156,8 +155,8 @@ class Submitter:
                 if progress is not None:
                     progress("submitting", tally.done, found.jobs)
         result = tally.result(made, found, invalid_path(source) if found.invalid else None)
-        shown = None if fault == UNMOUNTED else fault
-        return replace(result, rewrites=rewrites, made=target.made, folder_fault=shown)
+        folder = replace(folder, laid=folder.laid and bool(made.token))
+        return replace(result, rewrites=rewrites, made=target.made, folder=folder)
 
     def _commit(
         self,

@@ -6,6 +6,7 @@ command line's parser. The Redis command runs for real.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -21,6 +22,7 @@ import pytest
 import redis
 import yaml
 
+from jobs.artifacts.folder import DAMAGED, OTHER, SILENT, UNMOUNTED, in_words
 from jobs.cli.main import hymo
 from jobs.settings import Settings
 from tests.conftest import redis_program
@@ -281,3 +283,14 @@ def test_documented_commands_parse() -> None:
     assert len(documented()) >= 6
     for words in documented():
         parse_hymo(words)
+
+
+def test_the_page_lists_what_is_said_of_disks_and_folders() -> None:
+    page = (ROOT / "docs" / "production.md").read_text("utf-8")
+    for number in (
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    ):  # fmt: skip
+        words = in_words(OSError(number, os.strerror(number)))
+        assert re.search(rf"`[^`]* {re.escape(words)} [^`]*`", page), words
+    for fault in (OTHER, UNMOUNTED, DAMAGED, SILENT.fault, "is not a folder", "is read-only"):
+        assert f"{fault} on node3`" in page, fault

@@ -110,7 +110,7 @@ def test_weights_that_are_gone_cost_no_attempt_and_are_loaded_when_they_are_back
     assert pauses(plant)[0].startswith("model ")
     assert f"{NAME} full cannot be loaded" in pauses(plant)[0]
     reason = pauses(plant)[0].removeprefix("model ")
-    assert f"waits: {reason}" in " ".join(plant.run("show", "j/j1").split())
+    assert f" waits {reason} " in " ".join(plant.run("show", "j/j1").split())
     assert plant.counts() == {"queued": 4}
     away.rename(weights)
     plant.finish(4)

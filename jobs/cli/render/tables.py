@@ -10,11 +10,11 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
-from jobs.cli.render.text import clean, escaped
+from jobs.cli.render.text import clean, escaped, filled
 from jobs.domain.states import State
 from jobs.errors import UnreachableError
 
@@ -182,13 +182,16 @@ def _csv_cell(value: object) -> object:
 
 
 def say(message: str) -> None:
-    """Print a line to stdout; control and bidirectional characters in it are escaped."""
-    click.echo(clean(message))
+    """Print a line to stdout, wrapped if that is a terminal.
+
+    Control and bidirectional characters in it are escaped.
+    """
+    click.echo(_fitted(clean(message), sys.stdout))
 
 
 def note(message: str) -> None:
-    """Print a line to stderr, escaped as by `say`."""
-    click.echo(clean(message), err=True)
+    """Print a line to stderr, wrapped and escaped as by `say`."""
+    click.echo(_fitted(clean(message), sys.stderr), err=True)
 
 
 def note_full(store: Store) -> bool:
@@ -199,3 +202,14 @@ def note_full(store: Store) -> bool:
         note(f"{error}; until then workers cannot report, and live ones look lost")
         return True
     return False
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    """`text` in lines that fit a terminal; on one line elsewhere, for programs that read it."""
+    if not stream.isatty():
+        return text
+    try:
+        width = int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        width = 0
+    return filled(text, width or UNLIMITED)
