@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from jobs.delivery.broker import kombu_url
+from jobs.delivery.broker import kombu_url, require_trust
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
 from jobs.delivery.stale import StaleMessages
@@ -61,6 +61,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
         DeviceChoiceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
     """
     planned = plan(options, Catalog.read(settings.home))
+    require_trust(settings)
     lock = worker_lock(settings.home, device=planned.device.name, name=planned.offer.name)
     if not _wait_for(lock, planned.device.name, parent=options.parent):
         return 0

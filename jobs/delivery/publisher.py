@@ -17,7 +17,7 @@ from typing import Protocol
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.delivery.broker import redis_client
+from jobs.delivery.broker import redis_client, unreachable
 from jobs.delivery.celery_app import TASK
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
@@ -121,14 +121,8 @@ class Publisher:
         )
 
     def _unreachable(self, error: Exception) -> UnreachableError:
-        from jobs.delivery.broker import public_url
-
-        return UnreachableError(
-            "broker",
-            public_url(self._settings),
-            str(error) or type(error).__name__,
-            "jobs stay in the database; `hymo up` or a worker publishes them when it is back",
-        )
+        mend = "jobs stay in the database; `hymo up` or a worker publishes them when it is back"
+        return unreachable(self._settings, error, mend)
 
 
 class Publishing(Protocol):

@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from jobs.delivery.broker import alive, ping, public_url, socket_path
 from jobs.delivery.embedded import find_program
+from jobs.delivery.tls import unchecked
 from jobs.domain.memory import GIB
 from jobs.errors import BrokerBinaryError, JobsError
 from jobs.settings import PREFIX, Settings, unknown
@@ -112,7 +113,7 @@ def _schema_of(settings: Settings) -> str:
 
 def _broker(settings: Settings) -> Finding:
     if not settings.embedded:
-        return _guarded("broker", lambda: _pinged(settings), public_url(settings))
+        return _configured_broker(settings)
     where = str(socket_path(settings.home))
     if alive(settings):
         return Finding("broker", Health.OK, f"embedded, answering on {where}")
@@ -121,6 +122,16 @@ def _broker(settings: Settings) -> Finding:
     except BrokerBinaryError as error:
         return Finding("broker", Health.BAD, "no server program", str(error))
     return Finding("broker", Health.OK, f"embedded, not running; would start {program}")
+
+
+def _configured_broker(settings: Settings) -> Finding:
+    url = public_url(settings)
+    finding = _guarded("broker", lambda: _pinged(settings), url)
+    weakness = unchecked(settings.broker_url or "")
+    if weakness is None or finding.health is not Health.OK:
+        return finding
+    mend = "name its CA with ssl_ca_certs in HYMO_BROKER_URL instead"
+    return Finding("broker", Health.WARNING, f"{url} answers, but {weakness}", mend)
 
 
 def _pinged(settings: Settings) -> str:
