@@ -82,12 +82,20 @@ def test_a_server_with_another_certificate_gets_no_password(
 ) -> None:
     proxy = behind(certificate)
     reason, mend = REFUSED[certificate]
+    url = plant.environ["HYMO_BROKER_URL"]
     refused = hymo(plant, *plant.submit_command(plant.prompts(1, "j"), steps=5))
     assert refused.exit_code == 7
     assert refused.stderr.count("\n") == 1
     assert f"is not trusted: its certificate is refused: {reason}" in refused.stderr
     assert mend in refused.stderr
     assert plant.counts() == {}, "nothing is submitted"
+    plant.environ |= {"HYMO_BROKER_URL": ""}
+    plant.submit(1)
+    plant.run("cancel", "--batch", "j")
+    plant.environ |= {"HYMO_BROKER_URL": url}
+    assert f"the broker is not trusted (its certificate is refused: {reason}" in plant.run(
+        "retry", "--batch", "j"
+    )
     found = examined(plant)
     assert found["health"] == "bad"
     assert reason in found["mend"]
