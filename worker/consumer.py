@@ -14,7 +14,8 @@ from celery.exceptions import SecurityWarning
 from celery.platforms import EX_OK
 from celery.worker import state
 
-from jobs.delivery.celery_app import TASK, celery_app
+from jobs.delivery.celery_app import celery_app
+from jobs.delivery.message import TASK
 
 
 class Consumer:

@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from celery import Celery
 
-#: The only task. Its only argument is a job id.
-TASK = "hymo.take"
-
 
 def celery_app(url: str) -> Celery:
     """The Celery application on the broker at `url` (a kombu URL, see

@@ -17,8 +17,8 @@ import json
 import re
 from typing import Any
 
-from jobs.delivery.celery_app import TASK
-
+#: The only task. Its only argument is a job id.
+TASK = "hymo.take"
 #: Bytes of the longest message that is read. Ours have about 1 000.
 LONGEST = 4_096
 #: Opening brackets of a message, at most; ours have 5. They bound the depth as well.

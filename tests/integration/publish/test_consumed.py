@@ -18,8 +18,7 @@ from typing import Any
 import redis
 
 from jobs.delivery.broker import kombu_url
-from jobs.delivery.celery_app import TASK
-from jobs.delivery.message import envelope
+from jobs.delivery.message import TASK, envelope
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.transport import PAUSE
 from jobs.domain.routing import demand
