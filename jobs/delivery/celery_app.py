@@ -37,6 +37,8 @@ def celery_app(url: str) -> Celery:
         worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # Connect again also where the server refuses a command, or Celery ends.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "queue_order_strategy": "priority",
             "socket_keepalive": True,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -120,3 +123,49 @@ def test_a_long_message_is_not_read_and_the_next_one_is(
     connection.close()
     (line,) = [each for each in caplog.messages if "did not write" in each]
     assert "did not write: 1 (the first in one of the queues: it is longer than" in line
+
+
+CONSUMER = """
+import sys, threading
+from worker.consumer import Consumer
+def work(job_id):
+    print("took", job_id, flush=True)
+    if job_id == 1:
+        sys.stdin.readline()
+sys.exit(Consumer(
+    url=sys.argv[1], name="w", host="h", queues=[sys.argv[2]], work=work,
+    draining=threading.Event(),
+).consume())
+"""
+
+
+def test_a_server_that_refuses_commands_as_a_worker_connects_again_does_not_end_it(
+    own_redis: RedisServer, start_process: Callable[..., subprocess.Popen[Any]]
+) -> None:
+    """The connection is lost while a job runs, and the event loop connects without kombu's care."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with contextlib.closing(own_redis.client()) as client:
+        client.config_set("port", port)
+        url = f"redis://127.0.0.1:{port}/1"  # for another database kombu must SELECT it
+        settings = Settings.read({"HYMO_HOME": "/h", "HYMO_BROKER_URL": url})
+        words = [sys.executable, "-c", CONSUMER, url, QUEUE]
+        worker = start_process(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        with contextlib.closing(Publisher(settings)) as publisher:
+            publisher.publish([(1, QUEUE)])
+            assert worker.stdout.readline() == "took 1\n"
+            client.execute_command("ACL", "SETUSER", "default", "-select")
+            client.client_kill_filter(skipme=True, _type="normal")
+            worker.stdin.write("go on\n")
+            worker.stdin.flush()
+            said = ""
+            while "Cannot connect" not in said:
+                said = worker.stderr.readline()
+                assert said, "it ended"
+            client.execute_command("ACL", "SETUSER", "default", "+select")
+            publisher.publish([(2, QUEUE)])
+            assert worker.stdout.readline() == "took 2\n"
+        worker.terminate()
+        assert worker.wait(PATIENCE) == 0

@@ -180,6 +180,7 @@ def test_nothing_that_is_forged_ends_a_worker_fills_it_or_is_done(
     counts = said_to_be_dropped(worker)
     assert sum(counts) == count
     assert len(counts) <= 3, "a line for each"
+    assert worker.said.count(" is unreachable: ") <= 2, "each failed round is said"
     assert "Traceback" not in worker.said
 
 
