@@ -147,7 +147,7 @@ class Planter:
                 connection.execute(text(f"UPDATE {table} SET {sets}"), {"shift": shift})  # noqa: S608 — constants
 
     def forge(self) -> None:
-        """Messages of jobs that ended or do not exist, the same ones again, and no messages at all."""
+        """Messages of jobs that ended or do not exist, the same ones again, and other strings."""
         with self.engine.connect() as connection:
             ended = list(
                 connection.scalars(text("SELECT id FROM jobs WHERE state != 'queued' LIMIT 200"))

@@ -39,8 +39,8 @@ class Refusals:
         if not self._count or (not now and self._clock() < self._due):
             return
         log.warning(
-            "messages dropped that HyMo did not write: %d (%s). No job is lost by that; find out who "
-            "else writes to the broker, and set a password for it",
+            "messages dropped that HyMo did not write: %d (%s). No job is lost by that; find out "
+            "who else writes to the broker, and set a password for it",
             self._count, self._first,
         )  # fmt: skip
         self._count = 0
