@@ -150,6 +150,7 @@ class Worker:
         )
         self._worker_id = 0
         self._fault: BaseException | None = None
+        self._broker_fault: str | None = None
 
     def load(self) -> None:
         """Reserve memory, load the models and run each once.
@@ -302,8 +303,9 @@ class Worker:
             self._outage.away(error)
             return
         self._outage.back()
-        if found.broker is not None:
+        if found.broker is not None and found.broker != self._broker_fault:
             log.warning("%s", found.broker)
+        self._broker_fault = found.broker
 
     def _poll(self, loop: WorkLoop) -> None:
         try:
