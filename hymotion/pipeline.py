@@ -14,14 +14,14 @@ from hymotion.device import Precision, attention
 from hymotion.errors import EncoderMissingError, RequestError
 from hymotion.network.attention import length_mask
 from hymotion.network.flow import FlowModel
-from hymotion.network.fused.field import FusedField
-from hymotion.sampling.guard import EXPLODING, Guard
+from hymotion.network.fused.support import fused_on
 from hymotion.sampling.fused import FusedGuidance
+from hymotion.sampling.guard import EXPLODING, Guard
 from hymotion.sampling.guidance import Guidance
 from hymotion.sampling.noise import draw_pack
-from hymotion.sampling.replay import Replay
 from hymotion.sampling.request import Request
 from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Velocity, VelocityWatch
+from hymotion.sampling.stepgraph import StepGraph
 from hymotion.text import TextEncoder
 
 
@@ -59,7 +59,7 @@ class Pipeline:
         device: torch.device,
         dtype: Precision,
         watch: MakeWatch = Guard,
-        fused: bool | None = None,
+        fused: bool = True,
     ) -> None:
         dtype.check(device)
         self.model = identity.model
@@ -73,9 +73,9 @@ class Pipeline:
         mean, std = flow.mean.float().cpu(), flow.std.float().cpu()
         self.decoder = Decoder(mean=mean, std=std, plant_feet=config.plant_feet)
         self._flow = _placed(flow, device, dtype.dtype)
-        if fused is None:
-            fused = device.type == "cuda"
-        self._fused = FusedField(self._flow.motion_transformer) if fused else None
+        self._fused, self.eager_because = (
+            fused_on(self._flow.motion_transformer, device) if fused else (None, "not asked for")
+        )
         self._products = dtype.products
         self._encoder = encoder
         self._make_watch = watch
@@ -154,12 +154,10 @@ class Pipeline:
             return []
         # Inference mode also avoids autograd's bookkeeping, which no_grad alone keeps.
         with torch.inference_mode(), self._products(), attention():
-            guidance, noise = self._prepare(requests, conditionings, trim=trim)
-            if self._fused is not None and self.device.type == "cuda":
-                guidance = Replay(guidance)
+            velocity, noise = self._prepare(requests, conditionings, trim=trim)
             solver = EulerSolver(steps=self._steps(requests[0]))
             watch = self._watch(requests, frames=noise.shape[1], total=solver.steps)
-            state = solver.solve(guidance, noise, watch=watch, on_step=on_step).cpu()
+            state = solver.solve(velocity, noise, watch=watch, on_step=on_step).cpu()
         return [
             latent[: request.frames].clone()
             for latent, request in zip(state, requests, strict=True)
@@ -201,7 +199,7 @@ class Pipeline:
                 length=length,
                 device=self.device,
             )
-            return fused, noise
+            return StepGraph(fused) if noise.is_cuda else fused, noise
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
         text = text.to(self.device, self.dtype)

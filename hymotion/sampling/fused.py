@@ -55,9 +55,10 @@ class FusedGuidance:
         ]
         nulls = {key: owners[index] for key, index in zip(keys, guided, strict=True)}
         places = {key: len(prompts) + number for number, key in enumerate(nulls)}
-        null = flow.unconditional(batch).rows(torch.tensor(list(nulls.values()), device=device))
+        originals = torch.tensor(list(nulls.values()), dtype=torch.int64, device=device)
+        null = flow.unconditional(batch).rows(originals)
         counts = torch.tensor(frames)
-        rows = torch.arange(int(counts.sum())).split(list(frames))
+        rows = torch.split(torch.arange(int(counts.sum())), list(frames))
         chosen = torch.cat([rows[index] for index in guided]) if guided else counts.new_empty(0)
         context = field.prepare(
             batch.joined(null) if nulls else batch,

@@ -137,20 +137,22 @@ def attention(
 def gelu_linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """GELU (tanh approximation) of x·weightᵀ + bias, on a GPU in the product's own kernel."""
     if x.is_cuda:
-        return torch._addmm_activation(bias, x, weight.t(), use_gelu=True)
+        return torch._addmm_activation(  # noqa: SLF001  # the public one is for training
+            bias, x, weight.t(), use_gelu=True
+        )
     return F.gelu(F.linear(x, weight, bias), approximate="tanh")
 
 
 def _heads(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
     """(R, 3·D) → q, k, v of (H, R, head_dim)."""
-    q, k, v = qkv.unflatten(1, (3, heads, -1)).permute(1, 2, 0, 3)
+    q, k, v = qkv.reshape(len(qkv), 3, heads, -1).permute(1, 2, 0, 3)
     return q, k, v
 
 
 def _turned(x: Tensor, weight: Tensor, turns: Tensor, position: Tensor) -> Tensor:
     """x (H, R, head_dim) after RMS norm and rotation."""
     normed = F.rms_norm(x.float(), x.shape[-1:], eps=EPS).to(x.dtype) * weight
-    even, odd = normed.float().unflatten(-1, (-1, 2)).unbind(-1)
+    even, odd = normed.float().reshape(*x.shape[:-1], -1, 2).unbind(-1)
     cosine, sine = turns[:, position]
     turned = torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), dim=-1)
     return turned.flatten(-2).to(x.dtype)

@@ -6,7 +6,7 @@ from torch import Tensor
 from hymotion.sampling.solver import Velocity
 
 
-class Replay:
+class StepGraph:
     """Calls a velocity once, records its kernels at the second call, and repeats them from then on.
 
     The host then starts one graph a step instead of some five hundred kernels, which takes longer
@@ -38,7 +38,7 @@ class Replay:
     def _record(self, t: Tensor, x: Tensor) -> torch.cuda.CUDAGraph:
         self._t, self._x = t.clone(), x.clone()
         graph = torch.cuda.CUDAGraph()
-        stream = torch.cuda.Stream(x.device)
+        stream = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]  # torch's stubs
         stream.wait_stream(torch.cuda.current_stream(x.device))
         with torch.cuda.stream(stream):
             # Other threads may use the device meanwhile.
