@@ -15,7 +15,7 @@ from hymotion.network.fused.field import FusedContext, FusedField
 class FusedGuidance:
     """The velocity of `hymotion.sampling.guidance.Guidance`, from a `FusedField`.
 
-    The seeds of a prompt share its text, and all samples share one null text per length.
+    The seeds of a prompt share its text, and all samples share the null text.
 
     Attributes:
         flow: the model.
@@ -48,26 +48,30 @@ class FusedGuidance:
         """Guide B samples of `frames` out of `length` computed frames towards `texts`."""
         prompts, owners = _distinct(texts)
         batch = TextBatch.of(prompts).to(device, field.dtype)
+        lengths = [each.length for each in prompts]
         guided = [index for index, scale in enumerate(scales) if scale > 1]
-        # Without a null token a null text keeps the tokens of its prompt.
-        keys: list[Hashable] = [
-            prompts[owners[index]].length if flow.null_ctxt else owners[index] for index in guided
-        ]
-        nulls = {key: owners[index] for key, index in zip(keys, guided, strict=True)}
-        places = {key: len(prompts) + number for number, key in enumerate(nulls)}
-        originals = torch.tensor(list(nulls.values()), dtype=torch.int64, device=device)
-        null = flow.unconditional(batch).rows(originals)
+        nulls = [owners[index] for index in guided]
+        if guided:
+            null = flow.unconditional(batch)
+            if flow.null_ctxt:
+                # All tokens of all null texts are equal: one is enough, see `Layout`.
+                one = torch.ones(1, dtype=batch.length.dtype, device=device)
+                batch = batch.joined(TextBatch(null.vtxt[:1], null.ctxt[:1], one))
+                places, lengths = [len(prompts)] * len(guided), [*lengths, 1]
+            else:
+                batch = batch.joined(null)
+                places, lengths = [len(prompts) + owner for owner in nulls], lengths * 2
+        else:
+            places = []
         counts = torch.tensor(frames)
         rows = torch.split(torch.arange(int(counts.sum())), list(frames))
         chosen = torch.cat([rows[index] for index in guided]) if guided else counts.new_empty(0)
         context = field.prepare(
-            batch.joined(null) if nulls else batch,
+            batch,
             frames=[*frames, *(frames[index] for index in guided)],
-            owners=[*owners, *(places[key] for key in keys)],
-            lengths=[
-                *(each.length for each in prompts),
-                *(prompts[i].length for i in nulls.values()),
-            ],
+            owners=[*owners, *places],
+            lengths=lengths,
+            tokens=[prompts[owner].length for owner in (*owners, *nulls)],
             source=torch.cat((*rows, chosen)).to(device),
         )
         full = all(count == length for count in frames)

@@ -49,7 +49,7 @@ def _turned(rows, weight, cosines, sines, position, inside, eps, HALF: tl.conste
 @triton.jit
 def _attended(
     sums, top, total, q_even, q_odd, q_index,
-    qkv, weight, cosines, sines, first, start, end, position_start, head,
+    qkv, weight, cosines, sines, first, stride, start, end, position_start, head,
     row_stride, heads, eps, scale, band,
     HALF: tl.constexpr, KEYS: tl.constexpr, BANDED: tl.constexpr,
 ):  # fmt: skip
@@ -57,7 +57,8 @@ def _attended(
     index = start + tl.arange(0, KEYS)
     inside = index < end
     column = tl.arange(0, 2 * HALF)
-    rows = qkv + (first + index).to(tl.int64)[:, None] * row_stride + head * 2 * HALF + column[None]
+    rows = qkv + (first + index * stride).to(tl.int64)[:, None] * row_stride
+    rows += head * 2 * HALF + column[None]
     keys = tl.load(rows + heads * 2 * HALF, mask=inside[:, None], other=0.0)
     values = tl.load(rows + heads * 4 * HALF, mask=inside[:, None], other=0.0)
     k_even, k_odd = _turned(keys, weight, cosines, sines, index + position_start, inside, eps, HALF)
@@ -85,11 +86,11 @@ def attention(
     HALF: tl.constexpr, QUERIES: tl.constexpr, KEYS: tl.constexpr,
 ):  # fmt: skip
     """One block of a sequence's queries, of one head."""
-    entry = sequences + 5 * tl.load(work + 2 * tl.program_id(0))
+    entry = sequences + 6 * tl.load(work + 2 * tl.program_id(0))
     block = tl.load(work + 2 * tl.program_id(0) + 1)
     head = tl.program_id(1)
     first, count, own = tl.load(entry), tl.load(entry + 1), tl.load(entry + 2)
-    words, length = tl.load(entry + 3), tl.load(entry + 4)
+    words, length, stride = tl.load(entry + 3), tl.load(entry + 4), tl.load(entry + 5)
     is_text = own == 0
 
     column = tl.arange(0, 2 * HALF)
@@ -112,14 +113,14 @@ def attention(
     for start in range(lowest, highest, KEYS):
         sums, top, total = _attended(
             sums, top, total, q_even, q_odd, index,
-            qkv, weight, cosines, sines, first, start, own, 0, head,
+            qkv, weight, cosines, sines, first, 1, start, own, 0, head,
             row_stride, heads, eps, scale, band, HALF, KEYS, True,
         )  # fmt: skip
     weight = tl.load(text_k + column)
     for start in range(0, length, KEYS):
         sums, top, total = _attended(
             sums, top, total, q_even, q_odd, index,
-            qkv, weight, cosines, sines, words, start, length, text_start, head,
+            qkv, weight, cosines, sines, words, stride, start, length, text_start, head,
             row_stride, heads, eps, scale, band, HALF, KEYS, False,
         )  # fmt: skip
     attended = (sums / total[:, None]).to(out.dtype.element_ty)

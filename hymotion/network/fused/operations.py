@@ -109,8 +109,8 @@ def attention(
             num_warps=4 if short else 8, num_stages=1,
         )  # fmt: skip
         return
-    for first, count, own, text, length in layout.sequences.tolist():
-        frames, words = slice(first, first + count), slice(text, text + length)
+    for first, count, own, text, length, stride in layout.sequences.tolist():
+        frames = slice(first, first + count)
         q, k, v = _heads(qkv[frames], heads)
         if not own:
             position = torch.arange(text_start, text_start + count)
@@ -119,6 +119,7 @@ def attention(
                 _turned(k, norms.text_k, turns, position), v,
             )  # fmt: skip
         else:
+            words = text + stride * torch.arange(length)
             _, text_k, text_v = _heads(qkv[words], heads)
             position = torch.arange(count)
             near = (position[:, None] - position[None]).abs() <= band

@@ -81,6 +81,7 @@ def _deviation(field: VelocityField, fused: FusedField, device: torch.device) ->
             frames=[FRAMES] * 2,
             owners=[0, 1],
             lengths=[TOKENS, TOKENS - 1],
+            tokens=[TOKENS, TOKENS - 1],
             source=torch.arange(2 * FRAMES, device=device),
         )
         found = fused(x.flatten(0, 1), t, context).reshape(wanted.shape)

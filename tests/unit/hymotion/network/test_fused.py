@@ -75,7 +75,8 @@ def test_a_pack_without_guidance_has_no_null_text(
         return prepare(self, texts, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(FusedField, "prepare", spied)
-    words = [text(fused, 4, 1), text(fused, 4, 1), text(fused, 4, 2)]
+    # Two of the prompts are equal, and so are all null texts that consist of null tokens.
+    words = [text(fused, 4, 1), text(fused, 4, 1), text(fused, 6, 2)]
     for guidance in (1.0, 2.0):
         pack = [Request(frames=20, seed=0, guidance=guidance, steps=1, conditioning=words[0])] * 3
         for found, wanted in zip(
@@ -83,7 +84,6 @@ def test_a_pack_without_guidance_has_no_null_text(
         ):
             assert (found - wanted).abs().max() <= 1e-4 * wanted.abs().max()
     nulls = 1 if fused.config.null_ctxt else 2
-    # Two of the prompts are equal, and so are null texts of a length that have their own token.
     assert seen == [(2, 3), (2 + nulls, 6)]
 
 
@@ -97,7 +97,10 @@ def test_every_row_has_its_place(data: st.DataObject) -> None:
         )
     )
     frames, owners = zip(*sequences, strict=True)
-    layout = Layout.of(frames, owners, lengths, device=CPU)
+    tokens = [
+        data.draw(st.integers(1, 12)) if lengths[owner] == 1 else lengths[owner] for owner in owners
+    ]
+    layout = Layout.of(frames, owners, lengths, tokens, device=CPU)
     assert layout.rows == sum(frames) + sum(lengths)
     table = layout.sequences.tolist()
     covered = []
@@ -106,12 +109,14 @@ def test_every_row_has_its_place(data: st.DataObject) -> None:
         start = block * layout.queries
         covered += range(first + start, first + min(count, start + layout.queries))
     assert sorted(covered) == list(range(layout.rows))
-    for (first, count, own, words, length), owner in zip(
-        table, [*owners, *range(len(lengths))], strict=True
+    for (first, count, own, words, length, stride), owner, wanted in zip(
+        table, [*owners, *range(len(lengths))], [*tokens, *lengths], strict=True
     ):
         assert set(layout.owner[first : first + count].tolist()) == {owner}
-        assert set(layout.owner[words : words + length].tolist()) == {owner}
-        assert length == lengths[owner]
+        assert length == wanted
+        seen = {words + stride * index for index in range(length)}
+        assert set(layout.owner[sorted(seen)].tolist()) == {owner}
+        assert len(seen) == lengths[owner]
         assert own in {0, count}
     assert layout.tokens.tolist() == [
         number * max(lengths) + place
