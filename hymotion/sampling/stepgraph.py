@@ -1,5 +1,7 @@
 """A velocity as a CUDA graph: the GPU repeats its kernels without the host starting each."""
 
+from contextlib import suppress
+
 import torch
 from torch import Tensor
 
@@ -45,7 +47,11 @@ class StepGraph:
             graph.capture_begin(capture_error_mode="thread_local")
             try:
                 self._out = self._velocity(self._t, self._x)
-            finally:
-                graph.capture_end()
+            except BaseException:
+                # What went wrong, such as too little memory, matters more than the half recording.
+                with suppress(RuntimeError):
+                    graph.capture_end()
+                raise
+            graph.capture_end()
         torch.cuda.current_stream(x.device).wait_stream(stream)
         return graph
