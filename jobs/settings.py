@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 
 from jobs.errors import SettingsError, not_text
-from jobs.url import broker_fault, database_fault, key_fault, rewriter_fault
+from jobs.url import broker_fault, database_fault, key_fault, public_database, rewriter_fault
 
 PREFIX = "HYMO_"
 #: Variables with this prefix that are not settings; docker-compose.yml uses the passwords.
@@ -62,8 +62,8 @@ class Settings:
 
     home: Path
     output: Path
-    database_url: str
-    broker_url: str | None = None
+    database_url: str = field(repr=False)
+    broker_url: str | None = field(default=None, repr=False)
     lease: float = 90.0
     renew: float = 15.0
     stall: float = 60.0
@@ -143,7 +143,7 @@ class Settings:
 
     def public_database_url(self) -> str:
         """The database URL without its password, for people and logs."""
-        return make_url(self.database_url).render_as_string(hide_password=True)
+        return public_database(self.database_url)
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class _Given:
     """A value as given, and its name in the source that gave it."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
 
 
 def _check_text(*given: _Given) -> None:

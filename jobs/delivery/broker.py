@@ -14,7 +14,7 @@ import socket
 import tempfile
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -24,6 +24,7 @@ from redis.retry import Retry
 from jobs.delivery.tls import refusal, unchecked, verified
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
+from jobs.url import public_broker, without_secrets
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +61,7 @@ def _url(settings: Settings) -> str:
 
 def public_url(settings: Settings) -> str:
     """The broker URL without its password, for messages and logs."""
-    parts = urlsplit(_url(settings))
-    if parts.password is None:
-        return urlunsplit(parts)
-    where = parts.hostname or ""
-    if parts.port is not None:
-        where = f"{where}:{parts.port}"
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{where}"))
+    return public_broker(_url(settings))
 
 
 def identity(settings: Settings) -> str:
@@ -107,7 +102,8 @@ def unreachable(settings: Settings, error: Exception, mend: str) -> UnreachableE
     """The error for what a client raised; a refused certificate has a mend of its own."""
     refused = refusal(error, _url(settings))
     if refused is None:
-        reason = str(error) or type(error).__name__
+        # A server that does not know a command quotes it, and AUTH contains the password.
+        reason = without_secrets(str(error), _url(settings)) or type(error).__name__
         return UnreachableError("broker", public_url(settings), reason, mend)
     return UnreachableError("broker", public_url(settings), *refused, state=UNTRUSTED)
 
