@@ -9,12 +9,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, make_url
 
 from jobs.errors import SettingsError, not_text
+from jobs.home import require_trusted
 from jobs.url import broker_fault, database_fault, key_fault, public_database, rewriter_fault
 
 PREFIX = "HYMO_"
+CONFIG = "config.toml"
 #: Variables with this prefix that are not settings; docker-compose.yml uses the passwords.
 OTHERS = frozenset({"HYMO_TRACEBACK", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"})
 #: Numbers that must be greater than 0.
@@ -100,7 +102,8 @@ class Settings:
         home = given["home"].value if "home" in given else environ.get("HYMO_HOME") or "~/.hymo"
         folder = Path(home).expanduser().absolute()
         _check_text(_Given("HYMO_HOME", str(folder)))
-        values = _file(folder / "config.toml")
+        require_trusted("HYMO_HOME", folder)
+        values = _file(folder / CONFIG)
         values |= {
             key.removeprefix(PREFIX).lower(): _Given(key, value)
             for key, value in environ.items()
@@ -141,6 +144,12 @@ class Settings:
         """Whether the broker is the embedded one of this home."""
         return self.broker_url is None
 
+    @property
+    def local(self) -> bool:
+        """Whether the database is a file in the home."""
+        url = make_url(self.database_url)
+        return url.get_backend_name() == "sqlite" and Path(url.database or "").parent == self.home
+
     def public_database_url(self) -> str:
         """The database URL without its password, for people and logs."""
         return public_database(self.database_url)
@@ -171,6 +180,7 @@ def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _file(path: Path) -> dict[str, _Given]:
     if not path.exists():
         return {}
+    require_trusted(CONFIG, path)
     try:
         table = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

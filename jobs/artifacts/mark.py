@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jobs.artifacts.folder import OTHER, Sight, look
 from jobs.domain.batches import Batch
+from jobs.home import make_home
 from jobs.settings import Settings
 from jobs.store.store import Store
 
@@ -38,6 +39,8 @@ def lay(store: Store, batch: Batch, settings: Settings) -> Sight:
     root = Path(batch.output)
     if batch.token is not None and _may_create(root, batch, settings):
         with contextlib.suppress(OSError):
+            if root.is_relative_to(settings.home):
+                make_home(settings.home)
             root.mkdir(parents=True, exist_ok=True)
     return adopt(store, batch, look(batch.folder, batch.token, again=True))
 

@@ -13,6 +13,7 @@ from typing import IO
 
 from jobs.delivery.broker import alive, redis_client, socket_path
 from jobs.errors import BrokerBinaryError, JobsError
+from jobs.home import make_home
 from jobs.settings import Settings
 
 PROGRAMS = ("redis-server", "valkey-server")
@@ -95,7 +96,8 @@ class EmbeddedBroker:
         program = self._program or find_program()
         home = self._settings.home
         logs = home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        make_home(home)
+        logs.mkdir(exist_ok=True)
         path = socket_path(home)
         _private_folder(path.parent, home)
         log = logs / "broker.log"

@@ -17,6 +17,7 @@ from jobs.delivery.reconciler import Reconciler, deliver_missing
 from jobs.domain.outage import Outage
 from jobs.domain.workers import WorkerRow
 from jobs.errors import UnreachableError
+from jobs.home import make_home
 from jobs.settings import Settings
 from jobs.store.store import Store
 from worker.options import WorkerOptions
@@ -91,7 +92,7 @@ class Node:
             leaving.callback(self._publisher.close)
             leaving.callback(self._write_manifests)
             leaving.callback(self._end)
-            self._settings.home.mkdir(parents=True, exist_ok=True)
+            make_home(self._settings.home)
             started = self._broker is not None and self._broker.ensure()
             # Whoever held the duty in an earlier `hymo up` that was killed does so no longer.
             self._reconcile(partial(self._reconciler.round, fresh=started, seize=True))
