@@ -15,8 +15,9 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from jobs.delivery.broker import alive, ping, public_url, socket_path
+from jobs.delivery.broker import alive, ping, public_url
 from jobs.delivery.embedded import find_program
+from jobs.delivery.private_socket import socket_path
 from jobs.delivery.tls import unchecked
 from jobs.domain.memory import GIB
 from jobs.errors import BrokerBinaryError, JobsError

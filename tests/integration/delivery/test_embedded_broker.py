@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from kombu.exceptions import OperationalError
 
-from jobs.delivery.broker import MAX_SOCKET_PATH, alive, ping, public_url, redis_client, socket_path
+from jobs.delivery.broker import alive, kombu_url, ping, public_url, redis_client
+from jobs.delivery.celery_app import celery_app
 from jobs.delivery.embedded import EmbeddedBroker, find_program
+from jobs.delivery.private_socket import (
+    MAX_SOCKET_PATH,
+    RECORD,
+    make_socket_folder,
+    socket_path,
+)
+from jobs.delivery.publisher import Publisher
 from jobs.errors import BrokerBinaryError, UnreachableError
+from jobs.home import make_home
 from jobs.settings import Settings
+from tests.conftest import unavailable
 from tests.waiting import until
 
 pytestmark = pytest.mark.redis
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -73,21 +88,116 @@ def test_a_server_that_a_killed_owner_left_is_adopted(
     assert not alive(settings)
 
 
-def test_a_long_home_gets_a_short_private_socket() -> None:
+@pytest.fixture
+def long() -> Iterator[Settings]:
+    """Settings of a home whose path is too long for a socket in it."""
     folder = Path(tempfile.mkdtemp(prefix="hymo-b-"))
-    home = folder / ("long" * 30)
-    settings = Settings.read({"HYMO_HOME": str(home)})
-    path = socket_path(home)
+    made = Settings.read({"HYMO_HOME": str(folder / ("long" * 30))})
+    make_home(made.home)
+    yield made
+    shutil.rmtree(socket_path(made.home).parent, ignore_errors=True)
+    shutil.rmtree(folder)
+
+
+def test_a_long_home_gets_a_short_private_socket(
+    long: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = socket_path(long.home)
     assert len(os.fsencode(path)) <= MAX_SOCKET_PATH
-    made = EmbeddedBroker(settings)
+    made = EmbeddedBroker(long)
     try:
         made.ensure()
-        assert alive(settings)
+        assert alive(long)
+        assert (long.home / RECORD).read_text() == f"{path}\n"
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        # Processes that know other folders, such as those of a service, find it too.
+        monkeypatch.setattr(tempfile, "tempdir", "/var/tmp")
+        assert alive(long)
     finally:
         made.stop()
-        shutil.rmtree(folder)
-        path.parent.rmdir()
+
+
+@pytest.fixture
+def thief() -> Iterator[Callable[[Path], socket.socket]]:
+    """Listens on a path as another user."""
+    if os.geteuid() != 0:
+        unavailable("another user", PermissionError("only root becomes another user"))
+    made: list[socket.socket] = []
+
+    def listen(path: Path) -> socket.socket:
+        made.append(socket.socket(socket.AF_UNIX))
+        made[-1].bind(str(path))
+        os.chown(path, NOBODY, -1)
+        os.seteuid(NOBODY)
+        try:
+            made[-1].listen()
+        finally:
+            os.seteuid(0)
+        made[-1].settimeout(0)
+        return made[-1]
+
+    yield listen
+    for one in made:
+        one.close()
+
+
+def by_celery(settings: Settings) -> None:
+    with celery_app(kombu_url(settings)).connection_for_read() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0)
+
+
+def by_publisher(settings: Settings) -> None:
+    Publisher(settings).publish([(1, "hymo.full.1")])
+
+
+@pytest.mark.parametrize("client", [ping, by_publisher, by_celery])
+def test_nothing_is_sent_to_a_server_of_another_user(
+    thief: Callable[[Path], socket.socket],
+    client: Callable[[Settings], None],
+    long: Settings,
+    settings: Settings,
+) -> None:
+    for each in (long, settings):
+        path = make_socket_folder(each.home)
+        server = thief(path)
+        with pytest.raises((UnreachableError, OperationalError), match=f"as user {NOBODY}, not"):
+            client(each)
+        with contextlib.suppress(BlockingIOError):
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(100) == b""
+
+
+@pytest.mark.parametrize("client", [ping, by_publisher, by_celery])
+def test_no_server_in_a_folder_of_another_user_is_used(
+    thief: Callable[[Path], socket.socket], client: Callable[[Settings], None], long: Settings
+) -> None:
+    """Not even one that runs as this user: another one may have led it there."""
+    path = make_socket_folder(long.home)
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    os.chown(path.parent, NOBODY, -1)
+    with server, pytest.raises((UnreachableError, OperationalError), match=f"user {NOBODY}; start"):
+        client(long)
+
+
+def test_a_taken_folder_is_replaced_by_another_one(
+    thief: Callable[[Path], socket.socket], long: Settings
+) -> None:
+    taken = socket_path(long.home)
+    taken.parent.mkdir()
+    thief(taken)
+    os.chown(taken.parent, NOBODY, -1)
+    made = EmbeddedBroker(long)
+    try:
+        assert made.ensure()
+        assert alive(long)
+        by_celery(long)
+        assert socket_path(long.home).parent != taken.parent
+    finally:
+        made.stop()
+        shutil.rmtree(taken.parent)
 
 
 def test_without_any_server_program_the_mend_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
