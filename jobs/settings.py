@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -36,6 +37,8 @@ class Settings:
     Attributes:
         home: folder of the embedded broker, the SQLite file, logs and config.toml.
         output: folder of motion files; default `<home>/output`.
+        output_roots: folders below which this process writes motions, separated like PATH; none:
+            wherever a batch asks for.
         database_url: SQLAlchemy URL; default SQLite in `<home>/hymo.db`.
         broker_url: redis:// URL; None means the embedded broker on a unix socket in `home`.
         lease: how long a lease is valid without renewal.
@@ -86,6 +89,7 @@ class Settings:
     rewriter_model: str | None = None
     rewriter_timeout: float = 30.0
     rewriter_concurrency: int = 8
+    output_roots: tuple[Path, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: object) -> Self:
@@ -114,6 +118,7 @@ class Settings:
         settings = cls(
             home=folder,
             output=_folder(values.get("output"), folder / "output"),
+            output_roots=_folders(values.get("output_roots")),
             embeddings=_folder(values.get("embeddings"), folder / "embeddings"),
             database_url=_sound(values.get("database_url"), database_fault)
             or _sqlite(folder / "hymo.db"),
@@ -244,6 +249,13 @@ def _check_together(settings: Settings, values: Mapping[str, _Given]) -> None:
 
 def _folder(given: _Given | None, default: Path) -> Path:
     return default if given is None else Path(given.value).expanduser().absolute()
+
+
+def _folders(given: _Given | None) -> tuple[Path, ...]:
+    named = given.value.split(os.pathsep) if given is not None else []
+    return tuple(
+        Path(os.path.normpath(Path(each).expanduser().absolute())) for each in named if each
+    )
 
 
 def _sqlite(path: Path) -> str:

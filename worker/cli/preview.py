@@ -171,11 +171,13 @@ class PreviewWriter:
         """Draw the sheets of each batch."""
         from hymotion.picture import MOST, draw_sheet
         from jobs.artifacts.atomic import output
+        from jobs.artifacts.place import file_name
 
         for batch, entries in self._drawn.items():
             pages = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
             for number, page in enumerate(pages, start=1):
-                path = self.folders.of_batch(batch) / f"{batch}_{_page_name(number)}.png"
+                name = file_name("batch name", f"{batch}_{_page_name(number)}.png")
+                path = self.folders.of_batch(batch) / name
                 heading = f"batch {batch}" + (f", page {number} of {len(pages)}" * (len(pages) > 1))
                 with output(path.absolute()) as part:
                     draw_sheet(heading, page, self.lettering).save(part, format="PNG")

@@ -51,6 +51,11 @@ class WorkerQueue:
         self._call = retry.call
         self._packs = 0
 
+    @property
+    def name(self) -> str:
+        """The worker's name."""
+        return self._offer.name
+
     def claim(
         self,
         job_id: int | None,
