@@ -50,7 +50,7 @@ def write_manifest(store: Store, batch: Batch, roots: Sequence[Path] = ()) -> bo
     # Take the time before reading the rows: jobs that finish later make the batch dirty again.
     at = store.time()
     with atomic(path) as part:
-        with part.open("w", encoding="utf-8") as file:
+        with part.open("x", encoding="utf-8") as file:
             for row in store.manifests.manifest_rows(batch.id):
                 file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
         ours = store.manifests.mark_manifest(batch, at, place=lambda: part.replace(path))

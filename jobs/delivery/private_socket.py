@@ -59,8 +59,8 @@ def make_socket_folder(home: Path) -> Path:
         if _folder_fault(folder, {os.geteuid()}) is not None:
             folder = Path(tempfile.mkdtemp(prefix="hymo-", dir=SHARED))
     path = folder / NAME
-    with atomic(home / RECORD) as part:
-        part.write_text(f"{path}\n", "utf-8")
+    with atomic(home / RECORD) as part, part.open("x", encoding="utf-8") as file:
+        file.write(f"{path}\n")
     return path
 
 

@@ -109,7 +109,7 @@ def invalid_rows(source: Source) -> Iterator[InvalidRows]:
         try:
             part = stack.enter_context(atomic(path))
             # Bytes of the input that are not UTF-8 are written unchanged.
-            out = part.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            out = part.open("x", encoding="utf-8", errors="surrogateescape", newline="")
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
             mend = "make the folder writable, or fix the rows instead of skipping them"

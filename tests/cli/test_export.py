@@ -180,6 +180,29 @@ def test_a_row_of_another_hand_writes_nothing_elsewhere(
     assert not list(tmp_path.rglob("victim*"))
 
 
+@pytest.mark.parametrize(
+    "words", [("export", "1"), ("preview", "1", "--strip"), ("preview", "1", "--gif"),
+              ("preview", "night", "--sheet")],
+)  # fmt: skip
+def test_a_link_at_the_name_of_a_temporary_file_is_not_followed(
+    words: tuple[str, ...], hymo_: Hymo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can guess the name; the test does so."""
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+
+    def planted(final: Path) -> Path:
+        part = final.with_name(".guessed.part")
+        part.symlink_to(victim)
+        return part
+
+    monkeypatch.setattr("jobs.artifacts.atomic.temporary_path", planted)
+    done = hymo_(*words)
+    assert done.exit_code == 1
+    assert "File exists" in done.stderr
+    assert victim.read_text() == "theirs"
+
+
 def test_a_link_to_elsewhere_is_not_followed(hymo_: Hymo, tmp_path: Path) -> None:
     (tmp_path / "victim").mkdir()
     (tmp_path / "out" / "night" / "export").symlink_to(tmp_path / "victim")

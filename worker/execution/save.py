@@ -19,7 +19,8 @@ from worker.errors import WorkerError
 
 log = logging.getLogger(__name__)
 
-#: Writes one format of a motion to a path; returns False if there is nothing to write.
+#: Writes one format of a motion to a path where nothing is; returns False if there is nothing to
+#: write.
 Write = Callable[[Claim, Any, str, Path], bool]
 
 
@@ -91,6 +92,7 @@ def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
                 if leads_out(folder, Path(claim.output)):
                     raise PlaceError("batch name", claim.batch, LINKED)
                 folder.mkdir(parents=True, exist_ok=True)
+            part.unlink(missing_ok=True)  # of this attempt's last try; a link is not followed
             if not write(claim, motion, format_, part):
                 continue
             size, digest = _seal(part)
@@ -135,7 +137,7 @@ def _same(path: Path, artifact: Artifact) -> bool:
 
 
 def _seal(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return os.fstat(file.fileno()).st_size, digest
