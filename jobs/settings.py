@@ -252,10 +252,12 @@ def _folder(given: _Given | None, default: Path) -> Path:
 
 
 def _folders(given: _Given | None) -> tuple[Path, ...]:
-    named = given.value.split(os.pathsep) if given is not None else []
-    return tuple(
-        Path(os.path.normpath(Path(each).expanduser().absolute())) for each in named if each
-    )
+    if given is None:
+        return ()
+    named = [each for each in given.value.split(os.pathsep) if each]
+    if not named:
+        raise SettingsError(given.name, given.value, "names no folder")
+    return tuple(Path(os.path.normpath(Path(each).expanduser().absolute())) for each in named)
 
 
 def _sqlite(path: Path) -> str:

@@ -9,7 +9,9 @@ import signal
 import socket
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -117,26 +119,52 @@ def test_a_long_home_gets_a_short_private_socket(
         made.stop()
 
 
-@pytest.fixture
-def thief() -> Iterator[Callable[[Path], socket.socket]]:
-    """Listens on a path as another user."""
-    if os.geteuid() != 0:
-        unavailable("another user", PermissionError("only root becomes another user"))
-    made: list[socket.socket] = []
+@dataclass
+class Listener:
+    """A server of some user that hears what clients say, and hangs up."""
 
-    def listen(path: Path) -> socket.socket:
-        made.append(socket.socket(socket.AF_UNIX))
-        made[-1].bind(str(path))
-        os.chown(path, NOBODY, -1)
-        os.seteuid(NOBODY)
+    path: Path
+    user: int
+    heard: list[bytes] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(self.path))
+        os.seteuid(self.user)
         try:
-            made[-1].listen()
+            self._socket.listen()
         finally:
             os.seteuid(0)
-        made[-1].settimeout(0)
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._socket.accept()
+                with client:
+                    self.heard.append(client.recv(100))
+
+    def close(self) -> None:
+        """Stop listening."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Path, int], Listener]]:
+    """Listens on a path as a user."""
+    if os.geteuid() != 0:
+        unavailable("another user", PermissionError("only root becomes another user"))
+    made: list[Listener] = []
+
+    def start(path: Path, user: int) -> Listener:
+        made.append(Listener(path, user))
         return made[-1]
 
-    yield listen
+    yield start
     for one in made:
         one.close()
 
@@ -152,42 +180,38 @@ def by_publisher(settings: Settings) -> None:
 
 @pytest.mark.parametrize("client", [ping, by_publisher, by_celery])
 def test_nothing_is_sent_to_a_server_of_another_user(
-    thief: Callable[[Path], socket.socket],
+    listen: Callable[[Path, int], Listener],
     client: Callable[[Settings], None],
     long: Settings,
     settings: Settings,
 ) -> None:
     for each in (long, settings):
-        path = make_socket_folder(each.home)
-        server = thief(path)
+        server = listen(make_socket_folder(each.home), NOBODY)
         with pytest.raises((UnreachableError, OperationalError), match=f"as user {NOBODY}, not"):
             client(each)
-        with contextlib.suppress(BlockingIOError):
-            connection, _ = server.accept()
-            with connection:
-                assert connection.recv(100) == b""
+        server.close()
+        assert b"".join(server.heard) == b""
 
 
 @pytest.mark.parametrize("client", [ping, by_publisher, by_celery])
 def test_no_server_in_a_folder_of_another_user_is_used(
-    thief: Callable[[Path], socket.socket], client: Callable[[Settings], None], long: Settings
+    listen: Callable[[Path, int], Listener], client: Callable[[Settings], None], long: Settings
 ) -> None:
     """Not even one that runs as this user: another one may have led it there."""
     path = make_socket_folder(long.home)
-    server = socket.socket(socket.AF_UNIX)
-    server.bind(str(path))
-    server.listen()
+    server = listen(path, 0)
     os.chown(path.parent, NOBODY, -1)
-    with server, pytest.raises((UnreachableError, OperationalError), match=f"user {NOBODY}; start"):
+    with pytest.raises((UnreachableError, OperationalError), match=f"user {NOBODY}; start"):
         client(long)
+    assert server.heard == []
 
 
 def test_a_taken_folder_is_replaced_by_another_one(
-    thief: Callable[[Path], socket.socket], long: Settings
+    listen: Callable[[Path, int], Listener], long: Settings
 ) -> None:
     taken = socket_path(long.home)
     taken.parent.mkdir()
-    thief(taken)
+    listen(taken, NOBODY)
     os.chown(taken.parent, NOBODY, -1)
     made = EmbeddedBroker(long)
     try:

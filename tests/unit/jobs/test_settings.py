@@ -57,6 +57,13 @@ def test_a_key_is_not_in_the_settings_words(read):
     assert "rewriter_key" in SECRET
 
 
+def test_roots_are_separated_like_a_search_path(read, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert read().output_roots == ()
+    roots = read({"HYMO_OUTPUT_ROOTS": "/srv/motions:/mnt/../nas::here"}).output_roots
+    assert roots == (Path("/srv/motions"), Path("/nas"), tmp_path / "here")
+
+
 def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert read(output="here").output == tmp_path / "here"
@@ -102,6 +109,7 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("REWRITER_KEY", "secret\r\nHost: evil", "printable ASCII without spaces"),
         ("REWRITER_KEY", "secrét", "printable ASCII without spaces"),
         ("REWRITER_TIMEOUT", "0", "more than 0"),
+        ("OUTPUT_ROOTS", ":", "names no folder"),
         ("REWRITER_CONCURRENCY", "0", "at least 1"),
     ],
 )
