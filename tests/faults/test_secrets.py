@@ -58,7 +58,9 @@ def test_no_command_prints_a_password(leaky: Plant) -> None:
         assert "***" in said
     up = leaky.start("up", "up", "--devices", "cpu", "--models", "null")
     log = leaky.home / "logs" / "worker-cpu.log"
-    leaky.until(lambda: log.exists() and "unknown command" in log.read_text(), "Celery is refused")
+    # kombu sends no password that is a parameter of a socket's URL.
+    said = "is ready" if "?" in str(leaky.broker_url) else "unknown command"
+    leaky.until(lambda: log.exists() and said in log.read_text(), f"the worker's log has {said}")
     up.kill()
     logs = {path: path.read_text("utf-8", "replace") for path in leaky.home.rglob("*.log")}
     assert [path for path, text in logs.items() if CANARY in text] == []
