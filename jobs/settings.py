@@ -21,9 +21,11 @@ CONFIG = "config.toml"
 #: Variables with this prefix that are not settings; docker-compose.yml uses the passwords.
 OTHERS = frozenset({"HYMO_TRACEBACK", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"})
 #: Numbers that must be greater than 0.
-POSITIVE = frozenset({"lease", "renew", "reconcile", "rewriter_timeout", "embeddings_gib"})
+POSITIVE = frozenset(
+    {"lease", "renew", "reconcile", "rewriter_timeout", "embeddings_gib", "log_mib"}
+)
 #: Minimum of numbers whose minimum is not 0.
-LEAST = {"max_attempts": 1, "rewriter_concurrency": 1}
+LEAST = {"max_attempts": 1, "rewriter_concurrency": 1, "log_files": 1}
 #: A lease must be renewed at least this often before it expires, so one may come late.
 RENEWALS = 3
 #: Settings that may contain a password: not accepted as flags, and masked when shown.
@@ -58,6 +60,8 @@ class Settings:
         embeddings: folder of encoded texts, shared by the machines that share jobs; default
             `<home>/embeddings`.
         embeddings_gib: maximum size of that folder, GiB.
+        log_mib: size from which a log in `home` is rotated, MiB.
+        log_files: number of earlier files kept of each log.
         rewriter_url: base URL of an OpenAI-compatible service; None: prompts are never rewritten.
         rewriter_key: API key of the service, if it needs one.
         rewriter_model: model of the service to use.
@@ -84,6 +88,8 @@ class Settings:
     null_step: float = 0.0
     embeddings: Path | None = None
     embeddings_gib: float = 16.0
+    log_mib: float = 10.0
+    log_files: int = 5
     rewriter_url: str | None = None
     rewriter_key: str | None = field(default=None, repr=False)
     rewriter_model: str | None = None

@@ -21,11 +21,12 @@ from jobs.home import make_home
 from jobs.settings import Settings
 from jobs.store.store import Store
 from worker.options import WorkerOptions
+from worker.rotation import LogRotation
 from worker.supervision.supervisor import Exit, Supervisor, tail
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the pauses of the workers.
+#: Seconds between two looks at the pauses of the workers and the sizes of the logs.
 LOOK = 2.0
 
 
@@ -68,12 +69,13 @@ class Node:
             logs=logs,
             away=lambda: not self._reaches(store.time),
         )
+        self._logs = LogRotation(settings)
         self._outage = Outage(say=log.warning)
         #: Exited processes whose leases are still to be ended, and when they exited.
         self._ended: list[tuple[Exit, str | None, float]] = []
         #: (worker, scope, subject) → the reason of a pause that was logged.
         self._paused: dict[tuple[str, str, str], str] = {}
-        self._look = 0.0  # when to look at the pauses again
+        self._look = 0.0  # when to look at the pauses and logs again
         self._grace = grace
         self._hurry = hurry
         self._leaving = ExitStack()
@@ -139,6 +141,7 @@ class Node:
         if time.monotonic() >= self._look:
             self._look = time.monotonic() + LOOK
             self._reaches(self._log_pauses)
+            self._logs.rotate()
         return exits
 
     def running_jobs(self) -> int:
