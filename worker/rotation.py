@@ -28,8 +28,8 @@ class LogRotation:
     """Keeps each log of a home below a size, and a number of earlier files of it.
 
     `broker.log.1` is the newest of these. Lines that are written between the last read of the copy
-    and the truncation, a few microseconds, are lost; a rotation that is killed loses nothing, but
-    may leave lines in two files.
+    and the truncation, two system calls that follow each other, are lost. A rotation that is killed
+    loses nothing, but may leave lines in two files.
 
     Args:
         settings: the home, the size (`log_mib`) and the number of files (`log_files`).

@@ -23,6 +23,8 @@ from jobs.artifacts.place import is_below, leads_out
 from jobs.artifacts.temporary import temporary_path
 
 MARK = ".hymo-batch.json"
+#: Whose temporary files `probe` writes.
+PROBE_NAME = "probe"
 #: Bytes that `probe` writes: a disk with less room than for a motion or two is full.
 PROBE = 4 * 2**20
 #: The fault of a folder of the same path that is not the batch's.
@@ -154,7 +156,7 @@ look = BoundedLook(_look)
 
 def probe(folder: Path) -> OSError | None:
     """Why no file can be written in a folder: writes one, syncs, renames and removes it."""
-    part, renamed = temporary_path(folder / "probe"), temporary_path(folder / "probe")
+    part, renamed = (temporary_path(folder / PROBE_NAME) for _ in range(2))
     try:
         with part.open("xb") as file:
             file.write(os.urandom(PROBE))  # not zeros: some file systems compress

@@ -62,11 +62,10 @@ class Node:
         self._publisher = Publisher(settings)
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         home = {"HYMO_HOME": str(settings.home)}
-        logs = settings.home / "logs"
         self._supervisor = Supervisor(
             workers=workers,
             environ={**environ, **home},
-            logs=logs,
+            logs=settings.home / "logs",
             away=lambda: not self._reaches(store.time),
         )
         self._logs = LogRotation(settings)
