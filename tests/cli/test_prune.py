@@ -146,15 +146,19 @@ def test_links_and_foreign_files_survive(
     assert set(dump(ended).values()) == {0}
 
 
-def test_a_folder_that_is_a_link_is_left(ended: Store, hymo_: Hymo, out: Path) -> None:
-    folder = mark(ended)
+@pytest.mark.parametrize(
+    ("marked", "fault"),
+    [(False, "is a link, or not a folder"), (True, "leads out of its output folder")],
+)
+def test_a_folder_that_is_a_link_is_left(
+    ended: Store, hymo_: Hymo, out: Path, marked: bool, fault: str
+) -> None:
+    folder = mark(ended) if marked else ended.batches.get("night").folder
     moved = folder.rename(out / "moved")
     folder.symlink_to(moved)
     files = tree(moved)
     [found] = pruned(hymo_, "--yes", code=1)["batches"]
-    assert found["fault"].startswith(
-        f"its folder {folder} is a link, or not a folder; --keep-files"
-    )
+    assert found["fault"].startswith(f"its folder {folder} {fault}")
     assert (dump(ended)["jobs"], tree(moved)) == (5, files)
 
 

@@ -35,8 +35,9 @@ for n in itertools.count():
 #: Logs a line of 1000 bytes for each line that it reads, as a worker logs, and answers when it has.
 ASKED = """
 import logging, sys
+from jobs.settings import Settings
 from worker.log import log_to_stderr
-log_to_stderr()
+log_to_stderr(Settings.read({}))
 for line in sys.stdin:
     logging.getLogger("worker").info("%s %s", line.strip(), "x" * 950)
     print(line.strip(), flush=True)
