@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 _BROKERS = ("redis://", "rediss://", "redis+socket://")
-#: Arguments of a rediss:// URL and their values.
-_TLS = {"ssl_cert_reqs": ("required", "optional", "none"), "ssl_check_hostname": ("true", "false")}
+#: Arguments that both clients of the broker take, and only with TLS.
+_ARGUMENTS = (
+    "ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile",
+)  # fmt: skip
+#: The values of some arguments.
+_CHOICES = {
+    "ssl_cert_reqs": ("required", "optional", "none"),
+    "ssl_check_hostname": ("true", "false"),
+}
 _ENCODE = "percent-encode the password (@ is %40, / is %2F, : is %3A, # is %23, ? is %3F)"
 
 
@@ -36,25 +43,26 @@ def broker_fault(url: str) -> str | None:
         _ = parts.port
     except ValueError:
         return f"the port must be a number up to 65535; {_ENCODE}"
-    if parts.scheme == "redis+socket":
-        return None
-    database = parts.path.strip("/")
+    remote = parts.scheme != "redis+socket"
     # An unencoded / # or ? in the password ends the host, so that the @ is in a later part.
-    if parts.fragment or "@" in parts.path + parts.query:
+    if remote and (parts.fragment or "@" in parts.path + parts.query):
         return f"the password is cut short; {_ENCODE}"
-    if database and not (database.isascii() and database.isdigit()):
+    database = parts.path.strip("/")
+    if remote and database and not (database.isascii() and database.isdigit()):
         return "the database after the last / must be a number"
-    return _tls_fault(parts)
+    return _argument_fault(parts.query, tls=parts.scheme == "rediss")
 
 
-def _tls_fault(parts: SplitResult) -> str | None:
-    """Arguments that kombu and redis-py would read differently, or not at all."""
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme != "rediss" and any(name.startswith("ssl_") for name in given):
-        return "ssl_… arguments are for rediss://, the encrypted protocol"
-    for name, values in _TLS.items():
-        if name in given and given[name] not in values:
-            return f"{name} must be {' or '.join(values)}"
+def _argument_fault(query: str, *, tls: bool) -> str | None:
+    """What is wrong with a broker URL's arguments; None if nothing is."""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if not tls and name.startswith("ssl_"):
+            return "ssl_… arguments are for rediss://, the encrypted protocol"
+        if not tls or name not in _ARGUMENTS:
+            return f"may only have the arguments {', '.join(_ARGUMENTS)}, with rediss://"
+        allowed = _CHOICES.get(name, (value,))
+        if value not in allowed or not value:
+            return f"{name} must be {' or '.join(allowed) if value else 'given a value'}"
     return None
 
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from jobs.errors import shown
 from jobs.promptfile.cell import WHITE, trimmed
 from jobs.promptfile.encoding import checked
-from jobs.promptfile.problem import Problem, UnreadableError, shown
+from jobs.promptfile.problem import Problem, UnreadableError
 from jobs.promptfile.raw import column_name
 from jobs.promptfile.records import Record, read_records
 from jobs.promptfile.source import MAX_LINE

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import NoReturn, TextIO
 
-from jobs.promptfile.problem import Problem, UnreadableError, shown
+from jobs.errors import shown
+from jobs.promptfile.problem import Problem, UnreadableError
 from jobs.promptfile.raw import RawRow, column_name
 from jobs.promptfile.source import numbered_lines
 

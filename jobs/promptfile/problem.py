@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,8 +9,6 @@ from jobs.errors import JobsError
 
 #: Number of a file's problems that are listed before `… and N more`.
 LISTED = 50
-#: Number of characters of an invalid value that a message shows.
-SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -73,14 +70,6 @@ class UnreadableError(JobsError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.reason)
         self.problem = problem
-
-
-def shown(value: object) -> str:
-    """A value for a message: quoted, escaped, and cut to `SHOWN` characters."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}…")
-    text = reprlib.repr(value)  # A nested value may be too deep for repr itself.
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def plain(text: str) -> str:

@@ -22,10 +22,11 @@ from jobs.domain.spec import (
     REQUESTABLE_MODES,
     JobSpec,
 )
+from jobs.errors import shown
 from jobs.promptfile.cell import decimal, grouped, text_fault, trimmed, whole
 from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.metadata import read_metadata
-from jobs.promptfile.problem import Problem, shown
+from jobs.promptfile.problem import Problem
 from jobs.promptfile.raw import RawRow
 
 _SEPARATORS = re.compile(r"[;,\s]+")
