@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.errors import JobsError
+from jobs.errors import JobsError, brief
 
 #: Number of a file's problems that are listed before `… and N more`.
 LISTED = 50
@@ -30,7 +30,7 @@ class Problem:
     @property
     def reason(self) -> str:
         """The problem without its place in the file."""
-        column = f"{plain(self.column)}: " if self.column else ""
+        column = f"{brief(plain(self.column))}: " if self.column else ""
         return f"{column}{self.message}; {self.mend}"
 
     def located(self, name: str) -> str:
