@@ -9,6 +9,7 @@ from typing import Any
 from hymotion.importing.errors import SourceError
 from hymotion.importing.snapshot import HubSnapshot
 from hymotion.importing.stream import FileDigest
+from hymotion.parsing.plain_data import PlainDataError, read_json
 
 SCHEMA = 1
 FILE = "model.json"
@@ -23,14 +24,14 @@ def read_record(folder: Path, name: str) -> Record:
     """
     path = folder / FILE
     try:
-        record = json.loads(path.read_bytes())
+        record = read_json(path)
     except FileNotFoundError:
         return {
             "schema": SCHEMA, "name": name, "imported_at": None, "modes": {}, "text": None,
             "licence": {}, "sources": [],
         }  # fmt: skip
-    except ValueError as error:
-        problem = "it is not JSON"
+    except PlainDataError as error:
+        problem = f"it is not JSON ({error})"
         raise SourceError(problem, mend=f"Remove {folder} and import again", path=path) from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise SourceError(

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hymotion.errors import CheckpointError, FileError, TensorMismatchError
+from hymotion.errors import CheckpointError, FileError, TensorMismatchError, brief
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 STATE_KEY = "model_state_dict"
@@ -55,8 +55,10 @@ def open_checkpoint(path: Path) -> object:
             mend="Do not use this file; fetch the checkpoint from its publisher",
             path=path,
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, f"it cannot be read ({str(error).splitlines()[0]})") from error
+    # What a damaged file makes of the library's steps can be an error of any type.
+    except Exception as error:
+        problem = f"it cannot be read ({type(error).__name__}: {brief(error)})"
+        raise _damaged(path, problem) from error
     return loaded
 
 
@@ -71,11 +73,15 @@ def checkpoint_digest(path: Path) -> str:
     """
     _check_container(path)
     digest = hashlib.sha256()
-    with zipfile.ZipFile(path) as archive:
-        for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-            # The folder inside the zip has the name of the file that was saved.
-            name = entry.filename.partition("/")[2]
-            digest.update(f"{name} {entry.file_size} {entry.CRC}\n".encode())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise _damaged(path, f"it cannot be read ({brief(error)})") from error
+    for entry in sorted(entries, key=lambda entry: entry.filename):
+        # The folder inside the zip has the name of the file that was saved.
+        name = entry.filename.partition("/")[2]
+        digest.update(f"{name} {entry.file_size} {entry.CRC}\n".encode())
     return digest.hexdigest()[:12]
 
 
@@ -156,5 +162,7 @@ def describe(value: object) -> str:
     """Shape and type of a tensor, or the type of another object, for messages."""
     if not isinstance(value, Tensor):
         return type(value).__name__
+    if value.layout != torch.strided:
+        return f"a {value.layout} tensor"
     shape = "x".join(map(str, value.shape)) or "scalar"
     return f"{shape} {str(value.dtype).removeprefix('torch.')}"

@@ -99,6 +99,6 @@ def test_an_endless_stream_ends(argument: str, monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_stream_of_the_allowed_size_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "MAX_STREAM", 13)
-    with open_source("-", format_name="csv", stdin=io.BytesIO(b"prompt\nwalks\n")) as source:
-        with source.text() as text:
-            assert text.read() == "prompt\nwalks\n"
+    stdin = io.BytesIO(b"prompt\nwalks\n")
+    with open_source("-", format_name="csv", stdin=stdin) as source, source.text() as text:
+        assert text.read() == "prompt\nwalks\n"
