@@ -41,8 +41,8 @@ def parse_yaml(text: str) -> object:
         raise PlainDataError(f"{brief(error.problem or error.context)}{where}") from error
     except RecursionError as error:
         raise PlainDataError("it is nested too deeply") from error
-    # The safe loader makes numbers and times of what looks like them, and some are out of range.
-    except (yaml.YAMLError, ValueError, OverflowError, TypeError, AttributeError) as error:
+    # What makes numbers and times of texts that look like them raises errors of many types.
+    except Exception as error:
         raise PlainDataError(brief(error)) from error
     return loaded
 

@@ -42,7 +42,7 @@ class HeaderError(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class TensorEntry:
     """One tensor: its type's name, its shape, and its first byte and the one after its last,
     counted from the header's end."""
 
@@ -52,7 +52,7 @@ class Entry:
     end: int
 
 
-def read_header(path: Path) -> dict[str, Entry]:
+def read_header(path: Path) -> dict[str, TensorEntry]:
     """The tensors of a file, after checking that they fill it without overlap or hole.
 
     Raises:
@@ -68,7 +68,7 @@ def read_header(path: Path) -> dict[str, Entry]:
         return parse_header(file.read(length), length=length, size=size)
 
 
-def parse_header(text: bytes, *, length: int, size: int) -> dict[str, Entry]:
+def parse_header(text: bytes, *, length: int, size: int) -> dict[str, TensorEntry]:
     """The tensors that a header describes.
 
     Args:
@@ -97,7 +97,7 @@ def parse_header(text: bytes, *, length: int, size: int) -> dict[str, Entry]:
     return entries
 
 
-def _entry(name: str, value: object) -> Entry:
+def _entry(name: str, value: object) -> TensorEntry:
     if not isinstance(value, dict) or value.keys() != KEYS:
         raise _wrong(name, "has not dtype, shape and data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
@@ -116,14 +116,14 @@ def _entry(name: str, value: object) -> Entry:
             break
     if numbers * BITS[dtype] != 8 * (end - begin):
         raise _wrong(name, "has more or fewer bytes than its shape and type need")
-    return Entry(dtype, tuple(shape), begin, end)
+    return TensorEntry(dtype, tuple(shape), begin, end)
 
 
 def _counts(value: object) -> bool:
     return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
 
 
-def _check_places(entries: Mapping[str, Entry]) -> None:
+def _check_places(entries: Mapping[str, TensorEntry]) -> None:
     place = 0
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.begin < place:

@@ -36,10 +36,8 @@ _DIGEST = 8
 
 
 def normal(name: str) -> str:
-    """The name in the normal form in which names are kept (NFC), unless it is far too long."""
-    # Normalising takes time that grows with the square of the length.
-    long = len(name) > 4 * MAX_NAME_BYTES
-    return name if long or name.isascii() else unicodedata.normalize("NFC", name)
+    """The name in the normal form in which names are kept (NFC)."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def fold(name: str) -> str:
