@@ -50,12 +50,15 @@ class Parser:
 
 def _prompts(format_name: str) -> Callable[[bytes], object]:
     from jobs.promptfile.defaults import Defaults
+    from jobs.promptfile.invalid import InvalidRows
     from jobs.promptfile.source import open_source
     from jobs.promptfile.survey import survey
 
     def parse(content: bytes) -> object:
         with open_source("-", format_name=format_name, stdin=io.BytesIO(content)) as source:
-            found = survey(source, Defaults())
+            out = io.TextIOWrapper(io.BytesIO(), "utf-8", "surrogateescape", newline="")
+            found = survey(source, Defaults(), rejected=InvalidRows(source, out).write)
+            out.flush()
         assert all(len(problem.reason) < 1000 for problem in found.problems)
         return found
 
