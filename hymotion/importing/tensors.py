@@ -15,7 +15,7 @@ from hymotion.errors import brief, shown
 from hymotion.importing.causes import PUBLISHED, cause_of_keys
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import FETCH, check_file, read_header
-from hymotion.loading.checkpoint import STATE_KEY, open_checkpoint
+from hymotion.loading.checkpoint import STATE_KEY, is_zip, open_checkpoint
 from hymotion.parsing.plain_data import PlainDataError, read_json
 
 SAFETENSORS = ".safetensors"
@@ -71,7 +71,7 @@ def check_sums(path: Path) -> None:
     Raises:
         SourceError: names the first entry that differs.
     """
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return
     try:
         with zipfile.ZipFile(path) as archive:

@@ -94,9 +94,17 @@ def _check_container(path: Path) -> None:
         )
     refuse_pointer(path, CheckpointError)
     # A zip ends with its directory, so a file that was cut short is not a zip.
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         size = path.stat().st_size
         raise _damaged(path, f"it is not a complete torch checkpoint ({size} bytes, cut short?)")
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file ends with the directory of a zip; raises `OSError`."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # of a kind that Python does not read
+        return False
 
 
 def _damaged(path: Path, problem: str) -> CheckpointError:

@@ -18,6 +18,14 @@ FOUND = {
     "config.yml": [b"!!int ", b"a: !!float \n"],
     "YAML": [b"!!int ", b"!!timestamp x"],
     "config.toml": [b"pack = " + b"9" * 400, b"lease = 0x" + b"f" * 5000, b'output = "~x/y"'],
+    "checkpoint": [b"PK\x06\x07" + b"\0" * 12 + b"\x02\0\0\0" + b"PK\x05\x06" + b"\0" * 18],
+    "csv": [
+        "prompt\n\x07\udddd\udc80\n".encode("utf-16", "surrogatepass"),
+        "prompt,id\nwalks,\ud800\n".encode("utf-16", "surrogatepass"),
+    ],
+    "json": [b'{"\\ud800": ["walks##"]}'],
+    "row names": [b"con.txt" * 40],
+    "encoded text": [(9999).to_bytes(8, "little") + b"[" * 9999],
     "cursor": [b"WyItaWQiLDEsOTk5OTk5OTk5OTk5OTk5OTk5OTldCg", b"W1tbW1tb" * 9],
     "model.json": [b'{"schema": 1, "imported_at": "", "modes": {"a": {"bytes": 1e999}}}'],
 }
