@@ -29,7 +29,10 @@ GAP = "  "
 NARROW = 8
 
 # C1 and DEL, bidirectional and other invisible characters, which JSON may have as they are.
-_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0001-\U000e007f]"
+)
 #: With these a cell begins that a spreadsheet may compute as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
