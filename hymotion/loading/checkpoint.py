@@ -43,8 +43,8 @@ def open_checkpoint(path: Path) -> object:
     """The contents of a `torch.save` zip, with memory-mapped tensors.
 
     Raises:
-        CheckpointError: the file is absent, a Git LFS pointer, cut short, or holds anything but
-            tensors and plain values.
+        CheckpointError: the file is absent, a Git LFS pointer, cut short, compressed, or holds
+            anything but tensors and plain values.
     """
     _check_container(path)
     try:
@@ -73,12 +73,7 @@ def checkpoint_digest(path: Path) -> str:
     """
     _check_container(path)
     digest = hashlib.sha256()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise _damaged(path, f"it cannot be read ({brief(error)})") from error
-    for entry in sorted(entries, key=lambda entry: entry.filename):
+    for entry in sorted(_entries(path), key=lambda entry: entry.filename):
         # The folder inside the zip has the name of the file that was saved.
         name = entry.filename.partition("/")[2]
         digest.update(f"{name} {entry.file_size} {entry.CRC}\n".encode())
@@ -97,6 +92,20 @@ def _check_container(path: Path) -> None:
     if not is_zip(path):
         size = path.stat().st_size
         raise _damaged(path, f"it is not a complete torch checkpoint ({size} bytes, cut short?)")
+    entries = _entries(path)
+    # A few bytes may be compressed to gigabytes, or named by many entries.
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise _damaged(path, "it cannot be read (it is compressed, as no torch checkpoint is)")
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise _damaged(path, "it cannot be read (its contents are larger than the file)")
+
+
+def _entries(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise _damaged(path, f"it cannot be read ({brief(error)})") from error
 
 
 def is_zip(path: Path) -> bool:
