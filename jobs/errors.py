@@ -12,15 +12,15 @@ SHOWN = 40
 BRIEF = 200
 
 
-def shown(value: object) -> str:
-    """A value for a message: quoted, escaped, and cut to `SHOWN` characters."""
+def shown(value: object, most: int = SHOWN) -> str:
+    """A value for a message: quoted, escaped, and cut to `most` characters."""
     if isinstance(value, str):
-        return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}…")
+        return repr(value if len(value) <= most else f"{value[:most]}…")
     try:
         text = reprlib.repr(value)  # A nested value may be too deep for repr itself.
     except ValueError:
         return "a number of thousands of digits"
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def brief(text: object) -> str:
@@ -49,7 +49,9 @@ class SettingsError(JobsError):
     exit_code = 2
 
     def __init__(self, name: str, value: str | None, mend: str) -> None:
-        super().__init__(f"{name}: {mend}" if value is None else f"{name}={shown(value)}: {mend}")
+        super().__init__(
+            f"{name}: {mend}" if value is None else f"{name}={shown(value, BRIEF)}: {mend}"
+        )
         self.name = name
         self.value = value
         self.mend = mend
@@ -61,7 +63,7 @@ class NotFoundError(JobsError):
     exit_code = 3
 
     def __init__(self, kind: str, name: str, mend: str) -> None:
-        super().__init__(f"no {kind} {shown(name)}: {mend}")
+        super().__init__(f"no {kind} {shown(name, BRIEF)}: {mend}")
         self.kind = kind
         self.name = name
         self.mend = mend
