@@ -159,6 +159,35 @@ def settings() -> list[Parser]:
     ]  # fmt: skip
 
 
+def messages() -> list[Parser]:
+    """Messages of the broker."""
+    from jobs.delivery.message import LARGEST_ID, envelope, job_of
+
+    queue, tag = "hymo.full.1", f"{'ab' * 16}-7"
+    ours = envelope(17, queue, tag)
+    again = {**ours, "properties": {**ours["properties"], "redelivered": True}}
+
+    def parse(content: bytes) -> object:
+        found = job_of(content, queue)
+        assert isinstance(found, str) or 0 < found <= LARGEST_ID
+        return found
+
+    return [
+        Parser(
+            name="messages",
+            parse=parse,
+            errors=(),
+            seeds=[json.dumps(each).encode() for each in (ours, again)],
+            pieces=[
+                b'"eta": 1, ',
+                b'"redelivered": true, ',
+                b'"callbacks": [1]',
+                b'"compression":',
+            ],
+        )
+    ]
+
+
 def service() -> list[Parser]:
     """Answers of the rewriting service."""
     from jobs.rewriting.answer import read_answer
@@ -357,4 +386,5 @@ def library_files() -> list[Parser]:
 
 def parsers() -> list[Parser]:
     """Every parser. Another one is added here: see CONTRIBUTING.md."""
-    return [*prompt_files(), *settings(), *service(), *model_folders(), *library_files()]
+    groups = (prompt_files, settings, messages, service, model_folders, library_files)
+    return [parser for group in groups for parser in group()]
