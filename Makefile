@@ -1,5 +1,6 @@
 # make demo   a CSV of prompts through a real queue to motions on disk (installs first)
 # make test   the whole suite     make check   lint, types, architecture, docs
+# make fuzz   N=1000 random inputs through each parser of what anybody may write (tests/fuzz)
 # make bench  speed, as JSON and tables (docs/benchmarks.md)
 # make dist   wheel, sdist, and a list of everything that they need (CycloneDX) in dist/
 # make lock   requirements.lock again, from pyproject.toml and constraints.txt
@@ -12,6 +13,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 # One xdist worker more than there are cores, since tests of processes wait more than they compute;
 # `make test WORKERS=0` runs in one process.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+# Inputs a parser of `make fuzz`.
+N ?= 1000
 HYMO_HOME ?= $(CURDIR)/.hymo
 export HYMO_HOME
 
@@ -24,7 +27,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 
 SOURCES := hymotion jobs worker migrations tests benchmarks
 
-.PHONY: demo test check coverage bench docs dist lock audit clean
+.PHONY: demo test check coverage fuzz bench docs dist lock audit clean
 .DEFAULT_GOAL := demo
 
 $(VENV)/bin/python:
@@ -58,6 +61,9 @@ check: $(VENV)/.installed-test
 coverage: $(VENV)/.installed-test
 	env -u HYMO_HOME -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -q \
 	  --cov --cov-report=term-missing:skip-covered
+
+fuzz: $(VENV)/.installed-test
+	env -u HYMO_HOME $(BIN)/python -m tests.fuzz $(N)
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks

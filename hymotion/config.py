@@ -10,9 +10,8 @@ from pathlib import Path
 from types import UnionType
 from typing import Any
 
-import yaml
-
-from hymotion.errors import ConfigError
+from hymotion.errors import ConfigError, brief, shown
+from hymotion.parsing.plain_data import MAX_YAML, PlainDataError, parse_yaml
 
 FPS = 30
 """Frame rate, in frames per second, of every released model and of every motion written here."""
@@ -22,6 +21,12 @@ MIN_FRAMES = 20
 
 NARROWBAND_FRAMES = 60
 """Half-width, in frames, of the band within which frames attend to each other: 2.0 s at 30 fps."""
+
+MAX_SIZE = 2**20
+"""The largest size or number of a configuration; those of the released models are far smaller."""
+
+MAX_LAYERS = 1000
+"""The largest number of layers, since each of them takes time to build before weights are read."""
 
 FRAME_WIDTH = 201
 """Values per frame: 3 translation, 22 × 6 rotation, 22 × 3 predicted joint positions."""
@@ -133,7 +138,9 @@ class ModelConfig:
             ConfigError: the file is absent, is not YAML, or describes an unsupported network.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            with path.open(encoding="utf-8") as file:
+                # `parse` refuses what is longer.
+                text = file.read(MAX_YAML + 1)
         except FileNotFoundError as error:
             raise ConfigError(
                 "the file is missing",
@@ -149,8 +156,8 @@ class ModelConfig:
     def parse(cls, text: str, *, path: Path | None = None) -> "ModelConfig":
         """Validate the text of a `config.yml`; `path` is only used in error messages."""
         try:
-            loaded: object = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+            loaded = parse_yaml(text)
+        except PlainDataError as error:
             raise _unreadable(path, error) from error
         top = _Section("", loaded, path)
         args = top.section("network_module_args")
@@ -217,14 +224,16 @@ class _Section:
             or not isinstance(value, kinds)
             or not fits(value)
         ):
-            raise self.error(self.full(key), f"is {value!r}, not {what}")
+            raise self.error(self.full(key), f"is {shown(value)}, not {what}")
         return value
 
-    def integer(self, key: str, *, low: int = 1) -> int:
-        return int(self.checked(key, int, lambda it: it >= low, f"a whole number from {low} up"))
+    def integer(self, key: str, *, low: int = 1, high: int = MAX_SIZE) -> int:
+        what = f"a whole number from {low} to {high}"
+        return int(self.checked(key, int, lambda it: low <= it <= high, what))
 
-    def number(self, key: str) -> float:
-        return float(self.checked(key, int | float, lambda it: it > 0, "a number above 0"))
+    def number(self, key: str, *, high: float = MAX_SIZE) -> float:
+        what = f"a number above 0 and up to {high}"
+        return float(self.checked(key, int | float, lambda it: 0 < it <= high, what))
 
     def boolean(self, key: str) -> bool:
         return bool(self.checked(key, bool, lambda _: True, "true or false"))
@@ -238,7 +247,7 @@ class _Section:
 
 def _unreadable(path: Path | None, error: Exception) -> ConfigError:
     return ConfigError(
-        f"it cannot be read as YAML ({str(error).splitlines()[0]})",
+        f"it cannot be read as YAML ({brief(error)})",
         mend="Fetch the config.yml that was published with the checkpoint again",
         path=path,
         key=None,
@@ -250,13 +259,16 @@ def _network(args: _Section, train_frames: int) -> NetworkConfig:
     fixed = {"apply_rope_to_single_branch": False, "mask_mode": "narrowband"}
     for key, only in fixed.items():
         if args.get(key) != only:
-            raise args.error(args.full(key), f"is {args.get(key)!r}; only {only!r} is supported")
+            raise args.error(
+                args.full(key), f"is {shown(args.get(key))}; only {only!r} is supported"
+            )
     # Dropout only acts during training, so any value gives the same network here.
-    unknown = [str(key) for key in args.value if key not in known | set(fixed) | {"dropout"}]
+    unknown = [key for key in args.value if key not in known | set(fixed) | {"dropout"}]
     if unknown:
-        raise args.error(args.full(unknown[0]), "is not a key of the released networks")
+        raise args.error(args.full(brief(unknown[0])), "is not a key of the released networks")
     scales = ("mlp_ratio", "time_factor")
     sizes: dict[str, Any] = {key: args.integer(key) for key in sorted(known.difference(scales))}
+    args.integer("num_layers", high=MAX_LAYERS)
     sizes |= {key: args.number(key) for key in scales}
     network = NetworkConfig(train_frames=train_frames, **sizes)
     if network.input_dim != FRAME_WIDTH:
@@ -271,7 +283,7 @@ def _network(args: _Section, train_frames: int) -> NetworkConfig:
 def _prediction(top: _Section) -> str:
     found = top.optional_string("prediction") or PREDICTIONS[0]
     if found not in PREDICTIONS:
-        raise top.error("prediction", f"is {found!r}, not one of {', '.join(PREDICTIONS)}")
+        raise top.error("prediction", f"is {shown(found)}, not one of {', '.join(PREDICTIONS)}")
     return found
 
 

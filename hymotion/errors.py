@@ -5,8 +5,33 @@ attributes, and its message ends with the mend: what the reader can do about it.
 """
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+SHOWN = 40
+"""Characters of a value in a file that a message shows."""
+
+BRIEF = 200
+"""Characters of a library's message that one of ours shows."""
+
+
+def shown(value: object) -> str:
+    """A value for a message: quoted, escaped, and cut to `SHOWN` characters."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}…")
+    try:
+        text = reprlib.repr(value)  # a nested value may be too deep for repr itself
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def brief(text: object) -> str:
+    """The first line of a message that is not ours, printable and cut to `BRIEF` characters."""
+    line = str(text).strip().partition("\n")[0][: BRIEF + 1]
+    line = "".join(mark if mark.isprintable() else "�" for mark in line)
+    return line if len(line) <= BRIEF else f"{line[:BRIEF]}…"
 
 
 class HymotionError(Exception):
@@ -74,7 +99,7 @@ class TensorMismatchError(CheckpointError):
         mismatched: Sequence[str],
     ) -> None:
         parts = [
-            f"{len(names)} {kind} ({', '.join(names[: self.SHOWN])}"
+            f"{len(names)} {kind} ({', '.join(map(brief, names[: self.SHOWN]))}"
             f"{', …' if len(names) > self.SHOWN else ''})"
             for kind, names in (
                 ("missing", missing),

@@ -3,7 +3,30 @@
 from __future__ import annotations
 
 import errno
+import reprlib
 from pathlib import Path
+
+#: Number of characters of an invalid value that a message shows.
+SHOWN = 40
+#: Number of characters of a library's message, or of a name in a file, that a message shows.
+BRIEF = 200
+
+
+def shown(value: object, most: int = SHOWN) -> str:
+    """A value for a message: quoted, escaped, and cut to `most` characters."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= most else f"{value[:most]}…")
+    try:
+        text = reprlib.repr(value)  # A nested value may be too deep for repr itself.
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def brief(text: object) -> str:
+    """The first line of a message that is not ours, cut to `BRIEF` characters."""
+    line = str(text).partition("\n")[0]
+    return line if len(line) <= BRIEF else f"{line[:BRIEF]}…"
 
 
 def not_text(value: str) -> bool:
@@ -26,7 +49,9 @@ class SettingsError(JobsError):
     exit_code = 2
 
     def __init__(self, name: str, value: str | None, mend: str) -> None:
-        super().__init__(f"{name}: {mend}" if value is None else f"{name}={value!r}: {mend}")
+        super().__init__(
+            f"{name}: {mend}" if value is None else f"{name}={shown(value, BRIEF)}: {mend}"
+        )
         self.name = name
         self.value = value
         self.mend = mend
@@ -38,7 +63,7 @@ class NotFoundError(JobsError):
     exit_code = 3
 
     def __init__(self, kind: str, name: str, mend: str) -> None:
-        super().__init__(f"no {kind} {name!r}: {mend}")
+        super().__init__(f"no {kind} {shown(name, BRIEF)}: {mend}")
         self.kind = kind
         self.name = name
         self.mend = mend
@@ -116,7 +141,7 @@ class ModelRecordError(JobsError):
 
     def __init__(self, path: str, problem: str) -> None:
         super().__init__(
-            f"{path} {problem}: use the version of hymo that wrote it, or remove the model "
+            f"{path} {brief(problem)}: use the version of hymo that wrote it, or remove the model "
             "(`hymo models remove`) and import it again"
         )
         self.path = path

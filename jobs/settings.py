@@ -12,7 +12,7 @@ from typing import Self
 
 from sqlalchemy.engine import URL, make_url
 
-from jobs.errors import SettingsError, not_text
+from jobs.errors import SettingsError, brief, not_text
 from jobs.home import require_trusted
 from jobs.url import broker_fault, database_fault, key_fault, public_database, rewriter_fault
 
@@ -26,6 +26,10 @@ POSITIVE = frozenset(
 )
 #: Minimum of numbers whose minimum is not 0.
 LEAST = {"max_attempts": 1, "rewriter_concurrency": 1, "log_files": 1}
+#: Maximum of every number; as a duration this is 30 years.
+MOST = 10**9
+#: Maximum bytes of config.toml.
+MAX_FILE = 64 * 2**10
 #: A lease must be renewed at least this often before it expires, so one may come late.
 RENEWALS = 3
 #: Settings that may contain a password: not accepted as flags, and masked when shown.
@@ -109,8 +113,8 @@ class Settings:
             for key, value in overrides.items()
             if value is not None
         }
-        home = given["home"].value if "home" in given else environ.get("HYMO_HOME") or "~/.hymo"
-        folder = Path(home).expanduser().absolute()
+        home = given.get("home") or _Given("HYMO_HOME", environ.get("HYMO_HOME") or "~/.hymo")
+        folder = _folder(home, Path())
         _check_text(_Given("HYMO_HOME", str(folder)))
         require_trusted("HYMO_HOME", folder)
         values = _file(folder / CONFIG)
@@ -177,9 +181,17 @@ class _Given:
 def _check_text(*given: _Given) -> None:
     for each in given:
         if not_text(each.value):
-            hidden = each.name.removeprefix(PREFIX).lower() in SECRET
             mend = "is not UTF-8; give it in UTF-8, and if it is a folder, rename the folder"
-            raise SettingsError(each.name, "…" if hidden else each.value, mend)
+            raise SettingsError(each.name, _public(each), mend)
+        if "\0" in each.value:
+            raise SettingsError(each.name, _public(each), "contains a NUL character")
+
+
+def _public(given: _Given) -> str:
+    """A value for a message."""
+    # The name is a variable's, or a key's after the path of its file.
+    key = given.name.rpartition(" ")[2].removeprefix(PREFIX).lower()
+    return "…" if key in SECRET else given.value
 
 
 def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -192,18 +204,32 @@ def _file(path: Path) -> dict[str, _Given]:
     if not path.exists():
         return {}
     require_trusted(CONFIG, path)
+    with path.open("rb") as file:
+        return _table(path, file.read(MAX_FILE + 1))
+
+
+def _table(path: Path, content: bytes) -> dict[str, _Given]:
+    if len(content) > MAX_FILE:
+        raise SettingsError(str(path), None, f"larger than {MAX_FILE // 2**10} KiB: shorten it")
+    line = 'a line is `name = 90` or `name = "text"`'
     try:
-        table = tomllib.loads(path.read_text("utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            str(path), None, f'not valid TOML ({error}); a line is `name = 90` or `name = "text"`'
-        ) from error
+        table = tomllib.loads(content.decode("utf-8-sig"))
+    # ValueError: not TOML, not UTF-8, or a number of thousands of digits.
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(str(path), None, f"not valid TOML ({brief(error)}); {line}") from error
     known = {each.name for each in fields(Settings)} - {"home"}
-    for key in table:
+    for key, value in table.items():
         if key not in known:
             # The value is not shown: if the key is a misspelt URL, it may contain a password.
             raise SettingsError(
-                f"{path}: {key}", None, f"unknown; known keys: {', '.join(sorted(known))}"
+                f"{path}: {brief(key)}", None, f"unknown; known keys: {', '.join(sorted(known))}"
+            )
+        # A number without a bound may have more digits than Python converts to text.
+        if not isinstance(value, str) and not (
+            isinstance(value, (int, float)) and abs(value) <= MOST
+        ):
+            raise SettingsError(
+                f"{path}: {key}", None, f"must be text, or a number up to {MOST}; {line}"
             )
     # An empty value counts as not given, like an empty environment variable.
     return {
@@ -220,8 +246,10 @@ def _number(name: str, given: _Given, *, whole: bool) -> int | float:
     if name in POSITIVE and not 0 < number < math.inf:
         raise SettingsError(given.name, given.value, "must be finite and more than 0")
     least = LEAST.get(name, 0)
-    if not math.isfinite(number) or number < least:
+    if not least <= number < math.inf:
         raise SettingsError(given.name, given.value, f"must be finite and at least {least}")
+    if number > MOST:
+        raise SettingsError(given.name, given.value, f"must be at most {MOST}")
     return number
 
 
@@ -254,7 +282,13 @@ def _check_together(settings: Settings, values: Mapping[str, _Given]) -> None:
 
 
 def _folder(given: _Given | None, default: Path) -> Path:
-    return default if given is None else Path(given.value).expanduser().absolute()
+    if given is None:
+        return default
+    try:
+        return Path(given.value).expanduser().absolute()
+    except RuntimeError:
+        mend = "there is no user of this name after the ~"
+        raise SettingsError(given.name, given.value, mend) from None
 
 
 def _folders(given: _Given | None) -> tuple[Path, ...]:

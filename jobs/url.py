@@ -6,20 +6,24 @@ No message of a check contains the URL, since it may contain a password.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 _BROKERS = ("redis://", "rediss://", "redis+socket://")
-#: Arguments of a rediss:// URL and their values.
-_TLS = {"ssl_cert_reqs": ("required", "optional", "none"), "ssl_check_hostname": ("true", "false")}
+#: Arguments that both clients of the broker take, and only with TLS.
+_ARGUMENTS = (
+    "ssl_ca_certs", "ssl_cert_reqs", "ssl_certfile", "ssl_check_hostname", "ssl_keyfile",
+)  # fmt: skip
+#: The values of some arguments.
+_CHOICES = {
+    "ssl_cert_reqs": ("required", "optional", "none"),
+    "ssl_check_hostname": ("true", "false"),
+}
 MASK = "***"
-#: Parameters whose values are shown. Any other may be a password, also one under a misspelt name.
-SHOWN = frozenset(
-    {"host", "port", "timeout", "sslmode", "sslrootcert"}
-    | {"ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs"}
-)
+#: Parameters of a database URL whose values are shown. Any other may be a password, also one under a misspelt name.
+SHOWN = frozenset({"host", "port", "timeout", "sslmode", "sslrootcert"})
 #: Shortest secret that is masked in the messages of others: shorter ones are found inside of words
 #: and numbers.
 SHORTEST = 4
@@ -49,7 +53,7 @@ def broker_fault(url: str) -> str | None:
         _ = parts.port
     except ValueError:
         return f"the port must be a number up to 65535; {_ENCODE}"
-    if parts.username and parts.password is None and not _given_password(parts.query):
+    if parts.username and parts.password is None:
         # Clients take it for the name of a user, which they print.
         return (
             "has a user name but no password: write redis://:PASSWORD@HOST for a password without "
@@ -63,17 +67,19 @@ def broker_fault(url: str) -> str | None:
     database = "" if local else parts.path.strip("/")
     if database and not (database.isascii() and database.isdigit()):
         return "the database after the last / must be a number"
-    return _tls_fault(parts)
+    return _argument_fault(parts.query, tls=parts.scheme == "rediss")
 
 
-def _tls_fault(parts: SplitResult) -> str | None:
-    """Arguments that kombu and redis-py would read differently, or not at all."""
-    given = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme != "rediss" and any(name.startswith("ssl_") for name in given):
-        return "ssl_… arguments are for rediss://, the encrypted protocol"
-    for name, values in _TLS.items():
-        if name in given and given[name] not in values:
-            return f"{name} must be {' or '.join(values)}"
+def _argument_fault(query: str, *, tls: bool) -> str | None:
+    """What is wrong with a broker URL's arguments; None if nothing is."""
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if not tls and name.startswith("ssl_"):
+            return "ssl_… arguments are for rediss://, the encrypted protocol"
+        if not tls or name not in _ARGUMENTS:
+            return f"may only have the arguments {', '.join(_ARGUMENTS)}, with rediss://"
+        allowed = _CHOICES.get(name, (value,))
+        if value not in allowed or not value:
+            return f"{name} must be {' or '.join(allowed) if value else 'given a value'}"
     return None
 
 
@@ -91,10 +97,7 @@ def public_broker(url: str) -> str:
     where = parts.netloc
     if parts.password is not None:
         where = f"{parts.username or ''}:{MASK}@{where.rpartition('@')[2]}"
-    query = "&".join(
-        f"{name}={value if name in SHOWN else MASK}" for name, value in parse_qsl(parts.query)
-    )
-    return f"{parts.scheme}://{where}{parts.path}{'?' if query else ''}{query}"
+    return f"{parts.scheme}://{where}{parts.path}{'?' if parts.query else ''}{parts.query}"
 
 
 def without_secrets(text: str, url: str) -> str:
@@ -107,8 +110,7 @@ def without_secrets(text: str, url: str) -> str:
 def _secrets(url: str) -> Iterator[str]:
     """The passwords of a valid URL, plain and in the encodings of URLs."""
     if url.startswith(_BROKERS):
-        parts = urlsplit(url)
-        found = [unquote(parts.password or ""), *_given_password(parts.query)]
+        found = [unquote(urlsplit(url).password or "")]
     else:
         parsed = make_url(url)
         given = [str(value) for name, value in parsed.query.items() if "pass" in name]
@@ -116,11 +118,6 @@ def _secrets(url: str) -> Iterator[str]:
     for each in found:
         if len(each) >= SHORTEST:
             yield from (each, quote(each, safe=""), quote_plus(each))
-
-
-def _given_password(query: str) -> list[str]:
-    """The passwords among the parameters of a broker URL."""
-    return [value for name, value in parse_qsl(query) if "pass" in name]
 
 
 def rewriter_fault(url: str) -> str | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from hymotion.errors import brief
+
 PUBLISHED = "Fetch the published latest.ckpt or its safetensors copy"
 PREFIXES = ("module.", "_orig_mod.", "ema.", "ema_model.", "model.", "net.", "state_dict.")
 """Prefixes that training programs add to tensor names."""
@@ -60,7 +62,7 @@ def cause_of(
 
 def cause_of_keys(keys: Sequence[str]) -> Cause:
     """The likely cause when a checkpoint lacks the published key."""
-    shown = ", ".join(keys[:6]) + (", …" if len(keys) > 6 else "")
+    shown = ", ".join(map(brief, keys[:6])) + (", …" if len(keys) > 6 else "")
     if TRAINING & set(keys):
         return Cause(f"it is a training checkpoint with other keys ({shown})", PUBLISHED)
     return Cause(f"it holds no tensors but {shown or 'nothing'}", PUBLISHED)

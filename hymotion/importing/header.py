@@ -1,17 +1,11 @@
 """Reading a safetensors header: tensor names, and whether the file is complete."""
 
-import json
-import struct
 from pathlib import Path
 
 from hymotion.importing.errors import SourceError
 from hymotion.loading.checkpoint import refuse_pointer
-
-COUNT = 8
-"""Number of bytes at the start of a file that give its header's length."""
-
-MOST = 100 * 2**20
-"""Maximum header length in the format."""
+from hymotion.parsing import safetensors_header
+from hymotion.parsing.safetensors_header import HeaderError
 
 FETCH = "Fetch the file again and compare its size with the published one"
 
@@ -20,29 +14,16 @@ def read_header(path: Path) -> frozenset[str]:
     """The names of a file's tensors, after checking the file's size against its header.
 
     Raises:
-        SourceError: it is absent, a Git LFS pointer, not a safetensors file, or cut short.
+        SourceError: it is absent, a Git LFS pointer, not a safetensors file, cut short, or its
+            tensors overlap or leave bytes out.
     """
     check_file(path)
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(COUNT)
-        length = struct.unpack("<Q", head)[0] if len(head) == COUNT else MOST + 1
-        if length > MOST:
-            raise SourceError("it is not a safetensors file", mend=FETCH, path=path)
-        text = file.read(length)
-    first = COUNT + length
-    if len(text) < length:
-        raise _cut(path, first, size)
     try:
-        table = json.loads(text)
-        table.pop("__metadata__", None)
-        end = first + max((entry["data_offsets"][1] for entry in table.values()), default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        problem = "it is not a safetensors file: its header cannot be read"
-        raise SourceError(problem, mend=FETCH, path=path) from error
-    if size != end:
-        raise _cut(path, end, size)
-    return frozenset(table)
+        return frozenset(safetensors_header.read_header(path))
+    except HeaderError as error:
+        if error.promised is not None:
+            raise _cut(path, error.promised, path.stat().st_size) from error
+        raise SourceError(str(error), mend=FETCH, path=path) from error
 
 
 def check_file(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from hymotion.importing.errors import SourceError
 from hymotion.importing.snapshot import HubSnapshot
 from hymotion.importing.stream import FileDigest
+from hymotion.parsing.plain_data import PlainDataError, read_json
 
 SCHEMA = 1
 FILE = "model.json"
@@ -23,14 +24,14 @@ def read_record(folder: Path, name: str) -> Record:
     """
     path = folder / FILE
     try:
-        record = json.loads(path.read_bytes())
+        record = read_json(path)
     except FileNotFoundError:
         return {
             "schema": SCHEMA, "name": name, "imported_at": None, "modes": {}, "text": None,
             "licence": {}, "sources": [],
         }  # fmt: skip
-    except ValueError as error:
-        problem = "it is not JSON"
+    except PlainDataError as error:
+        problem = f"it is not JSON ({error})"
         raise SourceError(problem, mend=f"Remove {folder} and import again", path=path) from error
     if not isinstance(record, dict) or record.get("schema") != SCHEMA:
         raise SourceError(
@@ -38,7 +39,26 @@ def read_record(folder: Path, name: str) -> Record:
             mend="Use the version of hymo that wrote it, or remove the model and import again",
             path=path,
         )
+    if not _sound(record):
+        problem = "it lacks or misstates what an import records"
+        raise SourceError(problem, mend=f"Remove {folder} and import again", path=path)
     return record
+
+
+def _sound(record: Record) -> bool:
+    """Whether the parts of a record that an import reads are of the right types."""
+    modes, text, sources = record.get("modes"), record.get("text"), record.get("sources")
+    if not isinstance(modes, dict) or not isinstance(record.get("licence"), dict):
+        return False
+    parts = [*modes.values(), *([] if text is None else [text])]
+    files = [part.get("files", {}) for part in parts if isinstance(part, dict)]
+    return (
+        isinstance(sources, list)
+        and all(isinstance(each, dict) and isinstance(each.get("part"), str) for each in sources)
+        and all(isinstance(each, dict) and {"folder", "revision"} <= each.keys() for each in parts)
+        and all(isinstance(each, dict) for each in files)
+        and all(isinstance(modes[name].get("bytes"), int) for name in modes)
+    )
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -1,7 +1,8 @@
 """Mapping the tensors of a file without reading them: checkpoints, state dicts, safetensors."""
 
-import json
+import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from hymotion.errors import brief, shown
 from hymotion.importing.causes import PUBLISHED, cause_of_keys
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import FETCH, check_file, read_header
-from hymotion.loading.checkpoint import STATE_KEY, open_checkpoint
+from hymotion.loading.checkpoint import STATE_KEY, is_zip, open_checkpoint
+from hymotion.parsing.plain_data import PlainDataError, read_json
 
 SAFETENSORS = ".safetensors"
 INDEX = ".index.json"
 ZIP = b"PK\x03\x04"
+NAME = re.compile(r"[\w.-]*\w\.safetensors")
+"""The name of a file of an index: no path, and nothing that is not in the index's own folder."""
+
 OLD_TORCH = b"\x80\x02"
 """The first bytes of torch files from before they were zips."""
 
@@ -65,12 +71,17 @@ def check_sums(path: Path) -> None:
     Raises:
         SourceError: names the first entry that differs.
     """
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         return
-    with zipfile.ZipFile(path) as archive:
-        damaged = archive.testzip()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    # NotImplementedError, RuntimeError: a way to pack or to encrypt that no checkpoint uses.
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError) as error:
+        raise SourceError(f"it is damaged ({brief(error)})", mend=FETCH, path=path) from error
     if damaged is not None:
-        problem = f"it is damaged: {damaged} does not have the checksum that was saved with it"
+        name = brief(damaged)
+        problem = f"it is damaged: {name} does not have the checksum that was saved with it"
         raise SourceError(problem, mend=FETCH, path=path)
 
 
@@ -80,16 +91,31 @@ def index_files(index: Path) -> tuple[Path, ...]:
     Raises:
         SourceError: it is not an index, or names a file outside its folder.
     """
+    names = sorted(set(index_map(index).values()))
+    strange = [name for name in names if not NAME.fullmatch(name)]
+    if not names or strange:
+        told = f", not {shown(strange[0])}" if strange else ""
+        raise SourceError(f"it must name files in its own folder{told}", mend=FETCH, path=index)
+    return tuple(index.with_name(name) for name in names)
+
+
+def index_map(index: Path) -> dict[str, str]:
+    """Tensor → file, as a safetensors index says.
+
+    Raises:
+        SourceError: it is not an index.
+    """
     check_file(index)
     try:
-        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-        inside = all(Path(name).name == name for name in names)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = "it is not an index of safetensors files"
+        loaded = read_json(index)
+    except PlainDataError as error:
+        problem = f"it is not an index of safetensors files ({error})"
         raise SourceError(problem, mend=FETCH, path=index) from error
-    if not names or not inside:
-        raise SourceError("it must name files in its own folder", mend=FETCH, path=index)
-    return tuple(index.with_name(name) for name in names)
+    found = loaded.get("weight_map") if isinstance(loaded, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        problem = "it is not an index of safetensors files"
+        raise SourceError(problem, mend=FETCH, path=index)
+    return found
 
 
 def _indexed(index: Path) -> Weights:
@@ -107,8 +133,9 @@ def _safetensors(path: Path, head: bytes) -> dict[str, Tensor]:
     read_header(path)
     try:
         return load_file(path)
-    except SafetensorError as error:
-        problem = f"its header is invalid ({error})"
+    # KeyError: a type of the format that PyTorch does not have.
+    except (SafetensorError, OSError, KeyError) as error:
+        problem = f"it cannot be read ({brief(error)})"
         raise SourceError(problem, mend=FETCH, path=path) from error
 
 

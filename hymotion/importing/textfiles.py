@@ -1,14 +1,17 @@
 """Finding and checking the files of the user's copies of Qwen3-8B and CLIP ViT-L/14."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from hymotion.errors import brief, shown
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import FETCH, check_file, read_header
 from hymotion.importing.snapshot import HubSnapshot, snapshot
-from hymotion.importing.tensors import index_files
+from hymotion.importing.tensors import index_files, index_map
+from hymotion.text.errors import EncoderFileError
+from hymotion.text.folder import read_config
 
 SETTINGS = (
     "config.json",
@@ -101,19 +104,23 @@ def text_files(given: Path, kind: Kind) -> TextFiles:
 def _check_config(path: Path, kind: Kind) -> None:
     check_file(path)
     try:
-        config = json.loads(path.read_bytes())
+        config = read_config(path.parent)
         found = config["model_type"]
-        section = config
+        section: Any = config
         if kind.section is not None and found != "clip_text_model":
             # Early CLIP files keep non-default values in the `_dict` section.
             section = config.get(kind.section) or config.get(f"{kind.section}_dict")
         width = section["hidden_size"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except EncoderFileError as error:
+        why = error.problem.removeprefix(f"{path}: ")
+        problem = f"it does not describe {kind.title}: it {why}"
+        raise SourceError(problem, mend=DOWNLOAD, path=path) from error
+    except (KeyError, TypeError) as error:
         problem = f"it does not describe {kind.title}: no model_type and hidden_size"
         raise SourceError(problem, mend=DOWNLOAD, path=path) from error
     if found not in kind.types or width != kind.width:
         raise SourceError(
-            f"it describes {found} of width {width}, not {kind.title} "
+            f"it describes {brief(found)} of width {shown(width)}, not {kind.title} "
             f"({kind.types[0]} of width {kind.width})",
             mend=f"Give the folder of {kind.title} with --{kind.name}",
             path=path,
@@ -145,16 +152,18 @@ def _weights(folder: Path, kind: Kind) -> tuple[Path, ...]:
     shards = index_files(index)
     missing = [shard.name for shard in shards if not shard.exists()]
     if missing:
+        first = ", ".join(map(brief, missing[:3]))
         raise SourceError(
-            f"{len(missing)} of {len(shards)} weight files are missing ({', '.join(missing[:3])})",
+            f"{len(missing)} of {len(shards)} weight files are missing ({first})",
             mend=DOWNLOAD,
             path=folder,
         )
     held: set[str] = set()
     for shard in shards:
         held |= read_header(shard)
-    lacking = sorted(json.loads(index.read_bytes())["weight_map"].keys() - held)
+    lacking = sorted(index_map(index).keys() - held)
     if lacking:
-        problem = f"its files lack tensors that the index names ({', '.join(lacking[:3])})"
+        first = ", ".join(map(brief, lacking[:3]))
+        problem = f"its files lack tensors that the index names ({first})"
         raise SourceError(problem, mend=FETCH, path=index)
     return (index, *shards)

@@ -9,12 +9,16 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from hymotion.errors import brief
 from hymotion.importing.errors import SourceError
 from hymotion.importing.header import check_file
 from hymotion.text.folder import Fingerprint
 
 FILE = Path("hymotion", "network", "text_encoders", "model_constants.py")
 NAME = "PROMPT_TEMPLATE_ENCODE_HUMAN_MOTION"
+MAX_FILE = 2**20
+"""Bytes that are read of the program's file."""
+
 CLONE = "Clone the published repository at its first release and give that folder"
 
 
@@ -62,9 +66,11 @@ def read_system_message(repository: Path, wanted: Fingerprint) -> SystemMessage:
 
 def _value(path: Path) -> ast.expr:
     try:
-        tree = ast.parse(path.read_bytes(), filename=str(path))
-    except (SyntaxError, ValueError) as error:
-        problem = f"it is not a Python file ({str(error).splitlines()[0]})"
+        with path.open("rb") as file:
+            tree = ast.parse(file.read(MAX_FILE), filename=str(path))
+    # Of a file that nests deeply the parser says that memory or the stack is used up.
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        problem = f"it is not a Python file ({brief(error) or type(error).__name__})"
         raise SourceError(problem, mend=CLONE, path=path) from error
     found = [value for node in tree.body if (value := _bound(node)) is not None]
     if not found:
@@ -87,7 +93,7 @@ def _bound(node: ast.stmt) -> ast.expr | None:
 def _text(path: Path, node: ast.expr) -> str:
     try:
         value: object = ast.literal_eval(node)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
         raise SourceError(
             f"{NAME} is computed (line {node.lineno}), not written as text; nothing was run",
             mend=CLONE,

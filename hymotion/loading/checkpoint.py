@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hymotion.errors import CheckpointError, FileError, TensorMismatchError
+from hymotion.errors import CheckpointError, FileError, TensorMismatchError, brief
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 STATE_KEY = "model_state_dict"
@@ -43,8 +43,8 @@ def open_checkpoint(path: Path) -> object:
     """The contents of a `torch.save` zip, with memory-mapped tensors.
 
     Raises:
-        CheckpointError: the file is absent, a Git LFS pointer, cut short, or holds anything but
-            tensors and plain values.
+        CheckpointError: the file is absent, a Git LFS pointer, cut short, compressed, or holds
+            anything but tensors and plain values.
     """
     _check_container(path)
     try:
@@ -55,8 +55,10 @@ def open_checkpoint(path: Path) -> object:
             mend="Do not use this file; fetch the checkpoint from its publisher",
             path=path,
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise _damaged(path, f"it cannot be read ({str(error).splitlines()[0]})") from error
+    # What a damaged file makes of the library's steps can be an error of any type.
+    except Exception as error:
+        problem = f"it cannot be read ({type(error).__name__}: {brief(error)})"
+        raise _damaged(path, problem) from error
     return loaded
 
 
@@ -71,11 +73,10 @@ def checkpoint_digest(path: Path) -> str:
     """
     _check_container(path)
     digest = hashlib.sha256()
-    with zipfile.ZipFile(path) as archive:
-        for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-            # The folder inside the zip has the name of the file that was saved.
-            name = entry.filename.partition("/")[2]
-            digest.update(f"{name} {entry.file_size} {entry.CRC}\n".encode())
+    for entry in sorted(_entries(path), key=lambda entry: entry.filename):
+        # The folder inside the zip has the name of the file that was saved.
+        name = entry.filename.partition("/")[2]
+        digest.update(f"{name} {entry.file_size} {entry.CRC}\n".encode())
     return digest.hexdigest()[:12]
 
 
@@ -88,9 +89,31 @@ def _check_container(path: Path) -> None:
         )
     refuse_pointer(path, CheckpointError)
     # A zip ends with its directory, so a file that was cut short is not a zip.
-    if not zipfile.is_zipfile(path):
+    if not is_zip(path):
         size = path.stat().st_size
         raise _damaged(path, f"it is not a complete torch checkpoint ({size} bytes, cut short?)")
+    entries = _entries(path)
+    # A few bytes may be compressed to gigabytes, or named by many entries.
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise _damaged(path, "it cannot be read (it is compressed, as no torch checkpoint is)")
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise _damaged(path, "it cannot be read (its contents are larger than the file)")
+
+
+def _entries(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise _damaged(path, f"it cannot be read ({brief(error)})") from error
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file ends with the directory of a zip; raises `OSError`."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # of a kind that Python does not read
+        return False
 
 
 def _damaged(path: Path, problem: str) -> CheckpointError:
@@ -156,5 +179,7 @@ def describe(value: object) -> str:
     """Shape and type of a tensor, or the type of another object, for messages."""
     if not isinstance(value, Tensor):
         return type(value).__name__
+    if value.layout != torch.strided:
+        return f"a {value.layout} tensor"
     shape = "x".join(map(str, value.shape)) or "scalar"
     return f"{shape} {str(value.dtype).removeprefix('torch.')}"

@@ -7,7 +7,7 @@ import torch
 
 from hymotion.config import RELEASED, ModelConfig, SubwordConfig
 from hymotion.device import find_device, find_precision
-from hymotion.errors import CheckpointError, ConfigError
+from hymotion.errors import CheckpointError, ConfigError, brief
 from hymotion.loading.checkpoint import check_statistics, checkpoint_digest, read_checkpoint
 from hymotion.loading.pages import release_of
 from hymotion.loading.safetensors_file import file_sha256, read_weights
@@ -19,6 +19,9 @@ CHECKPOINT_FILE = "latest.ckpt"
 WEIGHTS_FILE = "weights.safetensors"
 TEXT_FILE = "text.safetensors"
 VOCABULARY_FILE = "vocabulary.txt"
+
+MAX_VOCABULARY = 16 * 2**20
+"""Characters that are read of a vocabulary; a longer one does not fit its weights."""
 
 
 def load(
@@ -149,10 +152,11 @@ def _own_encoder(config: SubwordConfig | None, folder: Path) -> TextEncoder | No
         return None
     listed = folder / VOCABULARY_FILE
     try:
-        vocabulary = listed.read_text(encoding="utf-8").split()
-    except OSError as error:
+        with listed.open(encoding="utf-8") as file:
+            vocabulary = file.read(MAX_VOCABULARY).split()
+    except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(
-            f"the model's vocabulary cannot be read ({error.strerror})",
+            f"the model's vocabulary cannot be read ({brief(error)})",
             mend="Restore the file that was trained with the weights",
             path=listed,
         ) from error

@@ -13,8 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from hymotion.errors import CheckpointError
+from hymotion.errors import CheckpointError, brief
 from hymotion.loading.checkpoint import check_tensors, refuse_pointer
+from hymotion.parsing.safetensors_header import HeaderError, read_header
 
 MEND = "Fetch the file again, or install the package again if it came with it"
 
@@ -34,9 +35,11 @@ def read_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
         raise CheckpointError("the weights are missing", mend=MEND, path=path)
     refuse_pointer(path, CheckpointError)
     try:
+        read_header(path)
         found = load_file(path)
-    except (SafetensorError, OSError) as error:
-        problem = f"it cannot be read ({str(error).splitlines()[0]})"
+    # KeyError: a type of the format that PyTorch does not have.
+    except (HeaderError, SafetensorError, OSError, KeyError) as error:
+        problem = f"it cannot be read ({brief(error)})"
         raise CheckpointError(problem, mend=MEND, path=path) from error
     check_tensors(path, found, expected, any_float=True)
     return {name: found[name].to(tensor.dtype) for name, tensor in expected.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hymotion.errors import MeasureError
+from hymotion.errors import MeasureError, brief
 from hymotion.metrics.actionnet import ActionNet
 from hymotion.metrics.classifier import Classifier
 from hymotion.metrics.features import FEATURES
@@ -54,7 +54,7 @@ def load_classifier(path: Path) -> Classifier:
         return _classifier(arrays)
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, RuntimeError) as error:
         raise MeasureError(
-            f"{path}: no classifier can be read ({str(error).splitlines()[0]})",
+            f"{path}: no classifier can be read ({brief(error)})",
             mend="Fit one and save it with save_classifier",
             field="path",
             value=path,

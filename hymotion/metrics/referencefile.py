@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hymotion.errors import MeasureError
+from hymotion.errors import MeasureError, brief
 from hymotion.metrics.descriptor import NUMBERS
 from hymotion.metrics.frechet import Reference
 from hymotion.metrics.moments import ClipSums
@@ -60,7 +60,7 @@ def read_reference(path: Path) -> Reference:
         return _reference(arrays)
     except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, RuntimeError) as error:
         raise MeasureError(
-            f"{path}: no reference can be read ({str(error).splitlines()[0]})",
+            f"{path}: no reference can be read ({brief(error)})",
             mend="Make one with python -m hymotion.evaluation.judge",
             field="path",
             value=path,

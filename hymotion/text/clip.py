@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel
 
+from hymotion.errors import shown
 from hymotion.text.errors import EncoderFileError
-from hymotion.text.folder import read_json
+from hymotion.text.folder import read_config
+from hymotion.text.library import reading
 from hymotion.text.shards import Shards
 
 MODEL_TYPES = ("clip", "clip_text_model")
@@ -40,20 +42,21 @@ class ClipEncoder:
         Raises:
             EncoderFileError: the folder does not hold CLIP, or its tensors do not fit the model.
         """
-        kind = read_json(folder / "config.json").get("model_type")
+        kind = read_config(folder).get("model_type")
         if kind not in MODEL_TYPES:
-            problem = f"is a model of type {kind!r}, not CLIP"
+            problem = f"is a model of type {shown(kind)}, not CLIP"
             raise EncoderFileError(problem, mend="Use the folder of CLIP ViT-L/14", path=folder)
-        config = CLIPTextConfig.from_pretrained(folder, local_files_only=True)
-        with torch.device("meta"):
+        with reading(folder / "config.json"), torch.device("meta"):
+            config = CLIPTextConfig.from_pretrained(folder, local_files_only=True)
             model = CLIPTextModel(config)
         with Shards.open(folder, prefixes=["text_model."]) as shards:
             shards.check(model)
             shards.fill(model, path="", device=device, dtype=torch.float32)
         _number_positions(model, device)
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        with reading(folder):
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
         return cls(model=model.eval(), tokenizer=tokenizer, width=config.hidden_size, device=device)
 
     @torch.inference_mode()

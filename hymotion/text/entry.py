@@ -4,7 +4,6 @@ Only the valid tokens are stored, in the type in which they were computed, so no
 """
 
 import hashlib
-import json
 import struct
 
 from safetensors import SafetensorError
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from hymotion.conditioning import TextConditioning
 from hymotion.errors import RequestError
+from hymotion.parsing.plain_data import parse_json
 
 FORMAT = "hymo-embedding-1"
 LENGTH = struct.Struct("<Q")
@@ -40,15 +40,17 @@ def unpack(prompt: str, content: bytes) -> TextConditioning | None:
     """The features in these bytes; None if they are damaged or belong to another prompt."""
     try:
         (size,) = LENGTH.unpack_from(content)
-        header = json.loads(content[LENGTH.size : LENGTH.size + size])
+        header = parse_json(content[LENGTH.size : LENGTH.size + size])
         tensors = load(content)
     except (struct.error, ValueError, SafetensorError, KeyError, OverflowError):
         return None
-    about = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    about = header.get("__metadata__") if isinstance(header, dict) else None
     of = prompt_hash(prompt)
+    if not isinstance(about, dict):
+        return None
     if about.get("format") != FORMAT or about.get("prompt") != of or {*tensors} != {"vtxt", "ctxt"}:
         return None
-    if about.get("sum") != _sum(of, tensors, content):
+    if about.get("sum") != _sum(of, tensors, content) or not tensors["ctxt"].ndim:
         return None
     try:
         return TextConditioning(

@@ -12,8 +12,10 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoTokenizer, Qwen3Config, Qwen3Model
 
 from hymotion.device import attention
+from hymotion.errors import shown
 from hymotion.text.errors import EncoderFileError
-from hymotion.text.folder import read_json
+from hymotion.text.folder import read_config
+from hymotion.text.library import reading
 from hymotion.text.prefix import prefix_cache
 from hymotion.text.quantisation import Quantiser
 from hymotion.text.shards import Shards
@@ -62,8 +64,8 @@ class QwenEncoder:
             EncoderFileError: the folder does not hold Qwen3, or its tensors do not fit the model.
         """
         _check_kind(folder)
-        config = Qwen3Config.from_pretrained(folder, local_files_only=True)
-        with torch.device("meta"):
+        with reading(folder / "config.json"), torch.device("meta"):
+            config = Qwen3Config.from_pretrained(folder, local_files_only=True)
             model = Qwen3Model(config)
         with Shards.open(folder, prefixes=["model."]) as shards:
             shards.check(model)
@@ -72,19 +74,22 @@ class QwenEncoder:
                 if quantiser is not None and isinstance(part, type(model.layers[0])):
                     quantiser.shrink(part)
         # The rotary angles are computed, not loaded, and always in float32.
-        model.rotary_emb = type(model.rotary_emb)(config=config).to(device)
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-        if not getattr(tokenizer, "chat_template", None):
+        with reading(folder / "config.json"):
+            model.rotary_emb = type(model.rotary_emb)(config=config).to(device)
+        with reading(folder):
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            template = ChatTemplate(tokenizer=tokenizer, message=message)
+        if missing := template.missing:
             raise EncoderFileError(
-                "the tokenizer has no chat template",
-                mend="Use the folder of Qwen3-8B as published, not that of its base model",
+                f"the tokenizer has no special token {' and '.join(missing)}",
+                mend="Use the folder of Qwen3-8B as published",
                 path=folder,
             )
         return cls(
             model=model.eval(),
-            template=ChatTemplate(tokenizer=tokenizer, message=message),
+            template=template,
             width=config.hidden_size,
             device=device,
         )
@@ -129,10 +134,10 @@ def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
 
 
 def _check_kind(folder: Path) -> None:
-    config = read_json(folder / "config.json")
+    config = read_config(folder)
     if config.get("model_type") != MODEL_TYPE:
         raise EncoderFileError(
-            f"is a model of type {config.get('model_type')!r}, not {MODEL_TYPE!r}",
+            f"is a model of type {shown(config.get('model_type'))}, not {MODEL_TYPE!r}",
             mend="Use the folder of Qwen3-8B",
             path=folder,
         )

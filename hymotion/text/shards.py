@@ -11,6 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from hymotion.errors import brief
+from hymotion.parsing.safetensors_header import HeaderError, read_header
 from hymotion.text.errors import EncoderFileError
 
 FLOATS = (torch.float32, torch.bfloat16, torch.float16)
@@ -48,9 +50,10 @@ class Shards:
         with ExitStack() as stack:
             for path in paths:
                 try:
+                    read_header(path)
                     file = stack.enter_context(safe_open(path, framework="pt"))
-                except (SafetensorError, OSError) as error:
-                    problem = f"cannot be read ({str(error).splitlines()[0]})"
+                except (HeaderError, SafetensorError, OSError) as error:
+                    problem = f"cannot be read ({brief(error)})"
                     raise EncoderFileError(problem, mend=MEND, path=path) from error
                 files |= dict.fromkeys(file.keys(), file)
             yield cls(folder, files, prefixes)

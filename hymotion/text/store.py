@@ -16,6 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from hymotion.conditioning import TextConditioning
+from hymotion.errors import shown
 from hymotion.text.entry import pack, prompt_hash, unpack
 from hymotion.text.errors import StoreError
 from hymotion.text.sweeper import ENTRY, PART, Sweeper
@@ -58,7 +59,7 @@ class EmbeddingStore:
         """
         if not REVISION.fullmatch(revision):
             mend = "Give the encoder's own revision, such as te-0123456789ab"
-            raise StoreError(f"{revision!r} is not a revision", mend=mend)
+            raise StoreError(f"{shown(revision)} is not a revision", mend=mend)
         if capacity <= 0:
             raise StoreError(f"a capacity of {capacity} bytes keeps nothing", mend="Give more")
         self.problem: str | None = None

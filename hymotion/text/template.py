@@ -1,9 +1,10 @@
 """Tokens of a prompt within the language model's chat template.
 
-The model sees the chat template with a fixed system message and the prompt as the user's message,
-without a generation prompt and with thinking off. At most 128 tokens are kept, from the first
-token of the prompt, `crop_start`. They include the template's tokens after the prompt (end of
-turn, newline) if there is room.
+The model sees a fixed system message and the prompt as the user's message, without a generation
+prompt. Around these two Qwen3-8B's chat template always writes the same text, so that this text is
+written here: a template is a program (Jinja), and no program of a model folder is run. At most 128
+tokens are kept, from the first token of the prompt, `crop_start`. They include the template's
+tokens after the prompt (end of turn, newline) if there is room.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ from hymotion.text.errors import EncodingError
 
 MAX_TOKENS = 128
 """Maximum number of tokens kept of a prompt."""
+
+START, END = "<|im_start|>", "<|im_end|>"
+"""The special tokens that begin and end a turn."""
 
 MARKERS = ("a", "Z", "7", "木", ".")
 """Prompts that share no first token, however the tokenizer merges them with their neighbours."""
@@ -27,19 +31,10 @@ class AddedToken(Protocol):
 
 
 class ChatTokenizer(Protocol):
-    """The part of a tokenizer with a chat template that is used here."""
+    """The part of a tokenizer that is used here."""
 
     @property
     def added_tokens_decoder(self) -> Mapping[int, AddedToken]: ...
-
-    def apply_chat_template(
-        self,
-        conversation: list[dict[str, str]],
-        *,
-        tokenize: bool,
-        add_generation_prompt: bool,
-        enable_thinking: bool,
-    ) -> str: ...
 
     def encode(
         self, text: str, *, add_special_tokens: bool, split_special_tokens: bool = False
@@ -53,16 +48,19 @@ class ChatTemplate:
         crop_start: index of the prompt's first token.
         prefix: the tokens before it, the same for all prompts except those whose leading white
             space merges with the template's.
+        missing: the special tokens of the template that the tokenizer lacks.
     """
 
     def __init__(self, *, tokenizer: ChatTokenizer, message: str) -> None:
         self._tokenizer = tokenizer
-        self._message = message
+        self._head = f"{START}system\n{message}{END}\n{START}user\n"
+        self._tail = f"{END}\n"
         added = tokenizer.added_tokens_decoder.values()
         self._controls = tuple(token.content for token in added if token.special)
+        self.missing = tuple(mark for mark in (START, END) if mark not in self._controls)
         # The prompt begins at the first token that differs between several marker prompts. This
         # works even if a tokenizer merges the marker with its neighbours or gives no offsets.
-        marked = [self._tokens(self._text(marker)) for marker in MARKERS]
+        marked = [self._tokens(f"{self._head}{marker}{self._tail}") for marker in MARKERS]
         self.crop_start = _common(marked)
         self.prefix = tuple(marked[0][: self.crop_start])
 
@@ -85,10 +83,10 @@ class ChatTemplate:
         if any(control in prompt for control in self._controls):
             tokens = self._plain(prompt)
         else:
-            tokens = self._tokens(self._text(prompt))
+            tokens = self._tokens(f"{self._head}{prompt}{self._tail}")
         if len(tokens) <= self.crop_start:
             raise EncodingError(
-                "the tokenizer's chat template leaves no token for a prompt",
+                "the tokenizer leaves no token for a prompt",
                 mend="Use the tokenizer that came with the language model",
                 prompts=[prompt],
             )
@@ -96,23 +94,10 @@ class ChatTemplate:
 
     def _plain(self, prompt: str) -> list[int]:
         # Tokenised apart from the prompt, so that only the template has special tokens.
-        marker = MARKERS[0]
-        head, tail = _around(self._text(marker), self._text(MARKERS[1]), marker)
         letters = self._tokenizer.encode(
             prompt, add_special_tokens=False, split_special_tokens=True
         )
-        return [*self._tokens(head), *letters, *self._tokens(tail)]
-
-    def _text(self, prompt: str) -> str:
-        return self._tokenizer.apply_chat_template(
-            [
-                {"role": "system", "content": self._message},
-                {"role": "user", "content": prompt},
-            ],
-            tokenize=False,
-            add_generation_prompt=False,
-            enable_thinking=False,
-        )
+        return [*self._tokens(self._head), *letters, *self._tokens(self._tail)]
 
     def _tokens(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False)
@@ -126,12 +111,6 @@ def _common(rows: Sequence[Sequence[int]]) -> int:
             break
         shared += 1
     return shared
-
-
-def _around(one: str, other: str, marker: str) -> tuple[str, str]:
-    """The text before and after the marker, given two texts that differ only in the marker."""
-    start = next(place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b)
-    return one[:start], one[start + len(marker) :]
 
 
 def _check(prompt: str) -> None:

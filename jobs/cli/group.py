@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
+#: Characters of a line of an error message; paths and lists of names have fewer.
+LONGEST = 10_000
+
+
 class LazyGroup(click.Group):
     """A group whose commands are given as `module:attribute` and imported when called.
 
@@ -190,7 +194,10 @@ def _cleaned(message: str) -> str:
     """A message of one or more lines with the control characters of names in it escaped."""
     from jobs.cli.render.text import clean
 
-    return "\n".join(map(clean, message.split("\n")))
+    return "\n".join(
+        clean(line if len(line) <= LONGEST else f"{line[:LONGEST]}…")
+        for line in message.split("\n")
+    )
 
 
 class _ReaderGoneError(Exception):

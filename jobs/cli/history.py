@@ -8,7 +8,15 @@ import click
 from click.core import ParameterSource
 
 from jobs.cli.context import App
-from jobs.cli.options.filters import FAILURES, STATES, Words, filtered, machine_filters, waiting_for
+from jobs.cli.options.filters import (
+    FAILURES,
+    STATES,
+    Words,
+    csv_options,
+    filtered,
+    machine_filters,
+    waiting_for,
+)
 from jobs.cli.render.fields import parse_fields
 from jobs.cli.stats import stats
 from jobs.domain.states import Failure, State
@@ -49,7 +57,7 @@ from jobs.domain.states import Failure, State
 @click.option("--all", "everything", is_flag=True, help="All pages, with --json or --csv.")
 @click.option("--fields", metavar="FIELD,…", help="Fields to show, in this order (docs/cli.md).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@csv_options
 @click.pass_context
 def history(
     ctx: click.Context,
@@ -65,6 +73,7 @@ def history(
     fields: str | None,
     as_json: bool,
     as_csv: bool,
+    safe_csv: bool,
     **filters: Any,
 ) -> None:
     """List jobs and their results, newest first.
@@ -75,6 +84,7 @@ def history(
         if set(map(ctx.get_parameter_source, ctx.params)) != {ParameterSource.DEFAULT}:
             raise click.UsageError(f"write the options after `{ctx.invoked_subcommand}`")
         return
+    as_csv = as_csv or safe_csv
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     if everything and not (as_json or as_csv):
@@ -106,7 +116,10 @@ def history(
             everything=everything,
             next=after,
         )
-        (show_json if as_json else show_csv if as_csv else show_table)(listing)
+        if as_csv:
+            show_csv(listing, safe=safe_csv)
+        else:
+            (show_json if as_json else show_table)(listing)
         note_unknown(listing)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.cli.context import App, pass_app
-from jobs.cli.options.filters import filtered, machine_filters
+from jobs.cli.options.filters import csv_options, filtered, machine_filters
 from jobs.cli.render.overhead import print_upkeep, upkeep_rows
 from jobs.cli.render.stats import HEADER, csv_rows, print_groups
 from jobs.cli.render.tables import note, print_csv, print_json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @machine_filters
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@csv_options
 @pass_app
 def stats(
     app: App,
@@ -29,6 +29,7 @@ def stats(
     *,
     as_json: bool,
     as_csv: bool,
+    safe_csv: bool,
     **filters: Any,
 ) -> None:
     """Summarise attempts by card and mode: success; mean, median and 95th percentile of phases.
@@ -41,6 +42,7 @@ def stats(
     the share of motions whose text was already encoded, models loaded, and motions sampled again
     in float32. --since and --until refer to the start of an attempt.
     """
+    as_csv = as_csv or safe_csv
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
     with app.store() as store:
@@ -59,7 +61,7 @@ def stats(
         print_json({"schema": "hymo.stats/1", "groups": found, "upkeep": upkeep_document(upkeep)})
     elif as_csv:
         rows = [row for group in groups for row in csv_rows(group, fmd)]
-        print_csv(HEADER, [*rows, *upkeep_rows(upkeep)])
+        print_csv(HEADER, [*rows, *upkeep_rows(upkeep)], safe=safe_csv)
     elif groups:
         from jobs.cli.render.cards import print_cards
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jobs.errors import ModelRecordError
+from jobs.errors import ModelRecordError, shown
 
 SCHEMA = 1
 FOLDER = "models"
 FILE = "model.json"
+#: Bytes that are read of a record, and characters that a text in it may have.
+MAX_FILE = 16 * 2**20
+MAX_TEXT = 400
 
 
 @dataclass(frozen=True)
@@ -121,21 +124,23 @@ class Installed:
 def _model(path: Path) -> InstalledModel:
     folder = path.parent
     try:
-        record = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            record = json.loads(file.read(MAX_FILE))
         schema = record["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelRecordError(str(path), f"cannot be read ({error})") from error
     if schema != SCHEMA:
-        raise ModelRecordError(str(path), f"is of schema {schema}, this program knows {SCHEMA}")
+        known = f"this program knows {SCHEMA}"
+        raise ModelRecordError(str(path), f"is of schema {shown(schema)}, {known}")
     try:
         return InstalledModel(
             name=folder.name,
             folder=folder,
-            imported_at=str(record["imported_at"]),
+            imported_at=_text_of(record["imported_at"]),
             modes={name: _mode(folder, entry) for name, entry in record["modes"].items()},
             text=None if record["text"] is None else _text(folder, record["text"]),
-            licence=record.get("licence") or {},
-            sources=tuple(record.get("sources") or ()),
+            licence=dict(record.get("licence") or {}),
+            sources=tuple(map(dict, record.get("sources") or ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelRecordError(str(path), f"lacks or misstates {error}") from error
@@ -143,24 +148,48 @@ def _model(path: Path) -> InstalledModel:
 
 def _mode(folder: Path, entry: Mapping[str, Any]) -> InstalledMode:
     return InstalledMode(
-        folder=folder / entry["folder"],
-        revision=str(entry["revision"]),
-        sha256=str(entry["sha256"]),
-        config_sha256=str(entry["config_sha256"]),
-        bytes=int(entry["bytes"]),
-        numbers=int(entry["numbers"]),
+        folder=_inside(folder, entry["folder"]),
+        revision=_text_of(entry["revision"]),
+        sha256=_text_of(entry["sha256"]),
+        config_sha256=_text_of(entry["config_sha256"]),
+        bytes=_count(entry["bytes"]),
+        numbers=_count(entry["numbers"]),
         linked=bool(entry["linked"]),
     )
 
 
 def _text(folder: Path, entry: Mapping[str, Any]) -> InstalledText:
     inner = entry["folder"]
+    files = dict(entry.get("files") or {})
+    for name, sha256 in files.items():
+        _inside(folder, name)
+        _text_of(sha256)
     return InstalledText(
-        folder=None if inner is None else folder / inner,
-        revision=str(entry["revision"]),
-        bytes=int(entry["bytes"]),
-        qwen_bytes=int(entry["qwen_bytes"]),
-        clip_bytes=int(entry["clip_bytes"]),
-        files=dict(entry.get("files") or {}),
+        folder=None if inner is None else _inside(folder, inner),
+        revision=_text_of(entry["revision"]),
+        bytes=_count(entry["bytes"]),
+        qwen_bytes=_count(entry["qwen_bytes"]),
+        clip_bytes=_count(entry["clip_bytes"]),
+        files=files,
         linked=bool(entry.get("linked")),
     )
+
+
+def _text_of(value: object) -> str:
+    if not isinstance(value, str) or len(value) > MAX_TEXT or not value.isprintable():
+        raise ValueError(f"{shown(value)}, which is not a short text")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{shown(value)}, which is not a number of bytes")
+    return value
+
+
+def _inside(folder: Path, name: object) -> Path:
+    """A path of the record; never one outside the model's folder."""
+    path = Path(_text_of(name))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{shown(name)}, which is not in the model's folder")
+    return folder / path

@@ -77,8 +77,8 @@ def safe_name(text: str) -> str:
     name = name.rstrip(".-")
     if not name:
         return f"batch-{_digest(text)}"
-    if name_fault(name) is not None and len(name.encode()) <= MAX_NAME_BYTES:
-        name = f"batch-{name}"  # a reserved name
+    if _reserved(name):
+        name = f"batch-{name}"
     if len(name.encode()) > MAX_NAME_BYTES:
         room = MAX_NAME_BYTES - _DIGEST - 1
         begin = name.encode()[:room].decode(errors="ignore").rstrip(".-")
@@ -92,10 +92,12 @@ def _fault(name: str, most: int) -> str | None:
     size = len(name.encode())
     if size > most:
         return f"is {size} bytes long"
+    return "is a reserved name on some systems" if _reserved(name) else None
+
+
+def _reserved(name: str) -> bool:
     # NFKC: Windows also reserves the ports with superscript digits.
-    if unicodedata.normalize("NFKC", name.split(".", 1)[0]).casefold() in _RESERVED:
-        return "is a reserved name on some systems"
-    return None
+    return unicodedata.normalize("NFKC", name.split(".", 1)[0]).casefold() in _RESERVED
 
 
 def _is_safe_name(name: str) -> bool:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import TextIO
 
+from jobs.errors import shown
 from jobs.promptfile.lines import line_row
-from jobs.promptfile.problem import Problem, UnreadableError, shown
+from jobs.promptfile.problem import Problem, UnreadableError
 from jobs.promptfile.raw import RawRow
 
 #: The metadata column that stores an entry's category.

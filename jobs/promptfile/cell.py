@@ -17,7 +17,7 @@ WHITE = "".join(filter(str.isspace, map(chr, range(0x3001)))) + INVISIBLE
 #: How to mend bytes that are not UTF-8.
 SAVE_AS_UTF8 = "save the file as UTF-8"
 
-_WHOLE = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*|,0{1,2}|,0{4,})?")
+_WHOLE = re.compile(r"([+-]?)([0-9]+)(?:\.0*|,0{1,2}|,0{4,})?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 # Digits in groups of three: `1,000` is 1000 to some and 1 to others.
 _GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
@@ -61,7 +61,7 @@ def whole(value: object, *, typed: bool, dots: bool = False) -> int | None:
     found = _WHOLE.fullmatch(text)
     if found is None or (not text.isdigit() and grouped(text, dots=dots)):
         return None
-    return int(found.group(1) + found.group(2)[:_DIGITS])
+    return int(found.group(1) + "0" + found.group(2).lstrip("0")[:_DIGITS])
 
 
 def decimal(value: object, *, typed: bool) -> float | None:

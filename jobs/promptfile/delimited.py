@@ -41,9 +41,10 @@ def _row(number: int, header: Header, record: Record) -> RawRow:
     if record.fault is not None:
         extra.append(record.text)
         problems.append(Problem(line, None, *record.fault))
-    for place, (column, cell) in enumerate(
-        zip_longest(columns, cells[: len(columns)], fillvalue=""), 1
-    ):
+    own = cells[: len(columns)]
+    # Many columns without names follow in some exports; a short row must not be filled up to them.
+    names = columns[: max(header.width, len(own))]
+    for place, (column, cell) in enumerate(zip_longest(names, own, fillvalue=""), 1):
         if column:
             values[column] = cell
         elif trimmed(cell):

@@ -29,6 +29,8 @@ _UNFIT = frozenset(
 _SAMPLE = 2**20
 
 _BYTES = re.compile("[\udc80-\udcff]")
+# Halves of pairs, which UTF-16 may contain, that stand for no byte.
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 # Two bytes of GB 2312, the common characters; other two-byte characters are rare in real text.
 _COMMON_RUN = re.compile(rb"(?:[\xa1-\xa9\xb0-\xf7][\xa1-\xfe])+")
 _HIGH_RUN = re.compile(rb"[\x80-\xff]+")
@@ -152,7 +154,7 @@ def checked(text: str, line: int) -> str:
     Raises:
         UnreadableError: it seems to be GB18030.
     """
-    found = seeming(text.encode("utf-8", "surrogateescape"))
+    found = seeming(writable(text).encode("utf-8", "surrogateescape"))
     if found == "GB18030":
         message = "the file is not UTF-8 but seems to be GB18030 (also called GBK)"
         mend = f"{SAVE_AS_UTF8}, or give --encoding gb18030"
@@ -160,6 +162,19 @@ def checked(text: str, line: int) -> str:
     if found is not None:
         return f"it seems to be {found}: {SAVE_AS_UTF8}, or give --encoding {found.lower()}"
     return f"{SAVE_AS_UTF8}, or give its --encoding"
+
+
+def writable(text: str) -> str:
+    """`text` for a file in UTF-8 with `surrogateescape`: halves of pairs become bytes.
+
+    Read again, these are no text, as a half is none.
+    """
+    if _HALVES.search(text) is None:
+        return text
+    return _HALVES.sub(
+        lambda half: half[0].encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape"),
+        text,
+    )
 
 
 def seeming(content: bytes) -> str | None:

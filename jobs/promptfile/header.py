@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
+from jobs.errors import shown
 from jobs.promptfile.cell import WHITE, trimmed
 from jobs.promptfile.encoding import checked
-from jobs.promptfile.problem import Problem, UnreadableError, shown
-from jobs.promptfile.raw import column_name
+from jobs.promptfile.problem import Problem, UnreadableError
+from jobs.promptfile.raw import MAX_COLUMNS, column_name
 from jobs.promptfile.records import Record, read_records
 from jobs.promptfile.source import MAX_LINE
 
@@ -19,7 +20,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 #: Delimiters that are tried, in order; bars must be declared.
 _TRIED = (",", ";", "\t")
 
-_DECLARED = re.compile(r'["\s]*sep=(.)"?[,;\t|]*\s*', re.IGNORECASE)
+_DECLARED = re.compile(r'["\s]*sep=(.)"?[,;\t|]*+\s*', re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,13 @@ class Header:
     Attributes:
         delimiter: what separates the cells.
         columns: names of the columns, empty where a column has none.
+        width: number of columns up to the last one with a name.
         reread: whether earlier versions read other names.
     """
 
     delimiter: str
     columns: tuple[str, ...]
+    width: int
     reread: bool = False
 
 
@@ -51,7 +54,8 @@ def read_header(
     makes a prompt column: `first`, comma, semicolon, tab.
 
     Raises:
-        UnreadableError: no header, no prompt column, a column named twice, or an unclosed quote.
+        UnreadableError: no header, no prompt column, a column named twice, more than `MAX_COLUMNS`
+            columns, or an unclosed quote.
     """
     declared: str | None = None
     for number, line in lines:
@@ -96,12 +100,20 @@ def _header(
 def _checked(record: Record, delimiter: str, columns: tuple[str, ...]) -> Header:
     if record.fault is not None:
         raise UnreadableError(Problem(record.line, None, *record.fault))
-    for place, column in enumerate(columns):
-        if column and column in columns[:place]:
+    # A row may have fewer cells than the header, and still is read to the last named column.
+    width = max(place for place, column in enumerate(columns, 1) if column)
+    if width > MAX_COLUMNS:
+        message = f"the header has {width} columns, and the most is {MAX_COLUMNS}"
+        mend = "remove those that the motions do not need"
+        raise UnreadableError(Problem(record.line, None, message, mend))
+    seen: set[str] = set()
+    for column in filter(None, columns):
+        if column in seen:
             message = "the header names this column twice"
             raise UnreadableError(Problem(record.line, column, message, "rename one of them"))
+        seen.add(column)
     reread = record.reread or any(trimmed(cell) != cell.strip() for cell in record.cells)
-    return Header(delimiter, columns, reread)
+    return Header(delimiter, columns, width, reread)
 
 
 def _promptless(written: list[tuple[int, str]], text: str, delimiter: str) -> Problem:

@@ -15,6 +15,7 @@ from typing import TextIO
 
 from jobs.artifacts.atomic import atomic
 from jobs.promptfile.cell import trimmed
+from jobs.promptfile.encoding import writable
 from jobs.promptfile.header import likely, read_header
 from jobs.promptfile.problem import Problem, PromptFileError
 from jobs.promptfile.raw import COLUMNS, LINE_COLUMN, REASON_COLUMN
@@ -64,9 +65,9 @@ class InvalidRows:
             self._columns = self._header(values)
             header = [*self._columns, LINE_COLUMN, REASON_COLUMN]
             self._stream.write(self._beginning(header, delimiter))
-            writer.writerow(header)
-        cells = [values.get(column, "") for column in self._columns]
-        writer.writerow([*cells, row.raw.line, reason, *row.raw.extra])
+            writer.writerow(map(writable, header))
+        cells = [str(values.get(column, "")) for column in self._columns]
+        writer.writerow(map(writable, [*cells, str(row.raw.line), reason, *row.raw.extra]))
 
     def _beginning(self, header: Sequence[str], delimiter: str) -> str:
         """What goes before the header, so that the file is read by the rules of its source."""

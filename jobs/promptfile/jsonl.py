@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from typing import NoReturn, TextIO
 
-from jobs.promptfile.problem import Problem, UnreadableError, shown
-from jobs.promptfile.raw import RawRow, column_name
+from jobs.errors import shown
+from jobs.promptfile.problem import LISTED, Problem, UnreadableError
+from jobs.promptfile.raw import MAX_COLUMNS, RawRow, column_name
 from jobs.promptfile.source import numbered_lines
 
 #: Maximum nesting depth of a row's values.
@@ -42,11 +44,16 @@ def _row(number: int, line: int, content: str) -> RawRow:
     except RecursionError:
         message, mend = "nested too deeply", "nest less deeply"
     else:
-        if isinstance(value, dict) and _shallow(value):
-            return _object_row(number, line, value, repeated)
-        deep = isinstance(value, dict)
-        message = "nested too deeply" if deep else f"{shown(value)} is not an object"
         mend = 'write one object a line: {"prompt": "…"}'
+        if not isinstance(value, dict):
+            message = f"{shown(value)} is not an object"
+        elif len(value) > MAX_COLUMNS:
+            message = f"has {len(value)} keys, and the most is {MAX_COLUMNS}"
+            mend = "remove those that the motion does not need"
+        elif not _shallow(value):
+            message = "nested too deeply"
+        else:
+            return _object_row(number, line, value, repeated)
     problem = Problem(line, None, message, mend)
     return RawRow(number, line, {}, typed=True, extra=(content,), problems=(problem,))
 
@@ -60,7 +67,7 @@ def _object_row(number: int, line: int, value: dict[str, object], repeated: list
         values[column] = content
     problems = tuple(
         Problem(line, key, "the object has this key twice", "remove one of them")
-        for key in repeated
+        for key in islice(dict.fromkeys(repeated), LISTED)
     )
     return RawRow(number, line, values, typed=True, problems=problems)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from jobs.errors import shown
 from jobs.promptfile.cell import INVISIBLE, text_fault
-from jobs.promptfile.problem import shown
 from jobs.promptfile.raw import COLUMNS, IGNORED
 
 MAX_KEY = 100

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.errors import JobsError
+from jobs.errors import JobsError, brief
 
 #: Number of a file's problems that are listed before `… and N more`.
 LISTED = 50
-#: Number of characters of an invalid value that a message shows.
-SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -33,7 +30,7 @@ class Problem:
     @property
     def reason(self) -> str:
         """The problem without its place in the file."""
-        column = f"{plain(self.column)}: " if self.column else ""
+        column = f"{brief(plain(self.column))}: " if self.column else ""
         return f"{column}{self.message}; {self.mend}"
 
     def located(self, name: str) -> str:
@@ -73,14 +70,6 @@ class UnreadableError(JobsError):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.reason)
         self.problem = problem
-
-
-def shown(value: object) -> str:
-    """A value for a message: quoted, escaped, and cut to `SHOWN` characters."""
-    if isinstance(value, str):
-        return repr(value if len(value) <= SHOWN else f"{value[:SHOWN]}…")
-    text = reprlib.repr(value)  # A nested value may be too deep for repr itself.
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 
 def plain(text: str) -> str:

@@ -13,6 +13,8 @@ COLUMNS: tuple[str, ...] = (
     "prompt", "id", "frames", "seconds", "seed", "seeds", "mode", "steps", "guidance", "priority",
     "formats", "model",
 )  # fmt: skip
+#: Maximum number of columns of a table, and of keys of a JSON object.
+MAX_COLUMNS = 1000
 #: Columns that `--skip-invalid` adds to its file; ignored when that file is submitted.
 LINE_COLUMN = "invalid_line"
 REASON_COLUMN = "invalid_reason"

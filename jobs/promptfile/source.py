@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -30,6 +29,9 @@ STDIN = "-"
 STREAM = "stdin"
 #: Maximum characters of a line, and of a CSV row; a longer one lacks a quote or a newline.
 MAX_LINE = 16 * 2**20
+
+#: Maximum bytes of standard input, pipes and devices, which are copied to a temporary file.
+MAX_STREAM = 2**30
 
 #: Paths that name what another program has opened: the same path is another file each time.
 _DESCRIPTORS = ("/dev/fd/", "/dev/stdin", "/proc/")
@@ -98,10 +100,11 @@ def open_source(
     than once, and are read as CSV unless `format_name` or the extension names another format.
 
     Raises:
-        PromptFileError: the file cannot be opened, or its format is unknown.
+        PromptFileError: the file cannot be opened, its format is unknown, or it is no regular file
+            and has more than `MAX_STREAM` bytes.
     """
     if argument == STDIN:
-        with _spooled(stdin) as binary:
+        with _spooled("stdin", stdin) as binary:
             yield _stream("stdin", format_name or "csv", binary, encoding)
         return
     path = Path(argument)
@@ -115,9 +118,10 @@ def open_source(
         if stat.S_ISREG(path.stat().st_mode) and not str(path).startswith(_DESCRIPTORS):
             yield _source(path, format_name or _by_extension(path), opened, encoding)
             return
-        with _spooled(opened) as binary:
+        name = plain(str(path))
+        with _spooled(name, opened) as binary:
             kind = format_name or EXTENSIONS.get(path.suffix.lower(), "csv")
-            yield _stream(plain(str(path)), kind, binary, encoding)
+            yield _stream(name, kind, binary, encoding)
 
 
 def _source(path: Path, format_name: str, binary: BinaryIO, encoding: str | None) -> Source:
@@ -149,9 +153,14 @@ def _by_extension(path: Path) -> str:
 
 
 @contextmanager
-def _spooled(stream: BinaryIO) -> Iterator[BinaryIO]:
+def _spooled(name: str, stream: BinaryIO) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile(prefix="hymo-") as spool:
-        shutil.copyfileobj(stream, spool, 2**20)
+        while block := stream.read(2**20):
+            spool.write(block)
+            if spool.tell() > MAX_STREAM:
+                message = f"standard input and pipes are read up to {MAX_STREAM // 2**20} MiB"
+                mend = "save it as a file, and submit that or parts of it"
+                raise PromptFileError(name, [Problem(None, None, message, mend)])
         spool.seek(0)
         yield spool
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from jobs.artifacts.folder import Sight
 from jobs.domain.batches import Batch, Inserted, NewJob
-from jobs.errors import UnreachableError
-from jobs.promptfile.problem import LISTED, Problem, shown
+from jobs.errors import UnreachableError, shown
+from jobs.promptfile.problem import LISTED, Problem
 from jobs.promptfile.survey import Reading, Survey
 from jobs.rewriting.report import RewriteReport
 from jobs.submission.router import Routed, untrained

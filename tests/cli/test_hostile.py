@@ -148,11 +148,29 @@ def test_json_is_exact_and_escapes_them(hymo_: Hymo, hostile: Store) -> None:
 def test_csv_has_line_breaks_alone(hymo_: Hymo, hostile: Store) -> None:
     for words in (("history", "--csv"), ("history", "stats", "--csv")):
         output = hymo_(*words, color=True).stdout
-        controls = {mark for mark in output if unicodedata.category(mark) == "Cc"}
-        assert controls == {"\n"}, words
+        assert not _unsafe(output), words
         header, *rows = csv.reader(io.StringIO(output))
         assert rows
         assert {len(row) for row in rows} == {len(header)}
+
+
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", "\r\n=", "\n="])
+def test_no_cell_of_safe_csv_is_a_formula(hymo_: Hymo, hostile: Store, begin: str) -> None:
+    formula = f'{begin}HYPERLINK("http://h/","x")'
+    with hostile.engine.begin() as connection:
+        for table, column in (("jobs", "prompt"), ("jobs", "card"), ("attempts", "card")):
+            connection.execute(text(f"UPDATE {table} SET {column} = :text"), {"text": formula})
+        connection.execute(text("UPDATE jobs SET jitter = -1.5"))
+    for words in (("history",), ("history", "--csv"), ("history", "stats")):
+        _, *rows = csv.reader(io.StringIO(hymo_(*words, "--safe-csv").stdout))
+        cells = [cell for row in rows for cell in row]
+        assert any("HYPERLINK" in cell for cell in cells), words
+        # Numbers are numbers: they stay what they are.
+        texts = [cell for cell in cells if not cell.startswith("-1.5")]
+        assert not [cell for cell in texts if cell.startswith(tuple("=+-@\t\r\n"))]
+    # Without the flag a program gets the text as it is stored, but for what controls a terminal.
+    assert "'" not in hymo_("history", "--csv", "--fields", "prompt").stdout
+    assert "\r" not in hymo_("history", "--csv", "--fields", "prompt").stdout
 
 
 def test_a_run_and_its_summary(shell: Shell, tmp_path: Path, files: dict[str, str]) -> None:

@@ -93,6 +93,17 @@ machine_filters = with_options(
 )
 
 
+#: `--csv` and `--safe-csv`, which is CSV as well.
+csv_options = with_options(
+    click.option("--csv", "as_csv", is_flag=True, help="Print CSV."),
+    click.option(
+        "--safe-csv",
+        is_flag=True,
+        help="Print CSV for spreadsheets: a ' goes before text that begins with = + - @.",
+    ),
+)
+
+
 def filtered(store: Store, **given: Any) -> dict[str, Any]:
     """The values of `machine_filters` as the fields of a store's filter.
 

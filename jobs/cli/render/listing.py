@@ -124,11 +124,12 @@ def show_json(listing: Listing) -> None:
     click.echo('\n], "next": null}')
 
 
-def show_csv(listing: Listing) -> None:
-    """Print one line per job, with all fields by default."""
+def show_csv(listing: Listing, *, safe: bool = False) -> None:
+    """Print one line per job, with all fields by default; `safe` as for `print_csv`."""
     shown = tuple(listing.fields or COLUMNS)
     found = listing.documents(files="artifacts" in shown)
-    print_csv(shown, ([csv_cell(whole, field) for field in shown] for whole in found))
+    rows = ([csv_cell(whole, field) for field in shown] for whole in found)
+    print_csv(shown, rows, safe=safe)
     if listing.next is not None:
         note(f"more: --after {listing.next}")
 

@@ -10,11 +10,12 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
-from jobs.cli.render.text import clean, escaped, filled
+from jobs.cli.render.text import clean, clean_lines, filled
 from jobs.domain.states import State
 from jobs.errors import UnreachableError
 
@@ -28,8 +29,12 @@ GAP = "  "
 NARROW = 8
 
 # C1 and DEL, bidirectional and other invisible characters, which JSON may have as they are.
-_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0001-\U000e007f]"
+)
+#: With these a cell begins that a spreadsheet may compute as a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 #: State → arguments of `click.style`.
 STYLES: Mapping[str, Mapping[str, Any]] = {
@@ -165,20 +170,24 @@ def to_json(document: object, *, indent: int | None = None) -> str:
     return _UNSEEN.sub(lambda found: json.dumps(found.group())[1:-1], text)
 
 
-def print_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_csv(
+    header: Sequence[str], rows: Iterable[Sequence[object]], *, safe: bool = False
+) -> None:
     """Print RFC 4180 CSV, but lines end in LF. None becomes an empty cell.
 
-    Control characters are escaped, except line breaks and tabs.
+    Control characters are escaped, except line breaks and tabs. With `safe`, a quote (') goes
+    before text that a spreadsheet would compute.
     """
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(_csv_cell, header))
-    writer.writerows(map(_csv_cell, row) for row in rows)
+    for row in chain([header], rows):
+        writer.writerow([_csv_cell(value, safe=safe) for value in row])
 
 
-def _csv_cell(value: object) -> object:
-    if not isinstance(value, str) or value.isprintable():
+def _csv_cell(value: object, *, safe: bool) -> object:
+    if not isinstance(value, str):
         return value
-    return _CONTROL.sub(lambda found: escaped(found.group()), value.replace("\r\n", "\n"))
+    quote = "'" * (safe and value.startswith(_FORMULA))
+    return quote + (value if value.isprintable() else clean_lines(value))
 
 
 def say(message: str) -> None:

@@ -52,9 +52,22 @@ def _clean(character: str) -> str:
         return "⏎"
     if character == "\t":
         return " "
-    if character in "\u200c\u200d" or unicodedata.category(character) not in {"Cc", "Cf", "Cs"}:
-        return character
-    return escaped(character)
+    return escaped(character) if _controls(character) else character
+
+
+def clean_lines(text: str) -> str:
+    """`text` with its line breaks (as `\\n`) and tabs, but without other characters that control a
+    terminal, which are escaped."""
+    marks = text.replace("\r\n", "\n")
+    return "".join(
+        escaped(mark) if mark not in "\n\t" and _controls(mark) else mark for mark in marks
+    )
+
+
+def _controls(character: str) -> bool:
+    """Whether a character controls a terminal or is invisible, other than the joiners."""
+    unseen = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return character not in "\u200c\u200d" and unicodedata.category(character) in unseen
 
 
 def escaped(character: str) -> str:

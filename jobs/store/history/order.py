@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import Any, Self
 
 from sqlalchemy import Column, ColumnElement, and_, or_, tuple_
 
-from jobs.errors import JobsError
+from jobs.errors import JobsError, shown
 from jobs.store.tables import jobs
 
 #: Sort key → column. Ties are broken by id in the same direction. Jobs that lack the key come last
@@ -31,6 +30,11 @@ KEYS: dict[str, Column[Any]] = {
 #: Keys that describe a motion: only succeeded jobs have them.
 OF_MOTION = frozenset({"skate", "penetration", "jitter"})
 
+#: Maximum characters of a cursor; those that are written have fewer than 100.
+LONGEST = 400
+#: Numbers of a cursor are smaller.
+MOST = 2**63
+
 
 class OrderError(JobsError):
     """A sort key or cursor is invalid."""
@@ -48,7 +52,7 @@ class Order:
     def __post_init__(self) -> None:
         if self.key not in KEYS:
             raise OrderError(
-                f"cannot sort by {self.key!r}: the keys are {', '.join(KEYS)}; "
+                f"cannot sort by {shown(self.key)}: the keys are {', '.join(KEYS)}; "
                 "put - before a key for descending order"
             )
 
@@ -99,17 +103,24 @@ class Cursor:
     @classmethod
     def decode(cls, text: str, order: Order) -> Self:
         """The cursor in `text`; raises `OrderError` if it is damaged or of another order."""
-        damaged = OrderError(f"{text!r} is not a cursor: use the `next` of a page")
+        damaged = OrderError(f"{shown(text)} is not a cursor: use the `next` of a page")
+        if len(text) > LONGEST:
+            raise damaged
         try:
             padded = text + "=" * (-len(text) % 4)
             found = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
             name, value, number = found
-        except (binascii.Error, ValueError, TypeError) as error:
+            own = Order.parse(name)
+        except (ValueError, TypeError, AttributeError, RecursionError, OrderError) as error:
             raise damaged from error
-        if type(number) is not int or type(value) not in {int, float, type(None)}:
+        # The databases count to 2⁶³, and have no NaN or infinity to compare with.
+        if type(number) is not int or not 0 <= number < MOST:
             raise damaged
-        if name != str(order):
-            raise OrderError(f"this cursor belongs to --sort={name}: use the same --sort")
+        lacking = value is None and own.nullable
+        if not lacking and (type(value) not in {int, float} or not -MOST < value < MOST):
+            raise damaged
+        if own != order:
+            raise OrderError(f"this cursor belongs to --sort={own}: use the same --sort")
         return cls(value, number)
 
     def later(self, order: Order, number: ColumnElement[int]) -> ColumnElement[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from typing import Any
 
@@ -150,7 +151,32 @@ def test_a_cursor_of_another_order_is_refused(world: World) -> None:
         world.store.history.page(JobFilter(), Order("queue"), after=page.next)
 
 
-@pytest.mark.parametrize("text", ["", "zzz", "WyI", "ÄÖ", "W10", Cursor(1, 2).encode(Order())[:-4]])
+def _written(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+DAMAGED = [
+    "", "zzz", "WyI", "ÄÖ", "W10", Cursor(1, 2).encode(Order())[:-4],
+    *map(
+        _written,
+        [
+            '["-id",1,99999999999999999999]', '["-id",1,-1]', '["-id",1,true]', '["-id",true,1]',
+            '["-id",NaN,1]', '["-id",Infinity,1]', '["-id",1e308,1]', '["-id",-1e308,1]',
+            '["-id",99999999999999999999,1]', '["-id",null,1]', '["-id","1",1]', '[["-id"],1,1]',
+            '[null,1,1]', '["x",1,1]', '{"-id":1,"a":2,"b":3}', "123", "[" * 200, "9" * 200,
+        ],
+    ),
+    "A" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=lambda text: text[:20])
 def test_a_damaged_cursor_is_refused(world: World, text: str) -> None:
-    with pytest.raises(OrderError, match="not a cursor"):
+    with pytest.raises(OrderError, match="not a cursor") as caught:
         world.store.history.page(JobFilter(), Order(), after=text)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_cursor_far_behind_everything_is_an_empty_page(world: World) -> None:
+    cursor = _written(f'["id",{2**63 - 1},{2**63 - 1}]')
+    assert not world.store.history.page(JobFilter(), Order.parse("id"), after=cursor).rows

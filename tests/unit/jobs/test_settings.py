@@ -77,6 +77,9 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("LEASE", "inf", "must be finite"),
         ("LEASE", "-1", "more than 0"),
         ("LEASE", "0", "more than 0"),
+        ("LEASE", "1e300", "at most 1000000000"),
+        ("PACK", "9" * 400, "at most 1000000000"),
+        ("OUTPUT", "~nobody-of-this-name/x", "no user of this name"),
         ("RENEW", "0", "more than 0"),
         ("BACKOFF", "-1", "at least 0"),
         ("BACKOFF", "nan", "must be finite"),
@@ -97,6 +100,10 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("BROKER_URL", "redis://secret@h:6379/0", "redis://:PASSWORD@HOST"),
         ("BROKER_URL", "redis+socket://secret@/r.sock", "redis://:PASSWORD@HOST"),
         ("BROKER_URL", "redis+socket://:12/secret@/r.sock", "percent-encode the password"),
+        ("BROKER_URL", "redis://:secret@h/0?foo=1", "may only have the arguments ssl_ca_certs"),
+        ("BROKER_URL", "redis://:secret@h/0?password=secret", "may only have the arguments"),
+        ("BROKER_URL", "rediss://:secret@h/0?ssl_cert_reqs=maybe", "must be required or optional"),
+        ("BROKER_URL", "rediss://:secret@h/0?ssl_ca_certs=", "must be given a value"),
         ("DATABASE_URL", "u:secret@h", "is not a database URL"),
         ("DATABASE_URL", "postgresql://u:se@secret@h/db", "percent-encode the password"),
         ("DATABASE_URL", "postgresql://u:secret@h:port/db", "the port must be a number"),
@@ -128,7 +135,16 @@ def test_an_unusable_value_is_named(read, name, value, mend):
      ("max_attempts = 0", "max_attempts='0': must be .* at least 1"),
      ("lease = 10", "HYMO_RENEW='15': .*config.toml: lease"),
      ('broker_url = "redis://:se/secret@h"', "broker_url='…': .*percent-encode"),
-     ('broker_ulr = "redis://:secret@h"', "broker_ulr: unknown")],
+     ('broker_ulr = "redis://:secret@h"', "broker_ulr: unknown"),
+     ("lease = " + "9" * 5000, "not valid TOML"), ("lease = 0x" + "f" * 5000, "must be text, or a"),
+     ("pack = " + "9" * 400, "must be text, or a number up to"), ("lease = 1e300", "must be text"),
+     ("output = ['a']", "must be text"), ("output.a = 1", "must be text"),
+     ("lease = 2026-01-01", "must be text"), ('output = "a\\u0000b"', "contains a NUL"),
+     ('broker_url = "secret\\u0000"', "broker_url='…': contains a NUL"),
+     ('output = "~nobody-of-this-name/x"', "no user of this name"),
+     ("a = " + "[" * 5000, "not valid TOML"), ("#" * 70_000, "larger than 64 KiB"),
+     ("x" * 60_000 + " = 1", "unknown"), ("y = {" + "z" * 60_000, "not valid TOML"),
+     ('pack = "' + "9" * 60_000 + '"', "must be a whole number")],
 )  # fmt: skip
 def test_an_unusable_file_is_named_with_its_key(read, tmp_path, config, mend):
     with pytest.raises(SettingsError, match=mend) as caught:
@@ -138,6 +154,7 @@ def test_an_unusable_file_is_named_with_its_key(read, tmp_path, config, mend):
     assert "HYMO_" not in message or "lease = 10" in config
     assert "=''" not in message
     assert "secret" not in message
+    assert len(message) < 1000
 
 
 @pytest.mark.parametrize(
@@ -186,7 +203,7 @@ def test_a_file_that_is_not_utf8(read, tmp_path):
     "url",
     ["redis://h/0", "rediss://h", "redis+socket:///tmp/r@1.sock", "redis://u:p%2Fw%40@h:1/2",
      "redis:///3", "redis://:p@w@h:6379", "redis://:a:b@h", "rediss://h/0?ssl_cert_reqs=none",
-     "redis://u:@h", "redis://u@h?password=p"],
+     "redis://u:@h"],
 )  # fmt: skip
 def test_a_broker_of_ones_own(read, url):
     settings = read({"HYMO_BROKER_URL": url})
@@ -218,8 +235,6 @@ def test_a_database_is_shown_without_any_secret(read, url, shown):
     [
         ("redis://:secret@h:1/0", "redis://:***@h:1/0"),
         ("rediss://u:sec%72et@h/0?ssl_cert_reqs=none", "rediss://u:***@h/0?ssl_cert_reqs=none"),
-        ("redis://h?password=secret", "redis://h?password=***"),
-        ("redis+socket:///r.sock?pasword=secret", "redis+socket:///r.sock?pasword=***"),
     ],
 )
 def test_a_broker_is_shown_without_any_secret(read, url, shown):

@@ -105,9 +105,15 @@ def _parts(folder: Path) -> dict[str, Any]:
 def _record(folder: Path) -> dict[str, Any] | None:
     try:
         record: object = json.loads((folder / FILE).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None  # damaged or missing: there is no record to update
-    return record if isinstance(record, dict) else None
+    if not isinstance(record, dict) or not isinstance(record.get("modes"), dict):
+        return None
+    sources = record.get("sources")
+    told = isinstance(sources, list) and all(
+        isinstance(each, dict) and "part" in each for each in sources
+    )
+    return record if told else None
 
 
 def _nothing(name: str, only: str | None) -> NotFoundError:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,22 @@ def test_the_config_may_name_the_model(folder: Path) -> None:
     pipeline = hymotion.load(folder)
     named = (pipeline.model, pipeline.mode, pipeline.revision, pipeline.trained)
     assert named == ("walker", "lite", "r7", False)
+
+
+@pytest.mark.parametrize("kind", ["deflated", "overlapping"])
+def test_a_checkpoint_is_no_larger_than_its_file(folder: Path, kind: str) -> None:
+    """A file of kilobytes could otherwise take gigabytes of memory."""
+    path = folder / "latest.ckpt"
+    with zipfile.ZipFile(path) as archive:
+        content = {entry.filename: archive.read(entry) for entry in archive.infolist()}
+    packing = zipfile.ZIP_DEFLATED if kind == "deflated" else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+        if kind == "overlapping":
+            archive.filelist *= 2
+    with pytest.raises(CheckpointError, match=r"is compressed|larger than the file"):
+        hymotion.load(folder)
 
 
 def test_missing_weights_are_an_error_not_random(folder: Path) -> None:

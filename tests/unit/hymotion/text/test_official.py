@@ -235,13 +235,26 @@ def test_other_models_are_refused(
         load(copy)
 
 
-def test_a_tokenizer_without_a_chat_template_is_refused(copy: Path) -> None:
-    file = copy / "qwen" / "tokenizer_config.json"
-    settings = json.loads(file.read_text())
-    del settings["chat_template"]
-    file.write_text(json.dumps(settings))
-    with pytest.raises(EncoderFileError, match="no chat template"):
+def test_a_tokenizer_without_the_marks_of_a_turn_is_refused(copy: Path) -> None:
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        file = copy / "qwen" / name
+        file.write_text(file.read_text().replace("<|im_start|>", "<|begin|>"))
+    with pytest.raises(EncoderFileError, match=r"no special token <\|im_start\|>"):
         load(copy)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "chat_template.jinja"])
+def test_the_template_of_a_folder_is_never_run(
+    copy: Path, encoder: OfficialEncoder, name: str
+) -> None:
+    """It is a program: this one takes longer than any test runs."""
+    file = copy / "qwen" / name
+    endless = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}x"
+    if name == "tokenizer_config.json":
+        endless = json.dumps({**json.loads(file.read_text()), "chat_template": endless})
+    file.write_text(endless)
+    (text,) = load(copy, dtype="float32").encode(["walk"])
+    torch.testing.assert_close(text.ctxt, encoder.encode(["walk"])[0].ctxt)
 
 
 def test_weights_of_the_bare_model_load_as_well(copy: Path, encoder: OfficialEncoder) -> None:

@@ -12,32 +12,29 @@ START, END = "<|im_start|>", "<|im_end|>"
 
 
 class Letters:
-    """A tokenizer of letters, some runs of which it melts into one token."""
+    """A tokenizer of letters, some runs of which it melts into one token.
 
-    def __init__(self, *runs: str, template: str = "S:{system}\nU:{user}" + END) -> None:
-        self.added_tokens_decoder = {0: SimpleNamespace(content=END, special=True)}
-        self.runs = runs
-        self.template = template
+    `most`: the number of tokens that it cuts a text to.
+    """
 
-    def apply_chat_template(self, conversation: list[dict[str, str]], **options: bool) -> str:
-        assert options == {
-            "tokenize": False,
-            "add_generation_prompt": False,
-            "enable_thinking": False,
+    def __init__(self, *runs: str, most: int | None = None) -> None:
+        self.added_tokens_decoder = {
+            number: SimpleNamespace(content=mark, special=True)
+            for number, mark in enumerate((START, END))
         }
-        system, user = conversation
-        return self.template.format(system=system["content"], user=user["content"])
+        self.runs = runs
+        self.most = most
 
     def encode(
         self, text: str, *, add_special_tokens: bool, split_special_tokens: bool = False
     ) -> list[int]:
-        runs = self.runs if split_special_tokens else (END, *self.runs)
+        runs = self.runs if split_special_tokens else (START, END, *self.runs)
         tokens = []
         while text:
             piece = next((run for run in runs if text.startswith(run)), text[0])
             tokens.append(hash_of(piece))
             text = text[len(piece) :]
-        return tokens
+        return tokens[: self.most]
 
 
 def hash_of(piece: str) -> int:
@@ -46,15 +43,15 @@ def hash_of(piece: str) -> int:
 
 def test_the_prompt_begins_after_the_templates_own_tokens() -> None:
     template = ChatTemplate(tokenizer=Letters(), message="aZ7木.")
-    assert template.crop_start == len("S:aZ7木.\nU:")
-    assert template.tokens("hi") == [*template.prefix, *map(ord, "hi"), hash_of(END)]
+    assert template.crop_start == len("Xsystem\naZ7木.X\nXuser\n")
+    assert template.tokens("hi") == [*template.prefix, *map(ord, "hi"), hash_of(END), ord("\n")]
 
 
-@pytest.mark.parametrize("run", [":a", ":Z", "U:7", "木<"])
+@pytest.mark.parametrize("run", ["\na", "\nZ", "r\n7", "木<"])
 def test_a_token_that_melts_the_prompt_with_its_neighbours_is_the_prompts(run: str) -> None:
     template = ChatTemplate(tokenizer=Letters(run), message="m")
     melted = 0 if run == "木<" else len(run) - 1
-    assert template.crop_start == len("S:m\nU:") - melted
+    assert template.crop_start == len("Xsystem\nmX\nXuser\n") - melted
 
 
 def test_what_is_too_long_is_cut_128_tokens_after_the_prompt_began() -> None:
@@ -64,11 +61,11 @@ def test_what_is_too_long_is_cut_128_tokens_after_the_prompt_began() -> None:
     assert tokens[-1] == ord("k")
 
 
-def test_a_template_that_leaves_nothing_for_a_prompt_is_an_error() -> None:
-    template = ChatTemplate(tokenizer=Letters(template="S:{system}\nU:{user}"), message="m")
-    assert len(template.tokens("a")) == template.crop_start + 1
+def test_a_tokenizer_that_leaves_nothing_for_a_prompt_is_an_error() -> None:
+    """As one that cuts every text, which a tokenizer.json may ask for."""
+    template = ChatTemplate(tokenizer=Letters(most=9), message="m")
     with pytest.raises(EncodingError, match="no token"):
-        template.tokens("")
+        template.tokens("walk")
 
 
 @pytest.mark.parametrize(

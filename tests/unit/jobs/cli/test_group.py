@@ -171,6 +171,13 @@ def test_exit_codes(error: BaseException, code: int, text: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_no_message_is_endless() -> None:
+    done = CliRunner().invoke(failing(JobsError(f"one\n{'x' * 10**6}\nthree")), ["fail"])
+    first, long, last = done.stderr.splitlines()
+    assert (first, last) == ("hymo: one", "three")
+    assert len(long) < 20_000
+
+
 def test_a_fault_of_the_program_keeps_its_traceback() -> None:
     for error in (ZeroDivisionError("x"), OperationalError("q", {}, Exception("no such column"))):
         assert explain(error) is None

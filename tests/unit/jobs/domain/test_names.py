@@ -99,7 +99,8 @@ def test_ascii_is_folded_as_by_the_migration(text: str) -> None:
     [("prompts", "prompts"), ("my prompts (2)", "my-prompts-2"), (".hidden", "hidden"),
      ("-x", "x"), ("con", "batch-con"), ("a.", "a"), ("x" * 100, "x" * 100),
      ("été", "été"), ("走る", "走る"), ("Шаги 1", "Шаги-1"), ("e\u0301te\u0301", "été"),
-     ("走路（1）", "走路-1"), ("خطوة", "خطوة"), ("चलना", "चलना"), ("\u202ewalk", "walk")],
+     ("走路（1）", "走路-1"), ("خطوة", "خطوة"), ("चलना", "चलना"), ("\u202ewalk", "walk"),
+     ("con." + "x" * 200, f"batch-con.{'x' * 161}-9fe715bf")],
 )  # fmt: skip
 def test_default_batch_names(name_of_file: str, name: str) -> None:
     assert safe_name(name_of_file) == name

@@ -1,0 +1,1 @@
+"""Parsing what comes with a model from anybody: headers, YAML and JSON."""
