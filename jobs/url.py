@@ -22,7 +22,8 @@ _CHOICES = {
     "ssl_check_hostname": ("true", "false"),
 }
 MASK = "***"
-#: Parameters of a database URL whose values are shown. Any other may be a password, also one under a misspelt name.
+#: Parameters of a database URL whose values are shown. Any other may be a password, also one
+#: under a misspelt name.
 SHOWN = frozenset({"host", "port", "timeout", "sslmode", "sslrootcert"})
 #: Shortest secret that is masked in the messages of others: shorter ones are found inside of words
 #: and numbers.
