@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from jobs.promptfile.problem import Problem
     from jobs.promptfile.source import Source
     from jobs.settings import Settings
+    from jobs.submission.check import Progress
     from jobs.submission.result import SubmitResult
     from jobs.submission.router import PlannedClass, SubmitPlan
-    from jobs.submission.submitter import Progress
 
 #: Seconds between updates of the progress on a terminal, and elsewhere.
 EVERY = 0.2
