@@ -38,6 +38,7 @@ class Claim:
     job_id: int
     attempt: int
     worker_id: int
+    batch_id: int
     batch: str
     output: str
     custom_id: str

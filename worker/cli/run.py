@@ -19,6 +19,7 @@ from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
 from jobs.cli.options.submission import default_options, file_options
 from jobs.cli.render.notes import note_reading, note_rewrites
 from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import plural
 from jobs.documents.submission import rewrite_document
 from jobs.errors import OutageError, UnreachableError
 from worker.cli.machine import machine_options, say_stopping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
     from jobs.promptfile.defaults import Defaults
     from jobs.settings import Settings
+    from jobs.store.history.backlog import Ahead
     from jobs.store.store import Store
     from worker.options import WorkerOptions
     from worker.supervision.signals import StopSignals
@@ -230,7 +232,9 @@ def _follow(
         return None
 
 
-def _say_ahead(number: int) -> None:
-    if number:
-        jobs = "job of another batch is" if number == 1 else "jobs of other batches are"
-        note(f"{number} {jobs} queued ahead")
+def _say_ahead(found: Ahead) -> None:
+    if found.jobs:
+        jobs = "job of another batch is" if found.jobs == 1 else "jobs of other batches are"
+        note(f"{found.jobs} {jobs} queued ahead")
+    if found.batches:
+        note(f"the batch takes turns with {plural(found.batches, 'other batch', 'other batches')}")

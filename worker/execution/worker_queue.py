@@ -50,6 +50,8 @@ class WorkerQueue:
         self._backoff = exponential(settings.backoff)
         self._call = retry.call
         self._packs = 0
+        # The batches that headed the last pack and the last window of texts: others are next.
+        self._after = self._after_text = 0
 
     def claim(
         self,
@@ -59,7 +61,7 @@ class WorkerQueue:
         reach: Reach = EVERYTHING,
         held: Collection[int] = (),
     ) -> Sequence[Claim]:
-        """Claim a pack to sample; the named job, if any, comes first.
+        """Claim a pack to sample, unless the named job, if any, is not queued any more.
 
         `held` are the jobs that this worker already runs.
         """
@@ -71,11 +73,15 @@ class WorkerQueue:
             limit=limit,
             lease=self._lease,
             reach=reach,
+            after=self._after,
             packs=self._packs,
             alive=self._alive,
         )
         claims = self._take(claim, held, texts=False)
         self._packs += bool(claims)
+        if claims and not claims[0].suspect:
+            # Suspects take no turns, or they would set the others back to their batch each time.
+            self._after = claims[0].batch_id
         return claims
 
     def _take(
@@ -166,8 +172,12 @@ class WorkerQueue:
         self._call(self._store.encoding.encoded, claims, timings, run, peak_memory_bytes=peak)
 
     def upcoming(self, model: str, n: int) -> Sequence[Waiter]:
-        """The next jobs of a model that this worker could sample, at most `n`."""
-        return self._call(self._store.encoding.upcoming, self._offer, model, n)
+        """The next jobs of a model that this worker could sample, at most `n`.
+
+        Those of the batch that headed the last pack come first.
+        """
+        upcoming = self._store.encoding.upcoming
+        return self._call(upcoming, self._offer, model, n, batch_id=self._after)
 
     def park(self, job_ids: Sequence[int], demand: TextDemand) -> None:
         """Make queued jobs wait for their text."""
@@ -179,7 +189,11 @@ class WorkerQueue:
 
     def waiters(self, model: str, demand: TextDemand, n: int) -> Sequence[Waiter]:
         """The next jobs of a model that wait for this encoder, at most `n`."""
-        return self._call(self._store.encoding.waiters, model, demand.revision, n)
+        waiters = self._store.encoding.waiters
+        found = self._call(waiters, model, demand.revision, n, after=self._after_text)
+        if found:
+            self._after_text = found[0].batch_id
+        return found
 
     def crowd(self, model: str, demand: TextDemand, n: int) -> int:
         """The number of jobs that wait for this encoder, counted up to `n`."""

@@ -10,9 +10,10 @@ from jobs.store.tables.attempt import artifacts, attempts, motion_features
 from jobs.store.tables.batch import batches
 from jobs.store.tables.columns import metadata
 from jobs.store.tables.fleet import duties, workers
-from jobs.store.tables.job import jobs
+from jobs.store.tables.job import CLAIM_ORDER, jobs
 
 __all__ = [
+    "CLAIM_ORDER",
     "artifacts",
     "attempts",
     "batches",

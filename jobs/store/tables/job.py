@@ -19,9 +19,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UnaryExpression,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.operators import nulls_first_op
 
 from jobs.store.tables.columns import Key, measured, metadata
 
@@ -109,13 +113,26 @@ def _partial(name: str, *columns: ColumnElement[Any], where: str) -> None:
     Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
-#: A claim reads one lane (mode, model, class) at a time, in the order of claiming, so that a worker
-#: never scans jobs that it cannot run. The index contains the batch so that jobs of paused batches
-#: are skipped without reading their rows.
-_LANE = (
-    jobs.c.mode, jobs.c.model, jobs.c.class_gib, jobs.c.priority.desc(), jobs.c.id,
-    jobs.c.batch_id,
+class _NullsFirst(UnaryExpression[Any]):
+    """`NULLS FIRST` where that is not the order of an index anyway, as it is in SQLite."""
+
+    inherit_cache = True
+
+
+@compiles(_NullsFirst, "sqlite")
+def _plain(found: _NullsFirst, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(found.element, **options)
+
+
+#: The order of jobs in a lane. No id is null, but no other index of PostgreSQL has its nulls first:
+#: if one had this order, PostgreSQL might read it, and pass over every job of other lanes.
+CLAIM_ORDER = (
+    jobs.c.priority.desc(), jobs.c.batch_id, _NullsFirst(jobs.c.id, modifier=nulls_first_op),
 )  # fmt: skip
+#: A claim reads one lane (mode, model, class) at a time, in the order of claiming, so that a worker
+#: never scans jobs that it cannot run. Since the batch comes before the id, a claim reaches the
+#: batch whose turn it is, and passes over one that is paused, without reading jobs of others.
+_LANE = (jobs.c.mode, jobs.c.model, jobs.c.class_gib, *CLAIM_ORDER)
 _SAMPLING = "state = 'queued' AND encode_gib IS NULL"
 _partial("ix_jobs_claim", *_LANE, where=f"{_SAMPLING} AND suspect = false")
 #: Suspects have lanes of their own. The state is the first column although it is constant in this
@@ -123,7 +140,7 @@ _partial("ix_jobs_claim", *_LANE, where=f"{_SAMPLING} AND suspect = false")
 _partial("ix_jobs_suspect", jobs.c.state, *_LANE, where=f"{_SAMPLING} AND suspect = true")
 #: Jobs that wait for their text, in the order of encoding.
 _partial(
-    "ix_jobs_encode", jobs.c.text_revision, jobs.c.priority.desc(), jobs.c.id,
+    "ix_jobs_encode", jobs.c.text_revision, *CLAIM_ORDER,
     where="state = 'queued' AND encode_gib IS NOT NULL",
 )  # fmt: skip
 #: The state is the first column for the same reason: SQLite would use ix_jobs_state_id.

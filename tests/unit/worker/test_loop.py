@@ -33,10 +33,10 @@ def test_one_message_takes_everything_there_is(bench: Bench) -> None:
     assert bench.files() == {f"{name}_s0.npz" for name in "abcdefghij"}
 
 
-def test_the_job_of_the_message_heads_the_pack(bench: Bench) -> None:
+def test_the_job_of_the_message_waits_for_its_turn(bench: Bench) -> None:
     numbers = bench.insert(*"abc")
     bench.loop(settings=replace(bench.settings, pack=2)).on_message(numbers["c"])
-    assert bench.engine.packs == [["c", "a"], ["b"]]
+    assert bench.engine.packs == [["a", "b"], ["c"]]
 
 
 def test_a_message_for_a_job_that_is_taken_or_done_asks_for_nothing(bench: Bench) -> None:
