@@ -48,6 +48,7 @@ class Claim:
     mode: str
     steps: int
     guidance: float
+    priority: int
     formats: tuple[str, ...]
     model: str
     revision: str

@@ -83,6 +83,6 @@ def rehearsal(engine: Engine) -> Claim:
     return Claim(
         job_id=0, attempt=0, worker_id=0, batch_id=0, batch="", output="",
         custom_id="warm-up", prompt=PROMPT, frames=MIN_FRAMES, seed=0, mode=engine.mode, steps=1,
-        guidance=model_entry(engine.model).guidance, formats=(), model=engine.model, revision="",
-        gib=1, queue_s=0.0,
+        guidance=model_entry(engine.model).guidance, priority=0, formats=(), model=engine.model,
+        revision="", gib=1, queue_s=0.0,
     )  # fmt: skip

@@ -50,8 +50,9 @@ class WorkerQueue:
         self._backoff = exponential(settings.backoff)
         self._call = retry.call
         self._packs = 0
-        # The batches that headed the last pack and the last window of texts: others are next.
-        self._after = self._after_text = 0
+        # Priority → the batch that headed the last pack, the last priority at the end.
+        self._turns: dict[int, int] = {}
+        self._text_turn = 0
 
     def claim(
         self,
@@ -73,7 +74,7 @@ class WorkerQueue:
             limit=limit,
             lease=self._lease,
             reach=reach,
-            after=self._after,
+            after=self._turns,
             packs=self._packs,
             alive=self._alive,
         )
@@ -81,7 +82,8 @@ class WorkerQueue:
         self._packs += bool(claims)
         if claims and not claims[0].suspect:
             # Suspects take no turns, or they would set the others back to their batch each time.
-            self._after = claims[0].batch_id
+            self._turns.pop(claims[0].priority, None)
+            self._turns[claims[0].priority] = claims[0].batch_id
         return claims
 
     def _take(
@@ -176,8 +178,8 @@ class WorkerQueue:
 
         Those of the batch that headed the last pack come first.
         """
-        upcoming = self._store.encoding.upcoming
-        return self._call(upcoming, self._offer, model, n, batch_id=self._after)
+        first = {priority: batch_id - 1 for priority, batch_id in self._turns.items()}
+        return self._call(self._store.encoding.upcoming, self._offer, model, n, after=first)
 
     def park(self, job_ids: Sequence[int], demand: TextDemand) -> None:
         """Make queued jobs wait for their text."""
@@ -190,9 +192,9 @@ class WorkerQueue:
     def waiters(self, model: str, demand: TextDemand, n: int) -> Sequence[Waiter]:
         """The next jobs of a model that wait for this encoder, at most `n`."""
         waiters = self._store.encoding.waiters
-        found = self._call(waiters, model, demand.revision, n, after=self._after_text)
+        found = self._call(waiters, model, demand.revision, n, after=self._text_turn)
         if found:
-            self._after_text = found[0].batch_id
+            self._text_turn = found[0].batch_id
         return found
 
     def crowd(self, model: str, demand: TextDemand, n: int) -> int:

@@ -35,9 +35,9 @@ _WORKER = select(
 #: All columns of a `Claim` that a job has before it is claimed.
 CLAIMED = select(
     jobs.c.id, jobs.c.batch_id, jobs.c.custom_id, jobs.c.prompt, jobs.c.frames, jobs.c.seed,
-    jobs.c.mode, jobs.c.steps, jobs.c.guidance, jobs.c.formats, jobs.c.model, jobs.c.revision,
-    jobs.c.class_gib, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.returns,
-    batches.c.name.label("batch"), batches.c.output, batches.c.token,
+    jobs.c.mode, jobs.c.steps, jobs.c.guidance, jobs.c.priority, jobs.c.formats, jobs.c.model,
+    jobs.c.revision, jobs.c.class_gib, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit,
+    jobs.c.returns, batches.c.name.label("batch"), batches.c.output, batches.c.token,
 ).join(batches, batches.c.id == jobs.c.batch_id)  # fmt: skip
 #: Selects and locks the jobs of the given ids that are ready.
 TAKEABLE = CLAIMED.where(jobs.c.id.in_(bindparam("among", expanding=True)), *READY).with_for_update(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from sqlalchemy import BigInteger, bindparam, select, update
 
@@ -22,6 +23,9 @@ _WIDTH = 4
 #: Rounds of reading candidates. With many workers every candidate may be locked; the next round
 #: reads `_WIDTH` times as many.
 _ROUNDS = 4
+
+#: No batch has headed a pack: the first one is next.
+FIRST: Mapping[int, int] = MappingProxyType({})
 
 _WAITS = select(jobs.c.id).where(jobs.c.id == bindparam("id", type_=BigInteger), QUEUED)
 #: Selects and locks the jobs that a worker runs.
@@ -45,7 +49,7 @@ class ClaimStore(StorePart):
         limit: Callable[[Demand], int] | int = 1,
         lease: float,
         reach: Reach = EVERYTHING,
-        after: int = 0,
+        after: Mapping[int, int] = FIRST,
         packs: int = 0,
         alive: float = 60.0,
     ) -> list[Claim]:
@@ -53,9 +57,10 @@ class ClaimStore(StorePart):
 
         The first job has the highest priority that this offer can take. Of this priority, the
         batches take turns in the order of their ids: it is the first job, by class (largest first)
-        and id, of the batch that follows `after`. The others are jobs of this turn, then further
-        jobs by priority, batch, class and id; all are of the same class as the first or smaller.
-        Suspects (jobs whose worker died) have packs of their own: see `jobs.store.queue.suspects`.
+        and id, of the batch that follows the one in `after`. The others are jobs of this turn, then
+        further jobs by priority, batch, class and id; all are of the same class as the first or
+        smaller. Suspects (jobs whose worker died) have packs of their own: see
+        `jobs.store.queue.suspects`.
 
         Args:
             worker_id: the claiming worker, from `WorkerStore.register`.
@@ -67,7 +72,8 @@ class ClaimStore(StorePart):
                 must not do I/O.
             lease: seconds after which the claim expires unless it is renewed.
             reach: the part of the offer that the worker can take at this moment.
-            after: id of the batch that headed this worker's last pack; 0: the first one is next.
+            after: priority → id of the batch that headed this worker's last pack of that priority,
+                the last of all packs at the end.
             packs: number of packs that this worker has claimed so far.
             alive: workers not seen for this many seconds take no suspects.
 

@@ -42,18 +42,25 @@ SUSPECTS: ColumnElement[bool] = jobs.c.suspect == literal_column("true")
 _BEFORE_SET_BACK: ColumnElement[bool] = jobs.c.queued_at > bindparam("now", type_=Double)
 
 
-def unpaused(batch_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """Condition: the batch of this id is not paused."""
+def _unpaused(batch_id: ColumnElement[int]) -> ColumnElement[bool]:
     return batch_id.not_in(select(batches.c.id).where(batches.c.paused.is_(True)))
 
 
-#: Conditions: the job is ready to be claimed at the time `now`, a parameter.
-READY: tuple[ColumnElement[bool], ...] = (
+#: Conditions: the job is ready at the time `now`, a parameter, unless its batch is paused.
+DUE: tuple[ColumnElement[bool], ...] = (
     QUEUED,
     or_(jobs.c.not_before <= bindparam("now", type_=Double), _BEFORE_SET_BACK),
     jobs.c.attempt < jobs.c.attempt_limit,
     jobs.c.cancel_requested.is_(False),
-    unpaused(jobs.c.batch_id),
+)
+#: Conditions: the job is ready to be claimed.
+READY: tuple[ColumnElement[bool], ...] = (*DUE, _unpaused(jobs.c.batch_id))
+#: Condition: the claimant's device (`Claimant.values`) need not leave the job to others.
+UNAVOIDED: ColumnElement[bool] = or_(
+    jobs.c.avoid.is_(None),
+    jobs.c.avoid != bindparam("device", type_=String),
+    jobs.c.avoid_until <= bindparam("now", type_=Double),
+    _BEFORE_SET_BACK,
 )
 
 
@@ -93,20 +100,14 @@ class Claimant:
 @lru_cache(maxsize=4)
 def conditions(hidden: bool, newest: bool) -> tuple[ColumnElement[bool], ...]:
     """Conditions: a claimant of these `limits` can claim the job now; see `Claimant.values`."""
-    avoided = or_(
-        jobs.c.avoid.is_(None),
-        jobs.c.avoid != bindparam("device", type_=String),
-        jobs.c.avoid_until <= bindparam("now", type_=Double),
-        _BEFORE_SET_BACK,
-    )
-    return (*READY, avoided, *reached(jobs.c.batch_id, hidden=hidden, newest=newest))
+    return (*DUE, UNAVOIDED, *open_to(jobs.c.batch_id, hidden=hidden, newest=newest))
 
 
-def reached(
+def open_to(
     batch_id: ColumnElement[int], *, hidden: bool, newest: bool
 ) -> tuple[ColumnElement[bool], ...]:
-    """Conditions: a claimant of these `limits` reaches the batch."""
-    found: tuple[ColumnElement[bool], ...] = ()
+    """Conditions: the batch is not paused, and a claimant of these `limits` reaches it."""
+    found: tuple[ColumnElement[bool], ...] = (_unpaused(batch_id),)
     if hidden:
         found += (batch_id.not_in(bindparam("hidden", type_=BigInteger, expanding=True)),)
     if newest:

@@ -7,7 +7,7 @@ sends every job to its sampling class, and the first worker that finds the text 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,6 +20,7 @@ from jobs.domain.states import Outcome, State
 from jobs.domain.workers import device_key
 from jobs.store.base import CHUNK, Found, StorePart, among
 from jobs.store.queue.beginnings import TAKEABLE, registered, take
+from jobs.store.queue.claims import FIRST
 from jobs.store.queue.conditions import QUEUED, READY, SAMPLING, WAITING, Claimant
 from jobs.store.queue.endings import Ending, cancelled, end, released
 from jobs.store.queue.packs import PackSearch
@@ -59,18 +60,19 @@ class Waiter:
 class EncodingStore(StorePart):
     """Parks jobs that wait for their text, and releases them once it is encoded."""
 
-    def upcoming(self, offer: Offer, model: str, n: int, *, batch_id: int = 0) -> list[Waiter]:
+    def upcoming(
+        self, offer: Offer, model: str, n: int, *, after: Mapping[int, int] = FIRST
+    ) -> list[Waiter]:
         """The next `n` jobs of a model that this offer could sample, in the order of claiming.
 
-        Those of the batch come first, if they have the highest priority; or else those of the next
-        batch in turn.
+        Those of the batch whose turn is next come first; `after` as in `ClaimStore.claim`.
         """
         if model not in offer.models:
             return []
         with self.read() as connection:
             claimant = Claimant(self.present(connection))
             only = replace(offer, models=(model,))
-            ids = PackSearch(connection, only, claimant, batch_id - 1).upcoming(n)
+            ids = PackSearch(connection, only, claimant, after).upcoming(n)
             waiters: dict[int, Waiter] = {}
             # With longer lists PostgreSQL may choose a sequential scan of the table.
             for start in range(0, len(ids), CHUNK):

@@ -22,14 +22,14 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
-    and_,
     bindparam,
     func,
     select,
     union_all,
 )
 
-from jobs.domain.routing import Offer
+from jobs.domain.memory import GIB
+from jobs.domain.routing import Offer, Reach
 from jobs.store.base import Found
 from jobs.store.queue.conditions import HEALTHY, QUEUED, SAMPLING, SUSPECTS, Claimant, conditions
 from jobs.store.tables import CLAIM_ORDER, jobs
@@ -65,47 +65,66 @@ class Lane:
 
 
 def lanes_of(
-    connection: Connection,
-    model: str,
-    mode: str,
-    most: int,
-    offer: Offer,
-    *,
-    suspects: bool = False,
-) -> list[Lane]:
-    """The lanes of a model and mode that contain jobs which this offer can run, up to `most` GiB.
+    connection: Connection, offer: Offer, reach: Reach, *, suspects: bool = False
+) -> Sequence[Lane]:
+    """The lanes that contain jobs which this offer can run, within reach.
 
-    Empty if the offer lacks the weights of this mode for this model, even if it has the mode for
-    other models.
+    A model and mode has none if the offer lacks its weights, even if it has the mode for other
+    models.
     """
-    own = offer.revisions.get(model)
-    if own is not None and mode not in own:
-        return []
-    values = {"model": model, "mode": mode, "most": most}
-    found = connection.scalars(_classes(suspects=suspects), values)
-    frames, revision = offer.max_frames.get(mode), None if own is None else own[mode]
-    return [Lane(model, mode, gib, frames, revision) for gib in found]
+    own = offer.revisions
+    kinds = [
+        (model, mode)
+        for model in offer.models
+        for mode in offer.modes
+        if (model, mode) not in reach.without and mode in own.get(model, offer.modes)
+    ]
+    if not kinds:
+        return ()
+    values: dict[str, Any] = {"most": offer.memory_bytes // GIB}
+    for number, (model, mode) in enumerate(kinds):
+        values |= {f"model_{number}": model, f"mode_{number}": mode}
+    return [
+        Lane(
+            model=row.model,
+            mode=row.mode,
+            gib=row.gib,
+            frames=offer.max_frames.get(row.mode),
+            revision=own.get(row.model, {}).get(row.mode),
+        )
+        for row in connection.execute(_classes(len(kinds), suspects), values)
+    ]
 
 
-@lru_cache(maxsize=2)
-def _classes(*, suspects: bool = False) -> Select[int]:
-    """The classes (GiB, at most `most`) in which jobs of `model` and `mode` are queued.
+@lru_cache(maxsize=64)
+def _classes(kinds: int, suspects: bool) -> Select[Any]:
+    """The classes (GiB, at most `most`) in which jobs of models and modes are queued.
 
     This is a loose index scan: it takes one seek per class instead of one step per job.
     """
-    queued = and_(
+    begins = [
+        select(
+            bindparam(f"model_{number}", type_=String).label("model"),
+            bindparam(f"mode_{number}", type_=String).label("mode"),
+            (bindparam("most", type_=Integer) + 1).label("gib"),
+        )
+        for number in range(kinds)
+    ]
+    found = select(union_all(*begins).subquery("kinds")).cte("classes", recursive=True)
+    smaller = select(func.max(jobs.c.class_gib)).where(
         QUEUED,
         SAMPLING,
         SUSPECTS if suspects else HEALTHY,
-        jobs.c.model == bindparam("model", type_=String),
-        jobs.c.mode == bindparam("mode", type_=String),
+        jobs.c.model == found.c.model,
+        jobs.c.mode == found.c.mode,
+        jobs.c.class_gib < found.c.gib,
     )
-    biggest = func.max(jobs.c.class_gib)
-    below = jobs.c.class_gib <= bindparam("most", type_=Integer)
-    found = select(biggest.label("gib")).where(queued, below).cte("classes", recursive=True)
-    smaller = select(biggest).where(queued, jobs.c.class_gib < found.c.gib).scalar_subquery()
-    found = found.union_all(select(smaller).where(found.c.gib.is_not(None)))
-    return select(found.c.gib).where(found.c.gib.is_not(None))
+    found = found.union_all(
+        select(found.c.model, found.c.mode, smaller.scalar_subquery()).where(
+            found.c.gib.is_not(None)
+        )
+    )
+    return select(found).where(found.c.gib <= bindparam("most", type_=Integer))
 
 
 @dataclass(frozen=True)

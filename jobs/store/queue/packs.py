@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import BigInteger, Connection, Integer, and_, bindparam, case
 
-from jobs.domain.memory import GIB
 from jobs.domain.routing import Demand, Offer
 from jobs.store.base import Found
 from jobs.store.queue.beginnings import TAKEABLE
@@ -36,29 +35,33 @@ class PackSearch:
     """Reads the lanes of an offer for one pack.
 
     Attributes:
-        after: the batch after which the batches take turns.
+        after: priority → the batch after which its batches take turns, the likeliest one last.
     """
 
     connection: Connection
     offer: Offer
     claimant: Claimant
-    after: int
+    after: Mapping[int, int]
+    _read: dict[bool, Sequence[Lane]] = field(default_factory=dict, init=False, repr=False)
 
     def head(self, *, suspects: bool = False) -> Found | None:
-        """The first job of the next turn: of the highest priority, of the first batch after `after`
-        or else the first of all, of the largest class.
+        """The first job of the next turn: of the highest priority, of the first batch after that of
+        `after` or else the first of all, of the largest class.
 
         Args:
             suspects: search the suspects instead of the other jobs.
         """
-        lanes = self._all_lanes(suspects=suspects)
+        lanes = self._lanes(suspects=suspects)
         if not lanes:
             return None
-        first = self._first(lanes, None, suspects=suspects)
-        if first is None or first.batch_id > self.after:
-            return first
-        after = Turn(first.priority, self.after)
-        return self._first(lanes, after, suspects=suspects) or first
+        *_, last = (None, *(Turn(*each) for each in self.after.items()))
+        head = self._first(lanes, last, suspects=suspects)
+        if head is None or (last is not None and head.priority == last.priority):
+            return head
+        batch_id = self.after.get(head.priority, 0)
+        if head.batch_id > batch_id:
+            return head
+        return self._first(lanes, Turn(head.priority, batch_id), suspects=suspects)
 
     def choose(self, worker_id: int, *, packs: int, since: float) -> Found | None:
         """The head of a worker's next pack while suspects are queued: see `suspects.tries`."""
@@ -78,8 +81,11 @@ class PackSearch:
         """
         among = [head.id]
         if width > 1:
-            # On PostgreSQL another worker may have claimed the head, and emptied its lane, by now.
-            lanes = self._lanes(head.model, head.mode, most=head.class_gib, suspects=head.suspect)
+            lanes = [
+                each
+                for each in self._lanes(suspects=head.suspect)
+                if (each.model, each.mode) == (head.model, head.mode) and each.gib <= head.class_gib
+            ]
             among += self._in_turn(lanes, head, width, alike=True)
         values = {
             "among": among, "head": head.id, "now": self.claimant.now, "most": most,
@@ -90,14 +96,12 @@ class PackSearch:
     def upcoming(self, n: int) -> Sequence[int]:
         """The next `n` jobs that are no suspects, beginning with the next turn."""
         head = self.head()
-        return () if head is None else self._in_turn(self._all_lanes(), head, n)
+        return () if head is None else self._in_turn(self._lanes(), head, n)
 
     def _in_turn(
         self, lanes: Sequence[Lane], head: Found, n: int, *, alike: bool = False
     ) -> Sequence[int]:
         """The first `n` ready jobs of these lanes: those of the head's turn, then the others."""
-        if not lanes:
-            return ()
         found: list[int] = []
         for turn in (Turn(head.priority, head.batch_id), None):
             query = best(
@@ -113,21 +117,13 @@ class PackSearch:
         query = first_of(lanes, claimant=self.claimant, after=after, suspects=suspects)
         return self.connection.execute(*query).one_or_none()
 
-    def _all_lanes(self, *, suspects: bool = False) -> list[Lane]:
-        return [
-            wanted
-            for model in self.offer.models
-            for mode in self.offer.modes
-            for wanted in self._lanes(model, mode, suspects=suspects)
-        ]
-
-    def _lanes(
-        self, model: str, mode: str, *, most: int | None = None, suspects: bool
-    ) -> list[Lane]:
-        if (model, mode) in self.claimant.reach.without:
-            return []
-        most = self.offer.memory_bytes // GIB if most is None else most
-        return lanes_of(self.connection, model, mode, most, self.offer, suspects=suspects)
+    def _lanes(self, *, suspects: bool = False) -> Sequence[Lane]:
+        """The lanes of the offer that contain jobs, read once: others are for the next claim."""
+        if suspects not in self._read:
+            self._read[suspects] = lanes_of(
+                self.connection, self.offer, self.claimant.reach, suspects=suspects
+            )
+        return self._read[suspects]
 
 
 def demand(head: Found) -> Demand:

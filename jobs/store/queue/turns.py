@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BigInteger,
+    ColumnElement,
     Integer,
     Select,
     String,
@@ -23,21 +24,23 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
     null,
+    or_,
     select,
     union_all,
 )
 
 from jobs.domain.spec import MAX_PRIORITY
 from jobs.store.queue.conditions import (
+    DUE,
     HEALTHY,
     QUEUED,
     SAMPLING,
     SUSPECTS,
+    UNAVOIDED,
     Claimant,
-    conditions,
-    reached,
-    unpaused,
+    open_to,
 )
 from jobs.store.queue.lanes import ORDER, Lane, Turn
 from jobs.store.tables import CLAIM_ORDER, jobs
@@ -48,6 +51,8 @@ HEAD = (
     jobs.c.frames, jobs.c.suspect, jobs.c.attempt, jobs.c.attempt_limit, jobs.c.returns,
     jobs.c.priority, jobs.c.batch_id,
 )  # fmt: skip
+_PRIORITY = bindparam("priority", type_=Integer)
+_BATCH = bindparam("batch", type_=BigInteger)
 _LANE_TYPES = {
     "model": String,
     "mode": String,
@@ -69,43 +74,45 @@ def first_of(
     Args:
         lanes: the lanes to read, at least one.
         claimant: who claims.
-        after: if it is given, only jobs of its priority and of later batches are selected.
+        after: if it is given, the batches after its own come first among those of its priority.
         suspects: read the suspects of these lanes instead of the other jobs.
     """
-    begin = Turn(MAX_PRIORITY + 1, 0) if after is None else after
-    lowest = -MAX_PRIORITY if after is None else after.priority
-    values = {"priority": begin.priority, "batch": begin.batch_id, "lowest": lowest}
+    values: dict[str, Any] = dict(claimant.values())
+    if after is not None:
+        values |= {"priority": after.priority, "batch": after.batch_id}
     for number, wanted in enumerate(lanes):
         values |= wanted.values(number)
-    return _first(len(lanes), claimant.limits, suspects), values | claimant.values()
+    return _first(len(lanes), claimant.limits, after is not None, suspects), values
 
 
 @lru_cache(maxsize=64)
-def _first(lanes: int, reach: tuple[bool, bool], suspects: bool) -> Select[Any]:
-    parts: list[Select[*tuple[Any, ...]]] = [
-        select(
-            *(
-                bindparam(f"{name}_{i}", type_=kind).label(name)
-                for name, kind in _LANE_TYPES.items()
-            )
-        )
-        for i in range(lanes)
-    ]
-    given = (union_all(*parts) if lanes > 1 else parts[0]).subquery("lanes")
-    turns = _turns(given, reach, suspects)
-    return select(*HEAD).join(turns, turns.c.ready == jobs.c.id).order_by(*ORDER).limit(1)
+def _first(count: int, reach: tuple[bool, bool], turned: bool, suspects: bool) -> Select[Any]:
+    top = (literal(MAX_PRIORITY + 1), literal(0, BigInteger), literal(-MAX_PRIORITY))
+    begins = [top, (_PRIORITY, _BATCH, _PRIORITY)] if turned else [top]
+    parts = [_begin(number, *begin) for number in range(count) for begin in begins]
+    turns = _turns(union_all(*parts).subquery("begins"), reach, suspects)
+    later = and_(jobs.c.priority == _PRIORITY, jobs.c.batch_id > _BATCH)
+    order = (ORDER[0], case((later, 0), else_=1), *ORDER[1:]) if turned else ORDER
+    return select(*HEAD).join(turns, turns.c.ready == jobs.c.id).order_by(*order).limit(1)
 
 
-def _turns(lanes: Subquery, reach: tuple[bool, bool], suspects: bool) -> CTE:
+def _begin(
+    number: int,
+    priority: ColumnElement[int],
+    batch_id: ColumnElement[int],
+    lowest: ColumnElement[int],
+) -> Select[*tuple[Any, ...]]:
+    """A lane, the turn after which it is read, and the lowest priority that is read of it."""
+    lane: dict[str, ColumnElement[Any]] = {
+        name: bindparam(f"{name}_{number}", type_=kind) for name, kind in _LANE_TYPES.items()
+    }
+    turn = {"lowest": lowest, "priority": priority, "batch_id": batch_id}
+    return select(*(value.label(name) for name, value in (lane | turn).items()))
+
+
+def _turns(begins: Subquery, reach: tuple[bool, bool], suspects: bool) -> CTE:
     """The turns of each lane in order, up to the first with a ready job, whose id is `ready`."""
-    own = tuple(lanes.c[name] for name in _LANE_TYPES)
-    begin = select(
-        *own,
-        bindparam("priority", type_=Integer).label("priority"),
-        bindparam("batch", type_=BigInteger).label("batch_id"),
-        cast(null(), BigInteger).label("ready"),
-    )
-    turns = begin.cte("turns", recursive=True)
+    turns = select(begins, cast(null(), BigInteger).label("ready")).cte("turns", recursive=True)
     queued = select(jobs.c.id).where(
         QUEUED,
         SAMPLING,
@@ -114,41 +121,34 @@ def _turns(lanes: Subquery, reach: tuple[bool, bool], suspects: bool) -> CTE:
         jobs.c.mode == turns.c.mode,
         jobs.c.class_gib == turns.c.gib,
     )
+    first = queued.order_by(*CLAIM_ORDER).limit(1)
     following = jobs.alias("following")  # the first job of the next turn
-    ready = (
-        queued.where(
-            jobs.c.priority == following.c.priority,
-            jobs.c.batch_id == following.c.batch_id,
-            (turns.c.frames.is_(None)) | (jobs.c.frames <= turns.c.frames),
-            (turns.c.revision.is_(None)) | (jobs.c.revision == turns.c.revision),
-            *conditions(*reach),
-        )
-        .order_by(*CLAIM_ORDER)
-        .limit(1)
-        .correlate(turns, following)
-        .scalar_subquery()
-    )
+    ready = first.where(
+        jobs.c.priority == following.c.priority,
+        jobs.c.batch_id == following.c.batch_id,
+        or_(turns.c.frames.is_(None), jobs.c.frames <= turns.c.frames),
+        or_(turns.c.revision.is_(None), jobs.c.revision == turns.c.revision),
+        *DUE,
+        UNAVOIDED,
+    ).correlate(turns, following)
     hidden, newest = reach
-    batch = following.c.batch_id
-    open_ = and_(unpaused(batch), *reached(batch, hidden=hidden, newest=newest))
+    open_ = and_(*open_to(following.c.batch_id, hidden=hidden, newest=newest))
     return turns.union_all(
         select(
-            *(turns.c[name] for name in _LANE_TYPES),
+            *(turns.c[name] for name in (*_LANE_TYPES, "lowest")),
             following.c.priority,
-            batch,
-            case((open_, ready)),
+            following.c.batch_id,
+            case((open_, ready.scalar_subquery())),
         )
         .select_from(turns)
-        .join(following, following.c.id == _next(queued, turns))
+        .join(following, following.c.id == _next(first, turns))
         .where(turns.c.ready.is_(None))
     )
 
 
-def _next(queued: Select[Any], turns: CTE) -> Any:
+def _next(first: Select[Any], turns: CTE) -> ColumnElement[Any]:
     """The first job of the turn after one."""
-    first = queued.order_by(*CLAIM_ORDER).limit(1).correlate(turns)
     same = first.where(jobs.c.priority == turns.c.priority, jobs.c.batch_id > turns.c.batch_id)
-    lower = first.where(
-        jobs.c.priority < turns.c.priority, jobs.c.priority >= bindparam("lowest", type_=Integer)
-    )
-    return func.coalesce(same.scalar_subquery(), lower.scalar_subquery())
+    lower = first.where(jobs.c.priority < turns.c.priority, jobs.c.priority >= turns.c.lowest)
+    found = (each.correlate(turns).scalar_subquery() for each in (same, lower))
+    return func.coalesce(*found)

@@ -126,9 +126,10 @@ def test_a_worker_takes_only_what_fits(farm, offer):
 
 def order_of(farm, hand, *, limit=1):
     """The ids of a worker's packs, until nothing is left."""
-    after, found = 0, []
+    after, found = {}, []
     while pack := farm.claim(hand, limit=limit, after=after):
-        after = pack[0].batch_id
+        after.pop(pack[0].priority, None)
+        after[pack[0].priority] = pack[0].batch_id
         found.append([claim.custom_id for claim in pack])
     return found
 
@@ -146,17 +147,31 @@ def test_a_pack_is_of_its_own_batch_first_and_then_of_others(farm, make_job):
     farm.insert(make_job("b0", gib=4), make_job("b1", gib=8), make_job("b2", gib=12), batch="next")
     farm.insert(make_job("c0", gib=4), batch="third")
     hand = farm.worker()
-    pack = farm.claim(hand, limit=9, after=farm.batch("next").id)
+    pack = farm.claim(hand, limit=9, after={0: farm.batch("next").id})
     assert [c.custom_id for c in pack] == ["c0", "b0"], "none is larger than the head"
     start_over(farm)
-    pack = farm.claim(hand, limit=9, after=farm.batch("first").id)
+    pack = farm.claim(hand, limit=9, after={0: farm.batch("first").id})
     assert [c.custom_id for c in pack] == ["b2", "b1", "b0", "a0", "c0", "a-low"]
 
 
 def test_a_turn_passes_by_no_higher_priority(farm, make_job):
     farm.insert(make_job("a0"), make_job("a1", priority=1), batch="first")
     farm.insert(make_job("b0"), make_job("b1", priority=2), batch="next")
-    assert order_of(farm, farm.worker()) == [["b1"], ["a1"], ["b0"], ["a0"]]
+    assert order_of(farm, farm.worker()) == [["b1"], ["a1"], ["a0"], ["b0"]]
+
+
+def test_urgent_jobs_between_leave_the_turn_of_the_others(farm, make_job):
+    farm.jobs(4, batch="huge")
+    farm.jobs(2, batch="small")
+    hand, after, found = farm.worker(), {}, []
+    for number in range(3):
+        farm.insert(make_job(f"urgent{number}", priority=9), batch="urgent")
+        for _ in range(2):
+            (claim,) = farm.claim(hand, after=after)
+            after.pop(claim.priority, None)
+            after[claim.priority] = claim.batch_id
+            found.append(claim.batch)
+    assert found == ["urgent", "huge", "urgent", "small", "urgent", "huge"]
 
 
 def test_who_cannot_be_claimed_misses_the_turn(farm, make_job):
@@ -170,7 +185,11 @@ def test_the_turn_of_one_worker_is_not_that_of_another(farm):
     farm.jobs(4, batch="first")
     farm.jobs(4, batch="next")
     hands = [farm.worker("a"), farm.worker("b")]
-    found = [[c.batch for c in farm.claim(hand, after=after)] for after in (0, 1) for hand in hands]
+    found = [
+        [claim.batch for claim in farm.claim(hand, after=after)]
+        for after in ({}, {0: farm.batch("first").id})
+        for hand in hands
+    ]
     assert found == [["first"], ["first"], ["next"], ["next"]]
 
 
@@ -356,8 +375,9 @@ def test_what_a_worker_does_not_reach_is_left_to_others(farm):
         hidden=frozenset({farm.batch("hidden").id}), newest=farm.batch("seen").id,
         without=frozenset({("null", "lite")}),
     )  # fmt: skip
-    for after in (0, 1, 2, 3):
-        assert [c.job_id for c in farm.claim(hand, limit=9, reach=reach, after=after)] == seen
+    for after in range(4):
+        taken = farm.claim(hand, limit=9, reach=reach, after={0: after})
+        assert [claim.job_id for claim in taken] == seen
         start_over(farm)
 
 

@@ -111,7 +111,7 @@ class Life(RuleBasedStateMachine):
             return []
         top = max(row.priority for row in ready)
         turns = sorted({row.batch_id for row in ready if row.priority == top})
-        batch = next((each for each in turns if each > after), turns[0])
+        batch = next((each for each in turns if each > after.get(top, 0)), turns[0])
 
         def order(row):
             own = (row.priority, row.batch_id) == (top, batch)
@@ -126,12 +126,12 @@ class Life(RuleBasedStateMachine):
         who=st.integers(0, 1),
         limit=st.integers(1, 3),
         named=st.integers(-2, 4),
-        turn=st.integers(-1, 1),
+        turns=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), max_size=2),
     )
-    def claim(self, who, limit, named, turn):
+    def claim(self, who, limit, named, turns):
         number, offer = self.workers[who]
         job_id = self.ids[named] if named >= 0 else None
-        after = self.batches[turn] if turn >= 0 else 0
+        after = {priority: self.batches[batch] for priority, batch in turns}
         before = self.states()
         healthy = self.expected(offer, after, limit, suspects=False)
         suspects = self.expected(offer, after, limit, suspects=True)

@@ -85,7 +85,7 @@ def test_claims_read_lanes_and_rows_by_key(deep, statistics):
     worker = deep.worker(gib=24)
     with recorded(deep.store.engine) as found:
         claims = deep.claim(worker, limit=16)
-        assert len(deep.claim(worker, limit=16, after=1)) == 16
+        assert len(deep.claim(worker, limit=16, after={2: 1})) == 16
     assert [claim.gib for claim in claims] == [24] * 16
     lines = explained(deep, found)
     assert walks(lines) == []
