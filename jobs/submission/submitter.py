@@ -23,6 +23,7 @@ from jobs.promptfile.defaults import Defaults
 from jobs.promptfile.invalid import invalid_path
 from jobs.promptfile.source import Source
 from jobs.store.base import CHUNK
+from jobs.submission.cap import Cap, Confirm, new_jobs
 from jobs.submission.check import FileCheck, Progress
 from jobs.submission.chunks import ChunkWriter
 from jobs.submission.result import SubmitCount, SubmitResult
@@ -82,7 +83,8 @@ class Submitter:
         check = self._check(source, defaults, skip_invalid=skip_invalid, progress=progress)
         found = check.survey(written=False)
         plan = planned(name, found, self._offers(), Catalog.read(self._settings.home))
-        return replace(plan, rewrites=self._rewrites())
+        new = new_jobs(self._store, name, check, found)
+        return replace(plan, new=new, rewrites=self._rewrites())
 
     def submit(
         self,
@@ -93,6 +95,7 @@ class Submitter:
         skip_invalid: bool = False,
         cache: bool = True,
         update: bool = False,
+        confirm: Confirm | None = None,
         progress: Progress | None = None,
     ) -> SubmitResult:
         """Create the jobs of a file.
@@ -102,10 +105,14 @@ class Submitter:
             skip_invalid: submit the valid rows and write the invalid ones beside the input.
             cache: let a job succeed at once if an earlier job with the same content succeeded.
             update: replace changed jobs that no worker has claimed yet.
+            confirm: asks whether to submit more than `jobs.submission.cap.ASKED` new jobs; None:
+                they need no confirmation.
 
         Raises:
             PromptFileError: the file has problems; nothing is committed.
-            SettingsError: the batch name is invalid.
+            SettingsError: the batch name is invalid, or the new jobs are more than the settings
+                allow; nothing is committed.
+            UnconfirmedError: the new jobs were not confirmed; nothing is committed.
             ConflictError: the batch is another file's (`Target.check`), or only spelt like another
                 batch; nothing is committed.
             WeightsMissingError: a model's weights are not installed anywhere; nothing is committed.
@@ -113,7 +120,11 @@ class Submitter:
         """
         target = Target.find(self._store, source, batch)
         check = self._check(source, defaults, skip_invalid=skip_invalid, progress=progress)
-        found = check.survey()
+        cap = Cap(
+            store=self._store, batch=target.name, check=check, most=self._settings.max_jobs,
+            confirm=confirm,
+        )  # fmt: skip
+        found = check.survey(approve=cap.approve)
         router = Router(self._offers(), Catalog.read(self._settings.home))
         for asked in found.asked:
             router.of(asked)  # raises for missing weights before anything is committed

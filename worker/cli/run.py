@@ -65,6 +65,7 @@ def run(
     skip_invalid: bool,
     no_cache: bool,
     update: bool,
+    yes: bool,
     workers: tuple[WorkerOptions, ...],
     outage: float | None,
     as_json: bool,
@@ -82,7 +83,7 @@ def run(
     """
     from contextlib import closing
 
-    from jobs.cli.render.submission import note_refused, print_result, progress_line
+    from jobs.cli.render.submission import confirmation, note_refused, print_result, progress_line
     from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
     from jobs.domain.outage import Outage
@@ -113,7 +114,10 @@ def run(
                 rewriting=rewriting,
             )  # fmt: skip
             choice = {"skip_invalid": skip_invalid, "cache": not no_cache, "update": update}
-            result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
+            confirm = None if yes else confirmation(source)
+            result = submitter.submit(
+                source, defaults, batch=batch, **choice, confirm=confirm, progress=progress
+            )
         if not as_json:
             # This command delivers the jobs itself, so the submission's delivery note is dropped.
             print_result(replace(result, undelivered=None), source, settings, as_json=False)

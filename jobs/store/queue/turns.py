@@ -28,6 +28,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     union_all,
 )
 
@@ -53,7 +54,7 @@ HEAD = (
 )  # fmt: skip
 _PRIORITY = bindparam("priority", type_=Integer)
 _BATCH = bindparam("batch", type_=BigInteger)
-_LANE_TYPES = {
+_LANE = {
     "model": String,
     "mode": String,
     "gib": Integer,
@@ -87,32 +88,34 @@ def first_of(
 
 @lru_cache(maxsize=64)
 def _first(count: int, reach: tuple[bool, bool], turned: bool, suspects: bool) -> Select[Any]:
-    top = (literal(MAX_PRIORITY + 1), literal(0, BigInteger), literal(-MAX_PRIORITY))
-    begins = [top, (_PRIORITY, _BATCH, _PRIORITY)] if turned else [top]
-    parts = [_begin(number, *begin) for number in range(count) for begin in begins]
-    turns = _turns(union_all(*parts).subquery("begins"), reach, suspects)
+    lanes: list[Select[*tuple[Any, ...]]] = [
+        select(*(bindparam(f"{name}_{i}", type_=kind).label(name) for name, kind in _LANE.items()))
+        for i in range(count)
+    ]
+    begins = [_begin(literal(MAX_PRIORITY + 1), literal(0, BigInteger), literal(-MAX_PRIORITY))]
+    if turned:
+        begins.append(_begin(_PRIORITY, _BATCH, _PRIORITY))
+    turns = _turns(union_all(*lanes).subquery(), union_all(*begins).subquery(), reach, suspects)
     later = and_(jobs.c.priority == _PRIORITY, jobs.c.batch_id > _BATCH)
     order = (ORDER[0], case((later, 0), else_=1), *ORDER[1:]) if turned else ORDER
     return select(*HEAD).join(turns, turns.c.ready == jobs.c.id).order_by(*order).limit(1)
 
 
 def _begin(
-    number: int,
-    priority: ColumnElement[int],
-    batch_id: ColumnElement[int],
-    lowest: ColumnElement[int],
+    priority: ColumnElement[int], batch_id: ColumnElement[int], lowest: ColumnElement[int]
 ) -> Select[*tuple[Any, ...]]:
-    """A lane, the turn after which it is read, and the lowest priority that is read of it."""
-    lane: dict[str, ColumnElement[Any]] = {
-        name: bindparam(f"{name}_{number}", type_=kind) for name, kind in _LANE_TYPES.items()
-    }
-    turn = {"lowest": lowest, "priority": priority, "batch_id": batch_id}
-    return select(*(value.label(name) for name, value in (lane | turn).items()))
+    """The turn after which lanes are read, and the lowest priority that is read."""
+    return select(priority.label("priority"), batch_id.label("batch_id"), lowest.label("lowest"))
 
 
-def _turns(begins: Subquery, reach: tuple[bool, bool], suspects: bool) -> CTE:
+def _turns(lanes: Subquery, begins: Subquery, reach: tuple[bool, bool], suspects: bool) -> CTE:
     """The turns of each lane in order, up to the first with a ready job, whose id is `ready`."""
-    turns = select(begins, cast(null(), BigInteger).label("ready")).cte("turns", recursive=True)
+    unknown = cast(null(), BigInteger).label("ready")
+    turns = (
+        select(lanes, begins, unknown)
+        .select_from(lanes.join(begins, true()))
+        .cte("turns", recursive=True)
+    )
     queued = select(jobs.c.id).where(
         QUEUED,
         SAMPLING,
@@ -135,9 +138,10 @@ def _turns(begins: Subquery, reach: tuple[bool, bool], suspects: bool) -> CTE:
     open_ = and_(*open_to(following.c.batch_id, hidden=hidden, newest=newest))
     return turns.union_all(
         select(
-            *(turns.c[name] for name in (*_LANE_TYPES, "lowest")),
+            *(turns.c[name] for name in _LANE),
             following.c.priority,
             following.c.batch_id,
+            turns.c.lowest,
             case((open_, ready.scalar_subquery())),
         )
         .select_from(turns)
