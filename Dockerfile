@@ -3,12 +3,9 @@
 #   docker build -t hymo:0.1.0 .
 #
 # On Linux PyTorch's default wheel brings CUDA (some 5.5 GB); the host needs its NVIDIA driver and
-# the NVIDIA container toolkit. For an image without CUDA give pip the index of PyTorch's CPU builds:
-#
-#   docker build --build-arg PIP_EXTRA_INDEX_URL=… -t hymo:0.1.0-cpu .
-FROM python:3.12.11-slim-bookworm
+# the NVIDIA container toolkit.
+FROM python:3.12.15-slim-bookworm
 
-ARG PIP_EXTRA_INDEX_URL=
 ENV PIP_NO_CACHE_DIR=1 \
     PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_ROOT_USER_ACTION=ignore \
@@ -16,18 +13,21 @@ ENV PIP_NO_CACHE_DIR=1 \
 
 WORKDIR /opt/hymo
 
-# PyTorch by itself first: it is large, and its layer stays when only our code changes.
-COPY constraints.txt ./
-RUN pip install -c constraints.txt torch
+# The dependencies by themselves first: they are large, and their layer stays when only our code
+# changes. pip refuses a file whose hash is not the lock's.
+COPY requirements.lock ./
+RUN pip install --require-hashes -r requirements.lock
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE NOTICE.md ./
 COPY hymotion ./hymotion
 COPY jobs ./jobs
 COPY worker ./worker
 COPY migrations ./migrations
-RUN pip install -c constraints.txt '.[postgres,official]'
+# Built with the lock's setuptools: nothing else is downloaded.
+RUN pip install --no-deps --no-build-isolation .
 
-RUN useradd --uid 1000 --create-home hymo \
+# The home is the volume, since nothing else of the image can be written.
+RUN useradd --uid 1000 --home-dir /var/lib/hymo hymo \
     && install --directory --owner hymo --group hymo /var/lib/hymo
 USER hymo
 WORKDIR /var/lib/hymo

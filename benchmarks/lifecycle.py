@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from benchmarks.process import ProcessError, measured
 from benchmarks.scale import Scale
 from benchmarks.submitting import MissingError, write_prompts
 from jobs.delivery.broker import kombu_url, redis_client
-from jobs.delivery.celery_app import TASK, celery_app
+from jobs.delivery.publisher import Publisher
 from jobs.store.engine import connect
 
 BENCH = "lifecycle"
@@ -60,19 +61,12 @@ def figures(ground: Ground, scale: Scale) -> Iterator[Figure]:
 def noop_tasks(ground: Ground, tasks: int) -> float:
     """Tasks a second of a Celery worker that does nothing, from its first task to its last."""
     ground.flush()
-    url = kombu_url(ground.settings("sqlite:///unused.db"))
-    app = celery_app(url)
-    task = app.task(name=TASK, shared=False)(_nothing)
-    for number in range(1, tasks + 1):
-        task.apply_async((number,), queue=QUEUE)
-    app.close()
-    command = [sys.executable, "-m", "benchmarks.noop", url, QUEUE, str(tasks)]
+    settings = ground.settings("sqlite:///unused.db")
+    with closing(Publisher(settings)) as publisher:
+        publisher.publish((number, QUEUE) for number in range(1, tasks + 1))
+    command = [sys.executable, "-m", "benchmarks.noop", kombu_url(settings), QUEUE, str(tasks)]
     seconds = float(measured(command, ground.environ("sqlite:///unused.db")).stdout.split()[-1])
     return (tasks - 1) / seconds
-
-
-def _nothing(job_id: int) -> None:
-    """Run by `benchmarks.noop`, in another process."""
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ class Planter:
                 connection.execute(text(f"UPDATE {table} SET {sets}"), {"shift": shift})  # noqa: S608 — constants
 
     def forge(self) -> None:
-        """Messages of jobs that ended, that do not exist, and the same ones many times over."""
+        """Messages of jobs that ended or do not exist, the same ones again, and other strings."""
         with self.engine.connect() as connection:
             ended = list(
                 connection.scalars(text("SELECT id FROM jobs WHERE state != 'queued' LIMIT 200"))
@@ -157,6 +157,8 @@ class Planter:
         queue = queue_name(self.fleet.mode, gib)
         with closing(Publisher(self.fleet.settings)) as publisher:
             publisher.publish([(number, queue) for number in ids])
+        with closing(redis_client(self.fleet.settings)) as client:
+            client.lpush(queue, "x", "[1]", "null", "[" * 10_000, '{"headers": []}')
 
     def _remount(self, how: str) -> None:
         command = ["mount", "-o", f"remount,{how}", str(self.fleet.output)]

@@ -160,7 +160,8 @@ def _check_text(*given: _Given) -> None:
     for each in given:
         if not_text(each.value):
             hidden = each.name.removeprefix(PREFIX).lower() in SECRET
-            raise SettingsError(each.name, "…" if hidden else each.value, "is not UTF-8")
+            mend = "is not UTF-8; give it in UTF-8, and if it is a folder, rename the folder"
+            raise SettingsError(each.name, "…" if hidden else each.value, mend)
 
 
 def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 _BROKERS = ("redis://", "rediss://", "redis+socket://")
+#: Arguments of a rediss:// URL and their values.
+_TLS = {"ssl_cert_reqs": ("required", "optional", "none"), "ssl_check_hostname": ("true", "false")}
 _ENCODE = "percent-encode the password (@ is %40, / is %2F, : is %3A, # is %23, ? is %3F)"
 
 
@@ -42,6 +44,17 @@ def broker_fault(url: str) -> str | None:
         return f"the password is cut short; {_ENCODE}"
     if database and not (database.isascii() and database.isdigit()):
         return "the database after the last / must be a number"
+    return _tls_fault(parts)
+
+
+def _tls_fault(parts: SplitResult) -> str | None:
+    """Arguments that kombu and redis-py would read differently, or not at all."""
+    given = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if parts.scheme != "rediss" and any(name.startswith("ssl_") for name in given):
+        return "ssl_… arguments are for rediss://, the encrypted protocol"
+    for name, values in _TLS.items():
+        if name in given and given[name] not in values:
+            return f"{name} must be {' or '.join(values)}"
     return None
 
 

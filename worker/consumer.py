@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -14,17 +13,9 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from celery.platforms import EX_OK
 from celery.worker import state
-from celery.worker.consumer import Consumer as CeleryConsumer
 
-from jobs.delivery.celery_app import TASK, celery_app
-
-log = logging.getLogger(__name__)
-
-#: What Celery raises on a malformed message.
-MALFORMED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-
-#: Keys are 64-bit in SQL; drivers raise on larger numbers.
-LARGEST_ID = 2**63 - 1
+from jobs.delivery.celery_app import celery_app
+from jobs.delivery.message import TASK
 
 
 class Consumer:
@@ -61,10 +52,6 @@ class Consumer:
         """Consume until drained and return Celery's exit code. Raises any error of `work`."""
 
         def take(job_id: int) -> None:
-            # Messages are not trusted: one without a valid job id is ignored.
-            if not _is_id(job_id):
-                log.warning("message ignored: %.100r is not a job id", job_id)
-                return
             if self._fault is not None:
                 return  # shutting down: the job stays queued for another worker
             try:
@@ -89,7 +76,6 @@ class Consumer:
                 pool="threads",
                 concurrency=1,
                 queues=self._queues,
-                consumer_cls=GuardedConsumer,
                 loglevel="WARNING",
                 without_gossip=True,
                 without_mingle=True,
@@ -117,30 +103,3 @@ class Consumer:
 
     def _on_shutdown(self, **_: object) -> None:
         self._draining.set()
-
-
-def _is_id(value: object) -> bool:
-    """Whether `value` is a valid primary key."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST_ID
-
-
-class GuardedConsumer(CeleryConsumer):
-    """A Celery consumer that rejects malformed messages.
-
-    Celery itself would raise and leave the message unacknowledged: the worker would exit, the
-    message would be redelivered, and the next worker would exit too.
-    """
-
-    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
-        """Wrap Celery's message handler so that it rejects malformed messages."""
-        handle = super().create_task_handler(*args, **kwargs)  # type: ignore[no-untyped-call]
-
-        def guarded(message: Any) -> None:
-            try:
-                handle(message)
-            except MALFORMED as error:
-                log.warning("message ignored: %s: %.200s", type(error).__name__, error)
-                if not message.acknowledged:
-                    message.reject_log_error(log, self.connection_errors)
-
-        return guarded

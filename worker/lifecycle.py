@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from jobs.delivery.broker import kombu_url
+from jobs.delivery.broker import kombu_url, require_trust
 from jobs.delivery.publisher import Publisher
 from jobs.delivery.reconciler import Reconciler
 from jobs.delivery.stale import StaleMessages
@@ -61,6 +61,7 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
         DeviceChoiceError, BudgetError, RevisionError, UnreachableError, SchemaError, OutageError
     """
     planned = plan(options, Catalog.read(settings.home))
+    require_trust(settings)
     lock = worker_lock(settings.home, device=planned.device.name, name=planned.offer.name)
     if not _wait_for(lock, planned.device.name, parent=options.parent):
         return 0
@@ -149,6 +150,7 @@ class Worker:
         )
         self._worker_id = 0
         self._fault: BaseException | None = None
+        self._broker_fault: str | None = None
 
     def load(self) -> None:
         """Reserve memory, load the models and run each once.
@@ -284,7 +286,11 @@ class Worker:
 
     def _heartbeat(self) -> None:
         state = "draining" if self._draining.is_set() else "live"
-        self._store.workers.heartbeat(self._worker_id, state=state)
+        try:
+            self._store.workers.heartbeat(self._worker_id, state=state)
+        except UnreachableError as error:
+            self._outage.away(error)
+            raise
         self._outage.back()
         self._pauses.record()
 
@@ -297,8 +303,9 @@ class Worker:
             self._outage.away(error)
             return
         self._outage.back()
-        if found.broker is not None:
+        if found.broker is not None and found.broker != self._broker_fault:
             log.warning("%s", found.broker)
+        self._broker_fault = found.broker
 
     def _poll(self, loop: WorkLoop) -> None:
         try:

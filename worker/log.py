@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from typing import TextIO
 
 from jobs.cli.render.text import clean
 
@@ -19,9 +20,17 @@ class _Formatter(logging.Formatter):
         return clean(super().formatMessage(record))
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to the present `sys.stderr`, which a progress bar replaces to keep its line whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def log_to_stderr(level: int = logging.INFO) -> None:
     """Send this process's log to stderr. Of Celery's lines, warnings and errors are shown."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr(sys.stderr)
     formatter = _Formatter(
         "%(asctime)sZ %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S"
     )

@@ -155,12 +155,12 @@ def _precisions(device: torch.device) -> tuple[str, ...]:
 def _subject(name: str, plan: Plan) -> Subject:
     if name in TINY:
         return _bundled(name, motions=plan.motions)
-    config = random_config(SMALL, steps=4) if plan.small else random_config(SIZES[name])
+    config = random_config(SMALL, steps=2) if plan.small else random_config(SIZES[name])
     return Subject(
         name=name,
         config=config,
         make=lambda: random_flow(config, device=plan.device),
-        requests=_random_requests(config, motions=plan.motions),
+        requests=_random_requests(config, motions=plan.motions, frames=24 if plan.small else 100),
     )
 
 
@@ -188,8 +188,8 @@ def _bundled(name: str, *, motions: int) -> Subject:
     return Subject(name, loaded.config, make, sorted(requests, key=lambda each: each.frames))
 
 
-def _random_requests(config: ModelConfig, *, motions: int) -> list[Request]:
-    """100 frames each, with random texts of 30 to 50 tokens."""
+def _random_requests(config: ModelConfig, *, motions: int, frames: int) -> list[Request]:
+    """Motions of equal length, with random texts of 30 to 50 tokens."""
     generator = torch.Generator().manual_seed(1)
     network = config.network
     requests = []
@@ -198,7 +198,7 @@ def _random_requests(config: ModelConfig, *, motions: int) -> list[Request]:
         vtxt = torch.randn(1, network.vtxt_input_dim, generator=generator)
         ctxt = torch.randn(tokens, network.ctxt_input_dim, generator=generator)
         text = TextConditioning(vtxt, ctxt, tokens)
-        requests.append(Request(frames=100, seed=index, conditioning=text))
+        requests.append(Request(frames=frames, seed=index, conditioning=text))
     return requests
 
 

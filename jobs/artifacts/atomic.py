@@ -27,7 +27,9 @@ def atomic(final: Path) -> Iterator[Path]:
         if part.exists():
             part.replace(final)
     finally:
-        part.unlink(missing_ok=True)
+        # A read-only file system refuses to remove even what is not there.
+        if part.exists():
+            part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ apart.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -15,7 +16,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jobs.artifacts.temporary import temporary_path
@@ -24,11 +25,20 @@ MARK = ".hymo-batch.json"
 #: Bytes that `probe` writes: a disk with less room than for a motion or two is full.
 PROBE = 4 * 2**20
 #: The fault of a folder of the same path that is not the batch's.
-OTHER = "is another one: its mark is not this batch's"
+OTHER = "is another one (its mark is not this batch's)"
 #: The fault of a folder whose output folder is not on this machine, as far as can be told.
 UNMOUNTED = "is not mounted"
+#: The fault of a folder whose mark cannot be read as one.
+DAMAGED = f"has a damaged mark (delete {MARK} there and submit the file again)"
 #: Seconds that a file system has to answer.
 PATIENCE = 5.0
+_WORDS = {
+    errno.ENOSPC: "full",
+    errno.EDQUOT: "over its quota",
+    errno.EROFS: "read-only",
+    errno.EACCES: "not writable",
+    errno.EPERM: "not writable",
+}
 
 
 @dataclass(frozen=True)
@@ -38,10 +48,12 @@ class Sight:
     Attributes:
         token: content of its mark; None: there is none, or the folder is not checked.
         fault: why this process must not write there, for people; None if it may.
+        laid: whether the look laid the mark.
     """
 
     token: str | None = None
     fault: str | None = None
+    laid: bool = field(default=False, compare=False)
 
 
 SILENT = Sight(fault="does not answer")
@@ -99,17 +111,20 @@ class BoundedLook:
 def _look(folder: Path, token: str, *, again: bool) -> Sight:
     try:
         found = _read(folder / MARK)
-        if found is None and (again or not token):
+        laid = found is None and (again or not token)
+        if laid:
             found = _lay(folder, token or secrets.token_hex(16))
     except FileNotFoundError:
-        found = None
+        return Sight(fault=UNMOUNTED)
     except NotADirectoryError:
         return Sight(fault="is not a folder")
-    except (OSError, ValueError) as error:
-        return Sight(fault=f"cannot be used: {getattr(error, 'strerror', None) or error}")
+    except OSError as error:
+        return Sight(fault=f"{'is ' * (error.errno in _WORDS)}{in_words(error)}")
+    except ValueError:
+        return Sight(fault=DAMAGED)
     if found is None:
         return Sight(fault=UNMOUNTED)
-    return Sight(found) if token in {"", found} else Sight(fault=OTHER)
+    return Sight(found, laid=laid) if token in {"", found} else Sight(fault=OTHER)
 
 
 #: Shared by all callers of a process, so that one thread at most hangs in an output folder.
@@ -134,6 +149,11 @@ def probe(folder: Path) -> OSError | None:
     return None
 
 
+def in_words(error: OSError) -> str:
+    """What is wrong with a disk, for people: `full`, `read-only`, `fails (Input/output error)`."""
+    return _WORDS.get(error.errno or 0, f"fails ({error.strerror or error})")
+
+
 def _read(path: Path) -> str | None:
     """The token of a mark; None if there is no file. Raises OSError, ValueError."""
     try:
@@ -143,7 +163,7 @@ def _read(path: Path) -> str | None:
     try:
         return str(json.loads(text)["token"])
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is damaged: delete it and submit the file again") from None
+        raise ValueError(f"{path} is damaged") from None
 
 
 def _lay(folder: Path, token: str) -> str | None:

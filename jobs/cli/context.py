@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -56,7 +57,8 @@ class App:
         from jobs.store.store import Store
 
         url = (settings or self.settings()).database_url
-        engine = connect(url)
+        # Cached, so that a sentence is said once.
+        engine = connect(url, on_wait=cache(partial(click.echo, err=True)))
         try:
             if make_url(url).get_backend_name() == "sqlite" and schema.current(engine) is None:
                 schema.upgrade(url)

@@ -21,5 +21,5 @@ def deliver(store: Store, settings: Settings) -> None:
     except UnreachableError as error:
         if error.service != "broker":
             raise
-        reason = "is not running" if settings.embedded else f"is unreachable ({error.reason})"
+        reason = "is not running" if settings.embedded else f"{error.state} ({error.reason})"
         note(f"note: the broker {reason}; the jobs wait for `hymo up` or a worker")

@@ -48,7 +48,8 @@ def explain(error: Exception) -> Fault | None:
 def _os_message(error: OSError) -> str:
     if error.filename is None or error.strerror is None:
         return str(error)
-    return f"{error.filename}: {error.strerror}"
+    # Of a rename, the second name is the file that was wanted; the first is a temporary one.
+    return f"{error.filename2 or error.filename}: {error.strerror}"
 
 
 def _database_fault(error: Exception) -> Fault | None:

@@ -117,7 +117,7 @@ class LazyGroup(click.Group):
         if not standalone_mode:
             return run()
         try:
-            _check_text(sys.argv[1:] if args is None else args)
+            _check_text(self, sys.argv[1:] if args is None else args)
             code = run()
             sys.stdout.flush()
         except (click.Abort, KeyboardInterrupt):
@@ -142,17 +142,48 @@ class LazyGroup(click.Group):
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 
-def _check_text(args: Sequence[str]) -> None:
+def _check_text(group: click.Group, args: Sequence[str]) -> None:
     """Refuse arguments that are not text, which neither the database nor JSON can hold.
 
     Python keeps their bytes as lone surrogates.
     """
     for number, argument in enumerate(args, 1):
         if not_text(argument):
+            name = _parameter(group, args, argument) or f"argument {number}"
             raise click.UsageError(
-                f"argument {number} is not UTF-8: {argument!a}; "
-                "if it is the name of a file, rename the file"
+                f"{name} is not UTF-8: {argument!a}; type it in a terminal that is set to UTF-8, "
+                "and if it is the name of a file, rename the file"
             )
+
+
+def _parameter(group: click.Group, args: Sequence[str], wanted: str) -> str | None:
+    """The name of the option or argument that the word `wanted` of a command line gives.
+
+    Args:
+        wanted: not text; `--name=value` or only the value.
+
+    Returns:
+        None if the command line has no such option, argument or command.
+    """
+    command: click.Command | None = group
+    rest, context = list(args), None
+    try:
+        while command is not None:
+            context = click.Context(command, parent=context, **command.context_settings)
+            values, rest, _ = command.make_parser(context).parse_args(args=rest)
+            for param in command.get_params(context):
+                value = values.get(param.name or "")
+                given = value if isinstance(value, list | tuple) else [value]
+                if any(not_text(each) and wanted.endswith(each) for each in map(str, given)):
+                    if isinstance(param, click.Option):
+                        return max(param.opts, key=len)
+                    return param.human_readable_name.strip("[].")
+            if not isinstance(command, click.Group) or not rest:
+                return None
+            _, command, rest = command.resolve_command(context, rest)
+    except click.UsageError:
+        pass  # there is no such command or option
+    return None
 
 
 def _cleaned(message: str) -> str:

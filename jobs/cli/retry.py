@@ -68,10 +68,12 @@ def retry(
             force=force,
         )
         from jobs.artifacts.mark import lay
+        from jobs.cli.render.notes import note_folder
 
         # Their folders may have been deleted.
-        for name in {job.batch for job in found} if batch is None else {batch}:
-            lay(store, store.batches.get(name), settings)
+        for name in sorted({job.batch for job in found} if batch is None else {batch}):
+            meant = store.batches.get(name)
+            note_folder(meant, lay(store, meant, settings))
         if count:
             from jobs.cli.deliver import deliver
 

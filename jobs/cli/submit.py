@@ -64,8 +64,11 @@ def submit(
         print_result,
         progress_line,
     )
+    from jobs.delivery.broker import require_trust
 
     settings = app.settings(output=output)
+    if not dry_run:
+        require_trust(settings)
     with (
         rewrite.open(settings, dry=dry_run) as rewriting,
         _opened(app, settings, file, (format_name, encoding), rewriting) as (source, submitter),

@@ -8,7 +8,7 @@ import click
 
 from jobs.cli.context import App, pass_app
 from jobs.cli.options.filters import MODES, Words
-from jobs.cli.render.tables import Column, note, print_json, print_table, say
+from jobs.cli.render.tables import Column, note, note_full, print_json, print_table, say
 from jobs.cli.render.text import clean, duration, gibibytes
 from jobs.documents.fleet import worker_document
 from jobs.domain.pauses import PauseScope
@@ -46,6 +46,7 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
     with app.store() as store:
         rows = store.workers.rows(alive=app.settings().alive, all=everyone)
         now = store.time()
+        full = note_full(store)
     if as_json:
         print_json({"schema": "hymo.workers/1", "workers": [worker_document(row) for row in rows]})
     elif rows:
@@ -59,7 +60,7 @@ def workers(ctx: click.Context, /, *, everyone: bool, as_json: bool) -> None:
                 story = row.registration.tags[NUMERICS]
                 name = row.registration.offer.name
                 note(f"{name}: {clean(str(story))}, too many motions had non-finite values")
-    else:
+    elif not full:
         note("no workers: `hymo up` starts one per device, `hymo worker` a single one")
 
 

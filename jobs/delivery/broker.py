@@ -7,10 +7,12 @@ nothing on disk, since the reconciler can publish all messages again from the SQ
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import socket
 import tempfile
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -19,9 +21,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from jobs.delivery.tls import refusal, unchecked, verified
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 
+log = logging.getLogger(__name__)
+
+#: State of a server whose certificate is refused.
+UNTRUSTED = "is not trusted"
 #: Longest unix socket path that both Linux (108 bytes with the NUL) and macOS (104) accept.
 MAX_SOCKET_PATH = 100
 #: Longest identity that is not replaced by its digest.
@@ -41,7 +48,11 @@ def socket_path(home: Path) -> Path:
 
 
 def kombu_url(settings: Settings) -> str:
-    """The broker URL in kombu's form."""
+    """The broker URL in kombu's form; with `rediss://` the certificate is checked."""
+    return verified(_url(settings))
+
+
+def _url(settings: Settings) -> str:
     if settings.broker_url is not None:
         return settings.broker_url
     return f"redis+socket://{quote(str(socket_path(settings.home)))}"
@@ -49,7 +60,7 @@ def kombu_url(settings: Settings) -> str:
 
 def public_url(settings: Settings) -> str:
     """The broker URL without its password, for messages and logs."""
-    parts = urlsplit(kombu_url(settings))
+    parts = urlsplit(_url(settings))
     if parts.password is None:
         return urlunsplit(parts)
     where = parts.hostname or ""
@@ -85,8 +96,20 @@ def redis_client(settings: Settings, *, timeout: float = 5.0) -> Redis:
     if settings.broker_url is None:
         path = str(socket_path(settings.home))
         return Redis(unix_socket_path=path, socket_timeout=timeout, retry=retry)
-    url = re.sub(r"^redis\+socket://", "unix://", settings.broker_url)
+    weakness = unchecked(settings.broker_url)
+    if weakness is not None:
+        _warn(public_url(settings), weakness)
+    url = re.sub(r"^redis\+socket://", "unix://", verified(settings.broker_url))
     return Redis.from_url(url, socket_timeout=timeout, socket_connect_timeout=timeout, retry=retry)
+
+
+def unreachable(settings: Settings, error: Exception, mend: str) -> UnreachableError:
+    """The error for what a client raised; a refused certificate has a mend of its own."""
+    refused = refusal(error, _url(settings))
+    if refused is None:
+        reason = str(error) or type(error).__name__
+        return UnreachableError("broker", public_url(settings), reason, mend)
+    return UnreachableError("broker", public_url(settings), *refused, state=UNTRUSTED)
 
 
 def ping(settings: Settings) -> None:
@@ -100,9 +123,21 @@ def ping(settings: Settings) -> None:
             if settings.embedded
             else "check HYMO_BROKER_URL and that the server runs"
         )
-        raise UnreachableError(
-            "broker", public_url(settings), str(error) or type(error).__name__, mend
-        ) from error
+        raise unreachable(settings, error, mend) from error
+
+
+def require_trust(settings: Settings) -> None:
+    """Raise `UnreachableError` if the broker's certificate is refused.
+
+    A broker that is away is no error: what is published meanwhile is published again later.
+    """
+    if not _url(settings).startswith("rediss://"):
+        return
+    try:
+        ping(settings)
+    except UnreachableError as error:
+        if error.state == UNTRUSTED:
+            raise
 
 
 def alive(settings: Settings) -> bool:
@@ -112,3 +147,14 @@ def alive(settings: Settings) -> bool:
     except UnreachableError:
         return False
     return True
+
+
+@cache
+def _warn(url: str, weakness: str) -> None:
+    """Say once in each process what a URL leaves unchecked."""
+    log.warning(
+        "broker %s: %s: whoever is on the way can read and change everything; "
+        "name its CA with ssl_ca_certs instead",
+        url,
+        weakness,
+    )

@@ -2,7 +2,7 @@
 
 A message contains a job id and nothing else. The settings follow measurements of celery/kombu 5.7
 with Redis (docs/design.md): one slot per process, late acknowledgement, no result backend, no
-countdowns.
+countdowns. Remote control is off: whoever can write to the broker could end workers by it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from celery import Celery
 
-#: The only task. Its only argument is a job id.
-TASK = "hymo.take"
-
 
 def celery_app(url: str) -> Celery:
     """The Celery application on the broker at `url` (a kombu URL, see
     `jobs.delivery.broker.kombu_url`)."""
     from celery import Celery
 
-    app = Celery("hymo", broker=url, set_as_current=False)
+    from jobs.delivery.transport import GatedAMQP
+
+    app = Celery("hymo", broker=url, set_as_current=False, amqp=GatedAMQP)
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -35,13 +34,13 @@ def celery_app(url: str) -> Celery:
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         worker_send_task_events=False,
+        worker_enable_remote_control=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        # The reconciler republishes lost messages long before the visibility timeout.
+        # Connect again also where the server refuses a command, or Celery ends.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "queue_order_strategy": "priority",
-            "visibility_timeout": 7200,
-            "unacked_restore_throttle": 1,
             "socket_keepalive": True,
             "health_check_interval": 25,
         },

@@ -6,8 +6,6 @@ in the queue afterwards, and new jobs wait behind them. Celery takes about a tho
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,7 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from jobs.delivery.broker import redis_client
-from jobs.delivery.celery_app import TASK
+from jobs.delivery.message import LONGEST, job_of
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
 from jobs.store.store import Store
@@ -33,6 +31,14 @@ PAGE = 1_000
 #: Messages that are kept at the consuming end, past which a sweep does not look.
 DEEP = 10_000
 
+#: Reads a page of a queue, without messages longer than ARGV[3]: Redis stores strings of 512 MB.
+_READ = """
+local page = redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])
+for i, message in ipairs(page) do
+  if #message > tonumber(ARGV[3]) then page[i] = '' end
+end
+return page
+"""
 #: Removes messages from the last ARGV[1] of a queue and keeps the others in their order. It is
 #: atomic, so that no message is lost if this process ends, and none that another worker took
 #: meanwhile is searched for in the whole queue.
@@ -73,6 +79,7 @@ class StaleMessages:
     ) -> None:
         self._store = store
         self._client: Redis = redis_client(settings)
+        self._read = self._client.register_script(_READ)
         self._remove = self._client.register_script(_REMOVE)
         self._queues = tuple(queues)
         self._stopping = stopping
@@ -112,8 +119,9 @@ class StaleMessages:
         removed = kept = 0
         while kept < DEEP and not self._stopping():
             # Consumers take messages from the end of the list.
-            page: Any = self._client.lrange(queue, -kept - PAGE, -kept - 1)
-            named = {message: number for message in page if (number := job_of(message))}
+            page: Any = self._read(keys=[queue], args=[-kept - PAGE, -kept - 1, LONGEST])
+            found = {message: job_of(message, queue) for message in page}
+            named = {message: each for message, each in found.items() if isinstance(each, int)}
             stale = self._store.delivery.stale(queue, sorted(set(named.values())))
             gone = [message for message, number in named.items() if number in stale]
             if not gone:
@@ -125,16 +133,3 @@ class StaleMessages:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
-
-
-def job_of(message: bytes) -> int | None:
-    """The job that a message of `jobs.delivery.publisher` names; None: it is no such message."""
-    try:
-        envelope = json.loads(message)
-        if envelope["headers"]["task"] != TASK:
-            return None
-        (number,), _, _ = json.loads(base64.b64decode(envelope["body"]))
-    except (AttributeError, KeyError, IndexError, TypeError, ValueError):
-        return None
-    valid = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63
-    return number if valid else None

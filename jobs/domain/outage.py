@@ -17,6 +17,9 @@ class Outage:
     """Measures how long the database has been away and says so: when an outage begins, rarely
     while it lasts, and when it is over. The methods may be called from any thread.
 
+    A database whose disk is full still answers reads, and small writes for a while. So an outage is
+    over only when each thread that met it has had an answer.
+
     Args:
         say: called with each sentence.
         clock: monotonic seconds.
@@ -27,18 +30,24 @@ class Outage:
         self._clock = clock
         self._lock = threading.Lock()
         self._since: float | None = None
+        #: Threads whose last call was not answered.
+        self._waiting: set[int] = set()
         self._due = 0.0
 
     @property
     def seconds(self) -> float:
-        """Seconds since the database first did not answer; 0 if the last call was answered."""
+        """Seconds since the database first did not answer; 0 if no outage lasts."""
         since = self._since
         return 0.0 if since is None else self._clock() - since
 
     def away(self, error: UnreachableError) -> float:
-        """Record that the database did not answer. Returns the seconds since it first did not."""
+        """Record that the database did not answer a call of this thread.
+
+        Returns the seconds since it first did not.
+        """
         now = self._clock()
         with self._lock:
+            self._waiting.add(threading.get_ident())
             begun = self._since is None
             since = self._since = now if self._since is None else self._since
             told = not begun and now < self._due
@@ -51,10 +60,13 @@ class Outage:
         return now - since
 
     def back(self) -> None:
-        """Record that the database answered."""
+        """Record that the database answered a call of this thread."""
         if self._since is None:
             return
         with self._lock:
+            self._waiting.discard(threading.get_ident())
+            if self._waiting:
+                return
             since, self._since = self._since, None
         if since is not None:
             self._say(f"the database is back after {self._clock() - since:.0f} s")

@@ -30,7 +30,7 @@ class ProgressSnapshot:
         rate: jobs finished per second over the last `WINDOW` seconds.
         eta: remaining seconds at that rate; None if the rate is 0.
         reason: why the queued jobs wait, if none has been running for `STILL` seconds; or why the
-            worker waits that holds the running ones.
+            worker waits that holds the running ones; or what is wrong with a database that is away.
         away: seconds since the database last answered, if it does not; the rest is as of then.
     """
 
@@ -104,6 +104,10 @@ class BatchProgress:
         return ProgressSnapshot(
             counts=counts, total=total, done=done, rate=rate, eta=eta, reason=reason
         )
+
+    def require_room(self) -> None:
+        """Raise `UnreachableError` if the database can be read and not written."""
+        self._store.require_room()
 
     def _still(self, counts: Mapping[State, int]) -> str | None:
         now = self._clock()

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
+from typing import NamedTuple
 
 from jobs.domain.names import fold
+
+
+class Holder(NamedTuple):
+    """The row that has an (id, seed) pair.
+
+    Attributes:
+        line: its line.
+        respelt: whether its id differs from the one asked for, in case or in Unicode form.
+    """
+
+    line: int
+    respelt: bool
 
 
 class Identities:
@@ -16,24 +29,28 @@ class Identities:
     """
 
     def __init__(self) -> None:
-        # Digest of the folded id → disjoint (first seed, last seed, line), sorted.
-        self._ranges: dict[bytes, list[tuple[int, int, int]]] = {}
+        # Digest of the folded id → disjoint (first seed, last seed, line, spelling), sorted. The
+        # spelling is 0 for an id that is its own folded form, which needs no memory, else its hash.
+        self._ranges: dict[bytes, list[tuple[int, int, int, int]]] = {}
 
-    def claim(self, custom_id: str, seed: int, seeds: int, line: int) -> int | None:
+    def claim(self, custom_id: str, seed: int, seeds: int, line: int) -> Holder | None:
         """Claim `seeds` consecutive seeds from `seed` for an id.
 
         Returns:
-            None if all of them were free; else the line of a row that already has one of them.
+            None if all of them were free; else a row that already has one of them.
         """
-        key = hashlib.blake2b(fold(custom_id).encode(), digest_size=16).digest()
+        folded = fold(custom_id)
+        key = hashlib.blake2b(folded.encode(), digest_size=16).digest()
+        spelling = 0 if custom_id == folded else hash(custom_id)
         last = seed + seeds - 1
         taken = self._ranges.get(key)
         if taken is None:
-            self._ranges[key] = [(seed, last, line)]
+            self._ranges[key] = [(seed, last, line, spelling)]
             return None
-        place = bisect_right(taken, (seed, last, line))
-        for first_taken, last_taken, holder in taken[max(0, place - 1) : place + 1]:
+        mine = (seed, last, line, spelling)
+        place = bisect_right(taken, mine)
+        for first_taken, last_taken, holder, theirs in taken[max(0, place - 1) : place + 1]:
             if first_taken <= last and seed <= last_taken:
-                return holder
-        taken.insert(place, (seed, last, line))
+                return Holder(holder, respelt=theirs != spelling)
+        taken.insert(place, mine)
         return None

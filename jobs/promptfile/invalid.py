@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import filecmp
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -90,9 +91,16 @@ def invalid_path(source: Source) -> Path:
     return source.folder / f"{source.stem}.invalid.{suffix}"
 
 
+def earlier_path(path: Path) -> Path:
+    """Where the file of invalid rows at `path` is kept when another one replaces it."""
+    return path.with_name(f"{path.name}.bak")
+
+
 @contextmanager
 def invalid_rows(source: Source) -> Iterator[InvalidRows]:
     """A writer of invalid rows; the file appears only on success and if a row was written.
+
+    An earlier file with other content is kept at `earlier_path`.
 
     Raises `PromptFileError` if the folder is not writable.
     """
@@ -111,3 +119,6 @@ def invalid_rows(source: Source) -> Iterator[InvalidRows]:
             yield rows
         if not rows.count:
             part.unlink()
+        elif path.is_file() and not filecmp.cmp(path, part, shallow=False):
+            # Rows may have been fixed in it and not submitted yet.
+            path.replace(earlier_path(path))

@@ -213,6 +213,8 @@ def _claimed(identities: Identities, raw: RawRow, row: Row) -> Row | BadRow:
     holder = identities.claim(spec.custom_id, spec.seed, row.seeds, row.line)
     if holder is None:
         return row
-    message = f"{spec.custom_id!r} with this seed is already the row of line {holder}"
+    message = f"{spec.custom_id!r} with this seed is already the row of line {holder.line}"
+    if holder.respelt:
+        message += ", whose id differs only in case or Unicode form: one file to some file systems"
     mend = "give every row its own id or seeds (a row without id is named by its number)"
     return BadRow(raw, (Problem(row.line, "id", message, mend),))

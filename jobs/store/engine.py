@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +19,21 @@ from jobs.store.faults import name_error
 #: Seconds after which PostgreSQL aborts a statement. The longest statements delete or update a
 #: whole batch and take seconds for 100 000 jobs.
 STATEMENT_TIMEOUT = 60.0
+#: Seconds of waiting for the lock of an SQLite file after which this is said.
+PATIENCE = 1.0
 
 
-def connect(url: str, *, timeout: float = 20.0) -> Engine:
+def connect(
+    url: str, *, timeout: float = 20.0, on_wait: Callable[[str], object] | None = None
+) -> Engine:
     """An engine for `url`, returned after a test connection succeeded.
 
     Args:
         url: `sqlite:///file` or `postgresql://user:password@host/name`.
         timeout: seconds to wait for a lock and, on PostgreSQL, for a connection. `?timeout=` in the
             URL of an SQLite file and `options` in one of PostgreSQL override it.
+        on_wait: called from another thread, with a sentence, whenever a write waits long for the
+            lock of an SQLite file.
 
     Raises:
         SettingsError: the URL is invalid or names a database that HyMo does not support.
@@ -32,7 +41,7 @@ def connect(url: str, *, timeout: float = 20.0) -> Engine:
     """
     target = _target(url)
     if target.get_backend_name() == "sqlite":
-        engine = _sqlite(target, timeout)
+        engine = _sqlite(target, timeout, on_wait)
     else:
         engine = _postgresql(target, timeout)
     try:
@@ -63,7 +72,7 @@ def _target(url: str) -> URL:
     return target
 
 
-def _sqlite(url: URL, timeout: float) -> Engine:
+def _sqlite(url: URL, timeout: float, on_wait: Callable[[str], object] | None) -> Engine:
     if not url.database or url.database == ":memory:":
         raise SettingsError(
             "HYMO_DATABASE_URL",
@@ -71,7 +80,8 @@ def _sqlite(url: URL, timeout: float) -> Engine:
             "must name a file (workers are other processes and cannot see this one's memory)",
         )
     try:
-        Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
+        if not url.database.startswith("file:"):  # SQLite's own URI, which may say mode=ro
+            Path(url.database).expanduser().parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _away(
             url, f"its folder cannot be created ({error.strerror})", "check HYMO_HOME"
@@ -80,6 +90,7 @@ def _sqlite(url: URL, timeout: float) -> Engine:
     if given is not None:
         timeout = _seconds(given)
     engine = create_engine(url, connect_args={"timeout": timeout})
+    waits = f"another process is writing to {url.database!r}: waiting, at most {timeout:g} s"
 
     @event.listens_for(engine, "connect")
     def _open(connection: Any, _record: object) -> None:
@@ -102,8 +113,15 @@ def _sqlite(url: URL, timeout: float) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not connection.get_execution_options().get(WRITES, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        with ExitStack() as stack:
+            if on_wait is not None:
+                notice = threading.Timer(PATIENCE, on_wait, (waits,))
+                stack.callback(notice.cancel)
+                notice.start()
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

@@ -68,9 +68,11 @@ def _file_fault(engine: Engine, message: str) -> UnreachableError | None:
     """The explanation of what SQLite says about its file or the disk; None if it says neither."""
     url, file = engine.url.render_as_string(), str(engine.url.database)
     folder = Path(file).absolute().parent
-    if message == FULL or (message.startswith((DISK, *FILE_FAULTS)) and _is_full(folder)):
-        mend = f"free space in {folder}, then try again; rows already committed are kept"
-        return UnreachableError("database", url, message, mend, state="has no room")
+    if message == FULL or (message.startswith((DISK, *FILE_FAULTS)) and is_full(engine)):
+        free = _free(folder)
+        reason = f"{message}, {'?' if free is None else f'{free / 2**20:.1f}'} MiB free in {folder}"
+        mend = "make room there, then try again; rows already committed are kept"
+        return UnreachableError("database", url, reason, mend, state="has no room")
     if message.startswith(DISK):
         mend = (
             f"check the disk of {folder} and this user's quota, then try again; "
@@ -87,9 +89,17 @@ def _file_fault(engine: Engine, message: str) -> UnreachableError | None:
     return None
 
 
-def _is_full(folder: Path) -> bool:
-    """Whether the disk of a folder has no room for a few pages of the database."""
-    try:
-        return shutil.disk_usage(folder).free < ROOM
-    except OSError:
+def is_full(engine: Engine) -> bool:
+    """Whether the disk of an SQLite file has no room for a few pages of the database."""
+    if engine.dialect.name != "sqlite":
         return False
+    free = _free(Path(str(engine.url.database)).absolute().parent)
+    return free is not None and free < ROOM
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes that this user may still write to the disk of a folder; None: it cannot be seen."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None

@@ -11,6 +11,7 @@ from jobs.domain.clock import Clock
 from jobs.store.batches import BatchStore
 from jobs.store.duties import DutyStore
 from jobs.store.engine import connect
+from jobs.store.faults import is_full
 from jobs.store.history.backlog import BacklogStore
 from jobs.store.history.features import FeatureStore
 from jobs.store.history.overhead import OverheadStore
@@ -65,6 +66,17 @@ class Store:
     def time(self) -> float:
         """The current time of the clock that all stored times come from: the database's."""
         return self.batches.time()
+
+    def require_room(self) -> None:
+        """Raise `UnreachableError` if the disk of the SQLite file is full.
+
+        Reads are answered all the same, and so are writes while the log has pages to use again. So
+        only a disk without room is tested, by writing one page.
+        """
+        if is_full(self.engine):
+            with self.batches.write() as connection:
+                found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+                connection.exec_driver_sql(f"PRAGMA user_version = {found}")
 
     def close(self) -> None:
         """Close all connections."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.artifacts.folder import Sight
 from jobs.domain.batches import Batch, Inserted, NewJob
 from jobs.errors import UnreachableError
 from jobs.promptfile.problem import LISTED, Problem, shown
@@ -49,7 +50,7 @@ class SubmitResult:
         undelivered: why messages could not be published; the reconciler publishes them later.
         rewrites: the outcome of rewriting; None if no rewriter was asked.
         reading: what was recognised of the file.
-        folder_fault: why the batch's folder, though it is here, cannot be used from here.
+        folder: what was found of the batch's folder here; `laid` only if the batch had a mark.
     """
 
     batch: Batch
@@ -76,7 +77,7 @@ class SubmitResult:
     rewrites: RewriteReport | None = None
     reading: Reading = field(default_factory=Reading)
     made: tuple[str, ...] = ()
-    folder_fault: str | None = None
+    folder: Sight = field(default_factory=Sight)
 
     @property
     def refused(self) -> int:

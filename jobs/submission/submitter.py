@@ -13,7 +13,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from jobs.artifacts.folder import UNMOUNTED
 from jobs.artifacts.mark import lay
 from jobs.delivery.publisher import Publishing
 from jobs.domain.catalog import Catalog
@@ -136,15 +135,15 @@ class Submitter:
         with closing(check.specs()) as specs:
             target.check(self._store, made, source, (spec for spec, _ in specs))
         # Where the batch's folder is not on this machine, no files can be copied into it.
-        fault = lay(self._store, made, self._settings).fault
+        folder = lay(self._store, made, self._settings)
         writer = ChunkWriter(
             store=self._store, publisher=self._publisher, settings=self._settings, batch=made,
-            tally=tally, cache=cache and fault is None, update=update,
+            tally=tally, cache=cache and folder.fault is None, update=update,
         )  # fmt: skip
         self._write(writer, check, router, found.jobs)
         result = tally.result(made, found, invalid_path(source) if found.invalid else None)
-        shown = None if fault == UNMOUNTED else fault
-        return replace(result, rewrites=rewrites, made=target.made, folder_fault=shown)
+        folder = replace(folder, laid=folder.laid and bool(made.token))
+        return replace(result, rewrites=rewrites, made=target.made, folder=folder)
 
     def _write(self, writer: ChunkWriter, check: FileCheck, router: Router, total: int) -> None:
         tally = writer.tally

@@ -36,18 +36,24 @@ def _refused(done: subprocess.CompletedProcess[str], what: str) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_refuses_them_in_its_arguments(shell: Shell, command: str) -> None:
-    _refused(_run(shell, command, LATIN), r"argument 2 is not UTF-8: 'caf\udce9'")
+    _refused(_run(shell, command, LATIN), r" is not UTF-8: 'caf\udce9'; type it in a terminal")
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "name"),
     [
-        ("history", "--grep", LATIN), ("submit", "x.csv", b"--output=" + LATIN),
-        ("--home", LATIN, "show", "1"), ("workers", "declare", LATIN, "--card", "A100"),
+        (("history", "--grep", LATIN), "--grep"),
+        (("submit", "x.csv", b"--output=" + LATIN), "--output"),
+        (("--home", LATIN, "show", "1"), "--home"),
+        (("workers", "declare", LATIN, "--card", "A100"), "NAME"),
+        (("show", "1", LATIN), "JOB|BATCH"),
+        (("history", LATIN, "--grep", LATIN), "argument 2"),
+        ((LATIN, "show"), "argument 1"),
+        (("show", b"--" + LATIN), "argument 2"),
     ],
-)  # fmt: skip
-def test_and_in_its_options(shell: Shell, words: tuple[str | bytes, ...]) -> None:
-    _refused(_run(shell, *words), "argument ")
+)
+def test_and_in_its_options(shell: Shell, words: tuple[str | bytes, ...], name: str) -> None:
+    _refused(_run(shell, *words), f"{name} is not UTF-8: ")
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,7 @@ def test_settings_are_checked_where_they_enter(
     done = _run(shell, "show", "1", **{name: value})
     _refused(done, shown)
     assert name in done.stderr
+    assert "rename the folder" in done.stderr
     assert "secret" not in done.stderr
 
 

@@ -166,9 +166,10 @@ def test_the_bar_of_a_terminal(hostile: Store, sqlite_url: str, tmp_path: Path) 
     ours, theirs = pty.openpty()
     command = ("watch", f"night{HOSTILE}", "--timeout", "0")
     environ = {**os.environ, "HYMO_HOME": str(tmp_path / "home"), "HYMO_DATABASE_URL": sqlite_url}
+    wide = {"COLUMNS": "300"}  # so that neither the name nor the reason is cut
     done = subprocess.run(
         [sys.executable, "-m", "jobs", *command],
-        env=environ, stdout=subprocess.PIPE, stderr=theirs, text=True, check=False,
+        env=environ | wide, stdout=subprocess.PIPE, stderr=theirs, text=True, check=False,
     )  # fmt: skip
     os.close(theirs)
     shown = b""

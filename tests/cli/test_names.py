@@ -92,7 +92,10 @@ def test_commands_find_other_spellings(night: Hymo, sqlite_url: str) -> None:
 
 def test_what_is_no_name_is_refused_with_the_rule(hymo_: Hymo, tmp_path: Path) -> None:
     path = tmp_path / "prompts.csv"
-    path.write_text("prompt,id\nwalks,a/b\njumps,a\u202eb\nsits,con\nhops,甲\n", "utf-8")
+    path.write_text(
+        "prompt,id\nwalks,a/b\njumps,a\u202eb\nsits,con\nhops,甲\nruns,straße\nspins,STRASSE\n",
+        "utf-8",
+    )
     done = hymo_("submit", path)
     assert done.exit_code == 2
     assert (
@@ -101,6 +104,10 @@ def test_what_is_no_name_is_refused_with_the_rule(hymo_: Hymo, tmp_path: Path) -
     assert r"'a\u202eb' is not safe as a file name" in done.stderr
     assert "'con' is a reserved name" in done.stderr
     assert "prompts.csv:5" not in done.stderr
+    assert (
+        "prompts.csv:7: id: 'STRASSE' with this seed is already the row of line 6, whose id "
+        "differs only in case or Unicode form"
+    ) in done.stderr
     assert hymo_("submit", path, "--batch", "甲/乙").exit_code == 2
 
 

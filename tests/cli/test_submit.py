@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -241,6 +242,21 @@ def test_another_file_of_the_same_name_is_refused_with_the_mend(submit: Hymo) ->
     assert "was first made from" not in done.stderr
 
 
+def test_a_mark_that_is_laid_again_is_said(submit: Hymo, hymo_: Hymo) -> None:
+    """A deleted folder and a share that is not mounted look alike."""
+    assert "mark" not in submit(write("prompt\nwalks\n")).stderr
+    folder = Path("home/output/prompts").absolute()
+    told = f"note: {folder} had no mark of batch prompts and has one now"
+    for words in (("retry", "--batch", "prompts"), ("retry", "1"), ("submit", "prompts.csv")):
+        assert told not in hymo_(*words).stderr
+        shutil.rmtree(folder)
+        done = hymo_(*words)
+        assert (done.exit_code, done.stderr.count(told)) == (0, 1), done.stderr
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    assert f"warning: {folder} is not a folder; the jobs wait" in hymo_("retry", "1").stderr
+
+
 def test_the_batch_that_goes_on_is_said(submit: Hymo) -> None:
     write("prompt\nwalks\n")
     assert "made from this file" not in submit("prompts.csv", "--batch", "one").stderr
@@ -249,7 +265,7 @@ def test_the_batch_that_goes_on_is_said(submit: Hymo) -> None:
     assert "note: batch one was made from this file and goes on" in done.stderr
     submit("prompts.csv", "--batch", "two")
     done = submit("prompts.csv")
-    assert "note: batch two was made from this file (so were one) and goes on" in done.stderr
+    assert "note: batch two was made from this file (so was one) and goes on" in done.stderr
     assert "batch two would be 1 job" in submit("prompts.csv", "--dry-run").stdout
 
 

@@ -1,30 +1,26 @@
 """The production set-up: docker-compose.yml, the Dockerfile and docs/production.md.
 
 No Docker engine is needed: the files are parsed, and every command in them is given to our own
-command line's parser. The Redis command runs for real.
+command line's parser. What the servers are started with runs in `test_servers.py`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
-import subprocess
-import tempfile
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-import redis
 import yaml
 
+from jobs.artifacts.folder import DAMAGED, OTHER, SILENT, UNMOUNTED, in_words
 from jobs.cli.main import hymo
 from jobs.settings import Settings
-from tests.conftest import redis_program
-from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
@@ -193,46 +189,37 @@ def test_volumes_are_declared() -> None:
         volume.split(":")[0]
         for one in services().values()
         for volume in one.get("volumes", ())
-        if isinstance(volume, str)
+        if isinstance(volume, str) and not volume.startswith(".")
     }
     assert named == compose()["volumes"].keys()
 
 
-@pytest.fixture
-def redis_of_compose(start_process: Callable[..., subprocess.Popen[bytes]]) -> Path:
-    """The very command of the file, on a unix socket: the socket's path."""
-    folder = Path(tempfile.mkdtemp(prefix="hymo-c-"))
-    shim = folder / "redis-server"
-    options = f"--port 0 --unixsocket {folder}/s --dir {folder}"
-    shim.write_text(f'#!/bin/sh\nexec {redis_program()} {options} "$@"\n')
-    shim.chmod(0o755)
-    words = [word.replace("$$", "$") for word in services()["redis"]["command"]]
-    path = f"{folder}{os.pathsep}{os.environ['PATH']}"
-    process = start_process(
-        words, env={"PATH": path, "REDISCLI_AUTH": "hush"}, stdout=subprocess.DEVNULL
-    )
-
-    def listens() -> bool:
-        assert process.poll() is None
-        return (folder / "s").exists()
-
-    until(listens, "the server listens")
-    return folder / "s"
+def test_no_service_can_write_its_image_or_gain_rights() -> None:
+    for name, one in services().items():
+        assert one["read_only"] is True, name
+        assert one["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in one, name
+        assert one["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in one["tmpfs"], name
+        assert re.fullmatch(r"\d+g", one["mem_limit"]), name
+        assert isinstance(one["pids_limit"], int), name
+        # Ours has a USER in the Dockerfile.
+        assert one.get("user", "hymo" if "build" in one else "root") != "root", name
 
 
-@pytest.mark.redis
-def test_redis_wants_the_password_and_forgets_nothing(redis_of_compose: Path) -> None:
-    for password in (None, "wrong"):
-        with (
-            redis.Redis(unix_socket_path=str(redis_of_compose), password=password) as client,
-            pytest.raises(redis.AuthenticationError),
-        ):
-            client.ping()
-    with redis.Redis(
-        unix_socket_path=str(redis_of_compose), password="hush", decode_responses=True
-    ) as client:
-        assert client.config_get("appendonly") == {"appendonly": "yes"}
-        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+def test_files_that_are_mounted_are_here() -> None:
+    for one in services().values():
+        for volume in one.get("volumes", ()):
+            if isinstance(volume, str) and volume.startswith("."):
+                assert (ROOT / volume.split(":")[0]).is_file()
+                assert volume.endswith(":ro")
+
+
+def test_the_page_names_the_images() -> None:
+    page = (ROOT / "docs" / "production.md").read_text("utf-8")
+    (base,) = re.findall(r"^FROM (\S+)$", DOCKERFILE, re.MULTILINE)
+    for image in {base} | {one["image"] for one in services().values() if "build" not in one}:
+        assert f"`{image}`" in page
 
 
 # --- Dockerfile --------------------------------------------------------------------------------
@@ -251,9 +238,13 @@ def test_the_image_is_made_of_what_is_here_with_the_versions_of_the_suite() -> N
         for source in sources.split():
             assert (ROOT / source).exists(), source
             assert f"!{source}" in (ROOT / ".dockerignore").read_text("utf-8").splitlines()
-    installs = [line for line in DOCKERFILE.splitlines() if line.startswith("RUN pip install")]
-    assert len(installs) == 2
-    assert all("-c constraints.txt" in line for line in installs)
+    installs = re.findall(r"^RUN pip install (.+)$", DOCKERFILE, re.MULTILINE)
+    # By hash, and with no index but pip's own; our own code asks for nothing more.
+    assert installs == [
+        "--require-hashes -r requirements.lock", "--no-deps --no-build-isolation ."
+    ]  # fmt: skip
+    assert "INDEX" not in DOCKERFILE.upper()
+    assert "\nsetuptools==" in (ROOT / "requirements.lock").read_text("utf-8")
     packages = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
     for pattern in packages["packages"]["find"]["include"]:
         assert f"COPY {pattern.rstrip('*')} " in DOCKERFILE
@@ -281,3 +272,14 @@ def test_documented_commands_parse() -> None:
     assert len(documented()) >= 6
     for words in documented():
         parse_hymo(words)
+
+
+def test_the_page_lists_what_is_said_of_disks_and_folders() -> None:
+    page = (ROOT / "docs" / "production.md").read_text("utf-8")
+    for number in (
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    ):  # fmt: skip
+        words = in_words(OSError(number, os.strerror(number)))
+        assert re.search(rf"`[^`]* {re.escape(words)} [^`]*`", page), words
+    for fault in (OTHER, UNMOUNTED, DAMAGED, SILENT.fault, "is not a folder", "is read-only"):
+        assert f"{fault} on node3`" in page, fault

@@ -61,13 +61,6 @@ def pauses(plant: Plant) -> list[str]:
     ]
 
 
-def said(plant: Plant, *words: str) -> str:
-    """What a command prints."""
-    command = plant.start(words[0], *words)
-    assert command.ended() == 0, command.said
-    return command.said
-
-
 @pytest.mark.slow
 def test_a_sick_worker_fails_no_job_for_good_and_comes_back(either: Plant) -> None:
     plant = either
@@ -78,7 +71,7 @@ def test_a_sick_worker_fails_no_job_for_good_and_comes_back(either: Plant) -> No
     plant.worker("well", **patched(plant, ELSEWHERE))
     plant.submit(120)
     plant.until(lambda: pauses(plant), "the sick worker pauses")
-    shown = said(plant, "workers")
+    shown = plant.run("workers")
     assert "sick waits: " in shown
     assert "jobs in a row failed, the last with SaveError" in shown
     plant.until_done(120)
@@ -117,7 +110,7 @@ def test_weights_that_are_gone_cost_no_attempt_and_are_loaded_when_they_are_back
     assert pauses(plant)[0].startswith("model ")
     assert f"{NAME} full cannot be loaded" in pauses(plant)[0]
     reason = pauses(plant)[0].removeprefix("model ")
-    assert f"waits: {reason}" in " ".join(said(plant, "show", "j/j1").split())
+    assert f" waits {reason} " in " ".join(plant.run("show", "j/j1").split())
     assert plant.counts() == {"queued": 4}
     away.rename(weights)
     plant.finish(4)

@@ -84,6 +84,7 @@ def run(
     from contextlib import closing
 
     from jobs.cli.render.submission import confirmation, note_refused, print_result, progress_line
+    from jobs.delivery.broker import require_trust
     from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
     from jobs.domain.outage import Outage
@@ -98,6 +99,7 @@ def run(
     retry = DatabaseRetry(outage=Outage(say=note), mend=AWAY, longest=settings.outage)
     catalog = Catalog.read(settings.home)
     offers = [plan(options, catalog).offer for options in workers]
+    require_trust(settings)
     with (
         open_source(
             file, format_name=format_name, stdin=sys.stdin.buffer, encoding=encoding

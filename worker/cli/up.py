@@ -35,6 +35,7 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
     that exit, and publishes lost messages again. If the database goes away, it waits for it. On the
     first signal workers finish their running pack; a second one ends them at once.
     """
+    from jobs.delivery.broker import require_trust
     from jobs.domain.catalog import Catalog
     from worker.locks import HomeLock
     from worker.log import log_to_stderr
@@ -47,6 +48,7 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
     catalog = Catalog.read(settings.home)
     for options in workers:
         plan(options, catalog)  # a wrong device or budget fails here, not only in a worker's log
+    require_trust(settings)
     exits: list[Exit] = []
     with app.store(settings) as store, HomeLock(settings.home), StopSignals() as stop:
         node = Node(

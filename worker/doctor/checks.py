@@ -15,10 +15,12 @@ from sqlalchemy.engine import make_url
 
 from jobs.delivery.broker import alive, ping, public_url, socket_path
 from jobs.delivery.embedded import find_program
+from jobs.delivery.tls import unchecked
 from jobs.domain.memory import GIB
 from jobs.errors import BrokerBinaryError, JobsError
 from jobs.settings import PREFIX, Settings, unknown
 from jobs.store import schema
+from jobs.store.faults import ROOM
 from jobs.store.store import Store
 from worker.device.discovery import devices
 from worker.doctor.finding import Finding, Health
@@ -64,11 +66,13 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
 def _folders(settings: Settings) -> Iterator[Finding]:
     for name, folder in (("home", settings.home), ("output", settings.output)):
         existing, fault = probe(folder)
-        if fault is not None:
-            mend = f"give this user a writable folder, or set HYMO_{name.upper()}"
-            yield Finding(name, Health.BAD, fault, mend)
+        if fault is None:
+            yield _disk(name, folder, existing)
             continue
-        yield _disk(name, folder, existing)
+        mend = f"give this user a writable folder, or set HYMO_{name.upper()}"
+        if existing.is_dir() and (free := shutil.disk_usage(existing).free) < ROOM:
+            fault, mend = f"{fault}, {free / 2**20:.1f} MiB free", f"make room in {existing}"
+        yield Finding(name, Health.BAD, fault, mend)
 
 
 def _disk(name: str, folder: Path, existing: Path) -> Finding:
@@ -103,12 +107,13 @@ def _missing_database(settings: Settings) -> Path | None:
 def _schema_of(settings: Settings) -> str:
     with Store.open(settings.database_url, timeout=5) as store:
         schema.require_current(store.engine)
+        store.require_room()
     return "schema is current"
 
 
 def _broker(settings: Settings) -> Finding:
     if not settings.embedded:
-        return _guarded("broker", lambda: _pinged(settings), public_url(settings))
+        return _configured_broker(settings)
     where = str(socket_path(settings.home))
     if alive(settings):
         return Finding("broker", Health.OK, f"embedded, answering on {where}")
@@ -117,6 +122,16 @@ def _broker(settings: Settings) -> Finding:
     except BrokerBinaryError as error:
         return Finding("broker", Health.BAD, "no server program", str(error))
     return Finding("broker", Health.OK, f"embedded, not running; would start {program}")
+
+
+def _configured_broker(settings: Settings) -> Finding:
+    url = public_url(settings)
+    finding = _guarded("broker", lambda: _pinged(settings), url)
+    weakness = unchecked(settings.broker_url or "")
+    if weakness is None or finding.health is not Health.OK:
+        return finding
+    mend = "name its CA with ssl_ca_certs in HYMO_BROKER_URL instead"
+    return Finding("broker", Health.WARNING, f"{url} answers, but {weakness}", mend)
 
 
 def _pinged(settings: Settings) -> str:
@@ -153,6 +168,8 @@ def _workers(settings: Settings) -> Finding:
     def count() -> str:
         with Store.open(settings.database_url, timeout=5) as store:
             live = [row for row in store.workers.rows(alive=settings.alive) if row.alive]
+            if not live:
+                store.require_room()  # without it workers cannot report
         return ", ".join(row.registration.offer.name for row in live)
 
     finding = _guarded("workers", count, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 import time
@@ -11,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.artifacts.folder import look, probe
+from jobs.artifacts.folder import in_words, look, probe
 from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.clock import Clock
 from jobs.domain.pauses import PauseScope
@@ -28,13 +27,6 @@ log = logging.getLogger(__name__)
 MOST = 128
 #: Longest pause between two attempts to save, seconds; the first is one second.
 LONGEST = 30.0
-_WORDS = {
-    errno.ENOSPC: "full",
-    errno.EDQUOT: "over its quota",
-    errno.EROFS: "read-only",
-    errno.EACCES: "not writable",
-    errno.EPERM: "not writable",
-}
 
 
 @dataclass(frozen=True)
@@ -180,8 +172,7 @@ class UnsavedMotions:
         if seen and error is None:
             return False
         if error is not None:
-            what = _WORDS.get(error.errno or 0, f"fails ({error.strerror or error})")
-            reason = f"output {output} {what} on {self._host}"
+            reason = f"output {output} {in_words(error)} on {self._host}"
             self._pauses.begin(PauseScope.OUTPUT, output, reason)
         lease = ExitStack()
         pack = lease.enter_context(self._keeper.hold((), waits=True))

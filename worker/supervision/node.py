@@ -24,6 +24,9 @@ from worker.supervision.supervisor import Exit, Supervisor, tail
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two looks at the pauses of the workers.
+LOOK = 2.0
+
 
 class Node:
     """The embedded server (if no broker is configured), the workers, and a reconciler.
@@ -67,6 +70,9 @@ class Node:
         self._outage = Outage(say=log.warning)
         #: Exited processes whose leases are still to be ended, and when they exited.
         self._ended: list[tuple[Exit, str | None, float]] = []
+        #: (worker, scope, subject) → the reason of a pause that was logged.
+        self._paused: dict[tuple[str, str, str], str] = {}
+        self._look = 0.0  # when to look at the pauses again
         self._grace = grace
         self._hurry = hurry
         self._leaving = ExitStack()
@@ -129,6 +135,9 @@ class Node:
             self._reconcile(self._deliver)
         if self._reconciler.due:
             self._reconcile(self._reconciler.round)
+        if time.monotonic() >= self._look:
+            self._look = time.monotonic() + LOOK
+            self._reaches(self._log_pauses)
         return exits
 
     def running_jobs(self) -> int:
@@ -150,6 +159,26 @@ class Node:
         return [
             row for row in rows if row.registration.host == host and row.registration.pid in pids
         ]
+
+    def _log_pauses(self) -> None:
+        """Log the pauses of the workers that began or ended since the last call.
+
+        As information, since `hymo run` logs only warnings: its progress shows the reason.
+        """
+        offers = [row.registration.offer for row in self._rows()]
+        paused = {
+            (offer.name, pause.scope.value, pause.subject): pause.reason
+            for offer in offers
+            for pause in offer.pauses
+        }
+        for key, reason in paused.items():
+            if self._paused.get(key) != reason:
+                log.info("worker %s waits: %s", key[0], reason)
+        names = {offer.name for offer in offers}
+        for key in self._paused.keys() - paused.keys():
+            if key[0] in names:  # else the worker has exited, which was said
+                log.info("worker %s waits no longer: %s", key[0], self._paused[key])
+        self._paused = paused
 
     def _end(self) -> None:
         """End the workers that still run. Their jobs are released without an error."""
@@ -208,9 +237,10 @@ class Node:
             log.warning("%s", error)
 
     def _reaches(self, call: Callable[[], object]) -> bool:
-        """Make a call of the database. Returns whether the database answered."""
+        """Make a call of the database. Returns whether it answered, and can be written."""
         try:
             call()
+            self._store.require_room()
         except UnreachableError as error:
             self._outage.away(error)
             return False

@@ -50,10 +50,15 @@ class StuckCheck:
         return [*self._offers, *self._store.workers.offers(alive=self._alive)]
 
     def check(self) -> None:
-        """Raise `StuckError` if no job of the batch is running and no worker can run the rest."""
+        """Raise `StuckError` if no job of the batch is running and no worker can run the rest.
+
+        While the home is full workers cannot report, so that none looks live: this is no reason,
+        but an outage (`UnreachableError`).
+        """
         if time.monotonic() - self._checked < EVERY:
             return
         self._checked = time.monotonic()
+        self._store.require_room()
         name = self._batch.name
         if self._store.batches.counts(self._batch.id).get(State.RUNNING):
             return

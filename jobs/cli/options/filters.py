@@ -10,6 +10,7 @@ import click
 
 from jobs.cli.context import with_options
 from jobs.cli.options.when import Ago, Moment
+from jobs.cli.render.tables import note_full
 from jobs.domain.states import Failure, State
 from jobs.errors import NotFoundError
 
@@ -111,9 +112,10 @@ def filtered(store: Store, **given: Any) -> dict[str, Any]:
 
 
 def waiting_for(app: App, store: Store) -> Waiting:
-    """A `Waiting` with the workers that are live now."""
+    """A `Waiting` with the workers that are live now; notes why none can be."""
     from jobs.monitoring.waiting import Waiting
 
+    note_full(store)
     return Waiting(offers=store.workers.offers(alive=app.settings().alive), now=store.time())
 
 

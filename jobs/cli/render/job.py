@@ -21,7 +21,7 @@ from jobs.documents.job import PHASES
 from jobs.domain.attempts import MotionQuality
 from jobs.domain.memory import ENCODE
 from jobs.domain.states import Outcome, State
-from jobs.monitoring.waiting import Waiting
+from jobs.monitoring.waiting import PAUSED, Waiting
 from jobs.store.history.jobrow import AttemptRow, JobRow
 from jobs.store.store import Store
 
@@ -73,7 +73,7 @@ def _pairs(job: JobRow, reason: str | None) -> Mapping[str, str]:
         "row said": job.original_prompt or "",
         "rewrite": job.rewrite or "",
         "state": state,
-        "waits": reason or "",
+        "waits": (reason or "").removeprefix(PAUSED),
         "suspect": SUSPECT if job.suspect else "",
         "wants": f"{job.mode}{asked}, {plural(job.frames, 'frame')}, {job.steps} steps, "
         f"guidance {job.guidance:g}, priority {job.priority}",

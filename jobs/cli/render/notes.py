@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from jobs.artifacts.folder import UNMOUNTED
 from jobs.cli.render.tables import note
 from jobs.cli.render.text import clean, plural
 from jobs.verbs.unfamiliar import Rows, Unfamiliar
 
 if TYPE_CHECKING:
+    from jobs.artifacts.folder import Sight
+    from jobs.domain.batches import Batch
     from jobs.promptfile.source import Source
     from jobs.promptfile.survey import Reading
     from jobs.rewriting.report import RewriteReport
@@ -31,6 +34,20 @@ def note_reading(source: Source, reading: Reading) -> None:
         note(
             "note: lengths are frames at 30 a second; if the file is one of MoMask, "
             "which counts 20, multiply them by 1.5 first"
+        )
+
+
+def note_folder(batch: Batch, seen: Sight) -> None:
+    """Print why a batch's folder, though it is here, cannot be used, or that its mark is new."""
+    if seen.fault not in {None, UNMOUNTED}:
+        note(
+            f"warning: {batch.folder} {seen.fault}; the jobs wait for a worker that can "
+            "write there: mend the folder, or submit under another --batch and --output"
+        )
+    elif seen.laid:
+        note(
+            f"note: {batch.folder} had no mark of batch {batch.name} and has one now, so workers "
+            "write there; if a share belongs there, check that it is mounted"
         )
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Seconds between snapshots, and between lines if stderr is not a terminal.
 LOOK = 0.5
 LINE = 5.0
+#: Width of the bar, and of the narrowest terminal that has room for it, cells.
+BAR = 16
+WIDE = 60
 
 Show = Callable[["ProgressSnapshot"], None]
 
@@ -58,11 +61,14 @@ def follow(
         while True:
             try:
                 snapshot = progress.snapshot()
+                if not snapshot.finished:
+                    progress.require_room()
                 gone.back()
             except UnreachableError as error:
-                snapshot = replace(snapshot, away=gone.away(error))
+                snapshot = replace(snapshot, away=gone.away(error), reason=error.reason)
                 if gone.seconds > outage:
-                    raise OutageError(gone.seconds, error.reason, mend) from error
+                    why = f"{error.reason}; {error.mend}"
+                    raise OutageError(gone.seconds, why, mend) from error
             show(snapshot)
             if snapshot.finished or (timeout is not None and clock() - begun >= timeout):
                 return snapshot
@@ -74,14 +80,14 @@ def follow(
 
 def line(snapshot: ProgressSnapshot) -> str:
     """`12/40 done, 3.1/s, ETA 0:09 · queued 20 · running 8`, and the reason why jobs wait."""
+    why = "" if snapshot.reason is None else f" · {clean(snapshot.reason)}"
     if snapshot.away is not None:
         known = f"{snapshot.done}/{snapshot.total} done · " if snapshot.total else ""
-        return f"{known}database away, waiting ({snapshot.away:.0f} s)"
+        return f"{known}database away, waiting ({snapshot.away:.0f} s){why}"
     rate = f"{snapshot.rate:.1f}/s" if snapshot.rate else "–/s"
     states = " · ".join(
         f"{state} {snapshot.counts[state]}" for state in State if snapshot.counts.get(state)
     )
-    why = "" if snapshot.reason is None else f" · {clean(snapshot.reason)}"
     eta = duration(snapshot.eta)
     return f"{snapshot.done}/{snapshot.total} done, {rate}, ETA {eta} · {states}{why}"
 
@@ -115,18 +121,35 @@ def display(name: str, clock: Callable[[], float]) -> Iterator[Show]:
 
 @contextmanager
 def _bar(name: str) -> Iterator[Show]:
+    from rich.cells import cell_len, chop_cells
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+    def cut(text: str, width: int) -> str:
+        # What the terminal's encoding lacks is escaped before it is measured: a line that is
+        # longer than the terminal would be repeated instead of overwritten.
+        text = clean(text).encode(console.encoding, "backslashreplace").decode(console.encoding)
+        end = "…" if console.encoding.startswith("utf") else ""
+        if cell_len(text) <= width:
+            return text
+        return next(iter(chop_cells(text, max(1, width - len(end)))), "") + end
+
+    title = cut(name, console.width // 3)
+    bars = (BarColumn(bar_width=BAR),) if console.width >= WIDE else ()
     # Names and reasons are texts, not markup or templates.
-    title = TextColumn("{task.description}", markup=False)
-    columns = (title, BarColumn(bar_width=16), TextColumn("{task.fields[line]}", markup=False))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        *bars,
+        TextColumn("{task.fields[line]}", markup=False),
+    )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task(clean(name), total=None, line="")
+        task = bar.add_task(title, total=None, line="")
 
         def show(snapshot: ProgressSnapshot) -> None:
-            text = line(snapshot)
+            room = console.width - cell_len(title) - 1 - (BAR + 1) * len(bars)
+            text = cut(line(snapshot), room)
             bar.update(task, total=snapshot.total, completed=snapshot.done, line=text)
 
         yield show

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.render.notes import note_reading, note_reread, note_rewrites, note_unfamiliar
+from jobs.cli.render.notes import (
+    note_folder,
+    note_reading,
+    note_reread,
+    note_rewrites,
+    note_unfamiliar,
+)
 from jobs.cli.render.tables import Column, note, print_json, print_table, say
 from jobs.cli.render.text import clean, plural
 from jobs.documents.submission import (
@@ -73,20 +79,23 @@ def print_result(
     note_reading(source, result.reading)
     note_invalid(result.invalid, result.problems, source)
     if result.invalid_file is not None:
+        from jobs.promptfile.invalid import earlier_path
+
         path = clean(str(result.invalid_file))
-        note(f"note: they are in {path}; fix them there and add them to the batch with")
-        note(f"      hymo submit {shlex.quote(path)} --batch {result.batch.name}")
+        note(f"note: what is left out is in {path}; fix it there and add it to the batch with")
+        # Not `note`, which may break the command.
+        command = f"hymo submit {shlex.quote(path)} --batch {result.batch.name}"
+        click.echo(f"      {command}", err=True)
+        if (earlier := earlier_path(result.invalid_file)).exists():
+            note(f"note: an earlier version of that file is kept as {clean(str(earlier))}")
     note_rewrites(result.rewrites)
     note_file(result.metadata, result.untrained)
     note_unfamiliar(result.unfamiliar)
     if result.requeued:
         jobs = plural(result.requeued, "job")
-        note(f"note: {jobs} queued again: their files were missing")
+        note(f"note: {jobs} queued again: files were missing")
     _note_batch(result, source, settings)
-    if result.folder_fault is not None:
-        folder = clean(str(result.batch.folder))
-        note(f"warning: {folder} {clean(result.folder_fault)}; the jobs wait for a worker that can")
-        note("         write there: mend the folder, or submit under another --batch and --output")
+    note_folder(result.batch, result.folder)
     note_auto(result.auto, manned=result.manned)
     note_misfits(result.misfits)
     _note_delivery(result, settings)
@@ -170,22 +179,25 @@ def note_refused(result: SubmitResult, source: Source, *, update: bool) -> None:
         named = ", ".join(f"{custom_id} seed {seed}" for custom_id, seed in result.changed_rows)
         more = ", …" if result.changed > len(result.changed_rows) else ""
         note(
-            f"warning: {plural(result.changed, 'job')} of batch {result.batch.name} asked for "
-            f"something else before and are unchanged ({named}{more}); to make the new ones, "
-            "replace those that have not begun with --update, submit under another --batch name "
-            "or give the rows other ids"
+            f"warning: {plural(result.changed, 'job is', 'jobs are')} unchanged: batch "
+            f"{result.batch.name} asked for something else before ({named}{more}); to make what "
+            "the file asks for now, replace what has not begun with --update, submit under "
+            "another --batch name or give the rows other ids"
         )
     note_reread(result.reading)
 
 
 def _list_changed(result: SubmitResult) -> None:
-    jobs = plural(result.changed, "changed job")
-    note(f"warning: {jobs} of batch {result.batch.name} had begun or ended and are unchanged:")
+    jobs = plural(result.changed, "changed job has", "changed jobs have")
+    note(f"warning: batch {result.batch.name}: {jobs} begun or ended and cannot be replaced:")
     for custom_id, seed in result.changed_rows:
         note(f"  {custom_id} seed {seed}")
     if result.changed > len(result.changed_rows):
         note(f"  … and {result.changed - len(result.changed_rows)} more")
-    note("to make the new ones, submit under another --batch name or give the rows other ids")
+    note(
+        "to make what the file asks for now, submit under another --batch name "
+        "or give the rows other ids"
+    )
 
 
 def note_misfits(misfits: Mapping[str, int]) -> None:
@@ -197,8 +209,9 @@ def note_misfits(misfits: Mapping[str, int]) -> None:
 def _note_batch(result: SubmitResult, source: Source, settings: Settings) -> None:
     batch = result.batch
     if result.made and result.made != (safe_name(source.stem),):
-        others = ", ".join(name for name in result.made if name != batch.name)
-        also = f" (so were {others})" if others else ""
+        others = [name for name in result.made if name != batch.name]
+        so = "so was" if len(others) == 1 else "so were"
+        also = f" ({so} {', '.join(others)})" if others else ""
         note(
             f"note: batch {batch.name} was made from this file{also} and goes on; "
             "another --batch name begins a new one"

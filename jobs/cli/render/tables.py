@@ -10,12 +10,16 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 import click
 
-from jobs.cli.render.text import clean, escaped
+from jobs.cli.render.text import clean, escaped, filled
 from jobs.domain.states import State
+from jobs.errors import UnreachableError
+
+if TYPE_CHECKING:
+    from jobs.store.store import Store
 
 #: Line width if stdout is not a terminal: nothing is cut, and each row is one line.
 UNLIMITED = 1_000_000
@@ -178,10 +182,34 @@ def _csv_cell(value: object) -> object:
 
 
 def say(message: str) -> None:
-    """Print a line to stdout; control and bidirectional characters in it are escaped."""
-    click.echo(clean(message))
+    """Print a line to stdout, wrapped if that is a terminal.
+
+    Control and bidirectional characters in it are escaped.
+    """
+    click.echo(_fitted(clean(message), sys.stdout))
 
 
 def note(message: str) -> None:
-    """Print a line to stderr, escaped as by `say`."""
-    click.echo(clean(message), err=True)
+    """Print a line to stderr, wrapped and escaped as by `say`."""
+    click.echo(_fitted(clean(message), sys.stderr), err=True)
+
+
+def note_full(store: Store) -> bool:
+    """Note that the disk of an SQLite file is full, where it is. Returns whether it is."""
+    try:
+        store.require_room()
+    except UnreachableError as error:
+        note(f"{error}; until then workers cannot report, and live ones look lost")
+        return True
+    return False
+
+
+def _fitted(text: str, stream: TextIO) -> str:
+    """`text` in lines that fit a terminal; on one line elsewhere, for programs that read it."""
+    if not stream.isatty():
+        return text
+    try:
+        width = int(os.environ.get("COLUMNS") or os.get_terminal_size(stream.fileno()).columns)
+    except (OSError, ValueError):
+        width = 0
+    return filled(text, width or UNLIMITED)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from datetime import datetime
 
 GB = 10**9
 GIB = 2**30
+
+#: What a line begins with that its continuation is indented by.
+_HEAD = re.compile(r"(?:note|warning): |\s*")
+#: A word and the spaces before it. A command in backticks is one word, so that it can be copied.
+_WORD = re.compile(r"\s*(?:`[^`]*`|\S)+")
 
 
 def clean(text: str) -> str:
@@ -18,6 +24,27 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(map(_clean, text.replace("\r\n", "\n")))
+
+
+def filled(text: str, width: int) -> str:
+    """`text`, one line, broken between words into lines of at most `width` cells.
+
+    Lines after the first are indented below `note: `, `warning: ` or the indent of the first.
+    Words are not broken, so that paths can be copied.
+    """
+    if len(text) * 2 <= width:
+        return text
+    from rich.cells import cell_len
+
+    head = _HEAD.match(text)
+    indent = " " * (0 if head is None else head.end())
+    lines = [text[: len(indent)]]
+    for word in _WORD.findall(text, len(indent)):
+        if lines[-1].strip() and cell_len(lines[-1] + word) > width:
+            lines.append(indent + word.lstrip())
+        else:
+            lines[-1] += word
+    return "\n".join(lines)
 
 
 def _clean(character: str) -> str:

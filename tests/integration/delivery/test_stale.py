@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from jobs.delivery.stale import FEW, MANY, PAGE, StaleMessages, job_of
+from jobs.delivery.message import LONGEST, job_of
+from jobs.delivery.stale import FEW, MANY, PAGE, StaleMessages
 from jobs.domain.routing import TextDemand
 from jobs.domain.states import State
 from jobs.settings import Settings
@@ -53,7 +54,7 @@ def test_what_is_queued_stays_in_its_order(scene: Scene, stale: StaleMessages) -
     scene.store.control.cancel(sorted(done))
     before = messages(scene)
     assert stale.sweep() == len(done)
-    assert messages(scene) == [each for each in before if job_of(each) not in done]
+    assert messages(scene) == [each for each in before if job_of(each, QUEUE) not in done]
     assert stale.sweep() == 0
 
 
@@ -66,7 +67,7 @@ def test_all_pages_are_removed_and_what_comes_behind_them_is_not(
     new = scene.add(2 * PAGE + 33)[-3:]
     scene.reconciler.round()
     assert stale.sweep() == 2 * PAGE + 30
-    assert [job_of(each) for each in messages(scene)] == new
+    assert [job_of(each, QUEUE) for each in messages(scene)] == new
 
 
 def test_running_jobs_need_their_message_no_more(scene: Scene, stale: StaleMessages) -> None:
@@ -85,7 +86,8 @@ def test_what_cannot_be_read_or_is_unknown_is_left(scene: Scene, stale: StaleMes
     foreign = json.loads(one)
     foreign["headers"]["task"] = "other.task"
     foreign["body"] = json.loads(one)["body"]
-    unknown = [b"", b"{", b"[1]", b"\xff\xfe", json.dumps(foreign).encode()]
+    long = json.dumps(json.loads(one)).encode() + b" " * LONGEST
+    unknown = [b"", b"{", b"[1]", b"\xff\xfe", json.dumps(foreign).encode(), long]
     scene.publisher.publish([(10**9, QUEUE)])
     for each in unknown:
         scene.client.rpush(QUEUE, each)
@@ -93,7 +95,7 @@ def test_what_cannot_be_read_or_is_unknown_is_left(scene: Scene, stale: StaleMes
     assert stale.sweep() == 3
     left = messages_raw(scene)
     assert left[: len(unknown)] == list(reversed(unknown))
-    assert [job_of(each) for each in left[len(unknown) :]] == [10**9]
+    assert [job_of(each, QUEUE) for each in left[len(unknown) :]] == [10**9]
 
 
 def messages_raw(scene: Scene) -> list[bytes]:
@@ -113,7 +115,7 @@ def test_a_job_that_waits_for_its_text_is_called_from_another_queue(
     scene.reconciler.round()
     scene.store.encoding.park(ids[:1], TextDemand(gib=20, revision="te-1"))
     assert stale.sweep() == 1
-    assert [job_of(each) for each in messages(scene)] == ids[1:]
+    assert [job_of(each, QUEUE) for each in messages(scene)] == ids[1:]
     assert scene.store.delivery.stale("hymo.encode.20", ids) == {ids[1]}
 
 
@@ -132,12 +134,13 @@ def test_sweeps_of_several_workers_at_once_lose_nothing(scene: Scene) -> None:
     threads = [threading.Thread(target=sweep) for _ in range(3)]
     for thread in threads:
         thread.start()
-    taken = [job_of(scene.client.rpop(QUEUE)) for _ in range(20)]  # a consumer meanwhile
+    # A consumer meanwhile:
+    taken = [job_of(scene.client.rpop(QUEUE).encode(), QUEUE) for _ in range(20)]
     for thread in threads:
         thread.join()
     sweep()  # the queue moved under the others: they may have passed over some
     found = [number for number in taken if number in set(kept)]
-    assert sorted(found + [job_of(each) for each in messages(scene)]) == kept
+    assert sorted(found + [job_of(each, QUEUE) for each in messages(scene)]) == kept
     assert sum(removed) + len(taken) - len(found) == len(ids) - len(kept)
 
 
@@ -216,6 +219,7 @@ def test_a_sweep_that_is_killed_loses_no_queued_job(
     scene.store.control.cancel(ids[1::2])
     environ = {"HYMO_DATABASE_URL": database_url, "HYMO_HOME": str(scene.settings.home)}
     environ["HYMO_BROKER_URL"] = str(scene.settings.broker_url)
+    clients = len(scene.client.client_list())  # other tests may have left some
     process = start_process(
         [sys.executable, "-c", SWEEPER, QUEUE], env=os.environ | environ,
         stdout=subprocess.PIPE, text=True,
@@ -224,13 +228,12 @@ def test_a_sweep_that_is_killed_loses_no_queued_job(
     time.sleep(moment)  # somewhere in the sweep
     process.kill()
     process.wait()
-    until(lambda: _idle(scene), "the broker has ended what it was asked for")
-    found = [number for number in map(job_of, messages(scene)) if number in set(kept)]
-    assert found == kept
-
-
-def _idle(scene: Scene) -> bool:
-    return len(scene.client.client_list()) <= 2
+    until(
+        lambda: len(scene.client.client_list()) <= clients,
+        "the broker has ended what it was asked for",
+    )
+    found = [job_of(each, QUEUE) for each in messages(scene)]
+    assert [number for number in found if number in set(kept)] == kept
 
 
 def test_the_store_tells_which_jobs_have_no_need_of_a_message(scene: Scene, timed: Store) -> None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import json
 import pickle
+import re
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
+import redis
 
 from jobs.delivery.broker import kombu_url
-from jobs.delivery.celery_app import TASK
+from jobs.delivery.message import TASK, envelope
 from jobs.delivery.publisher import Publisher
+from jobs.delivery.transport import PAUSE
 from jobs.domain.routing import demand
 from tests.conftest import RedisServer
-from tests.faults.plant import Plant
+from tests.faults.plant import Plant, Running
 
 #: The queue of the jobs that plants submit.
 QUEUE = demand("null", "full", 20).queue
@@ -52,142 +57,134 @@ class Payload:
         return Path.touch, (self.path,)
 
 
-def envelope(plant: Plant, own_redis: RedisServer) -> dict[str, Any]:
-    """A valid message, to be modified."""
-    with contextlib.closing(Publisher(plant.settings)) as publisher:
-        publisher.publish([(1, "template")])
-    with contextlib.closing(own_redis.client()) as client:
-        found: dict[str, Any] = json.loads(client.rpop("template"))
-    found["properties"]["delivery_info"]["routing_key"] = QUEUE
-    return found
+TAIL = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
-def body(*args: Any, **kwargs: Any) -> str:
-    tail = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-    return base64.b64encode(json.dumps([args, kwargs, tail]).encode()).decode()
+def body(args: Any = (1,), kwargs: Any = None, embed: Any = None) -> str:
+    content = [args, {} if kwargs is None else kwargs, TAIL if embed is None else embed]
+    return base64.b64encode(json.dumps(content).encode()).decode()
 
 
-def send(own_redis: RedisServer, *texts: str) -> None:
-    with contextlib.closing(own_redis.client()) as client:
-        for text in texts:
-            client.lpush(QUEUE, text)
-
-
-def still_works(plant: Plant, own_redis: RedisServer, jobs: int) -> None:
-    """Check that the same worker process still runs a valid job, and that no message is left."""
-    (worker,) = (one for one in plant.running if one.name == "a")
-    with contextlib.closing(own_redis.client()) as client:
-        plant.until(lambda: client.llen(QUEUE) == 0, "every message was taken")
-        plant.submit(2, name="good")
-        plant.until(lambda: plant.job("good2").state == "succeeded", "the good jobs are done")
-        assert worker.process.poll() is None, worker.said
-        plant.finish(jobs + 2)
-        assert client.hlen("unacked") == 0, worker.said
-
-
-def test_pickle_is_refused(plant: Plant, own_redis: RedisServer) -> None:
-    trap = plant.home / "trap"
-    message = envelope(plant, own_redis)
-    tail = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
-    content = pickle.dumps(([Payload(trap)], {}, tail))
-    message["body"] = base64.b64encode(content).decode()
-    message["content-type"] = "application/x-python-serialize"
-    message["content-encoding"] = "binary"
-    plant.worker("a", HYMO_NULL_STEP="0")
-    send(own_redis, json.dumps(message))
-    still_works(plant, own_redis, 0)
-    assert not trap.exists()
-
-
-WRONG_ARGUMENTS = {
-    "a word": body("1"),
-    "a fraction": body(1.5),
-    "a truth": body(True),
-    "nothing": body(None),
-    "a list": body([1]),
-    "an object": body({"job_id": 1}),
-    "a negative number": body(-1),
-    "zero": body(0),
-    "no such job": body(999_999_999),
-    "a number beyond 64 bits": body(2**70),
-    "a number of a thousand digits": body(10**1000),
-    "no argument": body(),
-    "two arguments": body(1, 2),
-    "unknown keywords": body(1, shell="rm"),
-    "SQL": body("1 OR 1=1; DROP TABLE jobs"),
-}
-
-
-def test_wrong_arguments_ask_for_nothing(plant: Plant, own_redis: RedisServer) -> None:
-    plant.submit(1)
-    plant.worker("a")
-    plant.until_done(1)
-    good = envelope(plant, own_redis)
-    send(own_redis, *(json.dumps(good | {"body": wrong}) for wrong in WRONG_ARGUMENTS.values()))
-    still_works(plant, own_redis, 1)
-    assert plant.rows("SELECT count(*) FROM attempts")[0][0] == 3
-
-
-def spoilt(good: dict[str, Any]) -> dict[str, str]:
-    """Messages with an invalid envelope."""
+def forged(trap: Path) -> Iterator[bytes | str]:
+    """What somebody with access to Redis might write: each is one message."""
+    good = envelope(1, QUEUE, f"{'0' * 32}-1")
     headers, properties = good["headers"], good["properties"]
-    return {
-        "another task": json.dumps(good | {"headers": headers | {"task": "os.system"}}),
-        "no task": json.dumps(
-            good | {"headers": {k: v for k, v in headers.items() if k != "task"}}
-        ),
-        "no headers": json.dumps(good | {"headers": {}}),
-        "a body that is no JSON": json.dumps(
-            good | {"body": base64.b64encode(b"{nonsense").decode()}
-        ),
-        "a body that is no list": json.dumps(good | {"body": base64.b64encode(b"17").decode()}),
-        "another content type": json.dumps(good | {"content-type": "application/x-yaml"}),
-        "no content type": json.dumps({k: v for k, v in good.items() if k != "content-type"}),
-        "a long expired one": json.dumps(
-            good | {"headers": headers | {"expires": "2001-01-01T00:00:00+00:00"}}
-        ),
-        "a task that is a list": json.dumps(good | {"headers": headers | {"task": [1]}}),
-        "an id that is a number": json.dumps(good | {"headers": headers | {"id": 17}}),
-        "a time that is none": json.dumps(good | {"headers": headers | {"expires": "soon"}}),
-        "a callback": json.dumps(
-            good
-            | {
-                "body": base64.b64encode(
-                    json.dumps(
-                        [[1], {}, {"callbacks": [{"task": TASK, "args": [1]}], "errbacks": None,
-                                   "chain": None, "chord": None}]
-                    ).encode()
-                ).decode()
-            }
-        ),
-        "another exchange": json.dumps(
-            good
-            | {"properties": properties | {"delivery_info": {"exchange": "x", "routing_key": "y"}}}
-        ),
-    }  # fmt: skip
+    info = properties["delivery_info"]
+    # These ended a worker each.
+    yield from ("x", b"", b"\xff\xfe", "[1]", "null", "[" * 100_000, '{"a":' * 900)
+    yield json.dumps(good | {"headers": [1]})
+    yield json.dumps(good | {"properties": properties | {"delivery_tag": {}}})
+    yield json.dumps(good | {"properties": properties | {"delivery_info": 7}})
+    # A message that becomes 200 MB, and one that already is.
+    bomb = base64.b64encode(gzip.compress(bytes(200 << 20), 1)).decode()
+    yield json.dumps(
+        good | {"body": bomb, "headers": headers | {"compression": "application/x-gzip"}}
+    )
+    yield b"{" + b" " * (200 << 20)
+    # These made it publish, or held it for ever.
+    call = {"task": TASK, "args": [1], "kwargs": {}, "options": {"queue": "victim"}}
+    for embed in ({"callbacks": [call]}, {"errbacks": [call]}, {"chain": [call]}, {"chord": call}):
+        yield json.dumps(good | {"body": body(embed=TAIL | embed)})
+    yield json.dumps(good | {"body": body(embed=5)})
+    reply = properties | {"reply_to": "victim", "delivery_info": info | {"exchange": "victim"}}
+    yield json.dumps(good | {"properties": reply})
+    # These were kept in memory until their time.
+    late = json.dumps(good | {"headers": headers | {"eta": "2999-01-01T00:00:00+00:00"}})
+    yield from [late] * 2_000
+    yield json.dumps(good | {"headers": headers | {"expires": "2001-01-01T00:00:00+00:00"}})
+    pickled = base64.b64encode(pickle.dumps(([Payload(trap)], {}, TAIL))).decode()
+    yield json.dumps(
+        good
+        | {"body": pickled, "content-type": "application/x-python-serialize",
+           "content-encoding": "binary"}
+    )  # fmt: skip
+    for args in (["1"], [1.5], [True], [None], [[1]], [-1], [0], [2**70], [], [1, 2], 17):
+        yield json.dumps(good | {"body": body(args)})
+    yield json.dumps(good | {"body": body([10**1000])})
+    yield json.dumps(good | {"body": body(kwargs={"shell": "rm"})})
+    yield json.dumps(good | {"headers": headers | {"task": "os.system"}})
 
 
-def test_spoilt_frames_do_no_harm(plant: Plant, own_redis: RedisServer) -> None:
-    plant.worker("a")
-    send(own_redis, *spoilt(envelope(plant, own_redis)).values())
-    still_works(plant, own_redis, 0)
+#: All that a worker asks of a broker, with what these tests ask. Nothing that kombu would read
+#: besides its queues: no `smembers`, `hget`, `zrange`, `psubscribe`.
+COMMANDS = {
+    "brpop", "client|setinfo", "client|setname", "config|resetstat", "del", "eval", "evalsha",
+    "exists", "hello", "info", "llen", "lpush", "lrange", "ltrim", "ping", "rpush", "scan",
+    "script|load", "select",
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["no JSON", "headers that are a list"])
-def test_what_is_no_message_at_all_ends_one_worker_and_no_job(
-    plant: Plant, own_redis: RedisServer, kind: str
+def spoil(client: redis.Redis) -> list[str]:
+    """Plant keys that kombu would read, and those of our own as another type; their names."""
+    message = envelope(1, "victim", f"{'0' * 32}-2")
+    client.hset("unacked", mapping={"a": json.dumps([message, "", "victim"]), "b": "x"})
+    client.zadd("unacked_index", {"a": 1, "b": 2})
+    for exchange in (QUEUE, "celery", "victim"):
+        client.set(f"_kombu.binding.{exchange}", "no set")
+    client.lpush(f"{QUEUE}\x06\x163", "x")
+    client.set(QUEUE, "no list")
+    return [name for name in names(client) if name != QUEUE]
+
+
+def names(client: redis.Redis) -> list[str]:
+    """The names of all keys."""
+    return sorted(key.decode() for key in client.scan_iter())
+
+
+def peak_memory(worker: Running) -> int:
+    """The largest resident set of a process so far, bytes."""
+    status = Path(f"/proc/{worker.pid}/status").read_text("utf-8")
+    return int(next(line for line in status.splitlines() if line[:6] == "VmHWM:").split()[1]) << 10
+
+
+def said_to_be_dropped(worker: Running) -> list[int]:
+    """The counts in a worker's lines about dropped messages."""
+    return [int(n) for n in re.findall(r"that HyMo did not write: (\d+)", worker.said)]
+
+
+def test_nothing_that_is_forged_ends_a_worker_fills_it_or_is_done(
+    plant: Plant, own_redis: RedisServer
 ) -> None:
-    """kombu crashes before our code sees the message, but the message is consumed: whatever starts
-    workers again (`hymo up`, a container's restart policy) goes on."""
-    plant.submit(4)
-    plant.environ |= {"HYMO_CLAIM": "0"}
-    plant.worker("a")
-    plant.until_done(4)
-    headless = json.dumps(envelope(plant, own_redis) | {"headers": [1]})
-    send(own_redis, "no JSON" if kind == "no JSON" else headless)
-    assert plant.running[-1].ended() == 1
-    plant.submit(2, name="good")
-    plant.worker("b")
-    plant.until_done(6)
-    plant.running.remove(plant.running[1])
-    plant.finish(6)
+    """One process meets all of it, and runs jobs before and afterwards: its end cannot count
+    against it, since it does not end."""
+    trap = plant.home / "trap"
+    with contextlib.closing(redis.Redis(unix_socket_path=str(own_redis.socket))) as client:
+        planted = spoil(client)
+        client.config_resetstat()
+        plant.submit(2, name="early")
+        worker = plant.worker("a", HYMO_NULL_STEP="0")
+        plant.until(lambda: "delete the key that is no list" in worker.said, "it said what to do")
+        begun, calls = time.monotonic(), asked(client)
+        plant.until(lambda: asked(client) >= calls + 3, "it asks again and again")
+        assert time.monotonic() - begun > 2 * PAUSE, "it asks all the time"
+        assert worker.said.count("delete the key that is no list") == 1
+        plant.until_done(2)  # found in the database, without a message
+
+        client.delete(QUEUE)
+        before = peak_memory(worker)
+        count = 0
+        for message in forged(trap):
+            client.lpush(QUEUE, message)
+            count += 1
+        plant.until(lambda: client.llen(QUEUE) == 0, "every message was taken")
+        assert peak_memory(worker) - before < 50 << 20
+        plant.submit(2, name="good")
+        plant.until_done(4)
+        plant.until(lambda: client.llen(QUEUE) == 0, "their messages were taken")
+        assert worker.process.poll() is None, worker.said
+        assert names(client) == planted, "it wrote or removed a key"
+        assert {name.removeprefix("cmdstat_") for name in client.info("commandstats")} <= COMMANDS
+        plant.finish(4)
+    assert not trap.exists()
+    assert plant.rows("SELECT count(*) FROM attempts")[0][0] == 4
+    counts = said_to_be_dropped(worker)
+    assert sum(counts) == count
+    assert len(counts) <= 3, "a line for each"
+    assert worker.said.count(" is unreachable: ") <= 2, "each failed round is said"
+    assert "Traceback" not in worker.said
+
+
+def asked(client: redis.Redis) -> int:
+    """How many times messages were asked for."""
+    found: dict[str, Any] = client.info("commandstats")
+    return int(found.get("cmdstat_brpop", {}).get("calls", 0))

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from jobs.delivery.broker import kombu_url
-from jobs.delivery.celery_app import TASK, celery_app
+from jobs.delivery.celery_app import celery_app
+from jobs.delivery.message import TASK
 from jobs.delivery.publisher import CHUNK, Publisher
 from jobs.errors import UnreachableError
 from jobs.settings import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -217,7 +218,8 @@ def test_the_clock_is_the_databases(live_farm):
     assert before <= live_farm.job(number).created_at <= live_farm.store.time()
 
 
-def test_a_file_that_its_user_may_not_open_or_write_is_named(tmp_path, sqlite_url):
+def test_a_file_that_its_user_may_not_open_or_write_is_named(tmp_path, sqlite_url, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(UnreachableError, match="cannot be opened by this user; set HYMO_HOME"):
         connect(f"sqlite:///{tmp_path}")
     file = sqlite_url.removeprefix("sqlite:///")
@@ -227,6 +229,7 @@ def test_a_file_that_its_user_may_not_open_or_write_is_named(tmp_path, sqlite_ur
     ):
         store.batches.ensure("night", source="s", output="/o")
     assert caught.value.exit_code == 7
+    assert not Path("file:").exists(), "a URI was taken for a path"
 
 
 def test_the_url_of_a_file_may_say_how_long_to_wait_for_a_lock(empty_sqlite_url):

@@ -7,13 +7,6 @@ from pathlib import Path
 from tests.faults.plant import Plant
 
 
-def hymo(plant: Plant, *words: str) -> str:
-    """Run a command and return its output."""
-    ran = plant.start(words[0], *words)
-    assert ran.ended() == 0, ran.said
-    return ran.said
-
-
 def counts(plant: Plant, batch: str) -> dict[str, int]:
     return {
         str(state): n
@@ -26,11 +19,11 @@ def test_a_paused_batch_waits_while_others_go_on(either: Plant) -> None:
     plant = either
     plant.submit(6, name="held")
     plant.submit(6, name="free")
-    hymo(plant, "pause", "held")
+    plant.run("pause", "held")
     plant.worker("a")
     plant.until(lambda: counts(plant, "free") == {"succeeded": 6}, "the free batch is done")
     assert counts(plant, "held") == {"queued": 6}
-    hymo(plant, "resume", "held")
+    plant.run("resume", "held")
     plant.finish(12)
     assert counts(plant, "held") == {"succeeded": 6}
 
@@ -40,7 +33,7 @@ def test_pausing_in_mid_run_lets_the_pack_in_hand_finish(plant: Plant) -> None:
     plant.submit(20)
     plant.worker("a")
     plant.until(lambda: plant.counts().get("running"), "a pack runs")
-    hymo(plant, "pause", "j")
+    plant.run("pause", "j")
     plant.until(lambda: not plant.counts().get("running"), "the pack in hand is done")
     held = plant.counts()
     assert held["queued"] > 0
@@ -49,7 +42,7 @@ def test_pausing_in_mid_run_lets_the_pack_in_hand_finish(plant: Plant) -> None:
     plant.submit(2, name="other")
     plant.until(lambda: counts(plant, "other") == {"succeeded": 2}, "another batch is done")
     assert counts(plant, "j")["queued"] == held["queued"]
-    hymo(plant, "resume", "j")
+    plant.run("resume", "j")
     plant.finish(22)
 
 
@@ -60,26 +53,26 @@ def test_a_running_job_is_cancelled_at_a_step(either: Plant) -> None:
     plant.worker("a")
     plant.until(plant.holders, "a job runs")
     (first,) = plant.holders()
-    hymo(plant, "cancel", f"j/{first}")
+    plant.run("cancel", f"j/{first}")
     plant.until(lambda: plant.job(first).state == "cancelled", "it is cancelled")
     (only,) = plant.tries(first)
     assert (only.outcome, only.failure) == ("cancelled", None)
     other = "j1" if first == "j2" else "j2"
     plant.until(lambda: other in plant.holders(), "the next one runs")
-    hymo(plant, "cancel", "--batch", "j")
+    plant.run("cancel", "--batch", "j")
     plant.finish(2)
     assert plant.counts() == {"cancelled": 2}
 
 
 def test_a_queued_job_is_cancelled_at_once_and_retried_on_request(plant: Plant) -> None:
     plant.submit(3)
-    hymo(plant, "cancel", "j/j2")
+    plant.run("cancel", "j/j2")
     assert plant.job("j2").state == "cancelled"
     plant.worker("a")
     plant.until_done(3)
     assert plant.counts() == {"succeeded": 2, "cancelled": 1}
     assert plant.tries("j2") == []
-    hymo(plant, "retry", "j/j2")
+    plant.run("retry", "j/j2")
     plant.until(lambda: plant.job("j2").state == "succeeded", "it runs after all")
     plant.finish(3)
 
@@ -89,7 +82,7 @@ def test_cancelling_one_of_a_pack_leaves_the_other_and_no_file(plant: Plant) -> 
     plant.environ |= {"HYMO_PACK": "2"}
     plant.worker("a", model="tiny", ready=False)
     plant.until(lambda: len(plant.holders()) == 2, "both run")
-    hymo(plant, "cancel", "j/j1")
+    plant.run("cancel", "j/j1")
     plant.until_done(2)
     assert plant.job("j2").state == "succeeded"
     names = {path.name for path in Path(plant.settings.output, "j").glob("*.npz")}

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from jobs.cli.render.tables import note, print_json
-from jobs.cli.render.text import clean, file_size
+from jobs.cli.render.text import clean, file_size, plural
 from jobs.domain.installed import Installed
 from jobs.errors import NotFoundError
 from worker.cli.models.progress import OnBytes, byte_progress
@@ -34,7 +34,8 @@ def run_verify(home: Path, name: str, *, as_json: bool) -> bool:
         listed = [{"path": str(path), "state": state} for path, state in found.items()]
         print_json({"schema": "hymo.verify/1", "name": name, "ok": not bad, "files": listed})
     elif not bad:
-        note(f"{name}: {len(found)} files are unchanged since the import, {file_size(total)}")
+        files_are = plural(len(found), "file is", "files are")
+        note(f"{name}: {files_are} unchanged since the import, {file_size(total)}")
     for path, state in bad.items():
         note(f"hymo: {clean(str(path))} is {state}: remove that part and import it again")
     return not bad

@@ -126,6 +126,25 @@ def failing(error: BaseException) -> LazyGroup:
     return group
 
 
+@pytest.mark.parametrize("path", ALL)
+def test_what_is_not_utf8_is_named(path: str) -> None:
+    words, before = path.split()[1:], []
+    for param in ALL[path].params:
+        if isinstance(param, click.Option) and not param.is_flag:
+            given = [[option, "caf\udce9s"] for option in param.opts]
+            told = f"{max(param.opts, key=len)} is not UTF-8: "
+        elif isinstance(param, click.Argument):
+            given = [[*before, "caf\udce9s"]]
+            before.append("1")
+            told = f"{param.human_readable_name.strip('[].')} is not UTF-8: "
+        else:
+            continue
+        for more in given:
+            done = CliRunner().invoke(hymo, [*words, *more])
+            assert (done.exit_code, done.stdout) == (2, ""), done.output
+            assert done.stderr.startswith(f"Error: {told}"), done.stderr
+
+
 class Foreign(Exception):
     exit_code = 4
 

@@ -20,6 +20,7 @@ class Counts:
     def __init__(self, *states: dict[State, int]) -> None:
         self.states = list(states)
         self.batches = SimpleNamespace(counts=self.counts)
+        self.require_room = lambda: None
 
     def counts(self, _batch_id: int) -> dict[State, int]:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
@@ -149,7 +150,7 @@ def test_an_outage_without_end_ends_with_what_to_do(clock: Any) -> None:
     batch: Any = SimpleNamespace(id=1, name="night")
     progress = BatchProgress(store=store, batch=batch, alive=60, clock=clock)
     with pytest.raises(
-        OutageError, match=r"did not answer for 1[01] s: gone; run it again"
+        OutageError, match=r"did not answer for 1[01] s: gone; start it; run it again"
     ) as told:
         follow(progress, outage=10, mend="run it again", clock=clock, sleep=clock.tick)
     assert told.value.exit_code == 7

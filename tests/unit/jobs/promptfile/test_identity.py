@@ -11,11 +11,13 @@ from jobs.promptfile.identity import Identities
 def test_the_same_id_and_seed_is_taken_once_whatever_its_case() -> None:
     identities = Identities()
     assert identities.claim("Walk", 0, 1, 2) is None
-    assert identities.claim("walk", 0, 1, 3) == 2
+    assert identities.claim("walk", 0, 1, 3) == (2, True)
+    assert identities.claim("Walk", 0, 1, 3) == (2, False)
     assert identities.claim("WALK", 1, 1, 4) is None
     assert identities.claim("walk2", 0, 1, 5) is None
     assert identities.claim("caf\u00e9", 0, 1, 6) is None
-    assert identities.claim("CAFE\u0301", 0, 1, 7) == 6
+    assert identities.claim("CAFE\u0301", 0, 1, 7) == (6, True)
+    assert identities.claim("caf\u00e9", 0, 1, 7) == (6, False)
 
 
 def test_ranges_of_seeds_clash_where_they_overlap() -> None:
@@ -23,9 +25,11 @@ def test_ranges_of_seeds_clash_where_they_overlap() -> None:
     assert identities.claim("a", 10, 5, 1) is None
     assert identities.claim("a", 0, 10, 2) is None
     assert identities.claim("a", 15, 1, 3) is None
-    assert identities.claim("a", 14, 1, 4) == 1
-    assert identities.claim("a", 5, 20, 5) in (1, 2, 3)
-    assert identities.claim("a", 9, 1, 6) == 2
+    assert identities.claim("a", 14, 1, 4) == (1, False)
+    wide = identities.claim("a", 5, 20, 5)
+    assert wide is not None
+    assert wide.line in (1, 2, 3)
+    assert identities.claim("a", 9, 1, 6) == (2, False)
     assert identities.claim("a", 16, 3, 7) is None
 
 

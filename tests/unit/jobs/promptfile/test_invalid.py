@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from jobs.promptfile.defaults import Defaults
-from jobs.promptfile.invalid import invalid_path, invalid_rows
+from jobs.promptfile.invalid import earlier_path, invalid_path, invalid_rows
 from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import open_source
 from jobs.promptfile.survey import read_rows, survey
+from tests.faults.mounts import Disk
 
 
 def skip(source) -> Path:
@@ -92,3 +93,32 @@ def test_standard_inputs_rows_go_to_the_current_folder(
     with open_source("-", format_name=None, stdin=stdin) as source:
         assert skip(source) == tmp_path / f"{source.stem}.invalid.csv"
         assert (tmp_path / f"{source.stem}.invalid.csv").exists()
+
+
+def test_rows_that_were_fixed_but_not_submitted_are_kept(opened) -> None:
+    content = b"prompt,frames\nwalks,1\n"
+    with opened(content) as source:
+        path = skip(source)
+        written = path.read_text()
+        skip(source)
+        assert not earlier_path(path).exists()  # nothing was fixed in it
+        path.write_text(written.replace("walks,1", "walks,60"))
+        skip(source)
+    assert "walks,60" in earlier_path(path).read_text()
+    assert path.read_text() == written
+
+
+def test_a_read_only_folder_is_named_as_such(tmp_path: Path) -> None:
+    disk = Disk(tmp_path / "disk")
+    disk.mount()
+    try:
+        table = disk.path / "prompts.csv"
+        table.write_text("prompt,frames\nwalks,1\n")
+        disk.remount("ro")
+        with (
+            open_source(str(table), format_name=None, stdin=io.BytesIO()) as source,
+            pytest.raises(PromptFileError, match="make the folder writable"),
+        ):
+            skip(source)
+    finally:
+        disk.detach()

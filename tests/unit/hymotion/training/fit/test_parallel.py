@@ -35,8 +35,7 @@ def averaged(folder: Path, kind: str) -> dict[str, Tensor]:
 
 
 def test_a_sharded_run_that_was_cut_ends_as_a_replicated_one(tmp_path: Path) -> None:
-    shared(tmp_path, "ddp=10", "fsdp=4")
-    shared(tmp_path, "fsdp=10")
+    shared(tmp_path, "ddp=10", "fsdp=4", "fsdp=10")
     replicated, resumed = averaged(tmp_path, "ddp"), averaged(tmp_path, "fsdp")
     assert resumed.keys() == replicated.keys()
     assert all(torch.allclose(resumed[name], replicated[name], atol=1e-5) for name in resumed)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
+import pty
+import struct
 import sys
+import termios
 
 import pytest
 from rich.cells import cell_len
 
-from jobs.cli.render.tables import Column, print_csv, print_json, print_pairs, print_table, to_json
+from jobs.cli.render.tables import (
+    Column,
+    note,
+    print_csv,
+    print_json,
+    print_pairs,
+    print_table,
+    say,
+    to_json,
+)
 
 COLUMNS = (Column("ID", "right"), Column("PROMPT", flexible=True), Column("STATE"))
 ROWS = [
@@ -95,6 +109,34 @@ def test_pairs_wrap_below_themselves(
     assert lines(capsys) == [
         "job 1", "  prompt  walks and then", "          waves", "  row     a",
     ]  # fmt: skip
+
+
+LONG = "note: " + "words and more of them " * 5
+
+
+def test_lines_are_wrapped_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    note(LONG)
+    say(LONG)
+    assert capsys.readouterr() == (f"{LONG}\n", f"{LONG}\n"), "elsewhere they are one line"
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(theirs, "w") as terminal:
+        for name, show in (("stdout", say), ("stderr", note)):
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, name, terminal)
+                show(LONG)
+        print("end", file=terminal, flush=True)
+        seen = b""
+        while b"end" not in seen:
+            seen += os.read(ours, 4096)
+    os.close(ours)
+    told = seen.decode().splitlines()[:-1]
+    assert max(map(len, told)) <= 40
+    assert told[:4] == told[4:]
+    assert [line[:6] for line in told[:4]] == ["note: ", *[" " * 6] * 3]
 
 
 def test_json_is_ascii_where_the_terminal_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from jobs.cli.render.text import (
     clean,
     duration,
     file_size,
+    filled,
     gibibytes,
     gigabytes,
     jerk,
@@ -80,3 +81,25 @@ def test_nothing_clean_steers_a_terminal(text: str) -> None:
     shown = clean(text)
     assert all(ord(each) >= 32 and not 127 <= ord(each) < 160 for each in shown)
     assert not set(shown) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("walks and waves", ["walks and waves"]),
+        ("note: walks and then waves", ["note: walks and then", "      waves"]),
+        ("warning: walks and waves", ["warning: walks and", "         waves"]),
+        ("  a.csv:7: id: is not safe", ["  a.csv:7: id: is", "  not safe"]),
+        ("files     /a/long/path/of/files", ["files", "/a/long/path/of/files"]),
+        ("all of `hymo show j/1`; to see", ["all of", "`hymo show j/1`; to", "see"]),
+        ("走路 and 挥手 and 跳跃 and", ["走路 and 挥手 and", "跳跃 and"]),
+        ("   ", ["   "]),
+    ],
+)
+def test_long_lines_break_between_words(text: str, lines: list[str]) -> None:
+    assert filled(text, 20).split("\n") == lines
+
+
+@given(st.text("ab `é走\t", max_size=60), st.integers(1, 30))
+def test_breaks_lose_nothing(text: str, width: int) -> None:
+    assert filled(text, width).split() == text.split()
