@@ -10,6 +10,8 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Double,
+    Integer,
+    ScalarSelect,
     String,
     and_,
     bindparam,
@@ -40,6 +42,15 @@ SUSPECTS: ColumnElement[bool] = jobs.c.suspect == literal_column("true")
 #: Condition: the job was queued before the database's clock was set back, so that its other times,
 #: written then, do not hold it.
 _BEFORE_SET_BACK: ColumnElement[bool] = jobs.c.queued_at > bindparam("now", type_=Double)
+
+
+def opaque(name: str, kind: type[Integer]) -> ScalarSelect[int]:
+    """A parameter whose value PostgreSQL's planner does not see.
+
+    Of a batch that is new the statistics know nothing: the planner would take it for small, and
+    read all of its jobs for a few.
+    """
+    return select(bindparam(name, type_=kind)).scalar_subquery()
 
 
 def _unpaused(batch_id: ColumnElement[int]) -> ColumnElement[bool]:

@@ -21,7 +21,7 @@ from jobs.domain.workers import device_key
 from jobs.store.base import CHUNK, Found, StorePart, among
 from jobs.store.queue.beginnings import TAKEABLE, registered, take
 from jobs.store.queue.claims import FIRST
-from jobs.store.queue.conditions import QUEUED, READY, SAMPLING, WAITING, Claimant
+from jobs.store.queue.conditions import QUEUED, READY, SAMPLING, WAITING, Claimant, opaque
 from jobs.store.queue.endings import Ending, cancelled, end, released
 from jobs.store.queue.packs import PackSearch
 from jobs.store.queue.suspects import together
@@ -40,8 +40,8 @@ _WAITERS = (
     .limit(bindparam("n", type_=Integer))
 )
 _LATER_WAITERS = _WAITERS.where(
-    jobs.c.priority == bindparam("priority", type_=Integer),
-    jobs.c.batch_id > bindparam("after", type_=BigInteger),
+    jobs.c.priority == opaque("priority", Integer),
+    jobs.c.batch_id > opaque("after", BigInteger),
 )
 _WAITER_COUNT = select(func.count().label("n")).select_from(
     _WAITERS.with_only_columns(jobs.c.id).subquery()

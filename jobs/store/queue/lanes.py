@@ -31,7 +31,15 @@ from sqlalchemy import (
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer, Reach
 from jobs.store.base import Found
-from jobs.store.queue.conditions import HEALTHY, QUEUED, SAMPLING, SUSPECTS, Claimant, conditions
+from jobs.store.queue.conditions import (
+    HEALTHY,
+    QUEUED,
+    SAMPLING,
+    SUSPECTS,
+    Claimant,
+    conditions,
+    opaque,
+)
 from jobs.store.tables import CLAIM_ORDER, jobs
 
 #: The order of jobs of several lanes: that of one lane (`CLAIM_ORDER`), but within a batch the
@@ -178,8 +186,8 @@ def _best(
     ready = (SUSPECTS if suspects else HEALTHY, *conditions(*reach))
     if one_turn:
         ready += (
-            jobs.c.priority == bindparam("priority", type_=Integer),
-            jobs.c.batch_id == bindparam("batch", type_=BigInteger),
+            jobs.c.priority == opaque("priority", Integer),
+            jobs.c.batch_id == opaque("batch", BigInteger),
         )
     if alike:
         ready += (
