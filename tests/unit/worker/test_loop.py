@@ -51,12 +51,12 @@ def test_suspects_leave_the_turn_of_the_others(bench: Bench) -> None:
     bench.claim()
     bench.store.leases.expire_worker(bench.worker_id, "it ended", backoff=lambda _: 0.0)
     bench.store.workers.heartbeat(bench.worker_id)
-    for name in ("a", "b", "c"):
+    for name in "abcd":
         bench.insert(*(f"{name}{number}" for number in range(2)), batch=name)
     loop = bench.loop(settings=replace(bench.settings, pack=1))
-    assert loop.poll() == 6 + len(lost)
+    assert loop.poll() == 8 + len(lost)
     healthy = [name for (name,) in bench.engine.packs if name not in lost]
-    assert healthy == ["a0", "b0", "c0", "a1", "b1", "c1"]
+    assert healthy == ["a0", "b0", "c0", "d0", "a1", "b1", "c1", "d1"]
     assert bench.engine.packs[3] in [[name] for name in lost]
 
 
