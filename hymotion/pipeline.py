@@ -14,11 +14,14 @@ from hymotion.device import Precision, attention
 from hymotion.errors import EncoderMissingError, RequestError
 from hymotion.network.attention import length_mask
 from hymotion.network.flow import FlowModel
+from hymotion.network.fused.support import fused_on
+from hymotion.sampling.fused import FusedGuidance
 from hymotion.sampling.guard import EXPLODING, Guard
 from hymotion.sampling.guidance import Guidance
 from hymotion.sampling.noise import draw_pack
 from hymotion.sampling.request import Request
-from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, VelocityWatch
+from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Velocity, VelocityWatch
+from hymotion.sampling.stepgraph import StepGraph
 from hymotion.text import TextEncoder
 
 
@@ -56,6 +59,7 @@ class Pipeline:
         device: torch.device,
         dtype: Precision,
         watch: MakeWatch = Guard,
+        fused: bool = True,
     ) -> None:
         dtype.check(device)
         self.model = identity.model
@@ -69,6 +73,9 @@ class Pipeline:
         mean, std = flow.mean.float().cpu(), flow.std.float().cpu()
         self.decoder = Decoder(mean=mean, std=std, plant_feet=config.plant_feet)
         self._flow = _placed(flow, device, dtype.dtype)
+        self._fused, self.eager_because = (
+            fused_on(self._flow.motion_transformer, device) if fused else (None, "not asked for")
+        )
         self._products = dtype.products
         self._encoder = encoder
         self._make_watch = watch
@@ -147,10 +154,10 @@ class Pipeline:
             return []
         # Inference mode also avoids autograd's bookkeeping, which no_grad alone keeps.
         with torch.inference_mode(), self._products(), attention():
-            guidance, noise = self._prepare(requests, conditionings, trim=trim)
+            velocity, noise = self._prepare(requests, conditionings, trim=trim)
             solver = EulerSolver(steps=self._steps(requests[0]))
             watch = self._watch(requests, frames=noise.shape[1], total=solver.steps)
-            state = solver.solve(guidance, noise, watch=watch, on_step=on_step).cpu()
+            state = solver.solve(velocity, noise, watch=watch, on_step=on_step).cpu()
         return [
             latent[: request.frames].clone()
             for latent, request in zip(state, requests, strict=True)
@@ -172,10 +179,27 @@ class Pipeline:
 
     def _prepare(
         self, requests: Sequence[Request], conditionings: Sequence[TextConditioning], *, trim: bool
-    ) -> tuple[Guidance, Tensor]:
+    ) -> tuple[Velocity, Tensor]:
         network = self.config.network
         longest = max(request.frames for request in requests)
         length = longest if trim else network.train_frames
+        noise = draw_pack(
+            [request.seed for request in requests],
+            frames=length,
+            train_frames=network.train_frames,
+            width=network.input_dim,
+        ).to(self.device)
+        if self._fused is not None:
+            fused = FusedGuidance.of(
+                self._flow,
+                self._fused,
+                texts=conditionings,
+                frames=[request.frames for request in requests],
+                scales=[self._scale(request) for request in requests],
+                length=length,
+                device=self.device,
+            )
+            return StepGraph(fused) if noise.is_cuda else fused, noise
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
         text = text.to(self.device, self.dtype)
@@ -187,13 +211,7 @@ class Pipeline:
             length=length,
             scales=torch.tensor([self._scale(request) for request in requests], device=self.device),
         )
-        noise = draw_pack(
-            [request.seed for request in requests],
-            frames=length,
-            train_frames=network.train_frames,
-            width=network.input_dim,
-        )
-        return guidance, noise.to(self.device)
+        return guidance, noise
 
     def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> VelocityWatch:
         lengths = torch.tensor([request.frames for request in requests], device=self.device)

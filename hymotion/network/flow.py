@@ -51,17 +51,29 @@ class FlowModel(nn.Module):
         linear estimate t·d²·x/D, scaled to variance 1, with D = t²·d² + (1 − t)² and d = `DETAIL`.
         The velocity is then ((t·d² − (1 − t))·x + √((1 − t)² + t²·d⁴)·F)/D.
         """
-        time = t.float()[:, None, None]
+        output: Tensor = self.motion_transformer(self.entered(x, t), t, context)
+        return self.velocity_of(output, x, t)
+
+    def entered(self, x: Tensor, t: Tensor) -> Tensor:
+        """What the network takes for the state x (B, …) at time t (B,); see `velocity`."""
+        if self.prediction != "preconditioned":
+            return x
+        time = _along(t, x)
+        return x.float() / (time**2 + (1 - time) ** 2).sqrt()
+
+    def velocity_of(self, output: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """The velocity for the network's output at x (B, …) and time t (B,); see `velocity`.
+
+        An affine function of the output, so that outputs may be mixed instead of velocities.
+        """
+        if self.prediction == "velocity":
+            return output
+        time = _along(t, x)
         if self.prediction == "preconditioned":
             share = time * DETAIL**2
             total = time * share + (1 - time) ** 2
-            unit = (time**2 + (1 - time) ** 2).sqrt()
-            told: Tensor = self.motion_transformer(x.float() / unit, t, context)
             scale = ((1 - time) ** 2 + share**2).sqrt()
-            return ((share - (1 - time)) * x.float() + scale * told.float()) / total
-        output: Tensor = self.motion_transformer(x, t, context)
-        if self.prediction == "velocity":
-            return output
+            return ((share - (1 - time)) * x.float() + scale * output.float()) / total
         return (output.float() - x.float()) / (1 - time).clamp(min=CLOSEST)
 
     def unconditional(self, text: TextBatch) -> TextBatch:
@@ -77,3 +89,8 @@ class FlowModel(nn.Module):
         """Size of all parameters and buffers on the device, in bytes."""
         tensors = (*self.parameters(), *self.buffers())
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _along(t: Tensor, x: Tensor) -> Tensor:
+    """Times (B,) in a shape that broadcasts over x (B, …)."""
+    return t.float().reshape(-1, *(1 for _ in x.shape[1:]))

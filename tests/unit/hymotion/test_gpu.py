@@ -81,3 +81,65 @@ def test_tf32_is_near_and_float32_is_exact_whatever_the_process_is_set_to() -> N
         assert all(torch.equal(one, other) for one, other in zip(plain, again, strict=True))
     for there, here in zip(rounded.denoise(PACK, texts), plain, strict=True):
         assert 0 < (there - here).abs().max() <= 0.05 * here.abs().max()
+
+
+def stopped_eager(pipeline: hymotion.Pipeline) -> hymotion.Pipeline:
+    """The pipeline without its fused field."""
+    assert pipeline.eager_because == ""
+    pipeline._fused = None
+    return pipeline
+
+
+@pytest.mark.parametrize("mode", ["full", "lite"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("bfloat16", 0.1)])
+def test_the_fused_path_gives_what_eager_gives(mode: str, dtype: str, tolerance: float) -> None:
+    fused = hymotion.load_bundled("tiny", mode, device="cuda", dtype=dtype)
+    eager = stopped_eager(hymotion.load_bundled("tiny", mode, device="cuda", dtype=dtype))
+    texts = fused.encode([request.prompt or "" for request in PACK])
+    for one, other in zip(fused.denoise(PACK, texts), eager.denoise(PACK, texts), strict=True):
+        assert (one - other).abs().max() <= tolerance * other.abs().max()
+
+
+def test_a_motion_alone_is_that_of_any_pack_in_the_fused_path() -> None:
+    fused = hymotion.load_bundled("tiny", "full", device="cuda")
+    texts = fused.encode([request.prompt or "" for request in PACK])
+    together = fused.denoise(PACK, texts)
+    for request, text, found in zip(PACK, texts, together, strict=True):
+        (alone,) = fused.denoise([request], [text])
+        assert (alone - found).abs().max() <= 1e-4 * alone.abs().max()
+
+
+def test_a_fused_pack_can_be_stopped_and_is_guarded() -> None:
+    fused = hymotion.load_bundled("tiny", "full", device="cuda")
+    texts = fused.encode([request.prompt or "" for request in PACK])
+    seen: list[int] = []
+
+    def stop(step: int, _: int) -> None:
+        seen.append(step)
+        if step == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fused.denoise(PACK, texts, on_step=stop)
+    assert seen == [1, 2, 3, 4]
+    fused._flow.motion_transformer.final_layer.linear.bias.data[7] = float("inf")
+    with pytest.raises(NumericsError) as caught:
+        fused.denoise(PACK, texts)
+    assert caught.value.indices == (0, 1, 2)
+
+
+def test_a_kernel_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hymotion.network.fused import field
+
+    def crooked(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return torch.nn.functional.linear(x, weight, bias)
+
+    monkeypatch.setattr(field, "gelu_linear", crooked)
+    assert "off by" in hymotion.load_bundled("tiny", "full", device="cuda").eager_because
+
+    def broken(*_: Tensor) -> Tensor:
+        raise RuntimeError("no such instruction\non this card")
+
+    monkeypatch.setattr(field, "gelu_linear", broken)
+    reason = hymotion.load_bundled("tiny", "full", device="cuda").eager_because
+    assert reason == "its kernels failed: RuntimeError: no such instruction"
