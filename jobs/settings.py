@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,15 +13,19 @@ from typing import Self
 from sqlalchemy.engine import URL, make_url
 
 from jobs.errors import SettingsError, not_text
-from jobs.url import broker_fault, database_fault, key_fault, rewriter_fault
+from jobs.home import require_trusted
+from jobs.url import broker_fault, database_fault, key_fault, public_database, rewriter_fault
 
 PREFIX = "HYMO_"
+CONFIG = "config.toml"
 #: Variables with this prefix that are not settings; docker-compose.yml uses the passwords.
 OTHERS = frozenset({"HYMO_TRACEBACK", "HYMO_BROKER_PASSWORD", "HYMO_DATABASE_PASSWORD"})
 #: Numbers that must be greater than 0.
-POSITIVE = frozenset({"lease", "renew", "reconcile", "rewriter_timeout", "embeddings_gib"})
+POSITIVE = frozenset(
+    {"lease", "renew", "reconcile", "rewriter_timeout", "embeddings_gib", "log_mib"}
+)
 #: Minimum of numbers whose minimum is not 0.
-LEAST = {"max_attempts": 1, "rewriter_concurrency": 1}
+LEAST = {"max_attempts": 1, "rewriter_concurrency": 1, "log_files": 1}
 #: A lease must be renewed at least this often before it expires, so one may come late.
 RENEWALS = 3
 #: Settings that may contain a password: not accepted as flags, and masked when shown.
@@ -34,6 +39,8 @@ class Settings:
     Attributes:
         home: folder of the embedded broker, the SQLite file, logs and config.toml.
         output: folder of motion files; default `<home>/output`.
+        output_roots: folders below which this process writes motions, separated like PATH; none:
+            wherever a batch asks for.
         database_url: SQLAlchemy URL; default SQLite in `<home>/hymo.db`.
         broker_url: redis:// URL; None means the embedded broker on a unix socket in `home`.
         lease: how long a lease is valid without renewal.
@@ -54,6 +61,8 @@ class Settings:
         embeddings: folder of encoded texts, shared by the machines that share jobs; default
             `<home>/embeddings`.
         embeddings_gib: maximum size of that folder, GiB.
+        log_mib: size from which a log in `home` is rotated, MiB.
+        log_files: number of earlier files kept of each log.
         rewriter_url: base URL of an OpenAI-compatible service; None: prompts are never rewritten.
         rewriter_key: API key of the service, if it needs one.
         rewriter_model: model of the service to use.
@@ -63,8 +72,8 @@ class Settings:
 
     home: Path
     output: Path
-    database_url: str
-    broker_url: str | None = None
+    database_url: str = field(repr=False)
+    broker_url: str | None = field(default=None, repr=False)
     lease: float = 90.0
     renew: float = 15.0
     stall: float = 60.0
@@ -81,11 +90,14 @@ class Settings:
     null_step: float = 0.0
     embeddings: Path | None = None
     embeddings_gib: float = 16.0
+    log_mib: float = 10.0
+    log_files: int = 5
     rewriter_url: str | None = None
     rewriter_key: str | None = field(default=None, repr=False)
     rewriter_model: str | None = None
     rewriter_timeout: float = 30.0
     rewriter_concurrency: int = 8
+    output_roots: tuple[Path, ...] = ()
 
     @classmethod
     def read(cls, environ: Mapping[str, str], **overrides: object) -> Self:
@@ -102,7 +114,8 @@ class Settings:
         home = given["home"].value if "home" in given else environ.get("HYMO_HOME") or "~/.hymo"
         folder = Path(home).expanduser().absolute()
         _check_text(_Given("HYMO_HOME", str(folder)))
-        values = _file(folder / "config.toml")
+        require_trusted("HYMO_HOME", folder)
+        values = _file(folder / CONFIG)
         values |= {
             key.removeprefix(PREFIX).lower(): _Given(key, value)
             for key, value in environ.items()
@@ -113,6 +126,7 @@ class Settings:
         settings = cls(
             home=folder,
             output=_folder(values.get("output"), folder / "output"),
+            output_roots=_folders(values.get("output_roots")),
             embeddings=_folder(values.get("embeddings"), folder / "embeddings"),
             database_url=_sound(values.get("database_url"), database_fault)
             or _sqlite(folder / "hymo.db"),
@@ -143,9 +157,15 @@ class Settings:
         """Whether the broker is the embedded one of this home."""
         return self.broker_url is None
 
+    @property
+    def local(self) -> bool:
+        """Whether the database is a file in the home."""
+        url = make_url(self.database_url)
+        return url.get_backend_name() == "sqlite" and Path(url.database or "").parent == self.home
+
     def public_database_url(self) -> str:
         """The database URL without its password, for people and logs."""
-        return make_url(self.database_url).render_as_string(hide_password=True)
+        return public_database(self.database_url)
 
 
 @dataclass(frozen=True)
@@ -153,7 +173,7 @@ class _Given:
     """A value as given, and its name in the source that gave it."""
 
     name: str
-    value: str
+    value: str = field(repr=False)
 
 
 def _check_text(*given: _Given) -> None:
@@ -173,6 +193,7 @@ def unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _file(path: Path) -> dict[str, _Given]:
     if not path.exists():
         return {}
+    require_trusted(CONFIG, path)
     try:
         table = tomllib.loads(path.read_text("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -236,6 +257,15 @@ def _check_together(settings: Settings, values: Mapping[str, _Given]) -> None:
 
 def _folder(given: _Given | None, default: Path) -> Path:
     return default if given is None else Path(given.value).expanduser().absolute()
+
+
+def _folders(given: _Given | None) -> tuple[Path, ...]:
+    if given is None:
+        return ()
+    named = [each for each in given.value.split(os.pathsep) if each]
+    if not named:
+        raise SettingsError(given.name, given.value, "names no folder")
+    return tuple(Path(os.path.normpath(Path(each).expanduser().absolute())) for each in named)
 
 
 def _sqlite(path: Path) -> str:

@@ -1,8 +1,12 @@
-"""Checks of the services' URLs. No message contains the URL, since it may contain a password."""
+"""Checks of the services' URLs, and the URLs without passwords, for people and logs.
+
+No message of a check contains the URL, since it may contain a password.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from collections.abc import Iterator
+from urllib.parse import SplitResult, parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -10,6 +14,15 @@ from sqlalchemy.exc import ArgumentError
 _BROKERS = ("redis://", "rediss://", "redis+socket://")
 #: Arguments of a rediss:// URL and their values.
 _TLS = {"ssl_cert_reqs": ("required", "optional", "none"), "ssl_check_hostname": ("true", "false")}
+MASK = "***"
+#: Parameters whose values are shown. Any other may be a password, also one under a misspelt name.
+SHOWN = frozenset(
+    {"host", "port", "timeout", "sslmode", "sslrootcert"}
+    | {"ssl_cert_reqs", "ssl_check_hostname", "ssl_ca_certs"}
+)
+#: Shortest secret that is masked in the messages of others: shorter ones are found inside of words
+#: and numbers.
+SHORTEST = 4
 _ENCODE = "percent-encode the password (@ is %40, / is %2F, : is %3A, # is %23, ? is %3F)"
 
 
@@ -36,12 +49,18 @@ def broker_fault(url: str) -> str | None:
         _ = parts.port
     except ValueError:
         return f"the port must be a number up to 65535; {_ENCODE}"
-    if parts.scheme == "redis+socket":
-        return None
-    database = parts.path.strip("/")
-    # An unencoded / # or ? in the password ends the host, so that the @ is in a later part.
-    if parts.fragment or "@" in parts.path + parts.query:
+    if parts.username and parts.password is None and not _given_password(parts.query):
+        # Clients take it for the name of a user, which they print.
+        return (
+            "has a user name but no password: write redis://:PASSWORD@HOST for a password without "
+            "a user, redis://USER:@HOST for a user without a password"
+        )
+    # An unencoded / # or ? in the password ends the host, so that the @ is in a later part; what
+    # comes before it is taken for a port, which a socket has not.
+    local = parts.scheme == "redis+socket"
+    if parts.port if local else parts.fragment or "@" in parts.path + parts.query:
         return f"the password is cut short; {_ENCODE}"
+    database = "" if local else parts.path.strip("/")
     if database and not (database.isascii() and database.isdigit()):
         return "the database after the last / must be a number"
     return _tls_fault(parts)
@@ -56,6 +75,52 @@ def _tls_fault(parts: SplitResult) -> str | None:
         if name in given and given[name] not in values:
             return f"{name} must be {' or '.join(values)}"
     return None
+
+
+def public_database(url: str) -> str:
+    """A valid database URL with its secrets masked."""
+    parsed = make_url(url)
+    query = {name: value if name in SHOWN else MASK for name, value in parsed.query.items()}
+    shown = parsed.set(query=query).render_as_string(hide_password=True)
+    return shown.replace(f"={quote_plus(MASK)}", f"={MASK}")
+
+
+def public_broker(url: str) -> str:
+    """A valid broker URL with its secrets masked."""
+    parts = urlsplit(url)
+    where = parts.netloc
+    if parts.password is not None:
+        where = f"{parts.username or ''}:{MASK}@{where.rpartition('@')[2]}"
+    query = "&".join(
+        f"{name}={value if name in SHOWN else MASK}" for name, value in parse_qsl(parts.query)
+    )
+    return f"{parts.scheme}://{where}{parts.path}{'?' if query else ''}{query}"
+
+
+def without_secrets(text: str, url: str) -> str:
+    """A message of a library or server, which may quote the URL or a command, without passwords."""
+    for secret in sorted(_secrets(url), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
+
+
+def _secrets(url: str) -> Iterator[str]:
+    """The passwords of a valid URL, plain and in the encodings of URLs."""
+    if url.startswith(_BROKERS):
+        parts = urlsplit(url)
+        found = [unquote(parts.password or ""), *_given_password(parts.query)]
+    else:
+        parsed = make_url(url)
+        given = [str(value) for name, value in parsed.query.items() if "pass" in name]
+        found = [str(parsed.password or ""), *given]
+    for each in found:
+        if len(each) >= SHORTEST:
+            yield from (each, quote(each, safe=""), quote_plus(each))
+
+
+def _given_password(query: str) -> list[str]:
+    """The passwords among the parameters of a broker URL."""
+    return [value for name, value in parse_qsl(query) if "pass" in name]
 
 
 def rewriter_fault(url: str) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from jobs.artifacts.folder import look
 from jobs.domain.backoff import exponential
 from jobs.settings import Settings
 from worker.device.memory_meter import memory_meter, shortage
@@ -63,7 +64,12 @@ class Assembly:
 
     def folders(self) -> BatchFolders:
         """What this worker knows of the batches' folders."""
-        return BatchFolders(queue=self.queue, pauses=self.pauses, host=socket.gethostname())
+        return BatchFolders(
+            queue=self.queue,
+            pauses=self.pauses,
+            host=socket.gethostname(),
+            look=partial(look, roots=self.settings.output_roots),
+        )
 
     def unsaved(self, folders: BatchFolders) -> UnsavedMotions:
         """The motions that cannot be saved for now."""

@@ -37,6 +37,7 @@ from worker.loop import WorkLoop
 from worker.options import WorkerOptions
 from worker.planning.plan import WorkerPlan, plan
 from worker.planning.precision import SAFE
+from worker.rotation import LogRotation
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ TICK = 1.0
 MEND = "this worker was told to end; its jobs go back to the queue once the database is up again"
 #: Seconds between two looks for new batches, and for files that can be saved again.
 LOOK = 1.0
+#: Seconds between two looks at the sizes of the logs; where a supervisor runs, it looks as well.
+LOGS = 5.0
 #: Seconds that a drained worker waits for a file system that does not answer.
 PATIENCE = 10.0
 
@@ -187,6 +190,7 @@ class Worker:
         signal.signal(signal.SIGTERM, lambda _number, _frame: self._draining.set())
         if self._parent is not None:
             self._periodic.start("parent", 1.0, self._check_parent)
+        self._periodic.start("logs", LOGS, LogRotation(self._settings).rotate)
         self._worker_id = self._retry.call(self._store.workers.register, self._plan.card())
         log.info(
             "worker %s (%s, %.3g GiB, %s) is ready",

@@ -15,6 +15,7 @@ from typing import Self
 from urllib.parse import quote
 
 from jobs.domain.installed import FOLDER
+from jobs.home import make_home
 from worker.errors import AlreadyUpError, LockFileError, WorkerError
 
 
@@ -23,10 +24,12 @@ class FileLock:
 
     Args:
         path: the file; it and its folder are created if missing.
+        home: the home that it is in; created if missing.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, home: Path) -> None:
         self._path = path
+        self._home = home
         self._file: int | None = None
 
     def take(self) -> str | None:
@@ -41,6 +44,7 @@ class FileLock:
             raise LockFileError(self._path, error) from error
 
     def _take(self) -> str | None:
+        make_home(self._home)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -74,7 +78,7 @@ class HomeLock:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._lock = FileLock(home / "up.lock")
+        self._lock = FileLock(home / "up.lock", home=home)
 
     def __enter__(self) -> Self:
         """Take the lock; raises `AlreadyUpError` naming the owner."""
@@ -98,7 +102,8 @@ def worker_lock(home: Path, *, device: str, name: str) -> FileLock:
     A second worker of the same name and device waits for it, even if another process started the
     first. Several workers on one device need different names.
     """
-    return FileLock(home / "locks" / f"{quote(f'{device}-{name}', safe='')}.lock")
+    file = f"{quote(f'{device}-{name}', safe='')}.lock"
+    return FileLock(home / "locks" / file, home=home)
 
 
 class ModelsBusyError(WorkerError):
@@ -115,7 +120,7 @@ class ModelsBusyError(WorkerError):
 def models_lock(home: Path) -> Iterator[None]:
     """Lock the home's models; raises `ModelsBusyError` naming the owner of the lock."""
     folder = home / FOLDER
-    lock = FileLock(folder / ".lock")
+    lock = FileLock(folder / ".lock", home=home)
     owner = lock.take()
     if owner is not None:
         raise ModelsBusyError(folder, owner)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from jobs.artifacts.place import PlaceError
 from jobs.domain.attempts import Claim, Failed, Success
 from jobs.domain.catalog import model_entry
 from jobs.domain.pauses import PauseScope
@@ -19,7 +20,7 @@ from worker.engine.pool import ModelPool
 from worker.engine.texts import PackTexts
 from worker.errors import DeviceFaultError, EngineLoadError, TextStoreError
 from worker.execution.engines import Engines
-from worker.execution.failures import is_device_fault
+from worker.execution.failures import diagnose, is_device_fault
 from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
@@ -27,7 +28,7 @@ from worker.execution.pack import PackRunner, Results
 from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
-from worker.execution.save import discard
+from worker.execution.save import discard, require_place
 from worker.execution.unsaved import Unsaved, UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 
@@ -61,7 +62,7 @@ class WorkLoop:
         shortage: why memory of this worker's budget is not there; None: it is.
         folders: the batches' folders that this worker can write to.
         unsaved: keeps motions that cannot be saved for now.
-        settings: `claim` and `pack` are used.
+        settings: `claim`, `pack` and `output_roots` are used.
         draining: set when no further pack may be claimed.
         device_pack: most motions per pack on this device.
         clock: monotonic seconds.
@@ -101,6 +102,7 @@ class WorkLoop:
         self._unsaved = unsaved
         self._longest = settings.claim
         self._most = settings.pack or device_pack
+        self._roots = settings.output_roots
         self._draining = draining
         self._clock = clock
         self._busy = threading.Lock()  # the device runs one pack at a time
@@ -196,6 +198,9 @@ class WorkLoop:
     def _run(self, claims: Sequence[Claim]) -> int:
         """Run a pack. Returns how many of its jobs did not have to wait for their text."""
         with self._keeper.hold(claims) as pack:
+            claims = self._placed(pack, claims)
+            if not claims:
+                return 0
             try:
                 ready, texts = self._scheduler.look_up(claims)
             except TextStoreError as error:
@@ -210,6 +215,20 @@ class WorkLoop:
                 if results.interruption is not None:
                     self._give_back(pack, ready, results, results.interruption)
         return len(ready)
+
+    def _placed(self, pack: HeldPack, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Fail the jobs whose rows name files that they may not have; return the others."""
+        refused: list[Failed] = []
+        for claim in claims:
+            try:
+                require_place(claim, self._roots)
+            except PlaceError as error:
+                refused.append(diagnose(error).of_job(claim))
+        if refused:
+            pack.leave([fail.claim for fail in refused])
+            self._fail(refused)
+        gone = {fail.claim.job_id for fail in refused}
+        return [claim for claim in claims if claim.job_id not in gone]
 
     def _sample(self, pack: HeldPack, claims: Sequence[Claim], texts: PackTexts) -> Results:
         head = claims[0]
@@ -265,9 +284,12 @@ class WorkLoop:
             else:
                 unsaved.append(_unpublished(wins.pop(job_id), error))
         fails = self._without_short(fails + self._unsaved.keep(unsaved))
+        self._fail(fails)
+        self._health.note(fails, succeeded=len(wins))
+
+    def _fail(self, fails: Sequence[Failed]) -> None:
         if fails:
             self._queue.fail(fails)
-        self._health.note(fails, succeeded=len(wins))
         for fail in fails:
             log.warning("job %d: %s: %s", fail.claim.job_id, fail.failure, _first(fail.error))
 

@@ -14,10 +14,19 @@ from hymotion.export.options import AS_IT_IS, ExportOptions
 
 
 class Write(Protocol):
-    """Writes a motion to a path and overwrites an existing file. BVH cannot hold metadata."""
+    """Writes a motion to a path. BVH cannot hold metadata.
+
+    An existing file is overwritten; with `new`, a file or link of that name is a `FileExistsError`.
+    """
 
     def __call__(
-        self, motion: Motion, path: Path, metadata: Metadata, options: ExportOptions = AS_IT_IS
+        self,
+        motion: Motion,
+        path: Path,
+        metadata: Metadata,
+        options: ExportOptions = AS_IT_IS,
+        *,
+        new: bool = False,
     ) -> None: ...
 
 
@@ -34,8 +43,15 @@ class Format:
     write: Write
 
 
-def _npz(motion: Motion, path: Path, metadata: Metadata, options: ExportOptions = AS_IT_IS) -> None:
-    with path.open("wb") as file:
+def _npz(
+    motion: Motion,
+    path: Path,
+    metadata: Metadata,
+    options: ExportOptions = AS_IT_IS,
+    *,
+    new: bool = False,
+) -> None:
+    with path.open("xb" if new else "wb") as file:
         write_npz(motion, file, metadata=metadata, options=options)
 
 
@@ -44,13 +60,22 @@ def _bvh(
     path: Path,
     metadata: Metadata,  # noqa: ARG001 — .bvh has no room for it
     options: ExportOptions = AS_IT_IS,
+    *,
+    new: bool = False,
 ) -> None:
-    with path.open("w", encoding="ascii", newline="\n") as file:
+    with path.open("x" if new else "w", encoding="ascii", newline="\n") as file:
         write_bvh(motion, file, options=options)
 
 
-def _glb(motion: Motion, path: Path, metadata: Metadata, options: ExportOptions = AS_IT_IS) -> None:
-    with path.open("wb") as file:
+def _glb(
+    motion: Motion,
+    path: Path,
+    metadata: Metadata,
+    options: ExportOptions = AS_IT_IS,
+    *,
+    new: bool = False,
+) -> None:
+    with path.open("xb" if new else "wb") as file:
         write_glb(motion, file, metadata=metadata, options=options)
 
 

@@ -103,7 +103,8 @@ class EmbeddingStore:
         part = path.with_name(f".{path.stem}.{uuid4().hex}{PART}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(content)
+            with part.open("xb") as file:
+                file.write(content)
             os.utime(part, (self._clock(),) * 2)
             part.replace(path)
         except OSError as error:

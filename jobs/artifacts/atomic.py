@@ -14,7 +14,8 @@ from jobs.errors import OutputError
 def atomic(final: Path) -> Iterator[Path]:
     """A temporary path beside `final`, renamed to `final` when the block succeeds.
 
-    The folder is created. If the block raises, the temporary file is removed. `final` is left
+    The block creates the file with mode `x`: what is there under that name, also a link, is not
+    ours. The folder is created. If the block raises, the temporary file is removed. `final` is left
     unchanged then, and also if the block writes no temporary file.
 
     Raises:

@@ -15,13 +15,16 @@ import secrets
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jobs.artifacts.place import is_below, leads_out
 from jobs.artifacts.temporary import temporary_path
 
 MARK = ".hymo-batch.json"
+#: Whose temporary files `probe` writes.
+PROBE_NAME = "probe"
 #: Bytes that `probe` writes: a disk with less room than for a motion or two is full.
 PROBE = 4 * 2**20
 #: The fault of a folder of the same path that is not the batch's.
@@ -30,6 +33,10 @@ OTHER = "is another one (its mark is not this batch's)"
 UNMOUNTED = "is not mounted"
 #: The fault of a folder whose mark cannot be read as one.
 DAMAGED = f"has a damaged mark (delete {MARK} there and submit the file again)"
+#: The fault of a folder outside of the roots that a worker was given.
+OUTSIDE = "is outside HYMO_OUTPUT_ROOTS"
+#: The fault of a folder that a link replaces.
+LINKED = "leads out of its output folder through a link"
 #: Seconds that a file system has to answer.
 PATIENCE = 5.0
 _WORDS = {
@@ -76,7 +83,14 @@ class BoundedLook:
         #: Output folder → the last look there, and when it began in monotonic seconds.
         self._last: dict[Path, tuple[threading.Thread, float]] = {}
 
-    def __call__(self, folder: Path, token: str | None, *, again: bool = False) -> Sight:
+    def __call__(
+        self,
+        folder: Path,
+        token: str | None,
+        *,
+        again: bool = False,
+        roots: Sequence[Path] = (),
+    ) -> Sight:
         """Look at a batch's folder, and lay its mark if nobody has laid one.
 
         Nothing is laid where the output folder itself does not exist.
@@ -86,8 +100,9 @@ class BoundedLook:
             token: the batch's; an empty one accepts any mark, None is not checked.
             again: lay a mark that is missing. Only for users, who may have deleted the folder; to a
                 worker a missing mark means that the share is not mounted.
+            roots: the folders below which output folders may be; none: anywhere.
         """
-        if token is None:
+        if token is None and not roots:
             return Sight()
         now = time.monotonic()
         if folder.parent in self._last:
@@ -98,7 +113,7 @@ class BoundedLook:
         found: list[Sight] = []
 
         def run() -> None:
-            found.append(self._look(folder, token, again=again))
+            found.append(self._look(folder, token, again=again, roots=roots))
 
         thread = threading.Thread(target=run, name="look", daemon=True)
         # Started first: another thread may wait for it as soon as it is there.
@@ -108,7 +123,15 @@ class BoundedLook:
         return found[0] if found else SILENT
 
 
-def _look(folder: Path, token: str, *, again: bool) -> Sight:
+def _look(folder: Path, token: str | None, *, again: bool, roots: Sequence[Path]) -> Sight:
+    if not is_below(folder.parent, roots):
+        return Sight(fault=OUTSIDE)
+    if leads_out(folder, folder.parent):
+        return Sight(fault=LINKED)
+    return Sight() if token is None else _look_for_mark(folder, token, again=again)
+
+
+def _look_for_mark(folder: Path, token: str, *, again: bool) -> Sight:
     try:
         found = _read(folder / MARK)
         laid = found is None and (again or not token)
@@ -133,7 +156,7 @@ look = BoundedLook(_look)
 
 def probe(folder: Path) -> OSError | None:
     """Why no file can be written in a folder: writes one, syncs, renames and removes it."""
-    part, renamed = temporary_path(folder / "probe"), temporary_path(folder / "probe")
+    part, renamed = (temporary_path(folder / PROBE_NAME) for _ in range(2))
     try:
         with part.open("xb") as file:
             file.write(os.urandom(PROBE))  # not zeros: some file systems compress

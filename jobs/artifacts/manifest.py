@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from jobs.artifacts.atomic import atomic
@@ -23,10 +24,15 @@ def manifest_path(batch: Batch) -> Path:
     return Path(batch.output) / batch.name / NAME
 
 
-def write_manifest(store: Store, batch: Batch) -> bool:
+def write_manifest(store: Store, batch: Batch, roots: Sequence[Path] = ()) -> bool:
     """Write the manifest from the database and record the time in the batch's row.
 
     Also removes the temporary files of killed attempts.
+
+    Args:
+        store: the database.
+        batch: the batch as just read.
+        roots: the folders below which output folders may be; none: anywhere.
 
     Returns:
         False if this process does not see the batch's folder, or if another one wrote the manifest
@@ -35,7 +41,7 @@ def write_manifest(store: Store, batch: Batch) -> bool:
     Raises:
         OSError: the folder cannot be written.
     """
-    if not see(store, batch):
+    if not see(store, batch, roots):
         return False
     path = manifest_path(batch)
     parts = list_parts(path.parent)
@@ -44,7 +50,7 @@ def write_manifest(store: Store, batch: Batch) -> bool:
     # Take the time before reading the rows: jobs that finish later make the batch dirty again.
     at = store.time()
     with atomic(path) as part:
-        with part.open("w", encoding="utf-8") as file:
+        with part.open("x", encoding="utf-8") as file:
             for row in store.manifests.manifest_rows(batch.id):
                 file.write(json.dumps(_line(row, path.parent), ensure_ascii=False) + "\n")
         ours = store.manifests.mark_manifest(batch, at, place=lambda: part.replace(path))

@@ -13,6 +13,9 @@ from pathlib import Path
 SUFFIX = ".part"
 _JOB_PART = re.compile(r"\.(?P<stem>.+_s\d+)\.[a-z0-9]+\.(?P<attempt>\d+)\.part")
 _LINK_PART = re.compile(r"\..+\.link-(?P<at>\d+)-.+\.part")
+#: What stands between the name of a file and `SUFFIX`: an attempt, or the token of a process. A
+#: host's name may have dots.
+_MIDDLE = re.compile(r"\d+|(?:link-\d+-)?.+-\d+-[0-9a-f]{8}")
 
 #: Age in seconds from which a temporary file without an attempt is abandoned; manifests and links
 #: take seconds to write.
@@ -38,6 +41,18 @@ def link_path(final: Path) -> Path:
     The name contains the current time, since a hard link has the modification time of its file.
     """
     return final.with_name(f".{final.name}.link-{int(time.time())}-{_token()}{SUFFIX}")
+
+
+def final_names(name: str) -> list[str]:
+    """The names of files of which `name` may be a temporary file; empty if it is none.
+
+    Names and hosts may have dots, so there may be several.
+    """
+    if not (name.startswith(".") and name.endswith(SUFFIX)):
+        return []
+    pieces = name.removesuffix(SUFFIX).split(".")[1:]
+    splits = ((".".join(pieces[:at]), ".".join(pieces[at:])) for at in range(1, len(pieces)))
+    return [final for final, middle in splits if _MIDDLE.fullmatch(middle)]
 
 
 def list_parts(folder: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from jobs.settings import Settings
     from jobs.store.store import Store
 
@@ -39,6 +41,19 @@ class App:
 
         return Settings.read(self.environ, **{"home": self.home} | overrides)
 
+    @staticmethod
+    def connect(settings: Settings) -> Engine:
+        """An engine of the database; the home is created if the database is a file in it."""
+        from jobs.home import make_home
+        from jobs.store.engine import connect
+
+        if settings.local:
+            # `connect` says what is wrong with it.
+            with suppress(OSError):
+                make_home(settings.home)
+        # Cached, so that a sentence is said once.
+        return connect(settings.database_url, on_wait=cache(partial(click.echo, err=True)))
+
     @contextmanager
     def store(self, settings: Settings | None = None) -> Iterator[Store]:
         """Open the store for the block, and check the database's schema.
@@ -53,12 +68,11 @@ class App:
         from sqlalchemy.engine import make_url
 
         from jobs.store import schema
-        from jobs.store.engine import connect
         from jobs.store.store import Store
 
-        url = (settings or self.settings()).database_url
-        # Cached, so that a sentence is said once.
-        engine = connect(url, on_wait=cache(partial(click.echo, err=True)))
+        settings = settings or self.settings()
+        url = settings.database_url
+        engine = self.connect(settings)
         try:
             if make_url(url).get_backend_name() == "sqlite" and schema.current(engine) is None:
                 schema.upgrade(url)

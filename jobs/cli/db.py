@@ -22,11 +22,10 @@ def upgrade(app: App, /) -> None:
     first.
     """
     from jobs.store import schema
-    from jobs.store.engine import connect
     from jobs.store.faults import HEAD
 
     settings = app.settings()
-    engine = connect(settings.database_url)
+    engine = app.connect(settings)
     try:
         before = schema.current(engine)
         if before != HEAD:
@@ -48,11 +47,10 @@ def current(app: App, /) -> None:
     """Show the schema's revision; exit with 1 if this program needs another one."""
     from jobs.errors import SchemaError
     from jobs.store import schema
-    from jobs.store.engine import connect
     from jobs.store.faults import HEAD
 
     settings = app.settings()
-    engine = connect(settings.database_url)
+    engine = app.connect(settings)
     try:
         found = schema.current(engine)
     finally:

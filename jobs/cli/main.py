@@ -17,7 +17,7 @@ OWN = {
     name: f"jobs.cli.{name}:{name}"
     for name in (
         "submit", "watch", "history", "show", "cancel", "retry", "pause", "priority", "workers",
-        "cards", "db",
+        "cards", "prune", "db",
     )
 } | {"resume": "jobs.cli.pause:resume"}  # fmt: skip
 
@@ -51,6 +51,7 @@ SECTIONS = {
         "worker": "Run one worker on one device until SIGTERM, which lets the running pack finish",
         "doctor": "Check this machine: folders, database, broker, devices, torch, models, workers",
         "models": "List, import, check and remove models",
+        "prune": "Remove batches that ended long ago: rows, features, files and encoded texts",
         "db": "Show or upgrade the database's schema",
     },
 }

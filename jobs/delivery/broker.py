@@ -11,45 +11,35 @@ import logging
 import os
 import re
 import socket
-import tempfile
 from functools import cache
-from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
-from redis import Redis
+from redis import ConnectionPool, Redis, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from jobs.delivery.private_socket import NAME, SCHEME, private, socket_path
 from jobs.delivery.tls import refusal, unchecked, verified
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
+from jobs.url import public_broker, without_secrets
 
 log = logging.getLogger(__name__)
 
 #: State of a server whose certificate is refused.
 UNTRUSTED = "is not trusted"
-#: Longest unix socket path that both Linux (108 bytes with the NUL) and macOS (104) accept.
-MAX_SOCKET_PATH = 100
 #: Longest identity that is not replaced by its digest.
 LONGEST = 150
 #: Names and addresses that mean another server on every host.
 LOCAL = re.compile(r"localhost$|127\.|::1$|0\.0\.0\.0$")
 
 
-def socket_path(home: Path) -> Path:
-    """The socket of the embedded server: in `home`, or, if that path is too long for a unix socket,
-    in a private folder of the system's temporary directory."""
-    path = home / "broker.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
-        return path
-    digest = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"hymo-{os.getuid()}-{digest}" / "broker.sock"
-
-
 def kombu_url(settings: Settings) -> str:
     """The broker URL in kombu's form; with `rediss://` the certificate is checked."""
-    return verified(_url(settings))
+    if settings.broker_url is None:
+        return _url(settings).replace("redis", SCHEME, 1)
+    return verified(settings.broker_url)
 
 
 def _url(settings: Settings) -> str:
@@ -60,13 +50,7 @@ def _url(settings: Settings) -> str:
 
 def public_url(settings: Settings) -> str:
     """The broker URL without its password, for messages and logs."""
-    parts = urlsplit(_url(settings))
-    if parts.password is None:
-        return urlunsplit(parts)
-    where = parts.hostname or ""
-    if parts.port is not None:
-        where = f"{where}:{parts.port}"
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{where}"))
+    return public_broker(_url(settings))
 
 
 def identity(settings: Settings) -> str:
@@ -75,7 +59,7 @@ def identity(settings: Settings) -> str:
     The embedded server and one at a local address are this host's own.
     """
     if settings.broker_url is None:
-        where = f"{socket.gethostname()} {socket_path(settings.home)}"
+        where = f"{socket.gethostname()} {settings.home / NAME}"
     else:
         parts = urlsplit(settings.broker_url)
         local = parts.hostname is None or LOCAL.match(parts.hostname) is not None
@@ -94,8 +78,13 @@ def redis_client(settings: Settings, *, timeout: float = 5.0) -> Redis:
     """
     retry = Retry(NoBackoff(), 0)
     if settings.broker_url is None:
-        path = str(socket_path(settings.home))
-        return Redis(unix_socket_path=path, socket_timeout=timeout, retry=retry)
+        pool = ConnectionPool(
+            connection_class=private(UnixDomainSocketConnection),
+            path=str(socket_path(settings.home)),
+            socket_timeout=timeout,
+            retry=retry,
+        )
+        return Redis.from_pool(pool)
     weakness = unchecked(settings.broker_url)
     if weakness is not None:
         _warn(public_url(settings), weakness)
@@ -107,7 +96,8 @@ def unreachable(settings: Settings, error: Exception, mend: str) -> UnreachableE
     """The error for what a client raised; a refused certificate has a mend of its own."""
     refused = refusal(error, _url(settings))
     if refused is None:
-        reason = str(error) or type(error).__name__
+        # A server that does not know a command quotes it, and AUTH contains the password.
+        reason = without_secrets(str(error), _url(settings)) or type(error).__name__
         return UnreachableError("broker", public_url(settings), reason, mend)
     return UnreachableError("broker", public_url(settings), *refused, state=UNTRUSTED)
 

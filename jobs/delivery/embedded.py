@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import stat
 import subprocess
 import time
 from pathlib import Path
 from typing import IO
 
-from jobs.delivery.broker import alive, redis_client, socket_path
+from jobs.delivery.broker import alive, redis_client
+from jobs.delivery.private_socket import make_socket_folder, socket_path
 from jobs.errors import BrokerBinaryError, JobsError
+from jobs.home import make_home
 from jobs.settings import Settings
 
 PROGRAMS = ("redis-server", "valkey-server")
@@ -95,9 +95,9 @@ class EmbeddedBroker:
         program = self._program or find_program()
         home = self._settings.home
         logs = home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        path = socket_path(home)
-        _private_folder(path.parent, home)
+        make_home(home)
+        logs.mkdir(exist_ok=True)
+        path = make_socket_folder(home)
         log = logs / "broker.log"
         self._log = log.open("ab")
         command = [program, "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
@@ -131,14 +131,3 @@ class EmbeddedBroker:
         if self._log is not None:
             self._log.close()
             self._log = None
-
-
-def _private_folder(folder: Path, home: Path) -> None:
-    """Create the socket's folder. Outside `home` it must belong to this user alone, or another user
-    of the machine could have put their own server there."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder == home:
-        return
-    status = folder.lstat()
-    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) & 0o077:
-        raise BrokerStartError("server", folder, "the socket's folder is not private to this user")

@@ -158,7 +158,7 @@ class Reconciler:
         written = 0
         for batch in self._store.manifests.dirty(every=every):
             try:
-                written += write_manifest(self._store, batch)
+                written += write_manifest(self._store, batch, self._settings.output_roots)
             except OSError as error:
                 # The disk may be full, or only on another machine: the batch stays dirty.
                 if batch.id not in self._unwritable:

@@ -25,6 +25,7 @@ from redis._parsers import _RESP2Parser
 from redis._parsers.socket import SocketBuffer
 
 from jobs.delivery.message import LONGEST, envelope, job_of
+from jobs.delivery.private_socket import SCHEME, private
 from jobs.delivery.refusals import EVERY, Refusals
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,8 @@ class GatedChannel(kombu_redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> Any:
         # `ShortParser` reads protocol 2, and redis-py's default may be another parser.
         params = super()._connparams(asynchronous)
+        if self.connection.client.uri_prefix == SCHEME:
+            params["connection_class"] = private(params["connection_class"])
         return params | {"protocol": 2, "parser_class": ShortParser}
 
     def _size(self, _queue: str) -> int:

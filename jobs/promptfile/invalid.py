@@ -6,8 +6,10 @@ import csv
 import filecmp
 import io
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import TextIO
 
@@ -91,16 +93,21 @@ def invalid_path(source: Source) -> Path:
     return source.folder / f"{source.stem}.invalid.{suffix}"
 
 
-def earlier_path(path: Path) -> Path:
-    """Where the file of invalid rows at `path` is kept when another one replaces it."""
-    return path.with_name(f"{path.name}.bak")
+def earlier_paths(path: Path) -> Iterator[Path]:
+    """Where files of invalid rows are kept that others at `path` replaced, the oldest first; at
+    last the name for the next one, which does not exist."""
+    for number in count(1):
+        kept = path.with_name(f"{path.name}.bak{number if number > 1 else ''}")
+        yield kept
+        if not os.path.lexists(kept):
+            return
 
 
 @contextmanager
 def invalid_rows(source: Source) -> Iterator[InvalidRows]:
     """A writer of invalid rows; the file appears only on success and if a row was written.
 
-    An earlier file with other content is kept at `earlier_path`.
+    An earlier file with other content is kept at the next of `earlier_paths`.
 
     Raises `PromptFileError` if the folder is not writable.
     """
@@ -109,7 +116,7 @@ def invalid_rows(source: Source) -> Iterator[InvalidRows]:
         try:
             part = stack.enter_context(atomic(path))
             # Bytes of the input that are not UTF-8 are written unchanged.
-            out = part.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+            out = part.open("x", encoding="utf-8", errors="surrogateescape", newline="")
         except OSError as error:
             message = f"cannot write {path}: {error.strerror}"
             mend = "make the folder writable, or fix the rows instead of skipping them"
@@ -121,4 +128,5 @@ def invalid_rows(source: Source) -> Iterator[InvalidRows]:
             part.unlink()
         elif path.is_file() and not filecmp.cmp(path, part, shallow=False):
             # Rows may have been fixed in it and not submitted yet.
-            path.replace(earlier_path(path))
+            *_, free = earlier_paths(path)
+            path.replace(free)

@@ -13,6 +13,7 @@ import threading
 import time
 from pathlib import Path
 
+from jobs.home import make_home
 from jobs.rewriting.answer import Answer, checked
 from jobs.rewriting.errors import AnswerError
 from jobs.rewriting.wish import Wish
@@ -38,7 +39,7 @@ class AnswerCache:
     the reason.
 
     Args:
-        folder: folder of the file; created if missing.
+        folder: folder of the file, in the home; both are created if missing.
         url, model: the service and its model; part of the key of an answer.
         wish: what is asked for; part of the key of an answer.
     """
@@ -52,7 +53,8 @@ class AnswerCache:
         self._path = folder / NAME
         self.fault: str | None = None
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_home(folder.parent)
+            folder.mkdir(exist_ok=True)
             self._file = sqlite3.connect(
                 self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )

@@ -24,7 +24,7 @@ from jobs.domain.states import State
 from jobs.errors import ConflictError, NotFoundError
 from jobs.store.base import CHUNK, Found, StorePart, among, record
 from jobs.store.existing import Key, Known, Span, existing_count, existing_jobs, other_spellings
-from jobs.store.insertion import BatchRows
+from jobs.store.insertion import BatchRows, with_sources
 from jobs.store.motions import add_files, files_of
 from jobs.store.tables import batches, jobs
 
@@ -175,13 +175,19 @@ class BatchStore(StorePart):
             place: called before the commit with the cached jobs that were added, to put their files
                 in place. An exception from it rolls the chunk back.
             replace: replace the rows of changed jobs that no worker has claimed yet.
+
+        Raises:
+            ConflictError: `hymo prune` removed the batch meanwhile.
         """
-        wanted = {(job.spec.custom_id, job.spec.seed): job for job in new}
         with self.write() as connection:
             # Submits of one batch insert in turn, so that none misses a spelling of the other's.
             # This lock stops neither claims nor the check of the batch's foreign key.
             own = select(batches.c.id).where(batches.c.id == batch.id)
-            connection.execute(own.with_for_update(key_share=True))
+            if connection.scalars(own.with_for_update(key_share=True)).first() is None:
+                mend = "submit the file again, which creates it anew"
+                raise ConflictError(f"batch {batch.name}", "removed by `hymo prune` just now", mend)
+            new = with_sources(connection, new)
+            wanted = {(job.spec.custom_id, job.spec.seed): job for job in new}
             rows = BatchRows(batch.id, attempt_limit, self.present(connection))
             there = existing_jobs(connection, batch.id, list(wanted), files=False)
             ids = dict.fromkeys(key[0] for key in wanted if key not in there)

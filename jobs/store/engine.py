@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from jobs.errors import SettingsError, UnreachableError
 from jobs.store.base import WRITES
 from jobs.store.faults import name_error
+from jobs.url import public_database
 
 #: Seconds after which PostgreSQL aborts a statement. The longest statements delete or update a
 #: whole batch and take seconds for 100 000 jobs.
@@ -76,7 +77,7 @@ def _sqlite(url: URL, timeout: float, on_wait: Callable[[str], object] | None) -
     if not url.database or url.database == ":memory:":
         raise SettingsError(
             "HYMO_DATABASE_URL",
-            url.render_as_string(),
+            public_database(url.render_as_string(hide_password=False)),
             "must name a file (workers are other processes and cannot see this one's memory)",
         )
     try:
@@ -170,4 +171,5 @@ def _postgresql(url: URL, timeout: float) -> Engine:
 
 
 def _away(url: URL, reason: str, mend: str) -> UnreachableError:
-    return UnreachableError("database", url.render_as_string(hide_password=True), reason, mend)
+    shown = public_database(url.render_as_string(hide_password=False))
+    return UnreachableError("database", shown, reason, mend)

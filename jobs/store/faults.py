@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 
 from jobs.errors import JobsError, SchemaError, UnreachableError
+from jobs.url import public_database, without_secrets
 
 #: Messages of SQLite about its file, and the explanations shown to the user.
 FILE_FAULTS = {
@@ -54,10 +55,12 @@ def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
     away = type(error) is DatabaseError or isinstance(error, (OperationalError, InterfaceError))
     state, mend = SERVER_FAULTS.get(getattr(error.orig, "sqlstate", None) or "", ("", ""))
     if away or state or error.connection_invalidated:
+        url = engine.url.render_as_string(hide_password=False)
+        reason = str(error.orig).strip().partition("\n")[0]
         return UnreachableError(
             "database",
-            engine.url.render_as_string(hide_password=True),
-            str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no answer",
+            public_database(url),
+            without_secrets(reason, url) or "no answer",
             mend or "check that it is up and reachable, then try again",
             state=state or "is unreachable",
         )
@@ -66,7 +69,8 @@ def name_error(engine: Engine, error: DBAPIError) -> JobsError | None:
 
 def _file_fault(engine: Engine, message: str) -> UnreachableError | None:
     """The explanation of what SQLite says about its file or the disk; None if it says neither."""
-    url, file = engine.url.render_as_string(), str(engine.url.database)
+    url = public_database(engine.url.render_as_string(hide_password=False))
+    file = str(engine.url.database)
     folder = Path(file).absolute().parent
     if message == FULL or (message.startswith((DISK, *FILE_FAULTS)) and is_full(engine)):
         free = _free(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -126,6 +126,24 @@ class BatchRows:
             )
             for job in new
         ]  # fmt: skip
+
+
+def with_sources(connection: Connection, new: Sequence[NewJob]) -> Sequence[NewJob]:
+    """The jobs; those whose earlier job `hymo prune` removed meanwhile are to be sampled."""
+    earlier = sorted({job.cached_from for job in new if job.cached_from is not None})
+    if not earlier:
+        return new
+    kept = (
+        select(jobs.c.id)
+        .where(among(connection, jobs.c.id, earlier))
+        .order_by(jobs.c.id)
+        .with_for_update(read=True, key_share=True)
+    )
+    there = {None, *connection.scalars(kept)}
+    return [
+        job if job.cached_from in there else replace(job, cached_from=None, artifacts=())
+        for job in new
+    ]
 
 
 def _queued(connection: Connection, known: Mapping[Key, Known]) -> dict[int, int]:

@@ -18,6 +18,7 @@ from jobs.store.history.overhead import OverheadStore
 from jobs.store.history.pages import HistoryStore
 from jobs.store.history.stats import StatsStore
 from jobs.store.manifest import ManifestStore
+from jobs.store.pruning import PruneStore
 from jobs.store.queue.claims import ClaimStore
 from jobs.store.queue.completion import CompletionStore
 from jobs.store.queue.control import ControlStore
@@ -41,6 +42,7 @@ class Store:
         self.engine = engine
         self.batches = BatchStore(engine, clock=clock)
         self.manifests = ManifestStore(engine, clock=clock)
+        self.pruning = PruneStore(engine, clock=clock)
         self.claims = ClaimStore(engine, clock=clock)
         self.leases = LeaseStore(engine, clock=clock)
         self.encoding = EncodingStore(engine, clock=clock)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bvh import Bvh
+from sqlalchemy import text
 
 from hymotion.export import FORMATS, JOINT_NAMES
 from hymotion.export.options import FRAME_RATES, UNITS, UPS
@@ -163,3 +164,49 @@ def test_the_command_knows_what_the_library_knows() -> None:
     assert set(spec.FORMATS) == set(FORMATS)
     assert UPS == ("y", "z")
     assert set(UNITS) == {"cm", "m"}
+
+
+@pytest.mark.parametrize("command", ["export", "preview"])
+def test_a_row_of_another_hand_writes_nothing_elsewhere(
+    command: str, hymo_: Hymo, made_night: Store, tmp_path: Path
+) -> None:
+    out = tmp_path / "ex"
+    with made_night.engine.begin() as connection:
+        connection.execute(text("UPDATE jobs SET custom_id = '../../victim' WHERE id = 1"))
+    done = hymo_(command, "1", "--out", str(out))
+    assert done.exit_code == 1
+    assert "name '../../victim_s0.bvh' in the database is not" in done.stderr.replace("png", "bvh")
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob("victim*"))
+
+
+@pytest.mark.parametrize(
+    "words", [("export", "1"), ("preview", "1", "--strip"), ("preview", "1", "--gif"),
+              ("preview", "night", "--sheet")],
+)  # fmt: skip
+def test_a_link_at_the_name_of_a_temporary_file_is_not_followed(
+    words: tuple[str, ...], hymo_: Hymo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can guess the name; the test does so."""
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+
+    def planted(final: Path) -> Path:
+        part = final.with_name(".guessed.part")
+        part.symlink_to(victim)
+        return part
+
+    monkeypatch.setattr("jobs.artifacts.atomic.temporary_path", planted)
+    done = hymo_(*words)
+    assert done.exit_code == 1
+    assert "File exists" in done.stderr
+    assert victim.read_text() == "theirs"
+
+
+def test_a_link_to_elsewhere_is_not_followed(hymo_: Hymo, tmp_path: Path) -> None:
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "out" / "night" / "export").symlink_to(tmp_path / "victim")
+    done = hymo_("export", "1")
+    assert done.exit_code == 1
+    assert "reached through a link: name one with --out" in done.stderr
+    assert list((tmp_path / "victim").iterdir()) == []

@@ -22,6 +22,7 @@ from sqlalchemy import text
 from jobs.cli.main import hymo
 from jobs.domain.pauses import Pause, PauseScope
 from jobs.monitoring.progress import BatchProgress
+from jobs.settings import Settings
 from jobs.store.store import Store
 from tests.cli.calling import Hymo
 from tests.cli.conftest import Shell
@@ -198,7 +199,7 @@ def test_a_log_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     try:
-        log_to_stderr()
+        log_to_stderr(Settings.read({"HYMO_HOME": "/nonexistent"}))
         try:
             int(f"first\nsecond {HOSTILE}")
         except ValueError:

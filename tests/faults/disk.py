@@ -35,7 +35,7 @@ def small_disk(mib: int) -> Iterator[SmallDisk]:
     """A tmpfs of `mib` MiB; the test is skipped where this user cannot mount one."""
     needs_mounts()
     with tempfile.TemporaryDirectory(prefix="hymo-d-") as folder:
-        words = ["mount", "-t", "tmpfs", "-o", f"size={mib}m", "tmpfs", folder]
+        words = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=755", "tmpfs", folder]
         subprocess.run(words, capture_output=True, check=True)
         try:
             yield SmallDisk(Path(folder))

@@ -124,7 +124,7 @@ def _write(
         final = folders.of_job(job, form.extension).absolute()
         try:
             with output(final) as part:
-                form.write(recording.motion, part, recording.metadata, options)
+                form.write(recording.motion, part, recording.metadata, options, new=True)
         except ExportError as error:
             raise WorkerError(f"job {job.id}: {final}: {error}") from error
         written.add(final, job=job.id, format=name)

@@ -156,12 +156,12 @@ class PreviewWriter:
         caption = Caption(job.prompt, f"{job.batch}/{stem(job.custom_id, job.seed)}")
         if self.strip:
             path = self.folders.of_job(job, ".png").absolute()
-            with output(path) as part:
-                draw_strip(motion, caption, self.lettering).save(part, format="PNG")
+            with output(path) as part, part.open("xb") as file:
+                draw_strip(motion, caption, self.lettering).save(file, format="PNG")
             self.written.add(path, job=job.id, kind="strip")
         if self.gif:
             path = self.folders.of_job(job, ".gif").absolute()
-            with output(path) as part, part.open("wb") as file:
+            with output(path) as part, part.open("xb") as file:
                 write_gif(motion, file, caption, self.lettering)
             self.written.add(path, job=job.id, kind="gif")
         if self.sheet:
@@ -171,14 +171,16 @@ class PreviewWriter:
         """Draw the sheets of each batch."""
         from hymotion.picture import MOST, draw_sheet
         from jobs.artifacts.atomic import output
+        from jobs.artifacts.place import file_name
 
         for batch, entries in self._drawn.items():
             pages = [entries[start : start + MOST] for start in range(0, len(entries), MOST)]
             for number, page in enumerate(pages, start=1):
-                path = self.folders.of_batch(batch) / f"{batch}_{_page_name(number)}.png"
+                name = file_name("batch name", f"{batch}_{_page_name(number)}.png")
+                path = self.folders.of_batch(batch) / name
                 heading = f"batch {batch}" + (f", page {number} of {len(pages)}" * (len(pages) > 1))
-                with output(path.absolute()) as part:
-                    draw_sheet(heading, page, self.lettering).save(part, format="PNG")
+                with output(path.absolute()) as part, part.open("xb") as file:
+                    draw_sheet(heading, page, self.lettering).save(file, format="PNG")
                 self.written.add(path.absolute(), batch=batch, kind="sheet")
 
 

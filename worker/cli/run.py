@@ -167,7 +167,7 @@ def _work(
     stuck = StuckCheck(store=store, batch=batch, offers=offers, alive=settings.alive)
     stuck.check()  # fail before starting anything if no worker can run the jobs
     _say_ahead(store.backlog.ahead(batch.id, stuck.offers()))
-    log_to_stderr(logging.WARNING)
+    log_to_stderr(settings, logging.WARNING)
     with StopSignals() as stop:
         node = partial(
             Node,

@@ -43,8 +43,8 @@ def up(app: App, /, *, workers: tuple[WorkerOptions, ...], grace: float | None) 
     from worker.supervision.node import Node
     from worker.supervision.signals import StopSignals
 
-    log_to_stderr()
     settings = app.settings()
+    log_to_stderr(settings)
     catalog = Catalog.read(settings.home)
     for options in workers:
         plan(options, catalog)  # a wrong device or budget fails here, not only in a worker's log

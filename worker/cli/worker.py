@@ -37,9 +37,10 @@ def worker(app: App, /, **given: Any) -> int:
     from worker.lifecycle import run_worker
     from worker.log import log_to_stderr
 
-    log_to_stderr()
+    settings = app.settings()
+    log_to_stderr(settings)
     try:
-        return run_worker(WorkerOptions(**given), app.settings())
+        return run_worker(WorkerOptions(**given), settings)
     except Exception as error:
         # Looked up, not imported: a worker of the null model never loads the library.
         library = sys.modules.get("hymotion.errors")

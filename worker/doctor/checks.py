@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import platform
 import shutil
+import stat
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import version
@@ -13,15 +15,17 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from jobs.delivery.broker import alive, ping, public_url, socket_path
+from jobs.delivery.broker import alive, ping, public_url
 from jobs.delivery.embedded import find_program
+from jobs.delivery.private_socket import socket_path
 from jobs.delivery.tls import unchecked
 from jobs.domain.memory import GIB
 from jobs.errors import BrokerBinaryError, JobsError
-from jobs.settings import PREFIX, Settings, unknown
+from jobs.settings import CONFIG, PREFIX, Settings, unknown
 from jobs.store import schema
 from jobs.store.faults import ROOM
 from jobs.store.store import Store
+from jobs.url import MASK, public_broker, public_database
 from worker.device.discovery import devices
 from worker.doctor.finding import Finding, Health
 from worker.doctor.model_checks import models
@@ -41,6 +45,7 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]
     yield _python()
     yield from _variables(environ)
     yield from _folders(settings)
+    yield from _access(settings)
     yield _database(settings)
     yield _broker(settings)
     yield from _devices()
@@ -73,6 +78,39 @@ def _folders(settings: Settings) -> Iterator[Finding]:
         if existing.is_dir() and (free := shutil.disk_usage(existing).free) < ROOM:
             fault, mend = f"{fault}, {free / 2**20:.1f} MiB free", f"make room in {existing}"
         yield Finding(name, Health.BAD, fault, mend)
+
+
+def _access(settings: Settings) -> Iterator[Finding]:
+    """Whether others may change the home, or read passwords in its config.toml.
+
+    Installations may share a home, so these are warnings.
+    """
+    config = settings.home / CONFIG
+    home, file = _mode(settings.home), _mode(config)
+    if home & stat.S_IWGRP:
+        found = f"{settings.home}: its group may change what is done here"
+        mend = f"unless that is intended: `chmod g-w {settings.home}`"
+        yield Finding("access", Health.WARNING, found, mend)
+    group = home & stat.S_IXGRP and file & stat.S_IRGRP
+    others = home & stat.S_IXOTH and file & stat.S_IROTH
+    if (group or others) and _has_password(config):
+        found = f"{config}: other users may read its passwords"
+        yield Finding("access", Health.WARNING, found, f"`chmod go-rwx {config}`")
+
+
+def _has_password(config: Path) -> bool:
+    given = tomllib.loads(config.read_text("utf-8-sig"))
+    shown = {"database_url": public_database, "broker_url": public_broker}
+    urls = (shown[name](str(given[name])) for name in shown if given.get(name))
+    return bool(given.get("rewriter_key")) or any(MASK in url for url in urls)
+
+
+def _mode(path: Path) -> int:
+    """The mode of a path; 0 if it does not exist or cannot be looked at."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _disk(name: str, folder: Path, existing: Path) -> Finding:

@@ -136,7 +136,7 @@ class MotionEngine:
             "model": claim.model,
             "revision": claim.revision,
         }
-        FORMATS[format_].write(motion, path, metadata)
+        FORMATS[format_].write(motion, path, metadata, new=True)
         return True
 
     def start_measuring(self) -> None:

@@ -80,7 +80,7 @@ class Engine(Protocol):
         """The features to store for each finite motion, or None (see `worker.engine.measures`)."""
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
-        """Write one file; False if this engine has nothing to write."""
+        """Write one new file, following no link; False if this engine has nothing to write."""
 
     def start_measuring(self) -> None:
         """Begin a new peak of device memory."""

@@ -7,10 +7,12 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.artifacts.place import PlaceError
 from jobs.domain.attempts import Claim, Failed, Timings
 from jobs.domain.memory import next_class
 from jobs.domain.states import Failure
-from worker.errors import NotFiniteError, SamplingError, WorkerError
+from jobs.errors import JobsError
+from worker.errors import NotFiniteError, SamplingError
 
 #: Characters of a traceback that are stored with a job.
 TAIL = 4000
@@ -64,7 +66,7 @@ def classify(error: Exception) -> Failure:
         error, "hymotion.errors", "NumericsError"
     ):
         return Failure.NUMERICS
-    if _is(error, "hymotion.errors", "RequestError"):
+    if isinstance(error, PlaceError) or _is(error, "hymotion.errors", "RequestError"):
         return Failure.INVALID
     return Failure.ERROR
 
@@ -109,7 +111,7 @@ def describe(error: Exception) -> str:
     NUL characters are escaped: SQL text cannot contain them.
     """
     text = f"{type(error).__name__}: {error}"
-    if not isinstance(error, WorkerError) and not _is(error, "hymotion.errors", "HymotionError"):
+    if not isinstance(error, JobsError) and not _is(error, "hymotion.errors", "HymotionError"):
         trace = "".join(traceback.format_exception(error))
         text = f"{text}\n\n{trace[-TAIL:]}"
     return text.replace("\0", "\\0")

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.artifacts.folder import Sight, look
+from jobs.artifacts.folder import OUTSIDE, Sight, look
+from jobs.artifacts.place import PlaceError, batch_folder
 from jobs.domain.batches import Batch
 from jobs.domain.clock import Clock
 from jobs.domain.pauses import PauseScope
@@ -114,11 +115,18 @@ class BatchFolders:
             self._pauses.end(PauseScope.BATCH, self._known[number].batch.name)
         self._known = {n: one for n, one in self._known.items() if n not in gone}
 
+    def _seen(self, batch: Batch) -> Sight:
+        try:
+            folder = batch_folder(batch.output, batch.name)
+        except PlaceError:
+            return Sight()  # its jobs are claimed, and fail with that error
+        return self._queue.adopt(batch, self._look(folder, batch.token))
+
     def _look_at(self, batches: Iterable[Batch], now: float) -> None:
         """Look at the folders of batches."""
         known = dict(self._known)
         for batch in batches:
-            seen = self._queue.adopt(batch, self._look(batch.folder, batch.token))
+            seen = self._seen(batch)
             token = seen.token or batch.token
             if seen.fault is None:
                 known[batch.id] = _Known(replace(batch, token=token), seen, due=now + EVERY)
@@ -128,7 +136,10 @@ class BatchFolders:
             faults = 0 if before is None else before.faults
             due = now + min(2.0**faults, EVERY)
             known[batch.id] = _Known(batch, seen, faults + 1, due)
-            what = f"its folder {batch.folder} {seen.fault}"
-            reason = f"batch {batch.name}: {what} on {self._host}"
+            if seen.fault == OUTSIDE:
+                reason = f"output {batch.output} {OUTSIDE} of {self._queue.name}"
+            else:
+                what = f"its folder {batch.folder} {seen.fault}"
+                reason = f"batch {batch.name}: {what} on {self._host}"
             self._pauses.begin(PauseScope.BATCH, batch.name, reason)
         self._known = known

@@ -6,20 +6,21 @@ import errno
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jobs.artifacts.folder import look
+from jobs.artifacts.folder import LINKED, OUTSIDE, look
+from jobs.artifacts.place import PlaceError, batch_folder, is_named_below, job_file, leads_out
 from jobs.artifacts.temporary import part_path
 from jobs.domain.attempts import Claim, Success
 from jobs.domain.batches import Artifact
-from jobs.domain.spec import stem
 from worker.errors import WorkerError
 
 log = logging.getLogger(__name__)
 
-#: Writes one format of a motion to a path; returns False if there is nothing to write.
+#: Writes one format of a motion to a path where nothing is; returns False if there is nothing to
+#: write.
 Write = Callable[[Claim, Any, str, Path], bool]
 
 
@@ -39,8 +40,27 @@ class SaveError(WorkerError):
 
 
 def final_path(claim: Claim, format_: str) -> Path:
-    """`<output>/<batch>/<id>_s<seed>.<format>`."""
-    return Path(claim.output) / claim.batch / f"{stem(claim.custom_id, claim.seed)}.{format_}"
+    """`<output>/<batch>/<id>_s<seed>.<format>`; raises `PlaceError`."""
+    return job_file(claim.output, claim.batch, claim.custom_id, claim.seed, format_)
+
+
+def require_place(claim: Claim, roots: Sequence[Path]) -> None:
+    """Check where the files of a job would be written, before anything is done for it.
+
+    Only names are compared, since the folder may be on a share that does not answer; `look` follows
+    links.
+
+    Args:
+        claim: the job.
+        roots: the folders below which this worker writes; none: anywhere.
+
+    Raises:
+        PlaceError: not all of them would be in the folder of its batch, below a root.
+    """
+    for format_ in claim.formats:
+        final_path(claim, format_)
+    if not is_named_below(Path(claim.output), roots):
+        raise PlaceError("output folder", claim.output, OUTSIDE)
 
 
 def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
@@ -60,7 +80,7 @@ def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
 
 
 def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
-    folder = Path(claim.output) / claim.batch
+    folder = batch_folder(claim.output, claim.batch)
     fault = look(folder, claim.token).fault
     if fault is not None:
         raise SaveError(folder, OSError(errno.ENOENT, fault))
@@ -69,7 +89,10 @@ def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
         part = part_path(final, claim.attempt)
         try:
             if claim.token is None:
+                if leads_out(folder, Path(claim.output)):
+                    raise PlaceError("batch name", claim.batch, LINKED)
                 folder.mkdir(parents=True, exist_ok=True)
+            part.unlink(missing_ok=True)  # of this attempt's last try; a link is not followed
             if not write(claim, motion, format_, part):
                 continue
             size, digest = _seal(part)
@@ -114,7 +137,7 @@ def _same(path: Path, artifact: Artifact) -> bool:
 
 
 def _seal(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return os.fstat(file.fileno()).st_size, digest

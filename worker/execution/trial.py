@@ -27,7 +27,7 @@ def run_trial(pool: ModelPool, claim: Claim, *, home: Path) -> None:
     """
     engine = pool.engine(claim.model, claim.mode)
     with TemporaryDirectory(prefix="probe-", dir=home, ignore_cleanup_errors=True) as folder:
-        with atomic(Path(folder) / "probe.txt") as part, part.open("w") as file:
+        with atomic(Path(folder) / "probe.txt") as part, part.open("x") as file:
             file.write("written by a worker that tests itself\n")
             file.flush()
             os.fsync(file.fileno())

@@ -54,6 +54,11 @@ class WorkerQueue:
         self._turns: dict[int, int] = {}
         self._text_turn = 0
 
+    @property
+    def name(self) -> str:
+        """The worker's name."""
+        return self._offer.name
+
     def claim(
         self,
         job_id: int | None,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jobs.artifacts.manifest import NAME as MANIFEST
+from jobs.artifacts.place import batch_folder, file_name, leads_out
 from jobs.domain.spec import stem
 from jobs.domain.states import State
 from jobs.errors import ConflictError
@@ -90,18 +91,22 @@ class Folders:
             return self.out
         if name not in self._of_batch:
             batch = self.store.batches.get(name)
-            self._of_batch[name] = Path(batch.output) / batch.name / self.kind
+            folder = batch_folder(batch.output, batch.name) / self.kind
+            if leads_out(folder, Path(batch.output)):
+                raise ConflictError(str(folder), "reached through a link", "name one with --out")
+            self._of_batch[name] = folder
         return self._of_batch[name]
 
     def of_job(self, job: JobRow, extension: str) -> Path:
         """The file of a job: `<id>_s<seed><extension>`.
 
         Raises:
+            PlaceError: the name is not that of a file.
             ConflictError: the file belongs to another job of this command, or is in the folder of
                 a batch's motions.
         """
         folder = self.of_batch(job.batch)
-        path = folder / f"{stem(job.custom_id, job.seed)}{extension}"
+        path = folder / file_name("name", f"{stem(job.custom_id, job.seed)}{extension}")
         own = {Path(artifact.path).resolve() for artifact in job.artifacts}
         if path.resolve() in own or (folder / MANIFEST).exists():
             raise ConflictError(

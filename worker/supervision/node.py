@@ -17,14 +17,16 @@ from jobs.delivery.reconciler import Reconciler, deliver_missing
 from jobs.domain.outage import Outage
 from jobs.domain.workers import WorkerRow
 from jobs.errors import UnreachableError
+from jobs.home import make_home
 from jobs.settings import Settings
 from jobs.store.store import Store
 from worker.options import WorkerOptions
+from worker.rotation import LogRotation
 from worker.supervision.supervisor import Exit, Supervisor, tail
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at the pauses of the workers.
+#: Seconds between two looks at the pauses of the workers and the sizes of the logs.
 LOOK = 2.0
 
 
@@ -60,19 +62,19 @@ class Node:
         self._publisher = Publisher(settings)
         self._reconciler = Reconciler(store=store, publisher=self._publisher, settings=settings)
         home = {"HYMO_HOME": str(settings.home)}
-        logs = settings.home / "logs"
         self._supervisor = Supervisor(
             workers=workers,
             environ={**environ, **home},
-            logs=logs,
+            logs=settings.home / "logs",
             away=lambda: not self._reaches(store.time),
         )
+        self._logs = LogRotation(settings)
         self._outage = Outage(say=log.warning)
         #: Exited processes whose leases are still to be ended, and when they exited.
         self._ended: list[tuple[Exit, str | None, float]] = []
         #: (worker, scope, subject) → the reason of a pause that was logged.
         self._paused: dict[tuple[str, str, str], str] = {}
-        self._look = 0.0  # when to look at the pauses again
+        self._look = 0.0  # when to look at the pauses and logs again
         self._grace = grace
         self._hurry = hurry
         self._leaving = ExitStack()
@@ -91,7 +93,7 @@ class Node:
             leaving.callback(self._publisher.close)
             leaving.callback(self._write_manifests)
             leaving.callback(self._end)
-            self._settings.home.mkdir(parents=True, exist_ok=True)
+            make_home(self._settings.home)
             started = self._broker is not None and self._broker.ensure()
             # Whoever held the duty in an earlier `hymo up` that was killed does so no longer.
             self._reconcile(partial(self._reconciler.round, fresh=started, seize=True))
@@ -138,6 +140,7 @@ class Node:
         if time.monotonic() >= self._look:
             self._look = time.monotonic() + LOOK
             self._reaches(self._log_pauses)
+            self._logs.rotate()
         return exits
 
     def running_jobs(self) -> int:

@@ -102,7 +102,7 @@ class Supervisor:
     """
 
     workers: Sequence[WorkerOptions]
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     logs: Path
     away: Callable[[], bool] = lambda: False
     _children: list[Child] = field(default_factory=list)

@@ -79,15 +79,16 @@ def print_result(
     note_reading(source, result.reading)
     note_invalid(result.invalid, result.problems, source)
     if result.invalid_file is not None:
-        from jobs.promptfile.invalid import earlier_path
+        from jobs.promptfile.invalid import earlier_paths
 
         path = clean(str(result.invalid_file))
         note(f"note: what is left out is in {path}; fix it there and add it to the batch with")
         # Not `note`, which may break the command.
         command = f"hymo submit {shlex.quote(path)} --batch {result.batch.name}"
         click.echo(f"      {command}", err=True)
-        if (earlier := earlier_path(result.invalid_file)).exists():
-            note(f"note: an earlier version of that file is kept as {clean(str(earlier))}")
+        *earlier, _ = earlier_paths(result.invalid_file)
+        if earlier:
+            note(f"note: an earlier version of that file is kept as {clean(str(earlier[-1]))}")
     note_rewrites(result.rewrites)
     note_file(result.metadata, result.untrained)
     note_unfamiliar(result.unfamiliar)

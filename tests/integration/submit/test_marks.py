@@ -111,3 +111,15 @@ def test_a_manifest_sweeps_what_writers_of_before_left(desk, tmp_path: Path) -> 
     left.write_text("of a writer that may be ahead of this one")
     assert not write_manifest(desk.store, batch), "it was written since the batch was read"
     assert left.exists()
+
+
+def test_nothing_is_created_outside_of_the_roots(desk, tmp_path: Path) -> None:
+    roots = (tmp_path / "root",)
+    desk.settings = replace(desk.settings, output_roots=roots)
+    batch = night(desk, tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
+    desk.settings = replace(desk.settings, output_roots=())
+    assert lay(desk.store, batch, desk.settings).fault is None
+    batch = desk.store.batches.get("night")
+    assert not write_manifest(desk.store, batch, roots)
+    assert write_manifest(desk.store, batch, [tmp_path])

@@ -9,6 +9,7 @@ import pytest
 
 from jobs.errors import SettingsError
 from jobs.settings import SECRET, Settings, unknown
+from jobs.url import public_broker, without_secrets
 
 
 @pytest.fixture
@@ -56,6 +57,13 @@ def test_a_key_is_not_in_the_settings_words(read):
     assert "rewriter_key" in SECRET
 
 
+def test_roots_are_separated_like_a_search_path(read, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert read().output_roots == ()
+    roots = read({"HYMO_OUTPUT_ROOTS": "/srv/motions:/mnt/../nas::here"}).output_roots
+    assert roots == (Path("/srv/motions"), Path("/nas"), tmp_path / "here")
+
+
 def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert read(output="here").output == tmp_path / "here"
@@ -86,6 +94,9 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("BROKER_URL", "redis://:secret@h/0?ssl_ca_certs=/ca.pem", "are for rediss://"),
         ("BROKER_URL", "rediss://:secret@h/0?ssl_cert_reqs=CERT_NONE", "must be required or"),
         ("BROKER_URL", "rediss://:secret@h/0?ssl_check_hostname=0", "must be true or false"),
+        ("BROKER_URL", "redis://secret@h:6379/0", "redis://:PASSWORD@HOST"),
+        ("BROKER_URL", "redis+socket://secret@/r.sock", "redis://:PASSWORD@HOST"),
+        ("BROKER_URL", "redis+socket://:12/secret@/r.sock", "percent-encode the password"),
         ("DATABASE_URL", "u:secret@h", "is not a database URL"),
         ("DATABASE_URL", "postgresql://u:se@secret@h/db", "percent-encode the password"),
         ("DATABASE_URL", "postgresql://u:secret@h:port/db", "the port must be a number"),
@@ -98,6 +109,7 @@ def test_paths_are_made_absolute(read, monkeypatch, tmp_path):
         ("REWRITER_KEY", "secret\r\nHost: evil", "printable ASCII without spaces"),
         ("REWRITER_KEY", "secrét", "printable ASCII without spaces"),
         ("REWRITER_TIMEOUT", "0", "more than 0"),
+        ("OUTPUT_ROOTS", ":", "names no folder"),
         ("REWRITER_CONCURRENCY", "0", "at least 1"),
     ],
 )
@@ -173,7 +185,8 @@ def test_a_file_that_is_not_utf8(read, tmp_path):
 @pytest.mark.parametrize(
     "url",
     ["redis://h/0", "rediss://h", "redis+socket:///tmp/r@1.sock", "redis://u:p%2Fw%40@h:1/2",
-     "redis:///3", "redis://:p@w@h:6379", "redis://:a:b@h", "rediss://h/0?ssl_cert_reqs=none"],
+     "redis:///3", "redis://:p@w@h:6379", "redis://:a:b@h", "rediss://h/0?ssl_cert_reqs=none",
+     "redis://u:@h", "redis://u@h?password=p"],
 )  # fmt: skip
 def test_a_broker_of_ones_own(read, url):
     settings = read({"HYMO_BROKER_URL": url})
@@ -184,6 +197,45 @@ def test_a_broker_of_ones_own(read, url):
 def test_the_database_is_shown_without_its_password(read):
     settings = read({"HYMO_DATABASE_URL": "postgresql://me:secret@host/db"})
     assert settings.public_database_url() == "postgresql://me:***@host/db"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:secret@h/db?sslmode=require", "postgresql://me:***@h/db?sslmode=require"),
+        ("postgresql://me@h/db?password=secret", "postgresql://me@h/db?password=***"),
+        ("postgresql://me@h/db?pasword=secret", "postgresql://me@h/db?pasword=***"),
+    ],
+)
+def test_a_database_is_shown_without_any_secret(read, url, shown):
+    settings = read({"HYMO_DATABASE_URL": url})
+    assert settings.public_database_url() == shown
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:secret@h:1/0", "redis://:***@h:1/0"),
+        ("rediss://u:sec%72et@h/0?ssl_cert_reqs=none", "rediss://u:***@h/0?ssl_cert_reqs=none"),
+        ("redis://h?password=secret", "redis://h?password=***"),
+        ("redis+socket:///r.sock?pasword=secret", "redis+socket:///r.sock?pasword=***"),
+    ],
+)
+def test_a_broker_is_shown_without_any_secret(read, url, shown):
+    settings = read({"HYMO_BROKER_URL": url})
+    assert public_broker(url) == shown
+    assert "sec" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://:p%40ss-word@h", "redis://h?password=p%40ss-word", "postgresql://u:p%40ss-word@h/d",
+     "postgresql://h/d?password=p%40ss-word"],
+)  # fmt: skip
+def test_a_quoted_password_is_masked_in_either_form(url):
+    said = "unknown command AUTH p@ss-word in p%40ss-word"
+    assert without_secrets(said, url) == "unknown command AUTH *** in ***"
 
 
 def test_settings_do_not_change(read):

@@ -12,6 +12,7 @@ import pytest
 
 from jobs.cli.render.progress import display
 from jobs.monitoring.progress import UNKNOWN
+from jobs.settings import Settings
 from worker.log import log_to_stderr
 
 
@@ -29,7 +30,7 @@ def test_a_warning_does_not_cut_the_line_of_the_bar(monkeypatch: pytest.MonkeyPa
     root = logging.getLogger()
     monkeypatch.setattr(root, "handlers", [])
     monkeypatch.setattr(root, "level", root.level)
-    log_to_stderr(logging.WARNING)
+    log_to_stderr(Settings.read({"HYMO_HOME": "/nonexistent"}), logging.WARNING)
     with display("night", time.monotonic) as show:
         show(UNKNOWN)
         logging.getLogger("worker.test").warning("the server was restarted")

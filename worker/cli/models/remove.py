@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from jobs.artifacts.atomic import atomic
 from jobs.cli.render.tables import note, print_json
 from jobs.cli.render.text import clean, file_size
 from jobs.domain.catalog import CATALOG
@@ -123,9 +124,8 @@ def _forget(folder: Path, only: str) -> None:
     if only == "text":
         record["text"] = None
     record["sources"] = [each for each in record["sources"] if each["part"] != only]
-    part = folder / f".{FILE}.part"
-    part.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
-    part.replace(folder / FILE)
+    with atomic(folder / FILE) as part, part.open("x", encoding="utf-8") as file:
+        file.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
 
 def _size(path: Path) -> int:

@@ -138,3 +138,16 @@ def test_names_are_each_other_s_mirror() -> None:
         # The same side in the same place as our own joints.
         for own, name in zip(BODY.names, names, strict=True):
             assert own.startswith("L_") == ("left" in name.lower() or name.startswith("L_")), name
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_new_file_follows_no_link_and_replaces_none(name: str, tmp_path: Path) -> None:
+    victim, path = tmp_path / "victim", tmp_path / "part"
+    victim.write_text("theirs")
+    path.symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        FORMATS[name].write(walking(), path, {}, new=True)
+    assert victim.read_text() == "theirs"
+    path.unlink()
+    FORMATS[name].write(walking(), path, {}, new=True)
+    assert path.stat().st_size > 100

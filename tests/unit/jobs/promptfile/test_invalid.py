@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobs.promptfile.defaults import Defaults
-from jobs.promptfile.invalid import earlier_path, invalid_path, invalid_rows
+from jobs.promptfile.invalid import earlier_paths, invalid_path, invalid_rows
 from jobs.promptfile.problem import PromptFileError
 from jobs.promptfile.row import Row
 from jobs.promptfile.source import open_source
@@ -101,11 +101,14 @@ def test_rows_that_were_fixed_but_not_submitted_are_kept(opened) -> None:
         path = skip(source)
         written = path.read_text()
         skip(source)
-        assert not earlier_path(path).exists()  # nothing was fixed in it
-        path.write_text(written.replace("walks,1", "walks,60"))
-        skip(source)
-    assert "walks,60" in earlier_path(path).read_text()
-    assert path.read_text() == written
+        assert len(list(earlier_paths(path))) == 1  # nothing was fixed in it
+        for frames in ("60", "90", "120"):
+            path.write_text(written.replace("walks,1", f"walks,{frames}"))
+            skip(source)
+            assert path.read_text() == written
+    *kept, _ = earlier_paths(path)
+    assert [each.name for each in kept] == [f"{path.name}.bak{n}" for n in ("", "2", "3")]
+    assert ["walks,60" in kept[0].read_text(), "walks,120" in kept[2].read_text()] == [True, True]
 
 
 def test_a_read_only_folder_is_named_as_such(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_errors_of_the_model_library_are_one_line(
         raise ConfigError("no such model", mend="Choose another", path=None, key=None)
 
     monkeypatch.setattr(lifecycle, "run_worker", run_worker)
-    monkeypatch.setattr("worker.log.log_to_stderr", lambda: None)
+    monkeypatch.setattr("worker.log.log_to_stderr", lambda _: None)
     with pytest.raises(EngineError, match="no such model") as caught:
         run(tmp_path)
     assert isinstance(caught.value.__cause__, HymotionError)
@@ -41,6 +41,6 @@ def test_a_fault_of_the_program_keeps_its_traceback(
         raise ZeroDivisionError
 
     monkeypatch.setattr(lifecycle, "run_worker", run_worker)
-    monkeypatch.setattr("worker.log.log_to_stderr", lambda: None)
+    monkeypatch.setattr("worker.log.log_to_stderr", lambda _: None)
     with pytest.raises(ZeroDivisionError):
         run(tmp_path)

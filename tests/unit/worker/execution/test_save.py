@@ -16,7 +16,8 @@ from worker.execution.save import SaveError, discard, final_path, publish, save
 
 
 def write(claim: Claim, motion: Any, format_: str, path: Path) -> bool:
-    path.write_bytes(f"{format_} {motion}".encode())
+    with path.open("xb") as file:
+        file.write(f"{format_} {motion}".encode())
     return True
 
 
@@ -118,4 +119,37 @@ def test_one_format_that_fails_takes_the_others_with_it(
 
     with pytest.raises(SaveError):
         save(claim(formats=("bvh", "npz")), "m", second_fails)
+    assert folder(claim()) == set()
+
+
+def test_a_link_in_the_place_of_a_part_is_not_followed(
+    claim: Callable[..., Claim], tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+    one = claim()
+    part = part_path(final_path(one, "npz"), 1)
+    part.parent.mkdir(parents=True)
+    part.symlink_to(victim)
+    publish(done(one))
+    assert victim.read_text() == "theirs"
+    assert final_path(one, "npz").read_bytes() == b"npz m"
+    assert not final_path(one, "npz").is_symlink()
+
+
+def test_a_link_that_comes_while_a_part_is_written_is_an_error(
+    claim: Callable[..., Claim], tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("theirs")
+
+    def robbed(claim: Claim, motion: Any, format_: str, path: Path) -> bool:
+        write(claim, motion, format_, path)
+        path.unlink()
+        path.symlink_to(victim)
+        return True
+
+    with pytest.raises(SaveError, match="symbolic links"):
+        save(claim(), "m", robbed)
+    assert victim.read_text() == "theirs"
     assert folder(claim()) == set()

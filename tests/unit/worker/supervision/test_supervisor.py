@@ -34,6 +34,11 @@ def test_what_is_not_given_is_left_to_the_worker() -> None:
     assert parsed(command(WorkerOptions(), parent=1)) == WorkerOptions(parent=1)
 
 
+def test_the_environment_of_the_workers_is_not_shown(tmp_path: Path) -> None:
+    environ = {"HYMO_BROKER_URL": "redis://:secret@h"}
+    assert "secret" not in repr(Supervisor(workers=(), environ=environ, logs=tmp_path))
+
+
 def test_the_end_of_a_log(tmp_path: Path) -> None:
     path = tmp_path / "log"
     assert tail(path) == ""
