@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import browsing, lifecycle, startup, submitting
+from benchmarks import browsing, claims, lifecycle, startup, submitting
 from benchmarks.figure import Figure
 from benchmarks.ground import Ground
 from benchmarks.machine import machine
@@ -20,6 +20,7 @@ BENCHES: dict[str, Callable[[Ground, Scale], Iterator[Figure]]] = {
     submitting.BENCH: submitting.figures,
     lifecycle.BENCH: lifecycle.figures,
     browsing.BENCH: browsing.figures,
+    claims.BENCH: claims.figures,
 }
 
 

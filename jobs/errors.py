@@ -79,6 +79,17 @@ class ConflictError(JobsError):
         self.mend = mend
 
 
+class UnconfirmedError(JobsError):
+    """The command would do something large that was not confirmed."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(f"{what}: {mend}")
+        self.what = what
+        self.mend = mend
+
+
 class TransitionError(JobsError):
     """A state change that the transition table does not allow: a bug in the program."""
 

@@ -56,6 +56,7 @@ class Settings:
         republish: age from which a message may be presumed lost.
         alive: a worker not seen for this long no longer counts as live.
         max_attempts: number of attempts before a job ends as failed.
+        max_jobs: maximum number of new jobs of one submit; 0: no limit.
         backoff: delay before the second attempt; doubles with each attempt, at most 300.
         pack: maximum number of motions in a pack; 0: decided by memory and device.
         outage: how long `run` and `watch` wait for a database that went away; workers and `up` wait
@@ -86,6 +87,7 @@ class Settings:
     republish: float = 30.0
     alive: float = 60.0
     max_attempts: int = 3
+    max_jobs: int = 0
     backoff: float = 5.0
     pack: int = 0
     outage: float = 300.0

@@ -1,6 +1,6 @@
 """Alembic's environment: runs migrations on the connection that `jobs.store.schema` hands over.
 
-To write a migration after a change of `jobs/store/tables.py`:
+To write a migration after a change of `jobs/store/tables/`:
 
     alembic -c migrations/alembic.ini -x url=sqlite:////tmp/old.db revision --autogenerate \\
         --rev-id 0002 -m "what changes"

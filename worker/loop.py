@@ -108,7 +108,9 @@ class WorkLoop:
         self._busy = threading.Lock()  # the device runs one pack at a time
 
     def on_message(self, job_id: int) -> int:
-        """Run the job that a message names, packed with similar jobs, then all other jobs.
+        """Run packs until none is left, if the job that a message names is still queued.
+
+        That job waits for its turn like any other, or a batch with many messages would run first.
 
         Returns:
             How many jobs were run. 0 for a message whose job is already claimed or done.

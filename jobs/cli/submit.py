@@ -42,6 +42,7 @@ def submit(
     skip_invalid: bool,
     no_cache: bool,
     update: bool,
+    yes: bool,
     as_json: bool,
 ) -> int:
     """Queue the motions that a file of prompts asks for.
@@ -51,11 +52,18 @@ def submit(
     does not have.
 
     The jobs of a file are a batch. Submitting the file again adds nothing, since a job is
-    identified by its row's id (or number) and seed. Exits with 1 if rows have changed since they
+    identified by its row's id (or number) and seed. Asks before it submits very many new jobs; off
+    a terminal it exits with 2 unless --yes is given. Exits with 1 if rows have changed since they
     were first submitted (see --update), or if the batch of this name is another file's.
     """
     from jobs.cli.faults import ExitCode
-    from jobs.cli.render.submission import note_refused, print_plan, print_result, progress_line
+    from jobs.cli.render.submission import (
+        confirmation,
+        note_refused,
+        print_plan,
+        print_result,
+        progress_line,
+    )
     from jobs.delivery.broker import require_trust
 
     settings = app.settings(output=output)
@@ -70,11 +78,14 @@ def submit(
                 plan = submitter.plan(
                     source, defaults, batch=batch, skip_invalid=skip_invalid, progress=progress
                 )
-            print_plan(plan, source, as_json=as_json)
+            print_plan(plan, source, settings, as_json=as_json)
             return ExitCode.OK
         choice = {"skip_invalid": skip_invalid, "cache": not no_cache, "update": update}
+        confirm = None if yes else confirmation(source)
         with progress_line(rewriting=rewrite.asked) as progress:
-            result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
+            result = submitter.submit(
+                source, defaults, batch=batch, **choice, confirm=confirm, progress=progress
+            )
         print_result(result, source, settings, as_json=as_json)
         note_refused(result, source, update=update)
     return ExitCode.ERROR if result.refused else ExitCode.OK

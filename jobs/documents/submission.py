@@ -40,6 +40,7 @@ def plan_document(plan: SubmitPlan) -> dict[str, object]:
         "batch": plan.batch,
         "rows": plan.rows,
         "jobs": plan.jobs,
+        "new": plan.new,
         "invalid": plan.invalid,
         "auto": plan.auto,
         "classes": [

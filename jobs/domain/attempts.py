@@ -38,6 +38,7 @@ class Claim:
     job_id: int
     attempt: int
     worker_id: int
+    batch_id: int
     batch: str
     output: str
     custom_id: str
@@ -47,6 +48,7 @@ class Claim:
     mode: str
     steps: int
     guidance: float
+    priority: int
     formats: tuple[str, ...]
     model: str
     revision: str

@@ -103,7 +103,7 @@ class Waiting:
         """Whether the job waits for its backoff to end.
 
         A job queued later than now was queued before the database's clock was set back: it does
-        not wait (`jobs.store.queue.lanes.READY`).
+        not wait (`jobs.store.queue.conditions.READY`).
         """
         return not job.paused and job.queued_at <= self.now < job.not_before
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Double,
     Engine,
     Row,
+    Select,
     Table,
     any_,
     cast,
@@ -112,7 +114,11 @@ class StorePart:
         """
         if self._clock is not None:
             return self._clock()
-        return float(connection.execute(select(self.now())).scalar_one())
+        return float(connection.execute(self._present).scalar_one())
+
+    @cached_property
+    def _present(self) -> Select[float]:
+        return select(self.now())  # built once, since that takes as long as to run it
 
     def time(self) -> float:
         """The current time of the store's clock, for comparisons with stored times."""

@@ -23,7 +23,7 @@ from jobs.domain.names import fold
 from jobs.domain.states import State
 from jobs.errors import ConflictError, NotFoundError
 from jobs.store.base import CHUNK, Found, StorePart, among, record
-from jobs.store.existing import Key, Known, existing_jobs, other_spellings
+from jobs.store.existing import Key, Known, Span, existing_count, existing_jobs, other_spellings
 from jobs.store.insertion import BatchRows, with_sources
 from jobs.store.motions import add_files, files_of
 from jobs.store.tables import batches, jobs
@@ -230,6 +230,11 @@ class BatchStore(StorePart):
         """
         with self.read() as connection:
             return existing_jobs(connection, batch_id, keys)
+
+    def count_existing(self, batch_id: int, spans: Sequence[Span]) -> int:
+        """The number of jobs that a batch has within these spans."""
+        with self.read() as connection:
+            return existing_count(connection, batch_id, spans)
 
     def counts(self, batch_id: int) -> dict[State, int]:
         """Number of jobs of the batch in each state; states without jobs are omitted."""

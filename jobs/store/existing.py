@@ -7,7 +7,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Select, String, func, literal, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Select,
+    String,
+    Subquery,
+    and_,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 
 from jobs.domain.batches import Artifact
 from jobs.domain.memory import queue_name
@@ -20,6 +32,8 @@ from jobs.store.tables import jobs
 
 #: A job's identity within its batch: custom id and seed.
 Key = tuple[str, int]
+#: Jobs of one custom id: the id, the first and the last seed.
+Span = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -75,6 +89,18 @@ def existing_jobs(
     return {(row.custom_id, row.seed): _known(row, found.get(row.id, ())) for row in rows}
 
 
+def existing_count(connection: Connection, batch_id: int, spans: Sequence[Span]) -> int:
+    """See `BatchStore.count_existing`."""
+    span = _spans(connection, spans)
+    query = (
+        select(func.count())
+        .select_from(span)
+        .join(jobs, and_(jobs.c.custom_id == span.c.id, jobs.c.seed.between(span.c.a, span.c.z)))
+        .where(jobs.c.batch_id == batch_id)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
 def other_spellings(
     connection: Connection, batch_id: int, ids: Collection[str]
 ) -> Mapping[str, str]:
@@ -112,6 +138,23 @@ def _known(row: Found, artifacts: tuple[Artifact, ...]) -> Known:
         attempts=row.attempt,
         artifacts=artifacts,
     )
+
+
+def _spans(connection: Connection, spans: Sequence[Span]) -> Subquery:
+    """The spans as rows `id`, `a`, `z` of one parameter: see `jobs.store.base.among`."""
+    columns = {"id": String, "a": BigInteger, "z": BigInteger}
+    if connection.dialect.name == "postgresql":
+        values = zip(*spans, strict=True)
+        return select(
+            *(
+                func.unnest(literal(list(each), ARRAY(kind))).label(name)
+                for each, (name, kind) in zip(values, columns.items(), strict=True)
+            )
+        ).subquery()
+    each = func.json_each(json.dumps(spans)).table_valued("value").c.value
+    return select(
+        *(func.json_extract(each, f"$[{i}]").label(name) for i, name in enumerate(columns))
+    ).subquery()
 
 
 def _unnested(connection: Connection, keys: Sequence[Key]) -> Select[Any]:

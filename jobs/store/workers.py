@@ -13,7 +13,7 @@ from jobs.domain.workers import WorkerCard, WorkerRow
 from jobs.errors import NotFoundError
 from jobs.store.base import Found, StorePart, record
 from jobs.store.offers import DECLARED, DRAINING, LIVE, STOPPED, to_offer
-from jobs.store.queue.lanes import RUNNING
+from jobs.store.queue.conditions import RUNNING
 from jobs.store.tables import jobs, workers
 
 

@@ -151,12 +151,13 @@ class PlannedClass:
 
 @dataclass(frozen=True)
 class SubmitPlan:
-    """The jobs that a submit of a file would create, ignoring jobs that the batch already has.
+    """The jobs that a file asks for, those included that the batch already has.
 
     Attributes:
         batch: name of the batch.
         rows, invalid: numbers of valid and invalid rows.
         jobs: number of jobs of the valid rows.
+        new: number of those that the batch does not have yet.
         classes: the jobs by queue and model.
         auto: mode → number of jobs with mode `auto` that would get it.
         manned: whether any worker is live, declared or about to start.
@@ -181,12 +182,13 @@ class SubmitPlan:
     problems: tuple[Problem, ...]
     rewrites: RewriteReport | None = None
     reading: Reading = field(default_factory=Reading)
+    new: int = 0
 
 
 def planned(
     batch: str, found: Survey, offers: Sequence[Offer], catalog: Catalog = COMES_ALONG
 ) -> SubmitPlan:
-    """The plan of a surveyed file; raises `WeightsMissingError`."""
+    """The plan of a surveyed file for a new batch; raises `WeightsMissingError`."""
     router = Router(offers, catalog)
     groups: dict[tuple[str, str], list[Asked]] = defaultdict(list)
     auto: Counter[str] = Counter()
@@ -211,6 +213,7 @@ def planned(
         unfamiliar=found.unfamiliar,
         problems=found.problems,
         reading=found.reading,
+        new=found.jobs,
     )
 
 

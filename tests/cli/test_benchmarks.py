@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
     ("names", "targets"),
     [
         (
-            ("startup", "submit", "history"),
+            ("startup", "submit", "history", "claims"),
             {
                 "hymo --help": None,
                 "against .delay()": 2,

@@ -426,9 +426,9 @@ def test_watch(hymo_: Hymo, store: Store) -> None:
 def _running(store: Store) -> Claim:
     job = store.history.job(4)
     return Claim(
-        job_id=4, attempt=1, worker_id=1, batch="night", output="/out", custom_id="sit",
-        prompt=job.prompt, frames=100, seed=0, mode="full", steps=50, guidance=5.0,
-        formats=("npz",), model="null", revision="null-1", gib=24, queue_s=0.0,
+        job_id=4, attempt=1, worker_id=1, batch_id=1, batch="night", output="/out",
+        custom_id="sit", prompt=job.prompt, frames=100, seed=0, mode="full", steps=50, guidance=5.0,
+        priority=0, formats=("npz",), model="null", revision="null-1", gib=24, queue_s=0.0,
     )  # fmt: skip
 
 

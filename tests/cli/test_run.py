@@ -209,11 +209,14 @@ def test_while_its_own_worker_starts_the_line_says_so(shell: Any) -> None:
     assert "no worker is live" not in said + errors
 
 
-def test_jobs_of_other_batches_that_come_first_are_told(shell: Any) -> None:
-    assert shell.run("submit", many(shell, 5, "old"), *NULL[4:]).returncode == 0
+def test_jobs_of_other_batches_that_come_first_or_in_turn_are_told(shell: Any) -> None:
+    for name, priority in (("urgent", "1"), ("old", "0")):
+        file = many(shell, 5, name)
+        assert shell.run("submit", file, *NULL[4:], "--priority", priority).returncode == 0
     done = shell.run("run", many(shell, 2, "new"), *NULL)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("5 jobs of other batches are queued ahead\n") == 1
+    assert done.stderr.count("the batch takes turns with 1 other batch\n") == 1
 
 
 def test_what_no_worker_takes_is_told_not_waited_for(shell: Any) -> None:

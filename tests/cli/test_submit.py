@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pty
 import re
 import shutil
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -316,3 +319,67 @@ def test_files_that_cannot_be_read(submit: Hymo, args: list[str], what: str) -> 
     assert done.exit_code == 2
     assert what == "none" or what in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def huge() -> str:
+    """A file of two million jobs."""
+    return write("prompt,seeds\n" + "walks,10000\n" * 200, "huge.csv")
+
+
+def test_very_many_new_jobs_want_yes_off_a_terminal(submit: Hymo) -> None:
+    for words in ((), ("--json",)):
+        done = submit(huge(), *words)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "batch huge would get 2000000 new jobs, nothing was submitted" in done.stderr
+        assert "--yes" in done.stderr
+    assert not Path("home/output").exists()
+    dry = submit("huge.csv", "--dry-run")
+    assert dry.exit_code == 0
+    assert dry.stdout.startswith("batch huge would be 2000000 jobs of 200 rows\n")
+    assert "more than 100000 new jobs: submit asks for confirmation, or takes --yes" in dry.stderr
+    assert json.loads(submit("huge.csv", "--dry-run", "--json").stdout)["new"] == 2_000_000
+
+
+def test_the_setting_refuses_what_is_confirmed_too(
+    submit: Hymo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("home").mkdir(exist_ok=True)
+    Path("home/config.toml").write_text("max_jobs = 2\n")
+    write("prompt,seeds\nwalks,3\n")
+    done = submit("prompts.csv", "--yes")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "HYMO_MAX_JOBS='2': batch prompts would get 3 new jobs" in done.stderr
+    assert "submit refuses more than HYMO_MAX_JOBS=2" in submit("prompts.csv", "--dry-run").stderr
+    monkeypatch.setenv("HYMO_MAX_JOBS", "3")
+    assert submit("prompts.csv").exit_code == 0
+    dry = submit(write("prompt,seeds\nwalks,4\n"), "--dry-run")
+    assert dry.stdout.startswith("batch prompts would be 4 jobs of 1 row, 1 of them new\n")
+
+
+@pytest.mark.parametrize(("answer", "submits"), [("\n", False), ("y\n", True)])
+def test_a_terminal_is_asked_before_very_many_new_jobs(
+    hymo_: Hymo, answer: str, submits: bool
+) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "jobs", "submit", huge()]
+    running = subprocess.Popen(
+        command, stdin=theirs, stderr=theirs, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(theirs)
+    shown = ""
+    try:
+        while "[y/N]" not in shown:
+            shown += os.read(ours, 4096).decode()
+        assert "huge.csv makes 2000000 new jobs; submit them?" in shown
+        os.write(ours, answer.encode())
+        with suppress(OSError):  # the end, once nobody has the terminal open
+            while "submitting: " not in shown and (block := os.read(ours, 4096)):
+                shown += block.decode()
+        assert ("submitting: " in shown) == submits
+        if not submits:
+            assert running.wait() == 2
+            assert "nothing was submitted" in shown
+    finally:
+        running.kill()
+        running.wait()
+        os.close(ours)

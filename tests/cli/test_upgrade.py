@@ -124,5 +124,5 @@ def test_a_program_that_is_older_than_the_database_refuses_and_says_what_to_do(
     for words in (("history",), ("worker", "--device", "cpu"), ("run", str(DATA / "later.csv"))):
         done = CliRunner().invoke(hymo, list(words), prog_name="hymo")
         assert done.exit_code == 1, done.output
-        assert "the database schema is at 0006, this program needs 0005" in done.output
+        assert "the database schema is at 0007, this program needs 0005" in done.output
         assert "update hymo on this machine" in done.output

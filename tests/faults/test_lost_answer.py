@@ -72,8 +72,8 @@ def test_texts_to_encode_are_taken_up_too(lossy: Lossy) -> None:
     numbers = list(bench.insert(*"ab").values())
     bench.insert("c")
     queue = bench.queue()
-    (sampled,) = bench.claim(1, job_id=bench.job("c")["id"])
     queue.park(numbers, demand)
+    (sampled,) = bench.claim(1)
     lossy.proxy.lose_commit()
     claims = queue.claim_texts(numbers, demand)
     assert lossy.proxy.lost == 1

@@ -19,6 +19,7 @@ from jobs.cli.options.rewriting import RewriteChoice, rewrite_options
 from jobs.cli.options.submission import default_options, file_options
 from jobs.cli.render.notes import note_reading, note_rewrites
 from jobs.cli.render.tables import note, print_json
+from jobs.cli.render.text import plural
 from jobs.documents.submission import rewrite_document
 from jobs.errors import OutageError, UnreachableError
 from worker.cli.machine import machine_options, say_stopping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from jobs.monitoring.progress import BatchProgress, ProgressSnapshot
     from jobs.promptfile.defaults import Defaults
     from jobs.settings import Settings
+    from jobs.store.history.backlog import Ahead
     from jobs.store.store import Store
     from worker.options import WorkerOptions
     from worker.supervision.signals import StopSignals
@@ -63,6 +65,7 @@ def run(
     skip_invalid: bool,
     no_cache: bool,
     update: bool,
+    yes: bool,
     workers: tuple[WorkerOptions, ...],
     outage: float | None,
     as_json: bool,
@@ -80,7 +83,7 @@ def run(
     """
     from contextlib import closing
 
-    from jobs.cli.render.submission import note_refused, print_result, progress_line
+    from jobs.cli.render.submission import confirmation, note_refused, print_result, progress_line
     from jobs.delivery.broker import require_trust
     from jobs.delivery.publisher import Publisher
     from jobs.domain.catalog import Catalog
@@ -113,7 +116,10 @@ def run(
                 rewriting=rewriting,
             )  # fmt: skip
             choice = {"skip_invalid": skip_invalid, "cache": not no_cache, "update": update}
-            result = submitter.submit(source, defaults, batch=batch, **choice, progress=progress)
+            confirm = None if yes else confirmation(source)
+            result = submitter.submit(
+                source, defaults, batch=batch, **choice, confirm=confirm, progress=progress
+            )
         if not as_json:
             # This command delivers the jobs itself, so the submission's delivery note is dropped.
             print_result(replace(result, undelivered=None), source, settings, as_json=False)
@@ -232,7 +238,9 @@ def _follow(
         return None
 
 
-def _say_ahead(number: int) -> None:
-    if number:
-        jobs = "job of another batch is" if number == 1 else "jobs of other batches are"
-        note(f"{number} {jobs} queued ahead")
+def _say_ahead(found: Ahead) -> None:
+    if found.jobs:
+        jobs = "job of another batch is" if found.jobs == 1 else "jobs of other batches are"
+        note(f"{found.jobs} {jobs} queued ahead")
+    if found.batches:
+        note(f"the batch takes turns with {plural(found.batches, 'other batch', 'other batches')}")

@@ -81,8 +81,8 @@ def _on_step(step: int, total: int) -> None:
 def rehearsal(engine: Engine) -> Claim:
     """The claim of a run that belongs to no job."""
     return Claim(
-        job_id=0, attempt=0, worker_id=0, batch="warm-up", output="", custom_id="warm-up",
-        prompt=PROMPT, frames=MIN_FRAMES, seed=0, mode=engine.mode, steps=1,
-        guidance=model_entry(engine.model).guidance, formats=(), model=engine.model, revision="",
-        gib=1, queue_s=0.0,
+        job_id=0, attempt=0, worker_id=0, batch_id=0, batch="warm-up", output="",
+        custom_id="warm-up", prompt=PROMPT, frames=MIN_FRAMES, seed=0, mode=engine.mode, steps=1,
+        guidance=model_entry(engine.model).guidance, priority=0, formats=(), model=engine.model,
+        revision="", gib=1, queue_s=0.0,
     )  # fmt: skip

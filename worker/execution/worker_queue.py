@@ -50,6 +50,9 @@ class WorkerQueue:
         self._backoff = exponential(settings.backoff)
         self._call = retry.call
         self._packs = 0
+        # Priority → the batch that headed the last pack, the last priority at the end.
+        self._turns: dict[int, int] = {}
+        self._text_turn = 0
 
     @property
     def name(self) -> str:
@@ -64,7 +67,7 @@ class WorkerQueue:
         reach: Reach = EVERYTHING,
         held: Collection[int] = (),
     ) -> Sequence[Claim]:
-        """Claim a pack to sample; the named job, if any, comes first.
+        """Claim a pack to sample, unless the named job, if any, is not queued any more.
 
         `held` are the jobs that this worker already runs.
         """
@@ -76,11 +79,16 @@ class WorkerQueue:
             limit=limit,
             lease=self._lease,
             reach=reach,
+            after=self._turns,
             packs=self._packs,
             alive=self._alive,
         )
         claims = self._take(claim, held, texts=False)
         self._packs += bool(claims)
+        if claims and not claims[0].suspect:
+            # Suspects take no turns, or they would set the others back to their batch each time.
+            self._turns.pop(claims[0].priority, None)
+            self._turns[claims[0].priority] = claims[0].batch_id
         return claims
 
     def _take(
@@ -171,8 +179,12 @@ class WorkerQueue:
         self._call(self._store.encoding.encoded, claims, timings, run, peak_memory_bytes=peak)
 
     def upcoming(self, model: str, n: int) -> Sequence[Waiter]:
-        """The next jobs of a model that this worker could sample, at most `n`."""
-        return self._call(self._store.encoding.upcoming, self._offer, model, n)
+        """The next jobs of a model that this worker could sample, at most `n`.
+
+        Those of the batch that headed the last pack come first.
+        """
+        first = {priority: batch_id - 1 for priority, batch_id in self._turns.items()}
+        return self._call(self._store.encoding.upcoming, self._offer, model, n, after=first)
 
     def park(self, job_ids: Sequence[int], demand: TextDemand) -> None:
         """Make queued jobs wait for their text."""
@@ -184,7 +196,11 @@ class WorkerQueue:
 
     def waiters(self, model: str, demand: TextDemand, n: int) -> Sequence[Waiter]:
         """The next jobs of a model that wait for this encoder, at most `n`."""
-        return self._call(self._store.encoding.waiters, model, demand.revision, n)
+        waiters = self._store.encoding.waiters
+        found = self._call(waiters, model, demand.revision, n, after=self._text_turn)
+        if found:
+            self._text_turn = found[0].batch_id
+        return found
 
     def crowd(self, model: str, demand: TextDemand, n: int) -> int:
         """The number of jobs that wait for this encoder, counted up to `n`."""

@@ -23,6 +23,7 @@ from jobs.domain.spec import (
     REQUESTABLE_MODES,
 )
 from jobs.promptfile.defaults import Defaults
+from jobs.submission.cap import ASKED
 
 
 def _finite(ctx: click.Context, param: click.Parameter, value: float | None) -> float | None:
@@ -154,6 +155,9 @@ file_options = with_options(
         help="Replace changed jobs that no worker has claimed yet; list the others.",
     ),
     click.option("--no-cache", is_flag=True, help="Do not reuse motions of earlier jobs."),
+    click.option(
+        "--yes", is_flag=True, help=f"Submit more than {ASKED} new jobs without being asked."
+    ),
 )
 
 

@@ -26,14 +26,17 @@ from jobs.documents.submission import (
     result_document,
 )
 from jobs.domain.names import safe_name
+from jobs.promptfile.source import STREAM
+from jobs.submission.cap import ASKED
 
 if TYPE_CHECKING:
     from jobs.promptfile.problem import Problem
     from jobs.promptfile.source import Source
     from jobs.settings import Settings
+    from jobs.submission.cap import Confirm
+    from jobs.submission.check import Progress
     from jobs.submission.result import SubmitResult
     from jobs.submission.router import PlannedClass, SubmitPlan
-    from jobs.submission.submitter import Progress
 
 #: Seconds between updates of the progress on a terminal, and elsewhere.
 EVERY = 0.2
@@ -99,13 +102,14 @@ def print_result(
     _note_delivery(result, settings)
 
 
-def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
+def print_plan(plan: SubmitPlan, source: Source, settings: Settings, *, as_json: bool) -> None:
     """Print the classes to stdout and notes to stderr."""
     if as_json:
         print_json(plan_document(plan))
     else:
         rows = plural(plan.rows, "row")
-        say(f"batch {plan.batch} would be {plural(plan.jobs, 'job')} of {rows}")
+        new = "" if plan.new == plan.jobs else f", {plan.new} of them new"
+        say(f"batch {plan.batch} would be {plural(plan.jobs, 'job')} of {rows}{new}")
         columns = (
             Column("QUEUE"),
             Column("MODEL"),
@@ -121,6 +125,10 @@ def print_plan(plan: SubmitPlan, source: Source, *, as_json: bool) -> None:
     note_rewrites(plan.rewrites)
     note_file(plan.metadata, plan.untrained)
     note_unfamiliar(plan.unfamiliar)
+    if 0 < settings.max_jobs < plan.new:
+        note(f"warning: submit refuses more than HYMO_MAX_JOBS={settings.max_jobs} new jobs")
+    elif plan.new > ASKED:
+        note(f"note: more than {ASKED} new jobs: submit asks for confirmation, or takes --yes")
     note_auto(plan.auto, manned=plan.manned)
     for each in plan.classes:
         note_misfits(each.misfits)
@@ -243,6 +251,18 @@ def _plan_row(each: PlannedClass) -> tuple[str, ...]:
     frames = str(low) if low == high else f"{low}–{high}"
     workers = ", ".join(each.workers) or "none fits"
     return each.queue, each.model, str(each.jobs), frames, workers
+
+
+def confirmation(source: Source) -> Confirm:
+    """Asks on the terminal whether to submit many new jobs; refuses without a terminal."""
+
+    def confirm(new: int) -> bool:
+        if source.origin == STREAM or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        click.echo("\r\x1b[K", nl=False, err=True)  # over the line of progress
+        return click.confirm(f"{clean(source.name)} makes {new} new jobs; submit them?", err=True)
+
+    return confirm
 
 
 @contextmanager

@@ -1,16 +1,30 @@
-"""The backlog of a batch: its queued jobs, and the jobs that run before them."""
+"""The backlog of a batch: its queued jobs, and what runs before or beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, or_, select
 
 from jobs.domain.routing import Demand, Offer
 from jobs.store.base import StorePart
+from jobs.store.queue.conditions import QUEUED, READY, suits
 from jobs.store.queue.endings import text_demand
-from jobs.store.queue.lanes import QUEUED, READY, suits
 from jobs.store.tables import jobs
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What workers claim before or beside the jobs of a batch.
+
+    Attributes:
+        jobs: number of other batches' jobs of a higher priority.
+        batches: number of other batches with jobs of the same priority, with which it takes turns.
+    """
+
+    jobs: int = 0
+    batches: int = 0
 
 
 class BacklogStore(StorePart):
@@ -45,28 +59,17 @@ class BacklogStore(StorePart):
                 for row in connection.execute(query)
             }
 
-    def ahead(self, batch_id: int, offers: Sequence[Offer]) -> int:
-        """Number of other batches' jobs that these workers claim before this batch's first job."""
-        best = (
-            select(jobs.c.priority, jobs.c.id)
-            .where(jobs.c.batch_id == batch_id, QUEUED)
-            .order_by(jobs.c.priority.desc(), jobs.c.id)
-            .limit(1)
-        )
+    def ahead(self, batch_id: int, offers: Sequence[Offer]) -> Ahead:
+        """What these workers claim before or beside the first jobs of a batch."""
+        own = select(func.max(jobs.c.priority)).where(jobs.c.batch_id == batch_id, QUEUED)
         with self.read() as connection:
-            first = connection.execute(best).one_or_none()
+            first = connection.execute(own).scalar_one()
             if first is None or not offers:
-                return 0
-            query = (
-                select(func.count())
-                .select_from(jobs)
-                .where(jobs.c.batch_id != batch_id, *READY, or_(*map(suits, offers)))
-                .where(
-                    or_(
-                        jobs.c.priority > first.priority,
-                        and_(jobs.c.priority == first.priority, jobs.c.id < first.id),
-                    )
-                )
+                return Ahead()
+            others = (jobs.c.batch_id != batch_id, *READY, or_(*map(suits, offers)))
+            higher = select(func.count()).where(*others, jobs.c.priority > first)
+            beside = select(func.count(jobs.c.batch_id.distinct())).where(
+                *others, jobs.c.priority == first
             )
-            values = {"now": self.present(connection)}
-            return int(connection.execute(query, values).scalar_one())
+            now = {"now": self.present(connection)}
+            return Ahead(*(connection.execute(each, now).scalar_one() for each in (higher, beside)))

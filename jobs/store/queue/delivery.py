@@ -19,7 +19,7 @@ from sqlalchemy import (
 from jobs.domain.memory import ENCODE, queue_name
 from jobs.domain.states import State
 from jobs.store.base import AHEAD, CHUNK, StorePart, among
-from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING
+from jobs.store.queue.conditions import QUEUED, READY, SAMPLING, WAITING
 from jobs.store.tables import jobs
 
 #: The parts of a job's queue name: its mode and class, or `encode` and the encoder's class while

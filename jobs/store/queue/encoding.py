@@ -7,24 +7,25 @@ sends every job to its sampling class, and the first worker that finds the text 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
-from sqlalchemy import Integer, Select, String, bindparam, func, select, update
+from sqlalchemy import BigInteger, Integer, String, bindparam, func, select, update
 
 from jobs.domain.attempts import Claim, Run, Timings
-from jobs.domain.memory import ENCODE, GIB
+from jobs.domain.memory import ENCODE
 from jobs.domain.routing import Offer, TextDemand
 from jobs.domain.states import Outcome, State
 from jobs.domain.workers import device_key
 from jobs.store.base import CHUNK, Found, StorePart, among
-from jobs.store.queue.claims import TAKEABLE, lanes_of, registered, take
+from jobs.store.queue.beginnings import TAKEABLE, registered, take
+from jobs.store.queue.claims import FIRST
+from jobs.store.queue.conditions import QUEUED, READY, SAMPLING, WAITING, Claimant, opaque
 from jobs.store.queue.endings import Ending, cancelled, end, released
-from jobs.store.queue.lanes import QUEUED, READY, SAMPLING, WAITING, Claimant, best
+from jobs.store.queue.packs import PackSearch
 from jobs.store.queue.suspects import together
-from jobs.store.tables import jobs
+from jobs.store.tables import CLAIM_ORDER, jobs
 
 _MINE = (
     WAITING,
@@ -33,10 +34,14 @@ _MINE = (
     *READY,
 )
 _WAITERS = (
-    select(jobs.c.id, jobs.c.prompt)
+    select(jobs.c.id, jobs.c.prompt, jobs.c.batch_id, jobs.c.priority)
     .where(*_MINE)
-    .order_by(jobs.c.priority.desc(), jobs.c.id)
+    .order_by(*CLAIM_ORDER)
     .limit(bindparam("n", type_=Integer))
+)
+_LATER_WAITERS = _WAITERS.where(
+    jobs.c.priority == opaque("priority", Integer),
+    jobs.c.batch_id > opaque("after", BigInteger),
 )
 _WAITER_COUNT = select(func.count().label("n")).select_from(
     _WAITERS.with_only_columns(jobs.c.id).subquery()
@@ -49,31 +54,33 @@ class Waiter:
 
     job_id: int
     prompt: str
+    batch_id: int
 
 
 class EncodingStore(StorePart):
     """Parks jobs that wait for their text, and releases them once it is encoded."""
 
-    def upcoming(self, offer: Offer, model: str, n: int) -> list[Waiter]:
-        """The next `n` jobs of a model that this offer could sample, in the order of claiming."""
+    def upcoming(
+        self, offer: Offer, model: str, n: int, *, after: Mapping[int, int] = FIRST
+    ) -> list[Waiter]:
+        """The next `n` jobs of a model that this offer could sample, in the order of claiming.
+
+        Those of the batch whose turn is next come first; `after` as in `ClaimStore.claim`.
+        """
+        if model not in offer.models:
+            return []
         with self.read() as connection:
-            now = self.present(connection)
-            lanes = [
-                wanted
-                for mode in offer.modes
-                for wanted in lanes_of(connection, model, mode, offer.memory_bytes // GIB, offer)
-            ]
-            if not lanes or model not in offer.models:
-                return []
-            ids = list(connection.scalars(*best(lanes, n, claimant=Claimant(now))))
-            prompts: dict[int, str] = {}
+            claimant = Claimant(self.present(connection))
+            only = replace(offer, models=(model,))
+            ids = PackSearch(connection, only, claimant, after).upcoming(n)
+            waiters: dict[int, Waiter] = {}
             # With longer lists PostgreSQL may choose a sequential scan of the table.
             for start in range(0, len(ids), CHUNK):
                 some = among(connection, jobs.c.id, ids[start : start + CHUNK])
-                found = connection.execute(select(jobs.c.id, jobs.c.prompt).where(some))
-                prompts |= {row.id: row.prompt for row in found}
+                query = select(jobs.c.id, jobs.c.prompt, jobs.c.batch_id).where(some)
+                waiters |= {row.id: Waiter(*row) for row in connection.execute(query)}
         # A job may have been deleted between the two queries.
-        return [Waiter(number, prompts[number]) for number in ids if number in prompts]
+        return [waiters[number] for number in ids if number in waiters]
 
     def park(self, job_ids: Sequence[int], text: TextDemand) -> int:
         """Make queued jobs wait for their text; returns how many did not wait before."""
@@ -92,13 +99,28 @@ class EncodingStore(StorePart):
         """
         return end(self, claims, partial(released, text=text))
 
-    def waiters(self, model: str, revision: str, n: int) -> list[Waiter]:
-        """The next `n` jobs of a model that wait for their text from this encoder."""
-        return [Waiter(row.id, row.prompt) for row in self._ask(_WAITERS, model, revision, n)]
+    def waiters(self, model: str, revision: str, n: int, *, after: int = 0) -> list[Waiter]:
+        """The next `n` jobs of a model that wait for their text from this encoder.
+
+        As in `ClaimStore.claim`, batches of one priority take turns: those after the batch `after`
+        come first.
+        """
+        values = {"model": model, "revision": revision, "n": n}
+        with self.read() as connection:
+            values["now"] = self.present(connection)
+            found = list(connection.execute(_WAITERS, values))
+            if found and found[0].batch_id <= after:
+                values |= {"priority": found[0].priority, "after": after}
+                found = [*connection.execute(_LATER_WAITERS, values), *found]
+        waiters = {row.id: Waiter(row.id, row.prompt, row.batch_id) for row in found}
+        return list(waiters.values())[:n]
 
     def crowd(self, model: str, revision: str, n: int) -> int:
         """Number of jobs that `waiters` selects, counted up to `n`."""
-        return int(self._ask(_WAITER_COUNT, model, revision, n)[0].n)
+        values = {"model": model, "revision": revision, "n": n}
+        with self.read() as connection:
+            values["now"] = self.present(connection)
+            return int(connection.execute(_WAITER_COUNT, values).scalar_one())
 
     def free_strays(self, model: str, encoders: Collection[str]) -> int:
         """Return jobs to sampling that wait for an encoder that no worker has.
@@ -185,13 +207,6 @@ class EncodingStore(StorePart):
             )
 
         return end(self, claims, ending)
-
-    def _ask(
-        self, query: Select[*tuple[Any, ...]], model: str, revision: str, n: int
-    ) -> Sequence[Found]:
-        with self.read() as connection:
-            values = {"model": model, "revision": revision, "n": n, "now": self.present(connection)}
-            return connection.execute(query, values).all()
 
     def _move(self, job_ids: Sequence[int], where: object, values: dict[str, object]) -> int:
         ids, moved = sorted(set(job_ids)), 0

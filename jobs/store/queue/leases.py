@@ -13,8 +13,8 @@ from jobs.domain.states import Failure
 from jobs.store.base import AHEAD, CHUNK, Found, StorePart
 from jobs.store.offers import DRAINING, LIVE
 from jobs.store.queue.avoidance import avoiding
+from jobs.store.queue.conditions import RUNNING
 from jobs.store.queue.endings import HELD, Ending, failed, fenced, holds, released, write_endings
-from jobs.store.queue.lanes import RUNNING
 from jobs.store.tables import jobs, workers
 
 

@@ -15,7 +15,7 @@ from jobs.domain.pauses import PauseScope
 from jobs.domain.routing import Demand, Offer, fits
 from jobs.store.base import Found
 from jobs.store.offers import LIVE, to_offer
-from jobs.store.queue.lanes import RUNNING, SUSPECTS
+from jobs.store.queue.conditions import RUNNING, SUSPECTS
 from jobs.store.tables import jobs, workers
 
 #: With one worker, every so many packs are of suspects while other jobs wait.

@@ -1,8 +1,9 @@
-"""The remaining jobs of a batch, and the jobs ahead of them."""
+"""The remaining jobs of a batch, and what is ahead of them or beside."""
 
 from __future__ import annotations
 
 from jobs.domain.routing import Demand, TextDemand
+from jobs.store.history.backlog import Ahead
 
 
 def left(farm, batch="night"):
@@ -34,30 +35,31 @@ def test_what_runs_or_has_ended_is_not_left(farm):
     assert sum(left(farm).values()) == 1
 
 
-def test_older_and_more_urgent_jobs_of_others_are_ahead(farm):
+def test_more_urgent_jobs_of_others_are_ahead_and_equal_ones_beside(farm):
     farm.jobs(4, batch="old")
     farm.jobs(2, batch="night", priority=1)
     farm.jobs(8, batch="young")
     farm.jobs(16, batch="urgent", priority=2)
-    assert ahead(farm, farm.offer()) == 16
-    assert ahead(farm, farm.offer(), batch="old") == 18
-    assert ahead(farm, farm.offer(), batch="urgent") == 0
-    assert ahead(farm) == 0
+    assert ahead(farm, farm.offer()) == Ahead(jobs=16)
+    assert ahead(farm, farm.offer(), batch="old") == Ahead(jobs=18, batches=1)
+    assert ahead(farm, farm.offer(), batch="urgent") == Ahead()
+    assert ahead(farm) == Ahead()
 
 
 def test_what_is_paused_or_does_not_fit_is_not_ahead(farm):
-    farm.jobs(1, batch="paused")
-    farm.jobs(2, batch="large", gib=20)
-    farm.jobs(4, batch="small", gib=4)
+    farm.jobs(1, batch="paused", priority=1)
+    farm.jobs(2, batch="large", gib=20, priority=1)
+    farm.jobs(4, batch="small", gib=4, priority=1)
+    farm.jobs(1, batch="beside", gib=20)
     farm.jobs(1)
     farm.store.batches.pause("paused")
-    assert ahead(farm, farm.offer(gib=8)) == 4
-    assert ahead(farm, farm.offer(gib=8), farm.offer(gib=24)) == 6
+    assert ahead(farm, farm.offer(gib=8)) == Ahead(jobs=4)
+    assert ahead(farm, farm.offer(gib=8), farm.offer(gib=24)) == Ahead(jobs=6, batches=1)
 
 
 def test_of_a_batch_without_queued_jobs_nothing_is_ahead(farm):
     farm.jobs(2, batch="other")
-    assert ahead(farm, farm.offer()) == 0
+    assert ahead(farm, farm.offer()) == Ahead()
     assert left(farm) == {}
 
 

@@ -87,11 +87,10 @@ def test_the_limit_may_depend_on_the_head(farm):
     assert [(d.model, d.mode, d.gib, d.frames) for d in asked] == [("tiny", "full", 8, 90)]
 
 
-def test_the_head_of_a_message_comes_first_whatever_its_place(farm):
+def test_the_job_of_a_message_waits_for_its_turn(farm):
     first, second, third = farm.jobs(3)
     pack = farm.claim(farm.worker(), job_id=third, limit=2)
-    assert [claim.job_id for claim in pack] == [third, first]
-    assert [claim.job_id for claim in farm.claim(farm.worker(), limit=5)] == [second]
+    assert [claim.job_id for claim in pack] == [first, second]
 
 
 def test_a_message_for_a_job_already_taken_claims_nothing(farm):
@@ -125,6 +124,75 @@ def test_a_worker_takes_only_what_fits(farm, offer):
     assert farm.claim(fit, job_id=number)
 
 
+def order_of(farm, hand, *, limit=1):
+    """The ids of a worker's packs, until nothing is left."""
+    after, found = {}, []
+    while pack := farm.claim(hand, limit=limit, after=after):
+        after.pop(pack[0].priority, None)
+        after[pack[0].priority] = pack[0].batch_id
+        found.append([claim.custom_id for claim in pack])
+    return found
+
+
+def test_batches_of_one_priority_take_turns(farm, make_job):
+    farm.insert(*[make_job(f"a{n}", gib=24) for n in range(5)], batch="huge")
+    farm.insert(*[make_job(f"b{n}", gib=4) for n in range(2)], batch="small")
+    farm.insert(make_job("c0", gib=8), batch="third")
+    found = order_of(farm, farm.worker(), limit=2)
+    assert found == [["a0", "a1"], ["b0", "b1"], ["c0"], ["a2", "a3"], ["a4"]]
+
+
+def test_a_pack_is_of_its_own_batch_first_and_then_of_others(farm, make_job):
+    farm.insert(make_job("a0"), make_job("a-low", priority=-1), batch="first")
+    farm.insert(make_job("b0", gib=4), make_job("b1", gib=8), make_job("b2", gib=12), batch="next")
+    farm.insert(make_job("c0", gib=4), batch="third")
+    hand = farm.worker()
+    pack = farm.claim(hand, limit=9, after={0: farm.batch("next").id})
+    assert [c.custom_id for c in pack] == ["c0", "b0"], "none is larger than the head"
+    start_over(farm)
+    pack = farm.claim(hand, limit=9, after={0: farm.batch("first").id})
+    assert [c.custom_id for c in pack] == ["b2", "b1", "b0", "a0", "c0", "a-low"]
+
+
+def test_a_turn_passes_by_no_higher_priority(farm, make_job):
+    farm.insert(make_job("a0"), make_job("a1", priority=1), batch="first")
+    farm.insert(make_job("b0"), make_job("b1", priority=2), batch="next")
+    assert order_of(farm, farm.worker()) == [["b1"], ["a1"], ["a0"], ["b0"]]
+
+
+def test_urgent_jobs_between_leave_the_turn_of_the_others(farm, make_job):
+    farm.jobs(4, batch="huge")
+    farm.jobs(2, batch="small")
+    hand, after, found = farm.worker(), {}, []
+    for number in range(3):
+        farm.insert(make_job(f"urgent{number}", priority=9), batch="urgent")
+        for _ in range(2):
+            (claim,) = farm.claim(hand, after=after)
+            after.pop(claim.priority, None)
+            after[claim.priority] = claim.batch_id
+            found.append(claim.batch)
+    assert found == ["urgent", "huge", "urgent", "small", "urgent", "huge"]
+
+
+def test_who_cannot_be_claimed_misses_the_turn(farm, make_job):
+    for name in ("paused", "large", "free", "last"):
+        farm.insert(make_job(f"{name}0", gib=32 if name == "large" else 8), batch=name)
+    farm.store.batches.pause("paused")
+    assert order_of(farm, farm.worker()) == [["free0"], ["last0"]]
+
+
+def test_the_turn_of_one_worker_is_not_that_of_another(farm):
+    farm.jobs(4, batch="first")
+    farm.jobs(4, batch="next")
+    hands = [farm.worker("a"), farm.worker("b")]
+    found = [
+        [claim.batch for claim in farm.claim(hand, after=after)]
+        for after in ({}, {0: farm.batch("first").id})
+        for hand in hands
+    ]
+    assert found == [["first"], ["first"], ["next"], ["next"]]
+
+
 def start_over(farm):
     """Make every job queued and untried again."""
     with farm.store.engine.begin() as connection:
@@ -152,14 +220,11 @@ def test_the_store_and_routing_agree_on_what_fits(farm, make_job):
     ]
     numbers = [number for number, _ in farm.insert(*new).new]
     for worker in offers:
-        taken = {c.job_id for n in numbers for c in farm.claim(worker, job_id=n)}
         fit = {
             n
             for n, job in zip(numbers, new, strict=True)
             if fits(Demand(job.spec.model, job.mode, job.gib, job.spec.frames), worker.offer)
         }
-        assert taken == fit
-        start_over(farm)
         best = [farm.claim(worker) for _ in numbers]
         assert {c.job_id for claims in best for c in claims} == fit
         start_over(farm)
@@ -195,8 +260,8 @@ def test_a_paused_batch_is_left_alone(farm):
     (free,) = farm.jobs(1, batch="free")
     farm.store.batches.pause("held")
     worker = farm.worker()
-    assert farm.claim(worker, job_id=held) == []
     assert [claim.job_id for claim in farm.claim(worker, limit=5)] == [free]
+    assert farm.claim(worker, job_id=held) == []
     farm.store.batches.resume("held")
     assert [claim.job_id for claim in farm.claim(worker, limit=5)] == [held]
 
@@ -286,17 +351,6 @@ def test_a_suspect_stays_one_when_it_is_given_back(farm, clock):
     assert [row[0] for row in suspects] == ids
 
 
-def test_a_message_of_a_job_that_is_not_ready_claims_no_suspect(farm, clock):
-    farm.jobs(2)
-    hands = [farm.worker() for _ in range(4)]
-    farm.claim(hands[0], limit=2)
-    lose(farm, clock)
-    (paused,) = farm.jobs(1, batch="paused")
-    farm.store.batches.pause("paused")
-    for hand in hands:
-        assert farm.claim(hand, job_id=paused) == []
-
-
 def test_a_device_leaves_the_retry_of_what_it_failed_to_others(farm, clock):
     farm.jobs(1)
     hand = farm.worker()
@@ -313,16 +367,18 @@ def test_a_device_leaves_the_retry_of_what_it_failed_to_others(farm, clock):
 
 
 def test_what_a_worker_does_not_reach_is_left_to_others(farm):
-    hidden, seen = farm.jobs(1, batch="hidden"), farm.jobs(1, batch="seen")
-    later = farm.jobs(1, batch="later")
+    farm.jobs(1, batch="hidden")
+    seen = farm.jobs(1, batch="seen")
+    farm.jobs(1, batch="later")
     hand = farm.worker()
     reach = Reach(
         hidden=frozenset({farm.batch("hidden").id}), newest=farm.batch("seen").id,
         without=frozenset({("null", "lite")}),
     )  # fmt: skip
-    for job_id in (hidden[0], later[0]):
-        assert farm.claim(hand, job_id=job_id, reach=reach) == []
-    assert [claim.job_id for claim in farm.claim(hand, limit=9, reach=reach)] == seen
+    for after in range(4):
+        taken = farm.claim(hand, limit=9, reach=reach, after={0: after})
+        assert [claim.job_id for claim in taken] == seen
+        start_over(farm)
 
 
 def test_an_engine_that_cannot_be_loaded_claims_nothing(farm):

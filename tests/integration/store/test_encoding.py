@@ -182,14 +182,42 @@ def test_what_comes_next_is_what_the_offer_takes(farm):
     assert [w.job_id for w in farm.store.encoding.upcoming(worker.offer, "null", 9)] == other
 
 
+def test_texts_of_batches_are_encoded_in_turn(farm):
+    huge, small = farm.jobs(4, batch="huge"), farm.jobs(2, batch="small")
+    urgent = farm.jobs(1, batch="huge", priority=1)
+    farm.store.encoding.park([*huge, *small, *urgent], TEXT)
+    first, second = farm.batch("huge").id, farm.batch("small").id
+
+    def waiters(after, n):
+        found = farm.store.encoding.waiters("tiny", "te-1", n, after=after)
+        return [each.job_id for each in found]
+
+    assert waiters(0, 9) == waiters(second, 9) == [*urgent, *huge, *small]
+    farm.store.encoding.unpark(urgent)
+    assert waiters(first, 9) == [*small, *huge]
+    assert waiters(first, 3) == [*small, *huge[:1]]
+    assert [each.batch_id for each in farm.store.encoding.waiters("tiny", "te-1", 1)] == [first]
+
+
+def test_what_comes_next_begins_with_the_next_turn(farm):
+    huge, small = farm.jobs(4, batch="huge"), farm.jobs(2, batch="small", gib=4)
+    offer = farm.worker().offer
+
+    def upcoming(after, n):
+        return [w.job_id for w in farm.store.encoding.upcoming(offer, "tiny", n, after=after)]
+
+    assert upcoming({}, 9) == [*huge, *small]
+    assert upcoming({0: farm.batch("huge").id}, 9) == [*small, *huge]
+    assert upcoming({0: farm.batch("huge").id}, 3) == [*small, *huge[:1]]
+
+
 def test_other_weights_of_a_model_are_not_taken(farm):
     (old,) = farm.jobs(1, revision="st-old")
     (new,) = farm.jobs(1, revision="st-new")
     worker = farm.worker(revisions={"tiny": {"full": "st-new"}})
     assert [c.job_id for c in farm.claim(worker, limit=9)] == [new]
-    assert farm.claim(worker, job_id=old) == []
-    lite = farm.jobs(1, mode="lite", revision="st-new")
-    assert farm.claim(worker, job_id=lite[0]) == []
+    farm.jobs(1, mode="lite", revision="st-new")
+    assert farm.claim(worker) == []
     assert [c.job_id for c in farm.claim(farm.worker("any"), limit=1)] == [old]
 
 

@@ -55,17 +55,21 @@ class Life(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def fill(self, data):
-        batch = self.store.batches.ensure("night", source="s", output="/o")
-        new = [
-            NewJob(
+        batches = [
+            self.store.batches.ensure(name, source="s", output="/o") for name in ("night", "noon")
+        ]
+        self.ids = []
+        for i in range(5):
+            job = NewJob(
                 replace(SPEC, custom_id=f"j{i}", priority=data.draw(st.integers(0, 1))),
                 "full",
                 "r1",
                 data.draw(st.sampled_from([4, 8])),
             )
-            for i in range(4)
-        ]
-        self.ids = [n for n, _ in self.store.batches.insert(batch, new, attempt_limit=ATTEMPTS).new]
+            batch = data.draw(st.sampled_from(batches))
+            made = self.store.batches.insert(batch, [job], attempt_limit=ATTEMPTS)
+            self.ids.append(made.new[0][0])
+        self.batches = [batch.id for batch in batches]
         offers = [
             Offer(name, ("full",), ("tiny",), gib * GIB) for name, gib in (("a", 8), ("b", 4))
         ]
@@ -94,15 +98,54 @@ class Life(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.time += seconds
 
-    @rule(target=claims, who=st.integers(0, 1), limit=st.integers(1, 3), named=st.integers(-2, 3))
-    def claim(self, who, limit, named):
+    def expected(self, offer, after, limit, *, suspects):
+        """Ids of the pack that is next among the suspects, or among the other jobs."""
+        ready = [
+            row
+            for row in self.rows("SELECT * FROM jobs WHERE state = 'queued'")
+            if row.class_gib * GIB <= offer.memory_bytes
+            and row.not_before <= self.time
+            and bool(row.suspect) == suspects
+        ]
+        if not ready:
+            return []
+        top = max(row.priority for row in ready)
+        turns = sorted({row.batch_id for row in ready if row.priority == top})
+        batch = next((each for each in turns if each > after.get(top, 0)), turns[0])
+
+        def order(row):
+            own = (row.priority, row.batch_id) == (top, batch)
+            return not own, -row.priority, row.batch_id, -row.class_gib, row.id
+
+        head = min(ready, key=order)
+        pack = [row.id for row in sorted(ready, key=order) if row.class_gib <= head.class_gib]
+        return pack[:limit]
+
+    @rule(
+        target=claims,
+        who=st.integers(0, 1),
+        limit=st.integers(1, 3),
+        named=st.integers(-2, 4),
+        turns=st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), max_size=2),
+    )
+    def claim(self, who, limit, named, turns):
         number, offer = self.workers[who]
         job_id = self.ids[named] if named >= 0 else None
+        after = {priority: self.batches[batch] for priority, batch in turns}
         before = self.states()
-        taken = self.store.claims.claim(number, offer, job_id=job_id, limit=limit, lease=LEASE)
+        healthy = self.expected(offer, after, limit, suspects=False)
+        suspects = self.expected(offer, after, limit, suspects=True)
+        taken = self.store.claims.claim(
+            number, offer, job_id=job_id, limit=limit, lease=LEASE, after=after
+        )
         assert len(taken) <= limit
-        if job_id is not None and taken:
-            assert taken[0].job_id == job_id
+        if job_id is not None and before[job_id] != "queued":
+            assert not taken
+        elif taken and taken[0].suspect:
+            assert taken[0].job_id == suspects[0]
+        else:
+            assert [each.job_id for each in taken] == healthy
+            assert taken or not suspects
         for claim in taken:
             assert before[claim.job_id] == "queued"
             assert claim.gib * GIB <= offer.memory_bytes
@@ -166,14 +209,14 @@ class Life(RuleBasedStateMachine):
         for job_id in due:
             self.drop(job_id)
 
-    @rule(index=st.integers(0, 3))
+    @rule(index=st.integers(0, 4))
     def cancel(self, index):
         before = self.states()[self.ids[index]]
         done = self.store.control.cancel([self.ids[index]])
         assert done.stopped == (before == "queued")
         assert done.asked == (before == "running")
 
-    @rule(index=st.integers(0, 3), force=st.booleans())
+    @rule(index=st.integers(0, 4), force=st.booleans())
     def retry(self, index, force):
         before = self.states()[self.ids[index]]
         done = self.store.control.retry(

@@ -85,11 +85,28 @@ def test_claims_read_lanes_and_rows_by_key(deep, statistics):
     worker = deep.worker(gib=24)
     with recorded(deep.store.engine) as found:
         claims = deep.claim(worker, limit=16)
-        assert deep.claim(worker, job_id=40, limit=16)[0].job_id == 40
+        assert len(deep.claim(worker, limit=16, after={2: 1})) == 16
     assert [claim.gib for claim in claims] == [24] * 16
     lines = explained(deep, found)
     assert walks(lines) == []
     assert any("ix_jobs_claim" in line for line in lines)
+
+
+def test_a_batch_that_the_statistics_do_not_know_is_read_in_its_lanes(deep):
+    """It came after the last ANALYZE: PostgreSQL would read the whole batch and sort it."""
+    deep.batch("new")
+    with deep.store.engine.begin() as connection:
+        connection.exec_driver_sql("ANALYZE")
+        fill = FILL.replace("SELECT 1, 'd'", "SELECT 2, 'e'")
+        connection.execute(text(fill.format(numbers=NUMBERS[connection.dialect.name])))
+    worker = deep.worker(gib=24)
+    with recorded(deep.store.engine) as found:
+        assert {claim.batch for claim in deep.claim(worker, limit=16, after={2: 1})} == {"new"}
+        deep.store.encoding.upcoming(worker.offer, "tiny", 50, after={2: 1})
+    lines = explained(deep, found)
+    assert walks(lines) == []
+    others = ("ix_jobs_batch_id", "ix_jobs_priority")
+    assert [line for line in lines if any(name in line for name in others)] == []
 
 
 def test_what_reconcilers_ask_goes_by_index(deep):

@@ -22,9 +22,9 @@ def claim(tmp_path: Path) -> Callable[..., Claim]:
 
     def make(custom_id: str = "a", **given: Any) -> Claim:
         values: dict[str, Any] = {
-            "job_id": 1, "attempt": 1, "worker_id": 1, "batch": "b",
+            "job_id": 1, "attempt": 1, "worker_id": 1, "batch_id": 1, "batch": "b",
             "output": str(tmp_path / "out"), "custom_id": custom_id, "prompt": f"p {custom_id}",
-            "frames": 100, "seed": 0, "mode": "full", "steps": 2, "guidance": 5.0,
+            "frames": 100, "seed": 0, "mode": "full", "steps": 2, "guidance": 5.0, "priority": 0,
             "formats": ("npz",), "model": "null", "revision": "null-1", "gib": 24, "queue_s": 0.5,
         }  # fmt: skip
         return Claim(**(values | given))

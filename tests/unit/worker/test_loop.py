@@ -33,10 +33,31 @@ def test_one_message_takes_everything_there_is(bench: Bench) -> None:
     assert bench.files() == {f"{name}_s0.npz" for name in "abcdefghij"}
 
 
-def test_the_job_of_the_message_heads_the_pack(bench: Bench) -> None:
+def test_the_job_of_the_message_waits_for_its_turn(bench: Bench) -> None:
     numbers = bench.insert(*"abc")
     bench.loop(settings=replace(bench.settings, pack=2)).on_message(numbers["c"])
-    assert bench.engine.packs == [["c", "a"], ["b"]]
+    assert bench.engine.packs == [["a", "b"], ["c"]]
+
+
+def test_batches_take_turns_whatever_job_a_message_names(bench: Bench) -> None:
+    first = bench.insert("a0", "a1", "a2", "a3", batch="huge")
+    bench.insert("b0", batch="small")
+    bench.loop(settings=replace(bench.settings, pack=1)).on_message(first["a3"])
+    assert bench.engine.packs == [["a0"], ["b0"], ["a1"], ["a2"], ["a3"]]
+
+
+def test_suspects_leave_the_turn_of_the_others(bench: Bench) -> None:
+    lost = bench.insert("s0", "s1", batch="first")
+    bench.claim()
+    bench.store.leases.expire_worker(bench.worker_id, "it ended", backoff=lambda _: 0.0)
+    bench.store.workers.heartbeat(bench.worker_id)
+    for name in "abcd":
+        bench.insert(*(f"{name}{number}" for number in range(2)), batch=name)
+    loop = bench.loop(settings=replace(bench.settings, pack=1))
+    assert loop.poll() == 8 + len(lost)
+    healthy = [name for (name,) in bench.engine.packs if name not in lost]
+    assert healthy == ["a0", "b0", "c0", "d0", "a1", "b1", "c1", "d1"]
+    assert bench.engine.packs[3] in [[name] for name in lost]
 
 
 def test_a_message_for_a_job_that_is_taken_or_done_asks_for_nothing(bench: Bench) -> None:
