@@ -1,4 +1,4 @@
-"""Batches take turns: the order of claims has the batch before the id.
+"""Batches take turns: the order of claims has the batch before the id. Jobs can be deleted quickly.
 
 Revision: 0007, after 0006.
 """
@@ -22,12 +22,17 @@ _TEXTS = ("text_revision", sa.text("priority DESC"))
 
 
 def upgrade() -> None:
-    """Build the indexes of claims anew."""
+    """Build the indexes of claims anew, and one for the deletion of jobs."""
     _rebuild((*_LANE, *_TURNS), (*_TEXTS, *_TURNS), {"id": "NULLS FIRST"})
+    where = sa.text("cached_from IS NOT NULL")
+    op.create_index(
+        "ix_jobs_cached_from", "jobs", ["cached_from"], sqlite_where=where, postgresql_where=where
+    )
 
 
 def downgrade() -> None:
     """Build the indexes of claims as they were."""
+    op.drop_index("ix_jobs_cached_from", "jobs")
     _rebuild((*_LANE, *_AGES), (*_TEXTS, "id"), {})
 
 

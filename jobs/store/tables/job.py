@@ -154,6 +154,8 @@ Index("ix_jobs_batch_id_state", jobs.c.batch_id, jobs.c.state, jobs.c.id)
 Index("ix_jobs_batch_id_finished_at", jobs.c.batch_id, jobs.c.finished_at)
 Index("ix_jobs_state_id", jobs.c.state, jobs.c.id)
 Index("ix_jobs_created_at", jobs.c.created_at)
+#: For pruning: the database looks for jobs that refer to each deleted one.
+_partial("ix_jobs_cached_from", jobs.c.cached_from, where="cached_from IS NOT NULL")
 _partial("ix_jobs_content_hash", jobs.c.content_hash, where="state = 'succeeded'")
 
 #: Indexes for the filters and orders of history. The id is the last column, so that the index
