@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from celery import Celery
+
 from benchmarks.figure import Figure
 from benchmarks.ground import DATABASES, Ground
 from benchmarks.process import measured
 from benchmarks.prompts import prompt
 from benchmarks.scale import Scale
-from jobs.delivery.broker import kombu_url, redis_client
-from jobs.delivery.celery_app import celery_app
+from jobs.delivery.broker import redis_client
+from jobs.delivery.private_socket import socket_path
 from jobs.domain.memory import queue_name
 
 BENCH = "submit"
@@ -90,8 +92,9 @@ def write_prompts(path: Path, rows: int) -> None:
 
 
 def delay_loop(ground: Ground, messages: int) -> float:
-    """Seconds of a loop of `.delay()` with our application."""
-    app = celery_app(kombu_url(ground.settings("sqlite:///unused.db")))
+    """Seconds of a loop of `.delay()` with Celery as it comes, which sends by its own transport."""
+    url = f"redis+socket://{socket_path(ground.folder)}"
+    app = Celery("bench", broker=url, set_as_current=False, task_ignore_result=True)
 
     def take(job_id: int) -> None:
         """Never run: the loop's queue has no consumer."""

@@ -50,11 +50,11 @@ def night(url: str, output: Path, batch: str = "night") -> Iterator[Store]:
         offer = Offer("w1", ("full",), ("tiny",), 24 * GIB)
         worker = store.workers.register(worker_card(offer))
         # One row stays queued.
-        first = store.history.find(batch, "wave")[0].id
+        turn = {0: made.id - 1}
         claims = [
             claim
-            for job in range(first, first + 4)
-            for claim in store.claims.claim(worker, offer, job_id=job, limit=1, lease=1000)
+            for _ in range(4)
+            for claim in store.claims.claim(worker, offer, limit=1, lease=1000, after=turn)
         ]
         done = [_success(claim, output) for claim in claims[:3]]
         store.completion.succeed(done, publish=lambda _: None)

@@ -105,6 +105,7 @@ def _walk(files: dict[str, str]) -> list[tuple[str, ...]]:
         ("workers", "declare", nothing, "--card", "A100"), ("workers", "undeclare", nothing),
         ("cards",), ("cards", nothing), ("pause", batch), ("resume", batch), ("pause", nothing),
         ("priority", batch, "3"), ("priority", nothing, "3"),
+        ("prune", "--older-than", "0d"), ("prune", "--older-than", "30d", "--batch", nothing),
         ("cancel", "--batch", nothing), ("cancel", nothing), ("cancel", batch), ("retry", "4"),
         ("retry", nothing), ("export", batch, "--format", "bvh"), ("export", nothing),
         ("preview", batch, "--no-gif"), ("preview", nothing), ("evaluate", batch),
