@@ -10,9 +10,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# One xdist worker more than there are cores, since tests of processes wait more than they compute;
+# More xdist workers than there are cores, since tests of processes wait more than they compute;
 # `make test WORKERS=0` runs in one process.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1) + 1)')
 # Inputs a parser of `make fuzz`.
 N ?= 1000
 HYMO_HOME ?= $(CURDIR)/.hymo

@@ -7,6 +7,7 @@ a laptop and fail where `CI` is set.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -59,6 +60,20 @@ class NothingSkipped:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for nodeid in self.skipped:
             terminalreporter.write_line(f"skipped where nothing may be: {nodeid}", red=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix the files, so that tests that wait for processes run beside tests that compute.
+
+    Each pytest-xdist worker takes a part of the list. In alphabetical order one of them would
+    have all tests of `tests/faults`, and the others would end long before it.
+    """
+
+    def place(item: pytest.Item) -> bytes:
+        name = item.path.relative_to(config.rootpath).as_posix()
+        return hashlib.sha256(name.encode()).digest()
+
+    items.sort(key=place)
 
 
 def pytest_configure(config: pytest.Config) -> None:
