@@ -24,6 +24,7 @@ from sqlalchemy import (
 from jobs.domain.memory import GIB
 from jobs.domain.routing import EVERYTHING, Offer, Reach
 from jobs.domain.states import State
+from jobs.store.base import AHEAD
 from jobs.store.tables import batches, jobs
 
 #: Literals instead of parameters, as in the partial indexes: otherwise the planner cannot see that
@@ -40,8 +41,9 @@ HEALTHY: ColumnElement[bool] = jobs.c.suspect == literal_column("false")
 SUSPECTS: ColumnElement[bool] = jobs.c.suspect == literal_column("true")
 
 #: Condition: the job was queued before the database's clock was set back, so that its other times,
-#: written then, do not hold it.
-_BEFORE_SET_BACK: ColumnElement[bool] = jobs.c.queued_at > bindparam("now", type_=Double)
+#: written then, do not hold it. A time that is ahead by less is of a transaction that ended after
+#: this one had read the clock.
+_BEFORE_SET_BACK: ColumnElement[bool] = jobs.c.queued_at > bindparam("now", type_=Double) + AHEAD
 
 
 def opaque(name: str, kind: type[Integer]) -> ScalarSelect[int]:

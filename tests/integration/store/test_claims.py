@@ -10,7 +10,7 @@ from sqlalchemy import text
 from jobs.domain.attempts import Failed
 from jobs.domain.memory import GIB
 from jobs.domain.routing import Demand, Reach, fits
-from jobs.domain.states import SUSPECT
+from jobs.domain.states import SUSPECT, Failure
 from jobs.errors import NotFoundError
 
 
@@ -277,6 +277,18 @@ def test_a_clock_set_back_makes_no_negative_wait(farm, clock):
     clock.tick(-100)
     # not_before is 0, so the job is claimable even if it was queued in the future.
     assert farm.claim(farm.worker())[0].queue_s == 0.0
+
+
+def test_a_claim_that_read_the_clock_before_a_failure_keeps_the_back_off(farm, clock):
+    """Its transaction may see a job that another one has queued again since."""
+    farm.jobs(1)
+    hand = farm.worker()
+    failed = [Failed(claim, Failure.ERROR, "gone") for claim in farm.claim(hand)]
+    farm.store.completion.fail(failed, backoff=lambda _: 5.0)
+    clock.tick(-0.5)
+    assert farm.claim(hand) == []
+    clock.tick(-100)
+    assert len(farm.claim(hand)) == 1, "the clock was set back"
 
 
 def lose(farm, clock):
