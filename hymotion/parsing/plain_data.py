@@ -34,8 +34,7 @@ def parse_yaml(text: str) -> object:
     if len(text) > MAX_YAML:
         raise PlainDataError(f"it has more than {MAX_YAML} characters")
     try:
-        # The loader is the safe one, without aliases.
-        loaded: object = yaml.load(text, _Loader)  # noqa: S506
+        loaded: object = yaml.load(text, _Loader)  # noqa: S506 — a safe loader, without aliases
     except yaml.MarkedYAMLError as error:
         where = "" if error.problem_mark is None else f" on line {error.problem_mark.line + 1}"
         raise PlainDataError(f"{brief(error.problem or error.context)}{where}") from error

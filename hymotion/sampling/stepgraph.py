@@ -48,7 +48,8 @@ class StepGraph:
             try:
                 self._out = self._velocity(self._t, self._x)
             except BaseException:
-                # What went wrong, such as too little memory, matters more than the half recording.
+                # Raised again, an interruption too: a recording must end before its thread goes on,
+                # and what went wrong, such as too little memory, matters more than what that says.
                 with suppress(RuntimeError):
                     graph.capture_end()
                 raise
