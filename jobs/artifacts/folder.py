@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import secrets
 import stat
@@ -82,6 +83,8 @@ class BoundedLook:
         self._patience = patience
         #: Output folder → the last look there, and when it began in monotonic seconds.
         self._last: dict[Path, tuple[threading.Thread, float]] = {}
+        #: Folder and token → when a look that found no fault began.
+        self._sound: dict[tuple[Path, str | None], float] = {}
 
     def __call__(
         self,
@@ -90,6 +93,7 @@ class BoundedLook:
         *,
         again: bool = False,
         roots: Sequence[Path] = (),
+        recent: float = 0.0,
     ) -> Sight:
         """Look at a batch's folder, and lay its mark if nobody has laid one.
 
@@ -101,10 +105,13 @@ class BoundedLook:
             again: lay a mark that is missing. Only for users, who may have deleted the folder; to a
                 worker a missing mark means that the share is not mounted.
             roots: the folders below which output folders may be; none: anywhere.
+            recent: seconds for which a look that found no fault need not be repeated.
         """
         if token is None and not roots:
             return Sight()
         now = time.monotonic()
+        if now - self._sound.get((folder, token), -math.inf) < recent:
+            return Sight(token)
         if folder.parent in self._last:
             last, since = self._last[folder.parent]
             last.join(max(0.0, since + self._patience - now))
@@ -120,7 +127,10 @@ class BoundedLook:
         thread.start()
         self._last[folder.parent] = thread, now
         thread.join(self._patience)
-        return found[0] if found else SILENT
+        seen = found[0] if found else SILENT
+        if seen.fault is None and token:
+            self._sound[folder, token] = now
+        return seen
 
 
 def _look(folder: Path, token: str | None, *, again: bool, roots: Sequence[Path]) -> Sight:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -67,8 +66,13 @@ def among(connection: Connection, column: Column[Any], values: Sequence[Any]) ->
 
 def record(kind: type[Record], row: Found, **given: Any) -> Record:
     """A record built from the row's columns of the same names; `given` overrides fields."""
-    own = {one.name: getattr(row, one.name) for one in fields(kind) if one.name not in given}
+    own = {name: getattr(row, name) for name in kind.__dataclass_fields__ if name not in given}
     return kind(**own, **given)
+
+
+def columns(record: Any) -> dict[str, Any]:
+    """The values of a flat record by name: `dataclasses.asdict` would copy each of them."""
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 class StorePart:

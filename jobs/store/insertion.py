@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +23,7 @@ from jobs.domain.batches import NewJob
 from jobs.domain.names import fold
 from jobs.domain.spec import JobSpec
 from jobs.domain.states import State
-from jobs.store.base import among
+from jobs.store.base import among, columns
 from jobs.store.existing import Key, Known
 from jobs.store.motions import shared_quality
 from jobs.store.tables import jobs
@@ -209,7 +209,7 @@ def _row(
         "finished_at": now if cached else None,
         "cached_from": job.cached_from,
         **dict.fromkeys(("queue_s", "load_s", "encode_s", "sample_s", "decode_s", "save_s"), zero),
-        **asdict(quality),
+        **columns(quality),
     }
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from types import MappingProxyType
 
 from sqlalchemy import Connection, delete, insert, select
 
 from jobs.domain.attempts import Features, MotionQuality
 from jobs.domain.batches import Artifact, NewJob
-from jobs.store.base import Found, among, record
+from jobs.store.base import Found, among, columns, record
 from jobs.store.tables import artifacts, jobs, motion_features
 
 #: Quality columns of jobs and attempts, named like the fields of `MotionQuality`.
 QUALITY: tuple[str, ...] = tuple(each.name for each in fields(MotionQuality))
 
 #: Values of the quality columns of a job without a motion.
-NO_QUALITY: Mapping[str, None] = MappingProxyType(asdict(MotionQuality()))
+NO_QUALITY: Mapping[str, None] = MappingProxyType(columns(MotionQuality()))
 
 
 def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[Artifact, ...]]:
@@ -36,7 +36,7 @@ def files_of(connection: Connection, job_ids: Sequence[int]) -> dict[int, tuple[
 def add_files(connection: Connection, files: Mapping[int, Sequence[Artifact]], now: float) -> None:
     """Insert the files of jobs. The jobs must have none: `retry` deletes earlier ones."""
     rows = [
-        {"job_id": job_id, **asdict(file), "created_at": now}
+        {"job_id": job_id, **columns(file), "created_at": now}
         for job_id, some in files.items()
         for file in some
     ]
@@ -46,7 +46,7 @@ def add_files(connection: Connection, files: Mapping[int, Sequence[Artifact]], n
 
 def add_features(connection: Connection, found: Mapping[int, Features | None]) -> None:
     """Insert the features of jobs. The jobs must have none: `retry` deletes earlier ones."""
-    rows = [{"job_id": job_id, **asdict(one)} for job_id, one in found.items() if one is not None]
+    rows = [{"job_id": job_id, **columns(one)} for job_id, one in found.items() if one is not None]
     if rows:
         connection.execute(insert(motion_features), rows)
 

@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 Write = Callable[[Claim, Any, str, Path], bool]
 
 
+#: Seconds for which a look at a folder holds for the next motions of its pack.
+RECENT = 0.25
+
+
 class SaveError(WorkerError):
     """A file of a job cannot be written."""
 
@@ -81,7 +85,7 @@ def save(claim: Claim, motion: Any, write: Write) -> tuple[Artifact, ...]:
 
 def _written(claim: Claim, motion: Any, write: Write) -> Iterator[Artifact]:
     folder = batch_folder(claim.output, claim.batch)
-    fault = look(folder, claim.token).fault
+    fault = look(folder, claim.token, recent=RECENT).fault
     if fault is not None:
         raise SaveError(folder, OSError(errno.ENOENT, fault))
     for format_ in claim.formats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple_, update
@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, tuple
 from jobs.domain.attempts import Claim, MotionQuality, Run, Timings
 from jobs.domain.routing import TextDemand
 from jobs.domain.states import FINAL, HOPELESS, SUSPECT, Failure, Outcome, State, check
-from jobs.store.base import Found, StorePart
+from jobs.store.base import Found, StorePart, columns
+from jobs.store.motions import NO_QUALITY
 from jobs.store.tables import attempts, jobs
 
 #: Seconds for which the device on which an attempt failed leaves the retry to other devices.
@@ -27,6 +28,32 @@ HELD = (
     jobs.c.encode_gib, jobs.c.text_revision, jobs.c.suspect, jobs.c.returns, jobs.c.model,
     jobs.c.mode, jobs.c.frames, jobs.c.revision,
 )  # fmt: skip
+
+
+_PHASES = ("load_s", "encode_s", "sample_s", "decode_s", "save_s")
+#: Columns that an ending sets, of those whose value differs from job to job.
+_ENDED = (
+    "state", "failure", "error", "attempt_limit", "not_before", "worker_id", "class_gib",
+    "published_at", "queued_at", "finished_at", "encode_gib", "text_revision", "suspect",
+    "returns", "avoid", "avoid_until", "peak_memory_bytes", *_PHASES, *NO_QUALITY,
+)  # fmt: skip
+_END = (
+    update(jobs)
+    .where(
+        jobs.c.id == bindparam("held_id"),
+        jobs.c.attempt == bindparam("held_attempt"),
+        jobs.c.state == State.RUNNING,
+    )
+    .values(
+        lease_until=None,
+        leased_at=None,
+        cancel_requested=False,
+        **{name: bindparam(name) for name in _ENDED},
+    )
+)
+_END_ATTEMPT = update(attempts).where(
+    attempts.c.job_id == bindparam("held_id"), attempts.c.number == bindparam("held_attempt")
+)
 
 
 @dataclass(frozen=True)
@@ -69,13 +96,17 @@ class Ending:
     avoid: str | None = None
 
 
-def holds(claims: Iterable[Claim]) -> ColumnElement[bool]:
-    """Condition: a claim still holds, so its worker still runs the job in the same attempt."""
-    fences = [(claim.job_id, claim.attempt, claim.worker_id) for claim in claims]
-    return and_(
-        tuple_(jobs.c.id, jobs.c.attempt, jobs.c.worker_id).in_(fences),
-        jobs.c.state == State.RUNNING,
-    )
+#: Condition: one of the claims in `fences` still holds, so its worker runs the job in this attempt.
+HOLDS: ColumnElement[bool] = and_(
+    tuple_(jobs.c.id, jobs.c.attempt, jobs.c.worker_id).in_(bindparam("fences", expanding=True)),
+    jobs.c.state == State.RUNNING,
+)
+_FENCED = select(*HELD).where(HOLDS).order_by(jobs.c.id).with_for_update()
+
+
+def fences(claims: Iterable[Claim]) -> dict[str, Any]:
+    """The parameter of `HOLDS`."""
+    return {"fences": [(claim.job_id, claim.attempt, claim.worker_id) for claim in claims]}
 
 
 def fenced(connection: Connection, claims: Sequence[Claim]) -> dict[int, Found]:
@@ -83,8 +114,9 @@ def fenced(connection: Connection, claims: Sequence[Claim]) -> dict[int, Found]:
 
     If a worker lost its lease, its jobs are missing here and none of its results are written.
     """
-    query = select(*HELD).where(holds(claims)).order_by(jobs.c.id).with_for_update()
-    return {row.id: row for row in connection.execute(query)} if claims else {}
+    if not claims:
+        return {}
+    return {row.id: row for row in connection.execute(_FENCED, fences(claims))}
 
 
 def failed(
@@ -186,34 +218,8 @@ def write_endings(connection: Connection, endings: Sequence[Ending], now: float)
         return
     for ending in endings:
         check(State.RUNNING, ending.state)
-    names = (
-        "state", "failure", "error", "attempt_limit", "not_before", "worker_id", "class_gib",
-        "published_at", "queued_at", "finished_at", "encode_gib", "text_revision", "suspect",
-        "returns", "avoid", "avoid_until",
-        *_figures(None, None, MotionQuality()),
-    )  # fmt: skip
-    connection.execute(
-        update(jobs)
-        .where(
-            jobs.c.id == bindparam("held_id"),
-            jobs.c.attempt == bindparam("held_attempt"),
-            jobs.c.state == State.RUNNING,
-        )
-        .values(
-            lease_until=None,
-            leased_at=None,
-            cancel_requested=False,
-            **{name: bindparam(name) for name in names},
-        ),
-        [_job_values(ending, now) for ending in endings],
-    )
-    connection.execute(
-        update(attempts).where(
-            attempts.c.job_id == bindparam("held_id"),
-            attempts.c.number == bindparam("held_attempt"),
-        ),
-        [_attempt_values(ending, now) for ending in endings],
-    )
+    connection.execute(_END, [_job_values(ending, now) for ending in endings])
+    connection.execute(_END_ATTEMPT, [_attempt_values(ending, now) for ending in endings])
 
 
 def _job_values(ending: Ending, now: float) -> dict[str, Any]:
@@ -256,13 +262,12 @@ def _attempt_values(ending: Ending, now: float) -> dict[str, Any]:
         "error": ending.error,
         "finished_at": now,
         **_figures(ending.timings, ending.peak_memory_bytes, ending.quality),
-        **asdict(ending.run),
+        **columns(ending.run),
     }
 
 
 def _figures(
     timings: Timings | None, peak_memory_bytes: int | None, quality: MotionQuality
 ) -> dict[str, Any]:
-    phases = ("load", "encode", "sample", "decode", "save")
-    measured = {f"{phase}_s": getattr(timings, phase, None) for phase in phases}
-    return {**measured, "peak_memory_bytes": peak_memory_bytes, **asdict(quality)}
+    measured = {name: getattr(timings, name.removesuffix("_s"), None) for name in _PHASES}
+    return {**measured, "peak_memory_bytes": peak_memory_bytes, **columns(quality)}

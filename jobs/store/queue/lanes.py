@@ -32,10 +32,12 @@ from jobs.domain.memory import GIB
 from jobs.domain.routing import Offer, Reach
 from jobs.store.base import Found
 from jobs.store.queue.conditions import (
+    DUE,
     HEALTHY,
     QUEUED,
     SAMPLING,
     SUSPECTS,
+    UNAVOIDED,
     Claimant,
     conditions,
     opaque,
@@ -158,7 +160,7 @@ def best(
         lanes: the lanes to read, at least one.
         n: the maximum number of ids.
         claimant: who claims.
-        turn: if it is given, only its jobs are selected.
+        turn: if it is given, only its jobs are selected; the claimant reaches its batch.
         head: if it is given, only jobs with its steps and revision that may share a pack are
             selected: suspects as `jobs.store.queue.suspects.pack_size` says.
         suspects: read the suspects of these lanes instead of the other jobs.
@@ -183,12 +185,17 @@ def _best(
     alike: bool,
     suspects: bool,
 ) -> Select[int]:
-    ready = (SUSPECTS if suspects else HEALTHY, *conditions(*reach))
+    ready: tuple[ColumnElement[bool], ...] = (SUSPECTS if suspects else HEALTHY,)
     if one_turn:
+        # Another condition on the batch would lead SQLite to read and sort the whole lane.
         ready += (
+            *DUE,
+            UNAVOIDED,
             jobs.c.priority == opaque("priority", Integer),
             jobs.c.batch_id == opaque("batch", BigInteger),
         )
+    else:
+        ready += conditions(*reach)
     if alike:
         ready += (
             jobs.c.steps == bindparam("steps", type_=Integer),

@@ -14,7 +14,16 @@ from jobs.store.base import AHEAD, CHUNK, Found, StorePart
 from jobs.store.offers import DRAINING, LIVE
 from jobs.store.queue.avoidance import avoiding
 from jobs.store.queue.conditions import RUNNING
-from jobs.store.queue.endings import HELD, Ending, failed, fenced, holds, released, write_endings
+from jobs.store.queue.endings import (
+    HELD,
+    HOLDS,
+    Ending,
+    failed,
+    fenced,
+    fences,
+    released,
+    write_endings,
+)
 from jobs.store.tables import jobs, workers
 
 
@@ -40,9 +49,10 @@ class LeaseStore(StorePart):
     def look(self, worker_id: int, claims: Sequence[Claim]) -> Renewal:
         """The result that `renew` would return, without renewing and without locking."""
         mine = [claim for claim in claims if claim.worker_id == worker_id]
-        query = select(jobs.c.id, jobs.c.cancel_requested).where(holds(mine))
+        query = select(jobs.c.id, jobs.c.cancel_requested).where(HOLDS)
         with self.read() as connection:
-            held = {row.id: row for row in connection.execute(query)} if mine else {}
+            rows = connection.execute(query, fences(mine)) if mine else ()
+            held = {row.id: row for row in rows}
         return _renewal(claims, held)
 
     def expire(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from itertools import product
 
 import pytest
 from sqlalchemy import event, text
@@ -160,15 +161,17 @@ def test_a_claim_costs_little_whatever_stands_in_front(deep):
         nonlocal steps
         steps += 100
 
-    for offer in ({}, {"gib": 8}, {"modes": ("lite",)}, {"gib": 4}):
+    offers = ({}, {"gib": 8}, {"modes": ("lite",)}, {"gib": 4})
+    reaches = (Reach(), Reach(newest=1), Reach(newest=1, hidden=frozenset({2})))
+    for offer, reach in product(offers, reaches):
         worker = deep.worker(**offer)
         with deep.store.engine.connect() as connection:
             driver = connection.connection.driver_connection
         steps = 0
         driver.set_progress_handler(count, 100)
-        deep.claim(worker, limit=16)
+        deep.claim(worker, limit=16, reach=reach)
         driver.set_progress_handler(None, 0)
-        assert 0 < steps < STEPS, (offer, steps)
+        assert 0 < steps < STEPS, (offer, reach, steps)
 
 
 @pytest.mark.parametrize("statistics", [False, True])

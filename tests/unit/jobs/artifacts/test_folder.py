@@ -90,6 +90,28 @@ def test_a_look_that_hangs_is_given_up_and_not_repeated(output: Path) -> None:
     until(lambda: bounded(output / "day", "t") == Sight("t"), "it answers")
 
 
+def test_a_recent_look_holds_only_for_whoever_says_so(output: Path) -> None:
+    folder = output / "night"
+    looks: list[Path] = []
+
+    def counted(folder: Path, token: str, **_: object) -> Sight:
+        looks.append(folder)
+        return Sight(token) if folder.is_dir() else Sight(fault="is not mounted")
+
+    bounded = BoundedLook(counted)
+    assert bounded(folder, "t", recent=HUNG).fault is not None
+    assert bounded(folder, "t", recent=HUNG).fault is not None  # faults are looked at again
+    folder.mkdir()
+    assert bounded(folder, "t", recent=HUNG) == Sight("t")
+    assert len(looks) == 3
+    assert bounded(folder, "t", recent=HUNG) == Sight("t")
+    assert len(looks) == 3
+    assert bounded(folder, "other", recent=HUNG) == Sight("other")
+    folder.rmdir()
+    assert bounded(folder, "t").fault is not None
+    assert len(looks) == 5
+
+
 def test_looks_at_once_wait_for_each_other(output: Path) -> None:
     answer, begun = threading.Event(), threading.Event()
 
