@@ -1,7 +1,8 @@
 """Devices and number formats by name, with checks of what the hardware supports."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,15 +71,42 @@ DTYPES = {each.name: each.dtype for each in PRECISIONS.values() if not each.tf32
 """Types the weights can be stored in, by name."""
 
 
-@contextmanager
-def attention() -> Iterator[None]:
+class _Attention:
+    """The kernels that attention may use, a setting of the process while any thread is in `use`."""
+
+    _KERNELS = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH)
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._entered = 0
+        self._setting = ExitStack()
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        with self._lock:
+            if not self._entered:
+                self._setting.enter_context(sdpa_kernel(list(self._KERNELS)))
+            self._entered += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._entered -= 1
+                if not self._entered:
+                    self._setting.close()
+
+
+_attention = _Attention()
+
+
+def attention() -> AbstractContextManager[None]:
     """Let attention use any kernel except cuDNN's.
 
     cuDNN spends some tenths of a second planning each new shape (torch 2.11 on an H100), and
-    nearly every pack and prompt has a new shape; once planned, it is no faster.
+    nearly every pack and prompt has a new shape; once planned, it is no faster. The setting is
+    process-wide and lasts until no thread is in such a context.
     """
-    with sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
-        yield
+    return _attention.use()
 
 
 def find_device(name: str | torch.device) -> torch.device:

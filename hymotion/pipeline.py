@@ -19,8 +19,9 @@ from hymotion.sampling.fused import FusedGuidance
 from hymotion.sampling.guard import EXPLODING, Guard
 from hymotion.sampling.guidance import Guidance
 from hymotion.sampling.noise import draw_pack
+from hymotion.sampling.prepared import PreparedPack
 from hymotion.sampling.request import Request
-from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Velocity, VelocityWatch
+from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Velocity
 from hymotion.sampling.stepgraph import StepGraph
 from hymotion.text import TextEncoder
 
@@ -149,19 +150,48 @@ class Pipeline:
             NumericsError: a velocity is not finite or far too large; carries the step and the
                 requests. Raised within two steps: see `hymotion.sampling.guard`.
         """
-        self._check_pack(requests, conditionings)
-        if not requests:
+        if not requests and not conditionings:
             return []
+        prepared = self.prepare(requests, conditionings, trim=trim)
+        return [latent.cpu() for latent in self.solve(prepared, on_step=on_step)]
+
+    def prepare(
+        self,
+        requests: Sequence[Request],
+        conditionings: Sequence[TextConditioning],
+        *,
+        trim: bool = True,
+    ) -> PreparedPack:
+        """All that `solve` needs of a pack, on the device; arguments and errors of `denoise`.
+
+        It may be called while another pack is solved.
+        """
+        self._check_pack(requests, conditionings)
         # Inference mode also avoids autograd's bookkeeping, which no_grad alone keeps.
         with torch.inference_mode(), self._products(), attention():
             velocity, noise = self._prepare(requests, conditionings, trim=trim)
-            solver = EulerSolver(steps=self._steps(requests[0]))
-            watch = self._watch(requests, frames=noise.shape[1], total=solver.steps)
-            state = solver.solve(velocity, noise, watch=watch, on_step=on_step).cpu()
-        return [
-            latent[: request.frames].clone()
-            for latent, request in zip(state, requests, strict=True)
-        ]
+            lengths = torch.tensor([request.frames for request in requests], device=self.device)
+            same = all(request.frames == noise.shape[1] for request in requests)
+            return PreparedPack(
+                frames=tuple(request.frames for request in requests),
+                steps=self._steps(requests[0]),
+                velocity=velocity,
+                noise=noise,
+                limits=tuple(EXPLODING * max(1.0, self._scale(request)) for request in requests),
+                valid=None if same else length_mask(lengths, noise.shape[1]),
+            )
+
+    def solve(self, pack: PreparedPack, *, on_step: OnStep | None = None) -> list[Tensor]:
+        """Sample a prepared pack: its latents, float32 on the device; see `denoise`.
+
+        On a GPU they may still be computed when this returns.
+        """
+        with torch.inference_mode(), self._products(), attention():
+            watch = self._make_watch(total=pack.steps, limits=pack.limits, valid=pack.valid)
+            solver = EulerSolver(steps=pack.steps)
+            return pack.latents(
+                solver.solve(pack.velocity, pack.noise, watch=watch, on_step=on_step)
+            )
 
     def decode(self, latents: Sequence[Tensor]) -> list[Motion]:
         """Decode normalised latents (L, 201) into motions, each placed on the ground."""
@@ -212,15 +242,6 @@ class Pipeline:
             scales=torch.tensor([self._scale(request) for request in requests], device=self.device),
         )
         return guidance, noise
-
-    def _watch(self, requests: Sequence[Request], *, frames: int, total: int) -> VelocityWatch:
-        lengths = torch.tensor([request.frames for request in requests], device=self.device)
-        same = all(request.frames == frames for request in requests)
-        return self._make_watch(
-            total=total,
-            limits=tuple(EXPLODING * max(1.0, self._scale(request)) for request in requests),
-            valid=None if same else length_mask(lengths, frames),
-        )
 
     def _steps(self, request: Request) -> int:
         return self.config.steps if request.steps is None else request.steps

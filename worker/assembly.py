@@ -11,6 +11,7 @@ from functools import partial
 from jobs.artifacts.folder import look
 from jobs.domain.backoff import exponential
 from jobs.settings import Settings
+from worker.admission import Admission
 from worker.device.memory_meter import memory_meter, shortage
 from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
@@ -19,17 +20,27 @@ from worker.engine.texts import PromptFeatures
 from worker.errors import EngineLoadError
 from worker.execution.engines import Engines
 from worker.execution.failures import first_line
+from worker.execution.finishing import MotionFinisher
 from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.pack_finisher import PackFinisher
 from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.settlement import Settlement
 from worker.execution.trial import run_trial
 from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
-from worker.loop import CPU_PACK, CUDA_PACK, WorkLoop
+from worker.loop import WorkLoop
 from worker.planning.plan import WorkerPlan
+
+#: Most motions per pack, unless the settings or the memory allow fewer. Larger packs gain nothing
+#: on a CPU, and the first motion of a pack waits for its last.
+CPU_PACK = 8
+CUDA_PACK = 64
+#: Threads that write files beside a GPU; on a CPU they would take its cores from the sampling.
+CUDA_WRITERS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +108,29 @@ class Assembly:
         )
         for (model, mode), error in self.unable.items():
             engines.pause(model, mode, str(EngineLoadError(model, mode, first_line(error))))
+        settlement = Settlement(
+            queue=self.queue,
+            keeper=self.keeper,
+            engines=engines,
+            probes=probes,
+            health=health,
+            shortage=self._shortage(),
+            unsaved=unsaved,
+        )
+        on_cpu = self.planned.device.kind == "cpu"
+        admission = Admission(
+            queue=self.queue,
+            pool=self.pool,
+            keeper=self.keeper,
+            scheduler=scheduler,
+            pauses=self.pauses,
+            engines=engines,
+            settlement=settlement,
+            folders=folders,
+            settings=self.settings,
+            draining=self.draining,
+            device_pack=CPU_PACK if on_cpu else CUDA_PACK,
+        )
         return WorkLoop(
             queue=self.queue,
             pool=self.pool,
@@ -106,13 +140,17 @@ class Assembly:
             pauses=self.pauses,
             probes=probes,
             engines=engines,
-            health=health,
-            shortage=self._shortage(),
-            folders=folders,
-            unsaved=unsaved,
-            settings=self.settings,
+            settlement=settlement,
+            finisher=PackFinisher(
+                finisher=MotionFinisher(
+                    on_phase=self.stamp.touch, writers=1 if on_cpu else CUDA_WRITERS
+                ),
+                settlement=settlement,
+                keeper=self.keeper,
+            ),
+            admission=admission,
+            longest=self.settings.claim,
             draining=self.draining,
-            device_pack=CPU_PACK if self.planned.device.kind == "cpu" else CUDA_PACK,
         )
 
     def _shortage(self) -> Callable[[], str | None]:

@@ -212,7 +212,7 @@ class Worker:
             retry=self._retry,
         )
         self._pauses = Pauses(write=queue.set_pauses)
-        keeper = LeaseKeeper(
+        keeper = self._keeper = LeaseKeeper(
             queue=queue,
             settings=self._settings,
             stamp=self._stamp,
@@ -257,6 +257,7 @@ class Worker:
             ).consume()
         finally:
             self._periodic.stop()  # one may be running a pack, another publishing
+            loop.close()
             self._unsaved.give_back("the worker ended before its files could be saved")
             keeper.stop()
         if self._fault is not None:
@@ -343,7 +344,8 @@ class Worker:
             self._store.completion.fail(
                 failed, backoff=lambda _: self._settings.backoff, alive=self._settings.alive
             )
-            self._store.completion.release(self._unsaved.claims, reason=text)
+            waiting = [*self._keeper.unbegun, *self._unsaved.claims]
+            self._store.completion.release(waiting, reason=text)
             self._store.workers.stop(self._worker_id)
         except UnreachableError as error:
             log.warning("timeout not recorded, the leases will expire instead: %s", error)

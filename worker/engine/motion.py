@@ -17,6 +17,7 @@ from worker.planning.precision import SAFE
 
 if TYPE_CHECKING:
     import hymotion
+    from hymotion.sampling.prepared import PreparedPack
     from worker.engine.fallback import DtypeFallback
     from worker.engine.texts import PromptFeatures
 
@@ -69,6 +70,21 @@ class MotionEngine:
             return [Encoded(text) for text in self._in(self._precision.dtype).encode(prompts)]
         return self._texts.complete(prompts, found)
 
+    def prepare(self, claims: Sequence[Claim], found: dict[str, Any]) -> _Prepared | None:
+        """The pack on the device; None if a text is missing, or the pipeline was reloaded."""
+        pipeline, dtype = self._pipeline, self._precision.dtype
+        if pipeline is None or self._dtype != dtype:
+            return None
+        prompts = [claim.prompt for claim in claims]
+        if self._texts is None:
+            texts = pipeline.encode(prompts)
+        elif all(prompt in found for prompt in prompts):
+            texts = [found[prompt] for prompt in prompts]
+        else:
+            return None
+        requests = [_request(*each) for each in zip(claims, texts, strict=True)]
+        return _Prepared(tuple(claims), dtype, pipeline.prepare(requests, texts))
+
     def blank(self) -> Encoded:
         """The conditioning of a short text, or a token of zeros if the encoder is separate."""
         import torch
@@ -81,7 +97,11 @@ class MotionEngine:
         return Encoded(hymotion.TextConditioning(vtxt=pooled, ctxt=token, length=1))
 
     def sample(
-        self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
+        self,
+        claims: Sequence[Claim],
+        encoded: Sequence[Encoded],
+        on_step: OnStep,
+        prepared: _Prepared | None = None,
     ) -> Sampled:
         """Denoise the pack with one forward pass per step.
 
@@ -90,7 +110,8 @@ class MotionEngine:
         from hymotion.errors import NumericsError
 
         used = self._precision.dtype
-        pack = _Denoising(claims, [each.text for each in encoded], on_step)
+        texts = [each.text for each in encoded]
+        pack = _Denoising(claims, texts, on_step, prepared=prepared)
         fell: dict[int, int] = {}
         places = list(range(len(claims)))
         while places and used != SAFE:
@@ -113,7 +134,7 @@ class MotionEngine:
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """Decode each latent to a motion."""
-        return [self._decoder.decode(latent) for latent in latents]
+        return [self._decoder.decode(latent.cpu()) for latent in latents]
 
     def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         """The quality of each motion; raises `NotFiniteError`."""
@@ -158,16 +179,16 @@ class MotionEngine:
             self._memory.sample()
             pack.on_step(step, total)
 
-        pack.loads += not self._has(dtype)
-        texts = [pack.texts[place] for place in places]
-        requests = [
-            _request(pack.claims[place], text) for place, text in zip(places, texts, strict=True)
-        ]
-        made = self._in(dtype).denoise(requests, texts, on_step=stepped)
+        pack.loads += self._pipeline is None or self._dtype != dtype
+        pipeline = self._in(dtype)
+        claims = [pack.claims[place] for place in places]
+        prepared, pack.prepared = pack.prepared, None
+        if prepared is None or (prepared.claims, prepared.dtype) != (tuple(claims), dtype):
+            texts = [pack.texts[place] for place in places]
+            requests = [_request(*each) for each in zip(claims, texts, strict=True)]
+            prepared = _Prepared((), dtype, pipeline.prepare(requests, texts))
+        made = pipeline.solve(prepared.pack, on_step=stepped)
         pack.latents |= dict(zip(places, made, strict=True))
-
-    def _has(self, dtype: str) -> bool:
-        return self._pipeline is not None and self._dtype == dtype
 
     def _runs(
         self, encoded: Sequence[Encoded], used: str, fell: Mapping[int, int], *, loads: int
@@ -207,6 +228,21 @@ class MotionEngine:
         return self._pipeline
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """A pack on the device.
+
+    Attributes:
+        claims: its jobs.
+        dtype: the number type of the pipeline that prepared it.
+        pack: for that pipeline.
+    """
+
+    claims: tuple[Claim, ...]
+    dtype: str
+    pack: PreparedPack
+
+
 @dataclass
 class _Denoising:
     """The state of a pack while it is denoised in one or two number types.
@@ -214,11 +250,13 @@ class _Denoising:
     Attributes:
         latents: place in the pack → latent, for the motions computed so far.
         loads: how often a pipeline was loaded for the pack.
+        prepared: the pack, if it was prepared and is not sampled yet.
     """
 
     claims: Sequence[Claim]
     texts: Sequence[Any]
     on_step: OnStep
+    prepared: _Prepared | None = None
     latents: dict[int, Any] = field(default_factory=dict)
     loads: int = 0
 

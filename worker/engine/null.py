@@ -31,12 +31,19 @@ class NullEngine:
         """An empty conditioning for each claim."""
         return [self.blank()] * len(claims)
 
+    def prepare(self, claims: Sequence[Claim], found: dict[str, Any]) -> None:
+        """Nothing: there is nothing to prepare."""
+
     def blank(self) -> Encoded:
         """An empty conditioning."""
         return Encoded(text=None)
 
     def sample(
-        self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
+        self,
+        claims: Sequence[Claim],
+        encoded: Sequence[Encoded],
+        on_step: OnStep,
+        prepared: Any = None,  # noqa: ARG002 — never made
     ) -> Sampled:
         """Count the steps, sleeping `step_seconds` at each."""
         total = claims[0].steps

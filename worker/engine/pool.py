@@ -89,6 +89,10 @@ class ModelPool:
             self._engines[key] = self._load(key, f"{model} {mode}", self._engine_loaders[key])
         return self._engines[key]
 
+    def loaded(self, model: str, mode: str) -> Engine | None:
+        """The engine for a pack if it is in memory."""
+        return self._engines.get((model, mode))
+
     def encoder(self, model: str) -> Encoder:
         """The text encoder of a model, loaded if need be."""
         if model not in self._encoders:

@@ -43,8 +43,8 @@ class Sampled:
 
 
 class Engine(Protocol):
-    """The phases of a pack. They keep no state of it: one pack may be encoded while another is
-    sampled."""
+    """The phases of a pack. They keep no state of it: while one pack is sampled, another thread may
+    prepare the next one and decode the last one."""
 
     model: str
     mode: str
@@ -58,16 +58,36 @@ class Engine(Protocol):
                 that are encoded here are added.
         """
 
+    def prepare(self, claims: Sequence[Claim], found: dict[str, Any]) -> Any:
+        """What `sample` needs of a pack, made while another pack is sampled.
+
+        Args:
+            claims, found: as in `encode`.
+
+        Returns:
+            For `sample`, in a type that only the engine knows; None if it cannot be made now.
+        """
+
     def blank(self) -> Encoded:
         """A placeholder conditioning for the warm-up."""
 
     def sample(
-        self, claims: Sequence[Claim], encoded: Sequence[Encoded], on_step: OnStep
+        self,
+        claims: Sequence[Claim],
+        encoded: Sequence[Encoded],
+        on_step: OnStep,
+        prepared: Any = None,
     ) -> Sampled:
-        """Denoise one latent per claim."""
+        """Denoise one latent per claim.
+
+        Args:
+            claims, encoded: the pack and its texts.
+            on_step: called after each step.
+            prepared: what `prepare` returned for the same claims.
+        """
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
-        """Decode each latent to a motion."""
+        """Decode each latent to a motion; another pack may be sampled meanwhile."""
 
     def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         """The quality of each motion.

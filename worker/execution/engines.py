@@ -46,6 +46,11 @@ class Engines:
         except Exception as error:
             raise EngineLoadError(model, mode, first_line(error)) from error
 
+    def give_up(self, model: str, mode: str, reason: str) -> None:
+        """Close an engine that failed, and pause it."""
+        self._pool.drop(model, mode)
+        self.pause(model, mode, reason)
+
     def pause(self, model: str, mode: str, reason: str) -> None:
         """Claim no jobs of an engine until it can be loaded and run, and its texts be read."""
         probe = partial(self._try, model, mode)

@@ -26,13 +26,15 @@ class HeldPack:
 
     Attributes:
         claims: job id → its claim, for the jobs that still belong to the pack.
+        begun: whether its sampling has begun, so that its attempts count.
         waits: whether its work is done and only its files cannot be saved yet: its leases are
             renewed without progress, and no deadline ends it.
         gone: the jobs that are lost or cancelled, as of the last check. The lease keeper replaces
             it from its own thread.
     """
 
-    def __init__(self, claims: Sequence[Claim], *, waits: bool = False) -> None:
+    def __init__(self, claims: Sequence[Claim], *, begun: bool = True, waits: bool = False) -> None:
+        self.begun = begun
         self.waits = waits
         self.claims = {claim.job_id: claim for claim in claims}
         self.gone = Renewal(lost=frozenset(), cancelled=frozenset())
@@ -71,7 +73,8 @@ class LeaseKeeper:
         queue: renews the leases.
         settings: `renew`, `stall` and `deadline` are used.
         stamp: touched by the work.
-        expire: called after no progress for `settings.deadline`; ends the process.
+        expire: called with the claims of `working` after no progress for `settings.deadline`; ends
+            the process.
         heartbeat: called about every `settings.renew`, also without claims.
     """
 
@@ -115,29 +118,47 @@ class LeaseKeeper:
         if self._fault is not None:
             raise KeeperError(str(self._fault) or type(self._fault).__name__) from self._fault
 
+    @property
+    def unbegun(self) -> Sequence[Claim]:
+        """The claims of packs whose sampling has not begun."""
+        return [each for pack in self._packs if not pack.begun for each in pack.claims.values()]
+
+    @property
+    def working(self) -> Sequence[Claim]:
+        """The claims of packs that are sampled, decoded or saved at this moment."""
+        packs = [pack for pack in self._packs if pack.begun and not pack.waits]
+        return [claim for pack in packs for claim in pack.claims.values()]
+
     @contextmanager
     def hold(self, claims: Sequence[Claim], *, waits: bool = False) -> Iterator[HeldPack]:
         """Renew the leases of these claims while the context is entered; `HeldPack.waits`."""
-        pack = HeldPack(claims, waits=waits)
-        if not waits:
-            self._stamp.touch()  # before the pack is added: an idle worker has an old stamp
-        with self._lock:
-            self._packs += (pack,)
+        pack = self.add(HeldPack(claims, waits=waits))
         try:
             yield pack
         finally:
-            with self._lock:
-                self._packs = tuple(other for other in self._packs if other is not pack)
-            if not waits:
-                self._stamp.touch()
+            self.remove(pack)
+
+    def add(self, pack: HeldPack) -> HeldPack:
+        """Renew the leases of a pack from now on, and return it."""
+        if not pack.waits:
+            self._stamp.touch()  # before the pack is added: an idle worker has an old stamp
+        with self._lock:
+            self._packs += (pack,)
+        return pack
+
+    def remove(self, pack: HeldPack) -> None:
+        """Renew the leases of a pack no longer; does nothing if it was removed before."""
+        with self._lock:
+            self._packs = tuple(other for other in self._packs if other is not pack)
+        if not pack.waits:
+            self._stamp.touch()
 
     def check(self, *, renew: bool) -> None:
         """Renew the leases, or only check for lost and cancelled jobs; enforce the deadline."""
         packs = self._packs
         idle = self._stamp.age()
-        working = [pack for pack in packs if not pack.waits]
-        if working and idle > self._settings.deadline:
-            self._expire([claim for pack in working for claim in pack.claims.values()])
+        if any(not pack.waits for pack in packs) and idle > self._settings.deadline:
+            self._expire(self.working)
         fresh = idle <= self._settings.stall
         for pack in packs:
             ask = self._queue.renew if renew and (fresh or pack.waits) else self._queue.look

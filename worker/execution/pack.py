@@ -1,4 +1,4 @@
-"""Runs a pack: encode, sample, decode and save; the result of each of its jobs."""
+"""Samples a pack; its motions are finished by `worker.execution.finishing`."""
 
 from __future__ import annotations
 
@@ -8,41 +8,56 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from jobs.domain.attempts import Claim, Failed, Run, Success, Timings
+from jobs.domain.attempts import Claim, Failed, Run, Timings
 from worker.engine.pool import LoadCost
 from worker.engine.protocol import Engine, OnStep
 from worker.engine.texts import PackTexts
 from worker.errors import DeviceFaultError, EngineLoadError, PackStoppedError
 from worker.execution.bisection import bisect
-from worker.execution.failures import Diagnosis, diagnose
-from worker.execution.save import SaveError, save
-from worker.execution.unsaved import Unsaved
+from worker.execution.failures import Diagnosis
 
 
 @dataclass(frozen=True)
-class Results:
-    """The results of a pack. Jobs in none of the lists were cancelled or lost, or were not run.
+class SampledPart:
+    """Jobs of a pack that were sampled together: all of them, unless the pack was bisected.
 
     Attributes:
-        interruption: why the pack could not be finished; None: it was.
+        engine: decodes and writes them.
+        claims, latents, runs: of each job.
+        timings: of each job, so far.
+        peak_memory_bytes: of the device while they were sampled.
     """
 
-    successes: tuple[Success, ...] = ()
+    engine: Engine
+    claims: Sequence[Claim]
+    latents: Sequence[Any]
+    runs: Sequence[Run]
+    timings: Timings
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class SampledPack:
+    """The result of sampling. Jobs in neither list were cancelled or lost, or were not sampled.
+
+    Attributes:
+        interruption: why the pack could not be sampled to the end; None: it was.
+    """
+
+    parts: tuple[SampledPart, ...] = ()
     failures: tuple[Failed, ...] = ()
-    unsaved: tuple[Unsaved, ...] = ()
     interruption: EngineLoadError | DeviceFaultError | None = None
 
-    def __add__(self, other: Results) -> Results:
-        return Results(
-            self.successes + other.successes,
-            self.failures + other.failures,
-            self.unsaved + other.unsaved,
-        )
+    @property
+    def job_ids(self) -> frozenset[int]:
+        """The jobs in either list."""
+        claims = [claim for part in self.parts for claim in part.claims]
+        return frozenset(each.job_id for each in (*claims, *(fail.claim for fail in self.failures)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackRunner:
-    """Runs a pack on an engine. A pack that fails is bisected, so that a bad job fails alone.
+    """Samples a pack on an engine. A pack that fails is bisected, so that a bad job fails alone.
 
     Attributes:
         on_step: called after each solver step.
@@ -64,19 +79,21 @@ class PackRunner:
         *,
         load: LoadCost,
         texts: PackTexts | None = None,
-    ) -> Results:
-        """Run a pack.
+        prepared: Any = None,
+    ) -> SampledPack:
+        """Sample a pack.
 
         Args:
             engine: loaded with the pack's model and mode.
             claims: of one model, mode and number of steps.
             load: the load cost to book on these jobs.
             texts: the stored texts of a model with a separate encoder.
+            prepared: what the engine prepared for these claims.
         """
-        results = Results()
+        sampled = SampledPack()
         ended = bisect(
             claims,
-            partial(self._once, engine, texts or PackTexts()),
+            partial(self._once, engine, texts or PackTexts(), prepared),
             load=load,
             halved="a pack of %d failed; running it in halves: %s",
             stopped=self.stopped,
@@ -84,54 +101,36 @@ class PackRunner:
         try:
             for some, outcome in ended:
                 if isinstance(outcome, Diagnosis):
-                    results += Results(failures=tuple(outcome.of_job(claim) for claim in some))
+                    failures = tuple(outcome.of_job(claim) for claim in some)
+                    sampled = replace(sampled, failures=sampled.failures + failures)
                 else:
-                    results += outcome
+                    sampled = replace(sampled, parts=(*sampled.parts, outcome))
         except (EngineLoadError, DeviceFaultError) as error:
-            return replace(results, interruption=error)
-        return results
+            return replace(sampled, interruption=error)
+        return sampled
 
     def _once(
-        self, engine: Engine, texts: PackTexts, claims: Sequence[Claim], load: LoadCost
-    ) -> Results:
+        self,
+        engine: Engine,
+        texts: PackTexts,
+        prepared: Any,
+        claims: Sequence[Claim],
+        load: LoadCost,
+    ) -> SampledPart:
         engine.start_measuring()
         start = self.clock()
         encoded = engine.encode(claims, texts.found)
         encoded_at = self._mark()
-        sampled = engine.sample(claims, encoded, partial(self._step, claims))
+        sampled = engine.sample(claims, encoded, partial(self._step, claims), prepared)
         sampled_at = self._mark()
-        motions = engine.decode(sampled.latents)
-        # Measuring takes a few milliseconds and is counted as decoding.
-        qualities = engine.measure(motions)
-        features = engine.features(motions)
-        decoded_at = self._mark()
         share = 1 / len(claims)
         timings = Timings(
             load=load.seconds * share,
             encode=(encoded_at - start) * share + texts.seconds,
             sample=(sampled_at - encoded_at) * share,
-            decode=(decoded_at - sampled_at) * share,
         )
-        peak = engine.peak_memory()
         runs = _booked(sampled.runs, load.loads)
-        results = Results()
-        made = zip(claims, motions, qualities, features, runs, strict=True)
-        for claim, motion, quality, kept, run in made:
-            win = Success(claim, timings, peak, (), quality, kept, run)
-            saved = partial(self._saved, engine, win, motion)
-            try:
-                results += Results(successes=(saved(),))
-            except SaveError as error:
-                failure = diagnose(error).of_job(claim, timings)
-                results += Results(unsaved=(Unsaved(claim, saved, failure),))
-        return results
-
-    def _saved(self, engine: Engine, win: Success, motion: Any) -> Success:
-        """Save a motion; raises `SaveError`."""
-        begun = self.clock()
-        artifacts = save(win.claim, motion, engine.write)
-        timings = replace(win.timings, save=self._mark() - begun)
-        return replace(win, artifacts=artifacts, timings=timings)
+        return SampledPart(engine, claims, sampled.latents, runs, timings, engine.peak_memory())
 
     def _step(self, claims: Sequence[Claim], step: int, total: int) -> None:
         self.on_step(step, total)

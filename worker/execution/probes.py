@@ -34,7 +34,8 @@ class _Probe:
 class Probes:
     """Pauses of a worker that end when a probe succeeds.
 
-    Probes run in the thread that runs packs, and never during a pack.
+    Probes run in the thread that samples packs, and never while one is sampled. Pauses begin in any
+    thread.
 
     Args:
         host: the machine's name, which the reasons of the pauses begin with.
@@ -80,7 +81,7 @@ class Probes:
     @property
     def due(self) -> bool:
         """Whether a probe is due."""
-        return any(self._clock() >= probe.due for probe in self._probes.values())
+        return any(self._clock() >= probe.due for probe in list(self._probes.values()))
 
     def pending(self, scope: PauseScope, subject: str) -> bool:
         """Whether a pause still waits for its probe."""

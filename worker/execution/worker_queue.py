@@ -110,6 +110,10 @@ class WorkerQueue:
 
         return self._call(attempt)
 
+    def begin(self, claims: Sequence[Claim]) -> Renewal:
+        """Record that sampling begins; see `ClaimStore.begin`."""
+        return self._call(self._store.leases.look, self._worker_id, claims)
+
     def succeed(self, results: Sequence[Success]) -> dict[int, OSError | None]:
         """Complete jobs and rename their files. Returns the refused jobs, with the reason."""
         return self._call(self._store.completion.succeed, results, publish=publish)

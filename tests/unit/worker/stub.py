@@ -21,6 +21,7 @@ from jobs.domain.spec import JobSpec
 from jobs.domain.workers import WorkerCard
 from jobs.settings import Settings
 from jobs.store.store import Store
+from worker.admission import Admission
 from worker.encoding.policy import EncodingPolicy
 from worker.encoding.runner import EncodingRunner
 from worker.encoding.scheduler import EncodingScheduler
@@ -29,12 +30,15 @@ from worker.engine.protocol import Encoded, Sampled
 from worker.engine.texts import PromptFeatures
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.engines import Engines
+from worker.execution.finishing import MotionFinisher
 from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
+from worker.execution.pack_finisher import PackFinisher
 from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
+from worker.execution.settlement import Settlement
 from worker.execution.unsaved import UnsavedMotions
 from worker.execution.worker_queue import WorkerQueue
 from worker.loop import WorkLoop
@@ -53,12 +57,14 @@ def _nothing(_phase: str, _pack: Sequence[Claim]) -> None:
 class StubEngine:
     """Goes through the phases, writes small files, and notes the packs it was given.
 
-    `sabotage` is called with the phase (encode, step, decode, measure, features, write) and its
-    claims, and may raise. Latents and motions are pairs of a claim and its text; a motion's jitter
-    is the length of the text.
+    `sabotage` is called with the phase (prepare, encode, step, decode, measure, features, write)
+    and its claims, and may raise. Latents and motions are pairs of a claim and its text; a motion's
+    jitter is the length of the text.
 
     Attributes:
         texts: of a model whose encoder is apart; None: a text is the prompt itself.
+        prepared: what `prepare` returns.
+        given: what `sample` was given of it, pack for pack.
     """
 
     model: str = "null"
@@ -68,6 +74,8 @@ class StubEngine:
     steps: int = 0
     texts: PromptFeatures | None = None
     closed: bool = False
+    prepared: object = None
+    given: list[object] = field(default_factory=list)
 
     def encode(self, claims: Sequence[Claim], found: dict[str, Any]) -> Sequence[Encoded]:
         self.packs.append([claim.custom_id for claim in claims])
@@ -77,12 +85,18 @@ class StubEngine:
             return [Encoded(prompt) for prompt in prompts]
         return self.texts.complete(prompts, found)
 
+    def prepare(self, claims: Sequence[Claim], found: dict[str, Any]) -> object:
+        self.sabotage("prepare", claims)
+        return self.prepared
+
     def sample(
         self,
         claims: Sequence[Claim],
         encoded: Sequence[Encoded],
         on_step: Callable[[int, int], None],
+        prepared: object = None,
     ) -> Sampled:
+        self.given.append(prepared)
         for step in range(1, claims[0].steps + 1):
             self.steps += 1
             self.sabotage("step", claims)
@@ -226,6 +240,32 @@ class Bench:
             policy=policy,
             clock=self.clock,
         )
+        engines = Engines(
+            pool=pool, stamp=self.stamp, probes=self.probes, try_texts=scheduler.try_store
+        )
+        settlement = Settlement(
+            queue=queue,
+            keeper=self.keeper,
+            engines=engines,
+            probes=self.probes,
+            health=self.health,
+            shortage=lambda: self.shortage,
+            unsaved=self.unsaved,
+        )
+        used = settings or self.settings
+        admission = Admission(
+            queue=queue,
+            pool=pool,
+            keeper=self.keeper,
+            scheduler=scheduler,
+            pauses=self.pauses,
+            engines=engines,
+            settlement=settlement,
+            folders=self.folders,
+            settings=used,
+            draining=self.draining,
+            device_pack=8,
+        )
         return WorkLoop(
             queue=queue,
             pool=pool,
@@ -234,16 +274,16 @@ class Bench:
             scheduler=scheduler,
             pauses=self.pauses,
             probes=self.probes,
-            engines=Engines(
-                pool=pool, stamp=self.stamp, probes=self.probes, try_texts=scheduler.try_store
+            engines=engines,
+            settlement=settlement,
+            finisher=PackFinisher(
+                finisher=MotionFinisher(on_phase=self.stamp.touch),
+                settlement=settlement,
+                keeper=self.keeper,
             ),
-            health=self.health,
-            shortage=lambda: self.shortage,
-            folders=self.folders,
-            unsaved=self.unsaved,
-            settings=settings or self.settings,
+            admission=admission,
+            longest=used.claim,
             draining=self.draining,
-            device_pack=8,
             clock=self.clock,
         )
 

@@ -25,11 +25,19 @@ Make = Callable[..., Claim]
 class FailingPipeline:
     """tiny Lite, in which `bad` prompts fail except in float32, and `hopeless` ones always."""
 
-    def __init__(self, dtype: str, bad: set[str], hopeless: set[str], log: list[str]) -> None:
+    def __init__(
+        self,
+        dtype: str,
+        bad: set[str],
+        hopeless: set[str],
+        log: list[str],
+        prepared: list[list[str]],
+    ) -> None:
         self._real = hymotion.load(bundled_folder("tiny", "lite"), dtype=SAFE)
         self._dtype = dtype
         self._bad = bad if dtype != SAFE else hopeless
         self._log = log
+        self._prepared = prepared
         self.decoder, self.config = self._real.decoder, self._real.config
         self._prompts: dict[int, str] = {}
 
@@ -40,13 +48,17 @@ class FailingPipeline:
             for text, prompt in zip(texts, prompts, strict=True)
         ]
 
-    def denoise(self, requests: Any, texts: Sequence[Any], *, on_step: Any) -> Any:
-        prompts = [text.prompt for text in texts]
+    def prepare(self, requests: Any, texts: Sequence[Any]) -> Any:
+        self._prepared.append([text.prompt for text in texts])
+        return [text.prompt for text in texts], self._real.prepare(requests, texts)
+
+    def solve(self, pack: Any, *, on_step: Any) -> Any:
+        prompts, prepared = pack
         self._log.append(f"{self._dtype} {' '.join(prompts)}")
         broken = [place for place, prompt in enumerate(prompts) if prompt in self._bad]
         if broken:
             raise NumericsError(step=2, total=3, indices=broken)
-        return self._real.denoise(requests, texts, on_step=on_step)
+        return self._real.solve(prepared, on_step=on_step)
 
 
 class _PromptConditioning(hymotion.TextConditioning):
@@ -64,6 +76,7 @@ class EngineSetup:
 
     def __init__(self, *, bad: str = "", hopeless: str = "") -> None:
         self.log: list[str] = []
+        self.prepared: list[list[str]] = []
         self.fallbacks: list[str] = []
         self.precision = DtypeFallback(model="tiny", dtype="float16")
         self.loads: list[str] = []
@@ -91,7 +104,7 @@ class EngineSetup:
         if self.broken:
             raise FileNotFoundError("weights.safetensors")
         self.grants.append(self.granted)
-        return FailingPipeline(dtype, self._bad, self._hopeless, self.log)
+        return FailingPipeline(dtype, self._bad, self._hopeless, self.log, self.prepared)
 
     def sample(self, claims: Sequence[Claim]) -> Sampled:
         return self.engine.sample(claims, self.engine.encode(claims, {}), lambda *_: None)
@@ -116,6 +129,34 @@ def test_a_pack_that_is_well_is_computed_once(pack: Callable[[str], list[Claim]]
     assert setup.log == ["float16 a b c"]
     assert [run.dtype for run in runs] == ["float16"] * 3
     assert [run.numerics_step for run in runs] == [None] * 3
+
+
+def test_a_prepared_pack_is_sampled_as_it_is_and_gives_the_same(
+    pack: Callable[[str], list[Claim]],
+) -> None:
+    setup, claims = EngineSetup(), pack("a b c")
+    prepared = setup.engine.prepare(claims, {})
+    assert prepared is not None
+    encoded = setup.engine.encode(claims, {})
+    ahead = setup.engine.sample(claims, encoded, lambda *_: None, prepared)
+    assert len(setup.prepared) == 1
+    plain = setup.sample(claims)
+    assert len(setup.prepared) == 2
+    for latent, other in zip(ahead.latents, plain.latents, strict=True):
+        assert torch.equal(latent, other)
+    # Another pack than the one that was prepared, such as half of it.
+    half = setup.engine.sample(claims[:2], encoded[:2], lambda *_: None, prepared)
+    assert len(setup.prepared) == 3
+    assert [len(latent) for latent in half.latents] == [20, 20]
+
+
+def test_a_pack_is_not_prepared_for_a_pipeline_that_must_be_reloaded(
+    pack: Callable[[str], list[Claim]],
+) -> None:
+    setup = EngineSetup(bad="b")
+    setup.sample(pack("a b"))  # float32 is in memory now
+    assert setup.engine.prepare(pack("c"), {}) is None
+    assert setup.sample(pack("c")).runs[0].dtype == "float16"
 
 
 def test_only_what_broke_is_sampled_again(pack: Callable[[str], list[Claim]]) -> None:
