@@ -42,4 +42,6 @@ def stub() -> StubEngine:
 def bench(sqlite_url: str, clock: Ticker, tmp_path: Path) -> Iterator[Bench]:
     """A registered worker and an empty queue."""
     with Store.open(sqlite_url, clock=clock) as store:
-        yield Bench(store, clock, tmp_path)
+        bench = Bench(store, clock, tmp_path)
+        with bench.closing:
+            yield bench

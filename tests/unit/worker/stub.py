@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,7 @@ class Bench:
     probed: list[Claim] = field(default_factory=list)
     beats: threading.Event = field(default_factory=threading.Event)
     draining: threading.Event = field(default_factory=threading.Event)
+    closing: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
         self.settings = Settings(
@@ -266,7 +268,7 @@ class Bench:
             draining=self.draining,
             device_pack=8,
         )
-        return WorkLoop(
+        loop = WorkLoop(
             queue=queue,
             pool=pool,
             keeper=self.keeper,
@@ -286,6 +288,8 @@ class Bench:
             draining=self.draining,
             clock=self.clock,
         )
+        self.closing.callback(loop.close)
+        return loop
 
     def insert(self, *ids: str, batch: str = "b", limit: int = 3, **spec: Any) -> dict[str, int]:
         """Queue jobs of the null model; custom id → job id."""
