@@ -56,6 +56,7 @@ def attempt_document(attempt: AttemptRow) -> dict[str, Any]:
     return {
         **picked(attempt, "number worker card mode pack_size outcome failure error"),
         "started_at": iso(attempt.started_at),
+        "sampling_at": iso(attempt.sampling_at),
         "finished_at": iso(attempt.finished_at),
         "timings": dict(attempt.phases),
         "peak_memory_bytes": attempt.peak_memory_bytes,

@@ -92,6 +92,7 @@ class Run:
         numerics_step: the solver step at which `numerics_dtype` produced a NaN or an infinity,
             after which the motion was sampled again in `dtype`.
         numerics_dtype: the faster number type that was tried first.
+        path: how the network was run: `eager` or `fused`.
     """
 
     dtype: str | None = None
@@ -100,6 +101,7 @@ class Run:
     loads: int | None = None
     numerics_step: int | None = None
     numerics_dtype: str | None = None
+    path: str | None = None
 
 
 @dataclass(frozen=True)

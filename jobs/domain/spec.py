@@ -16,6 +16,8 @@ MAX_GUIDANCE = 100.0
 MAX_SEED = 2**32 - 1
 MAX_SEEDS = 10_000
 MAX_PRIORITY = 1_000
+#: From this priority on, jobs do not share their packs with others.
+URGENT = 100
 MAX_PROMPT = 4_096
 FORMATS: tuple[str, ...] = ("npz", "bvh", "glb")
 DEFAULT_FORMATS: tuple[str, ...] = ("npz",)

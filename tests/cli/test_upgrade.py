@@ -20,6 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.cli.main import hymo
+from jobs.domain.states import Failure, Outcome
+from jobs.store.store import Store
 
 if TYPE_CHECKING:
     from tests.conftest import RedisServer
@@ -86,6 +88,16 @@ def test_the_same_file_adds_nothing_and_another_batch_reuses_its_motions(home: P
     assert (shared["new"], shared["cached"]) == (1, 2)
 
 
+def test_what_its_killed_worker_held_counts_as_lost(home: Path) -> None:
+    """The older version did not record when sampling began."""
+    with Store.open(f"sqlite:///{home / 'hymo.db'}") as store:
+        (ended,) = store.leases.expire()
+        (attempt,) = store.history.attempts(ended.job_id)
+        assert (attempt.outcome, attempt.failure) == (Outcome.FAILED, Failure.LOST)
+        assert attempt.sampling_at == attempt.started_at
+        assert store.history.job(ended.job_id).suspect
+
+
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.parametrize("kept", [True, False])
@@ -124,5 +136,5 @@ def test_a_program_that_is_older_than_the_database_refuses_and_says_what_to_do(
     for words in (("history",), ("worker", "--device", "cpu"), ("run", str(DATA / "later.csv"))):
         done = CliRunner().invoke(hymo, list(words), prog_name="hymo")
         assert done.exit_code == 1, done.output
-        assert "the database schema is at 0007, this program needs 0005" in done.output
+        assert "the database schema is at 0008, this program needs 0005" in done.output
         assert "update hymo on this machine" in done.output

@@ -66,10 +66,12 @@ class WorkerQueue:
         *,
         reach: Reach = EVERYTHING,
         held: Collection[int] = (),
+        urgent: bool = False,
     ) -> Sequence[Claim]:
         """Claim a pack to sample, unless the named job, if any, is not queued any more.
 
-        `held` are the jobs that this worker already runs.
+        `held` are the jobs that this worker already runs. `urgent` claims nothing but a pack whose
+        head is urgent.
         """
         claim = partial(
             self._store.claims.claim,
@@ -82,6 +84,7 @@ class WorkerQueue:
             after=self._turns,
             packs=self._packs,
             alive=self._alive,
+            urgent=urgent,
         )
         claims = self._take(claim, held, texts=False)
         self._packs += bool(claims)
@@ -112,7 +115,7 @@ class WorkerQueue:
 
     def begin(self, claims: Sequence[Claim]) -> Renewal:
         """Record that sampling begins; see `ClaimStore.begin`."""
-        return self._call(self._store.leases.look, self._worker_id, claims)
+        return self._call(self._store.claims.begin, claims)
 
     def succeed(self, results: Sequence[Success]) -> dict[int, OSError | None]:
         """Complete jobs and rename their files. Returns the refused jobs, with the reason."""

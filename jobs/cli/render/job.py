@@ -135,7 +135,7 @@ def how_run(attempt: AttemptRow) -> str:
     elif run.embedding is not None:
         parts.append(TEXTS.get(run.embedding, run.embedding) + kept)
     if run.dtype is not None:
-        parts.append(f"computed in {run.dtype}")
+        parts.append(f"computed in {run.dtype}" + (f" ({run.path})" if run.path else ""))
     if run.loads:
         parts.append(f"{plural(run.loads, 'model')} loaded")
     if run.numerics_step is not None:

@@ -112,6 +112,7 @@ class AttemptRow:
     failure: Failure | None
     error: str | None
     started_at: float
+    sampling_at: float | None
     finished_at: float | None
     phases: Mapping[str, float | None]
     peak_memory_bytes: int | None

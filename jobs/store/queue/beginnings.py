@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import (
     BigInteger,
@@ -16,6 +16,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    tuple_,
     update,
 )
 
@@ -73,15 +74,24 @@ _TAKE = (
 _BEGIN = insert(attempts).from_select(
     [
         "job_id", "number", "worker_id", "worker_name", "card", "mode", "pack_size", "outcome",
-        "started_at", "queue_s",
+        "started_at", "queue_s", "sampling_at",
     ],
     select(
         jobs.c.id, jobs.c.attempt, jobs.c.worker_id, jobs.c.worker_name, jobs.c.card,
         func.coalesce(bindparam("phase", type_=String), jobs.c.mode),
         bindparam("size", type_=Integer), literal(Outcome.RUNNING.value), jobs.c.started_at,
-        jobs.c.queue_s,
+        jobs.c.queue_s, case((bindparam("phase", type_=String).is_not(None), jobs.c.started_at)),
     ).where(jobs.c.id.in_(bindparam("ids", expanding=True))),
 )  # fmt: skip
+
+_SAMPLED = (
+    update(attempts)
+    .where(
+        tuple_(attempts.c.job_id, attempts.c.number).in_(bindparam("begun", expanding=True)),
+        attempts.c.sampling_at.is_(None),
+    )
+    .values(sampling_at=_AT)
+)
 
 
 def registered(connection: Connection, worker_id: int) -> Found:
@@ -103,7 +113,8 @@ def take(
 ) -> list[Claim]:
     """Lease the rows of `TAKEABLE` and insert an attempt for each.
 
-    `phase` is recorded as the attempts' mode; None records the mode of each job.
+    `phase` is recorded as the attempts' mode, and they begin their work at once; None records the
+    mode of each job, whose sampling begins with `sample`.
     """
     if not pack:
         return []
@@ -121,6 +132,16 @@ def take(
     held = {row.id: row for row in taken}
     connection.execute(_BEGIN, {"ids": list(held), "size": len(held), "phase": phase})
     return [to_claim(row, worker.id, held) for row in pack if row.id in held]
+
+
+def sample(connection: Connection, held: Iterable[Found], now: float) -> None:
+    """Record that the sampling of running jobs begins, unless it began before.
+
+    `held`: their rows, locked in this transaction.
+    """
+    begun = [(row.id, row.attempt) for row in held]
+    if begun:
+        connection.execute(_SAMPLED, {"begun": begun, "at": now})
 
 
 def to_claim(row: Found, worker_id: int, held: Mapping[int, Found]) -> Claim:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
-from sqlalchemy import BigInteger, bindparam, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, select, update
 
-from jobs.domain.attempts import Claim
+from jobs.domain.attempts import Claim, Renewal
 from jobs.domain.routing import EVERYTHING, Demand, Offer, Reach
+from jobs.domain.spec import MAX_PRIORITY, URGENT
 from jobs.domain.workers import device_key
 from jobs.store.base import Found, StorePart
-from jobs.store.queue.beginnings import CLAIMED, registered, take, to_claim
+from jobs.store.queue.beginnings import CLAIMED, registered, sample, take, to_claim
 from jobs.store.queue.conditions import QUEUED, RUNNING, SAMPLING, WAITING, Claimant
+from jobs.store.queue.endings import fenced
+from jobs.store.queue.leases import renewal
 from jobs.store.queue.packs import PackSearch, demand
 from jobs.store.queue.suspects import pack_size
 from jobs.store.tables import jobs
@@ -52,6 +55,7 @@ class ClaimStore(StorePart):
         after: Mapping[int, int] = FIRST,
         packs: int = 0,
         alive: float = 60.0,
+        urgent: bool = False,
     ) -> list[Claim]:
         """Claim a pack: a first job and further jobs of the same model, mode, steps and revision.
 
@@ -59,7 +63,7 @@ class ClaimStore(StorePart):
         batches take turns in the order of their ids: it is the first job, by class (largest first)
         and id, of the batch that follows the one in `after`. The others are jobs of this turn, then
         further jobs by priority, batch, class and id; all are of the same class as the first or
-        smaller. Suspects (jobs whose worker died) have packs of their own: see
+        smaller. If the first job is urgent, all are. Suspects (jobs whose worker died) have packs of their own: see
         `jobs.store.queue.suspects`.
 
         Args:
@@ -76,6 +80,8 @@ class ClaimStore(StorePart):
                 the last of all packs at the end.
             packs: number of packs that this worker has claimed so far.
             alive: workers not seen for this many seconds take no suspects.
+            urgent: claim only a pack whose head is urgent (`jobs.domain.spec.URGENT`), if there is
+                one. If there is none, this takes a read and no write lock.
 
         Returns:
             The claims, the first job first; empty if no job can be claimed.
@@ -85,15 +91,17 @@ class ClaimStore(StorePart):
         """
         if job_id is not None and not self._queued(job_id):
             return []
+        lowest = URGENT if urgent else -MAX_PRIORITY
+        if urgent and not self._any(worker_id, offer, reach, lowest):
+            return []
         with self.write() as connection:
             worker = registered(connection, worker_id)
-            now = self.present(connection)
-            claimant = Claimant(now, device_key(worker.host, worker.device, worker.uuid), reach)
-            search = PackSearch(connection, offer, claimant, after)
+            claimant = self._claimant(connection, worker, reach)
+            search = PackSearch(connection, offer, claimant, after, lowest)
             pack: Sequence[Found] = ()
             for attempt in range(_ROUNDS):
                 if worker.suspect:
-                    head = search.choose(worker_id, packs=packs, since=now - alive)
+                    head = search.choose(worker_id, packs=packs, since=claimant.now - alive)
                 else:
                     head = search.head()
                 if head is None:
@@ -105,7 +113,23 @@ class ClaimStore(StorePart):
                 pack = search.pack(head, most=most, width=width)
                 if pack:
                     break
-            return take(connection, worker, pack, now=now, lease=lease)
+            return take(connection, worker, pack, now=claimant.now, lease=lease)
+
+    def begin(self, claims: Sequence[Claim]) -> Renewal:
+        """Record that the sampling of a pack begins.
+
+        If its worker dies from now on, the attempts count and the jobs are suspects; before, they
+        go back as if they had not been claimed. A second call for an attempt changes nothing.
+
+        Returns:
+            As `LeaseStore.look`: the jobs whose claims no longer hold, and those that a user asked
+            to cancel. Nothing is recorded for either.
+        """
+        with self.write() as connection:
+            held = fenced(connection, claims)
+            wanted = [row for row in held.values() if not row.cancel_requested]
+            sample(connection, wanted, self.present(connection))
+        return renewal(claims, held)
 
     def own(
         self, worker_id: int, held: Collection[int], *, lease: float, texts: bool
@@ -132,6 +156,19 @@ class ClaimStore(StorePart):
                     .values(lease_until=now + lease, leased_at=now)
                 )
         return [to_claim(row, worker_id, lost) for row in lost.values()]
+
+    def _any(self, worker_id: int, offer: Offer, reach: Reach, lowest: int) -> bool:
+        """Whether a pack could be claimed whose head has this priority or a higher one."""
+        with self.read() as connection:
+            worker = registered(connection, worker_id)
+            claimant = self._claimant(connection, worker, reach)
+            search = PackSearch(connection, offer, claimant, FIRST, lowest)
+            suspect = worker.suspect is not None and search.head(suspects=True) is not None
+            return suspect or search.head() is not None
+
+    def _claimant(self, connection: Connection, worker: Found, reach: Reach) -> Claimant:
+        device = device_key(worker.host, worker.device, worker.uuid)
+        return Claimant(self.present(connection), device, reach)
 
     def _queued(self, job_id: int) -> bool:
         """Whether the job is queued. The messages of a pack's jobs still arrive one by one after

@@ -152,6 +152,7 @@ def best(
     claimant: Claimant,
     turn: Turn | None = None,
     head: Found | None = None,
+    lowest: int | None = None,
     suspects: bool = False,
 ) -> tuple[Select[int], Mapping[str, Any]]:
     """A statement and its parameters: ids of the first `n` ready jobs in these lanes, in `ORDER`.
@@ -163,6 +164,7 @@ def best(
         turn: if it is given, only its jobs are selected; the claimant reaches its batch.
         head: if it is given, only jobs with its steps and revision that may share a pack are
             selected: suspects as `jobs.store.queue.suspects.pack_size` says.
+        lowest: if it is given, only jobs of this priority or a higher one are selected.
         suspects: read the suspects of these lanes instead of the other jobs.
     """
     values: dict[str, Any] = {"n": n, **claimant.values()}
@@ -170,10 +172,13 @@ def best(
         values |= {"priority": turn.priority, "batch": turn.batch_id}
     if head is not None:
         values |= {"steps": head.steps, "revision": head.revision}
+    if lowest is not None:
+        values["lowest"] = lowest
     for number, wanted in enumerate(lanes):
         values |= wanted.values(number)
     limits = tuple((w.frames is not None, w.revision is not None) for w in lanes)
-    statement = _best(limits, claimant.limits, turn is not None, head is not None, suspects)
+    options = (turn is not None, head is not None, lowest is not None, suspects)
+    statement = _best(limits, claimant.limits, *options)
     return statement, {name: value for name, value in values.items() if value is not None}
 
 
@@ -183,6 +188,7 @@ def _best(
     reach: tuple[bool, bool],
     one_turn: bool,
     alike: bool,
+    bounded: bool,
     suspects: bool,
 ) -> Select[int]:
     ready: tuple[ColumnElement[bool], ...] = (SUSPECTS if suspects else HEALTHY,)
@@ -196,6 +202,8 @@ def _best(
         )
     else:
         ready += conditions(*reach)
+    if bounded:
+        ready += (jobs.c.priority >= opaque("lowest", Integer),)
     if alike:
         ready += (
             jobs.c.steps == bindparam("steps", type_=Integer),

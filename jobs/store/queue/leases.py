@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, tuple_, update
 
 from jobs.domain.attempts import Claim, Expired, Renewal
 from jobs.domain.backoff import at_once
@@ -24,7 +24,12 @@ from jobs.store.queue.endings import (
     released,
     write_endings,
 )
-from jobs.store.tables import jobs, workers
+from jobs.store.tables import attempts, jobs, workers
+
+_BEGUN = select(attempts.c.job_id).where(
+    tuple_(attempts.c.job_id, attempts.c.number).in_(bindparam("held", expanding=True)),
+    attempts.c.sampling_at.is_not(None),
+)
 
 
 class LeaseStore(StorePart):
@@ -44,7 +49,7 @@ class LeaseStore(StorePart):
                     .where(jobs.c.id.in_(list(held)))
                     .values(lease_until=now + lease, leased_at=now)
                 )
-        return _renewal(claims, held)
+        return renewal(claims, held)
 
     def look(self, worker_id: int, claims: Sequence[Claim]) -> Renewal:
         """The result that `renew` would return, without renewing and without locking."""
@@ -53,15 +58,16 @@ class LeaseStore(StorePart):
         with self.read() as connection:
             rows = connection.execute(query, fences(mine)) if mine else ()
             held = {row.id: row for row in rows}
-        return _renewal(claims, held)
+        return renewal(claims, held)
 
     def expire(
         self, *, backoff: Callable[[int], float] = at_once, alive: float = 60.0
     ) -> list[Expired]:
         """End the attempts whose lease expired: their worker was killed, hangs, or is cut off.
 
-        Each attempt is ended once, even if several reconcilers run at the same moment. The attempt
-        counts, so a job that kills its workers ends as failed.
+        Each attempt is ended once, even if several reconcilers run at the same moment. An attempt
+        whose sampling began (`ClaimStore.begin`) counts, so a job that kills its workers ends as
+        failed. Otherwise the job returns to the queue and the attempt does not count.
 
         Args:
             backoff: returns the seconds to wait after the attempt with the given number.
@@ -85,10 +91,9 @@ class LeaseStore(StorePart):
                 .limit(CHUNK)
                 .with_for_update(skip_locked=True)
             )
-            endings = [
-                failed(row, Failure.LOST, _story(row, now), backoff=backoff)
-                for row in connection.execute(query)
-            ]
+            rows = connection.execute(query).all()
+            begun = _begun(connection, rows)
+            endings = [_lost(row, _story(row, now), begun, backoff) for row in rows]
             write_endings(connection, avoiding(connection, endings, since=now - alive), now)
         return _expired(endings)
 
@@ -141,9 +146,9 @@ class LeaseStore(StorePart):
 
         Args:
             worker_id: the worker's registration.
-            story: how the process ended, recorded as the error of its attempts, which count as
-                lost. None: the process was stopped on purpose; its jobs return to the queue and
-                the attempts do not count.
+            story: how the process ended, recorded as the error of its attempts. Those whose
+                sampling began count as lost. None: the process was stopped on purpose; its jobs
+                return to the queue and the attempts do not count.
             backoff, alive: as in `expire`.
         """
         with self.write() as connection:
@@ -153,11 +158,11 @@ class LeaseStore(StorePart):
                 .order_by(jobs.c.id)
                 .with_for_update(skip_locked=True)
             )
+            rows = connection.execute(query).all()
+            begun = _begun(connection, rows)
             endings = [
-                released(row)
-                if story is None
-                else failed(row, Failure.LOST, story, backoff=backoff)
-                for row in connection.execute(query)
+                released(row) if story is None else _lost(row, story, begun, backoff)
+                for row in rows
             ]
             now = self.present(connection)
             write_endings(connection, avoiding(connection, endings, since=now - alive), now)
@@ -172,11 +177,31 @@ def _expired(endings: Sequence[Ending]) -> list[Expired]:
     return [Expired(e.held.id, e.held.worker_name, e.held.attempt, e.state) for e in endings]
 
 
-def _renewal(claims: Sequence[Claim], held: Mapping[int, Any]) -> Renewal:
+def renewal(claims: Sequence[Claim], held: Mapping[int, Any]) -> Renewal:
+    """What became of claims, of which those of `held`, by job, still hold."""
     return Renewal(
         lost=frozenset(claim.job_id for claim in claims).difference(held),
         cancelled=frozenset(row.id for row in held.values() if row.cancel_requested),
     )
+
+
+def _begun(connection: Connection, held: Sequence[Found]) -> frozenset[int]:
+    """Ids of the jobs whose sampling began.
+
+    Read after their rows were locked: on PostgreSQL a join would see the attempts as they were
+    before the lock was taken.
+    """
+    pairs = [(row.id, row.attempt) for row in held]
+    return frozenset(connection.scalars(_BEGUN, {"held": pairs}) if pairs else ())
+
+
+def _lost(
+    held: Found, story: str, begun: frozenset[int], backoff: Callable[[int], float]
+) -> Ending:
+    """The ending of an attempt whose worker is gone."""
+    if held.id in begun:
+        return failed(held, Failure.LOST, story, backoff=backoff)
+    return released(held, reason=story)
 
 
 def _story(row: Found, now: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import BigInteger, Connection, Integer, and_, bindparam, case
 
 from jobs.domain.routing import Demand, Offer
+from jobs.domain.spec import MAX_PRIORITY, URGENT
 from jobs.store.base import Found
 from jobs.store.queue.beginnings import TAKEABLE
 from jobs.store.queue.conditions import SAMPLING, Claimant
@@ -36,12 +37,14 @@ class PackSearch:
 
     Attributes:
         after: priority → the batch after which its batches take turns, the likeliest one last.
+        lowest: the lowest priority of a head.
     """
 
     connection: Connection
     offer: Offer
     claimant: Claimant
     after: Mapping[int, int]
+    lowest: int = -MAX_PRIORITY
     _read: dict[bool, Sequence[Lane]] = field(default_factory=dict, init=False, repr=False)
 
     def head(self, *, suspects: bool = False) -> Found | None:
@@ -54,7 +57,7 @@ class PackSearch:
         lanes = self._lanes(suspects=suspects)
         if not lanes:
             return None
-        *_, last = (None, *(Turn(*each) for each in self.after.items()))
+        *_, last = (None, *(Turn(*each) for each in self.after.items() if each[0] >= self.lowest))
         head = self._first(lanes, last, suspects=suspects)
         if head is None or (last is not None and head.priority == last.priority):
             return head
@@ -101,12 +104,16 @@ class PackSearch:
     def _in_turn(
         self, lanes: Sequence[Lane], head: Found, n: int, *, alike: bool = False
     ) -> Sequence[int]:
-        """The first `n` ready jobs of these lanes: those of the head's turn, then the others."""
+        """The first `n` ready jobs of these lanes: those of the head's turn, then the others.
+
+        `alike`: only jobs that go into a pack with the head.
+        """
+        lowest = URGENT if alike and head.priority >= URGENT else None
         found: list[int] = []
         for turn in (Turn(head.priority, head.batch_id), None):
             query = best(
                 lanes, n, claimant=self.claimant, turn=turn, head=head if alike else None,
-                suspects=head.suspect,
+                lowest=lowest if turn is None else None, suspects=head.suspect,
             )  # fmt: skip
             found += self.connection.scalars(*query)
             if len(found) >= n:
@@ -114,7 +121,9 @@ class PackSearch:
         return list(dict.fromkeys(found))[:n]
 
     def _first(self, lanes: Sequence[Lane], after: Turn | None, *, suspects: bool) -> Found | None:
-        query = first_of(lanes, claimant=self.claimant, after=after, suspects=suspects)
+        query = first_of(
+            lanes, claimant=self.claimant, after=after, lowest=self.lowest, suspects=suspects
+        )
         return self.connection.execute(*query).one_or_none()
 
     def _lanes(self, *, suspects: bool = False) -> Sequence[Lane]:

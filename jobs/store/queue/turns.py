@@ -54,6 +54,7 @@ HEAD = (
 )  # fmt: skip
 _PRIORITY = bindparam("priority", type_=Integer)
 _BATCH = bindparam("batch", type_=BigInteger)
+_LOWEST = bindparam("lowest", type_=Integer)
 _LANE = {
     "model": String,
     "mode": String,
@@ -68,6 +69,7 @@ def first_of(
     *,
     claimant: Claimant,
     after: Turn | None = None,
+    lowest: int = -MAX_PRIORITY,
     suspects: bool = False,
 ) -> tuple[Select[Any], Mapping[str, Any]]:
     """A statement and its parameters: `HEAD` of the first ready job in these lanes, in `ORDER`.
@@ -76,9 +78,10 @@ def first_of(
         lanes: the lanes to read, at least one.
         claimant: who claims.
         after: if it is given, the batches after its own come first among those of its priority.
+        lowest: the lowest priority that is read; that of `after` is not lower.
         suspects: read the suspects of these lanes instead of the other jobs.
     """
-    values: dict[str, Any] = dict(claimant.values())
+    values: dict[str, Any] = {**claimant.values(), "lowest": lowest}
     if after is not None:
         values |= {"priority": after.priority, "batch": after.batch_id}
     for number, wanted in enumerate(lanes):
@@ -92,7 +95,7 @@ def _first(count: int, reach: tuple[bool, bool], turned: bool, suspects: bool) -
         select(*(bindparam(f"{name}_{i}", type_=kind).label(name) for name, kind in _LANE.items()))
         for i in range(count)
     ]
-    begins = [_begin(literal(MAX_PRIORITY + 1), literal(0, BigInteger), literal(-MAX_PRIORITY))]
+    begins = [_begin(literal(MAX_PRIORITY + 1), literal(0, BigInteger), _LOWEST)]
     if turned:
         begins.append(_begin(_PRIORITY, _BATCH, _PRIORITY))
     turns = _turns(union_all(*lanes).subquery(), union_all(*begins).subquery(), reach, suspects)

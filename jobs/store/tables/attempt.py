@@ -33,6 +33,8 @@ attempts = Table(
     Column("failure", String(16)),
     Column("error", Text),
     Column("started_at", Double, nullable=False),
+    # When the forward passes of its pack began. Null: they have not, or the attempt is an old one.
+    Column("sampling_at", Double),
     Column("finished_at", Double),
     *measured(),
     # How the attempt was run: see `jobs.domain.attempts.Run`.
@@ -42,6 +44,7 @@ attempts = Table(
     Column("loads", Integer),
     Column("numerics_step", Integer),
     Column("numerics_dtype", String(16)),
+    Column("path", String(16)),
     UniqueConstraint("job_id", "number"),
     CheckConstraint(
         "outcome IN ('running', 'succeeded', 'failed', 'cancelled', 'released', 'encoded')",

@@ -84,8 +84,13 @@ class Farm:
         )  # fmt: skip
 
     def claim(self, hand: Hand, **options: Any) -> list[Claim]:
-        """Claim for a worker, by default one job for a minute."""
-        return self.store.claims.claim(hand.id, hand.offer, **{"lease": 60.0, **options})
+        """Claim for a worker, by default one job for a minute, and begin to sample it unless
+        `begin` is false."""
+        begin = options.pop("begin", True)
+        claims = self.store.claims.claim(hand.id, hand.offer, **{"lease": 60.0, **options})
+        if begin:
+            self.store.claims.begin(claims)
+        return claims
 
     def succeed(self, claims: Iterable[Claim], **options: Any) -> dict[int, OSError | None]:
         """Finish jobs, with one file each."""

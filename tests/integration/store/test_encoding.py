@@ -100,6 +100,13 @@ def test_the_order_is_priority_then_age(farm):
     assert waiting(farm, n=1) == high
 
 
+def test_an_attempt_that_encodes_begins_at_once(farm, clock):
+    (number,) = farm.jobs(1)
+    farm.store.encoding.park([number], TEXT)
+    take(farm, farm.worker(), [number])
+    assert farm.tries(number)[0].sampling_at == clock()
+
+
 @pytest.mark.parametrize("way", ["fail", "expire", "release"])
 def test_a_job_whose_encoding_fails_goes_on_waiting_for_its_text(farm, clock, way):
     (number,) = farm.jobs(1, limit=2)

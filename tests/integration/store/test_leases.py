@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from jobs.domain.attempts import Expired
 from jobs.domain.states import State
 from jobs.store.base import CHUNK
@@ -150,3 +152,50 @@ def test_a_cancelled_job_of_a_worker_that_is_gone_ends(farm):
     farm.store.control.cancel(numbers)
     farm.store.leases.expire_worker(worker.id, "gone", backoff=at_once)
     assert {farm.job(number).state for number in numbers} == {"cancelled"}
+
+
+def take_away(farm, worker, way, clock):
+    """End the worker's attempts from outside, as expired or as those of a process that ended."""
+    if way == "expire":
+        clock.tick(61)
+        return farm.store.leases.expire(backoff=at_once)
+    return farm.store.leases.expire_worker(worker.id, "worker process 7 ended", backoff=at_once)
+
+
+@pytest.mark.parametrize("way", ["expire", "expire_worker"])
+def test_only_jobs_whose_sampling_began_count_an_attempt(farm, clock, way):
+    numbers = farm.jobs(4, limit=1)
+    sampled, ahead, unwanted, _ = numbers
+    worker = farm.worker()
+    claims = farm.claim(worker, limit=4, begin=False)
+    assert all(farm.tries(number)[0].sampling_at is None for number in numbers)
+    farm.store.claims.begin([claims[0], claims[3]])
+    farm.store.control.cancel([unwanted])
+    states = {each.job_id: each.state for each in take_away(farm, worker, way, clock)}
+    assert [states[n] for n in numbers] == ["failed", "queued", "cancelled", "failed"]
+    assert (farm.tries(sampled)[0].outcome, farm.tries(sampled)[0].failure) == ("failed", "lost")
+    (attempt,) = farm.tries(ahead)
+    assert (attempt.outcome, attempt.failure) == ("released", None)
+    assert attempt.error.startswith("worker ")
+    assert not farm.job(ahead).suspect
+    assert farm.tries(unwanted)[0].outcome == "cancelled"
+    (again,) = farm.claim(farm.worker("next"), limit=4)
+    assert (again.job_id, again.attempt, again.suspect) == (ahead, 2, False)
+
+
+def test_beginning_is_recorded_once_for_what_still_holds(farm, clock):
+    kept, lost, unwanted = farm.jobs(3)
+    worker = farm.worker()
+    claims = farm.claim(worker, limit=3, begin=False)
+    stale = [replace(c, attempt=c.attempt + 1) if c.job_id == lost else c for c in claims]
+    farm.store.control.cancel([unwanted])
+    clock.tick(5)
+    begun = clock()
+    for _ in range(2):
+        found = farm.store.claims.begin(stale)
+        assert (found.lost, found.cancelled) == ({lost}, {unwanted})
+        assert [farm.tries(n)[0].sampling_at for n in (kept, lost, unwanted)] == [begun, None, None]
+        clock.tick(5)
+    other = [replace(claim, worker_id=worker.id + 1) for claim in claims]
+    assert farm.store.claims.begin(other).lost == {kept, lost, unwanted}
+    assert farm.store.claims.begin([]).lost == frozenset()

@@ -155,6 +155,40 @@ def test_jobs_that_are_there_keep_all_and_get_no_quality(engine, empty_database_
     assert "jitter" not in row._mapping
 
 
+def test_attempts_that_run_count_as_begun(engine, empty_database_url):
+    schema.upgrade(empty_database_url, "0007")
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO batches (id, name, source, output, created_at, paused)"
+            " VALUES (1, 'b', 'f', '/o', 0, false)",
+            """INSERT INTO workers (id, name, host, pid, device, card, dtype, memory_bytes, modes,
+            models, max_frames, nvlink, queues, tags, state, started_at, seen_at) VALUES
+            (1, 'w', 'h', 1, 'cpu', 'CPU', 'float32', 1, '[]', '[]', '{}', false, '[]', '{}', 'live', 0, 0)""",
+            *(
+                f"""INSERT INTO jobs (id, batch_id, custom_id, seed, prompt, frames, requested_mode,
+                mode, steps, guidance, priority, formats, model, revision, metadata, row_hash,
+                content_hash, class_gib, state, attempt, attempt_limit, created_at, queued_at)
+                VALUES ({number}, 1, 'j{number}', 0, 'p', 20, 'full', 'full', 1, 1, 0, '[]', 'm',
+                'r', '{{}}', 'h', 'c', 8, '{state}', {number}, 3, 0, 0)"""
+                for number, state in ((1, "succeeded"), (2, "running"))
+            ),
+            """INSERT INTO attempts (job_id, number, worker_id, worker_name, card, mode, pack_size,
+            outcome, started_at) VALUES (1, 1, 1, 'w', 'CPU', 'full', 1, 'succeeded', 5),
+            (2, 1, 1, 'w', 'CPU', 'full', 1, 'failed', 6),
+            (2, 2, 1, 'w', 'CPU', 'full', 1, 'running', 7)""",
+        ):  # fmt: skip
+            connection.execute(text(statement))
+    schema.upgrade(empty_database_url)
+    query = text("SELECT sampling_at, path FROM attempts ORDER BY started_at")
+    with engine.connect() as connection:
+        assert connection.execute(query).all() == [(None, None), (None, None), (7, None)]
+    schema.downgrade(empty_database_url, "0007")
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT * FROM attempts")).all()
+    assert len(rows) == 3
+    assert "sampling_at" not in rows[0]._mapping
+
+
 def test_several_processes_may_upgrade_at_once(engine, empty_database_url):
     program = f"""
 import alembic.command, psycopg
