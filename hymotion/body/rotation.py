@@ -6,6 +6,13 @@ Matrices act on column vectors and are active: world = R · local.
 import torch
 from torch import Tensor
 
+NEWTON_STEPS = 24
+"""Steps to the largest root of a quartic from above: linear at worst, half of the way a step."""
+
+AMBIGUOUS = 1e-5
+"""Below this product of the sums of any two singular values of an average of rotations, rotations
+far apart are equally near to it."""
+
 
 def matrix_from_rot6d(rot6d: Tensor) -> Tensor:
     """(…, 6) → (…, 3, 3) by Gram–Schmidt.
@@ -64,6 +71,53 @@ def matrix_from_quaternion(quaternion: Tensor) -> Tensor:
         torch.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), dim=-1),
     )
     return torch.stack(rows, dim=-2)
+
+
+def nearest_rotation(matrix: Tensor) -> Tensor:
+    """(…, 3, 3) → (…, 3, 3): the rotation R nearest to an average A of rotations.
+
+    It has the largest tr(Rᵀ A), and its quaternion is the eigenvector of `davenport(A)` with the
+    largest eigenvalue. Markley's fast optimal attitude matrix (1993) needs only that eigenvalue,
+    the largest root of a quartic, which Newton's method reaches from above in a fixed number of
+    steps: all elementwise, faster than a batched `eigh`, without a wait for a GPU.
+
+    It is the identity where A determines no rotation, as zero does.
+    """
+    # With the components first every operation is on contiguous numbers.
+    a = matrix.movedim((-2, -1), (0, 1)).contiguous()
+    cofactors = _cofactors(a)
+    square = a.square().sum((0, 1))
+    det = (a[0] * cofactors[0]).sum(0)
+    double, linear = -2 * square, -8 * det
+    constant = square.square() - 4 * cofactors.square().sum((0, 1))
+    root = (3 * square).sqrt()
+    for _ in range(NEWTON_STEPS):
+        power = root.square()
+        value = torch.addcmul(torch.addcmul(constant, linear, root), power + double, power)
+        slope = torch.addcmul(linear, torch.add(2 * double, power, alpha=4), root)
+        root = root - value / slope
+    kappa = (root.square() - square) / 2
+    # (s₁ + s₂)(s₂ + s₃)(s₃ + s₁) for singular values s, the last with the determinant's sign.
+    scale = kappa * root - det
+    cubic = _product(_product(a, a.transpose(0, 1)), a)
+    turned = ((kappa + square) * a + root * cofactors - cubic) / scale
+    still = torch.eye(3, dtype=a.dtype, device=a.device).reshape(3, 3, *[1] * det.ndim)
+    # A matrix that is not finite stays so.
+    turned = torch.where((scale >= AMBIGUOUS) | ~square.isfinite(), turned, still)
+    return turned.movedim((0, 1), (-2, -1)).contiguous()
+
+
+def _cofactors(a: Tensor) -> Tensor:
+    """The cofactors of matrices (3, 3, …)."""
+    wide = torch.cat((a, a[:2]))
+    wide = torch.cat((wide, wide[:, :2]), dim=1)
+    return wide[1:4, 1:4] * wide[2:, 2:] - wide[1:4, 2:] * wide[2:, 1:4]
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """The products of matrices (3, 3, …)."""
+    first = torch.addcmul(a[:, :1] * b[:1], a[:, 1:2], b[1:2])
+    return torch.addcmul(first, a[:, 2:], b[2:])
 
 
 def axis_angle_from_matrix(matrix: Tensor) -> Tensor:
