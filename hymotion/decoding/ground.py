@@ -20,7 +20,8 @@ def soles(positions: Tensor, turns: Tensor, skeleton: Skeleton) -> tuple[Tensor,
         (N, C) heights above y = 0 of the flesh below each point, and (N, C, 3) the points.
     """
     joints, offsets, radii = _contacts(skeleton.contacts, positions.device)
-    points = positions[:, joints] + (turns[:, joints] * offsets[:, None]).sum(-1)
+    moved = (turns.index_select(1, joints) @ offsets[..., None])[..., 0]
+    points = positions.index_select(1, joints) + moved
     return points[..., 1] - radii, points
 
 

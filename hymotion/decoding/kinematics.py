@@ -53,12 +53,12 @@ def forward_kinematics(rotations: Tensor, skeleton: Skeleton) -> tuple[Tensor, T
     if missing:
         still = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
         rotations = torch.cat((rotations, still.expand(len(rotations), missing, 3, 3)), dim=1)
-    root, *generations = rotations[:, tree.order].split_with_sizes(tree.sizes, dim=1)
+    root, *generations = rotations.index_select(1, tree.order).split_with_sizes(tree.sizes, dim=1)
     world = [root]
     for turn, above in zip(generations, tree.above, strict=True):
-        world.append(world[-1][:, above] @ turn)
-    turns = torch.cat(world, dim=1)[:, tree.back]
-    bones = (turns[:, tree.parents] * tree.offsets[:, None]).sum(-1)
+        world.append(world[-1].index_select(1, above) @ turn)
+    turns = torch.cat(world, dim=1).index_select(1, tree.back)
+    bones = (turns.index_select(1, tree.parents) @ tree.offsets[..., None])[..., 0]
     # One matrix product adds up the bones on the way from the root to each joint.
     positions = tree.rest + (bones.mT.reshape(-1, len(tree.offsets)) @ tree.ways).reshape(
         len(bones), 3, -1
