@@ -19,16 +19,17 @@ def soles(positions: Tensor, turns: Tensor, skeleton: Skeleton) -> tuple[Tensor,
     Returns:
         (N, C) heights above y = 0 of the flesh below each point, and (N, C, 3) the points.
     """
-    joints, offsets, radii = _contacts(skeleton.contacts, positions.device)
+    joints, offsets, radii = _contacts(skeleton.contacts, positions.device, positions.dtype)
     moved = (turns.index_select(1, joints) @ offsets[..., None])[..., 0]
     points = positions.index_select(1, joints) + moved
     return points[..., 1] - radii, points
 
 
 @lru_cache(maxsize=16)
-def _contacts(contacts: tuple[Contact, ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+def _contacts(
+    contacts: tuple[Contact, ...], device: torch.device, numbers: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
     """(C,) joints, (C, 3) offsets and (C,) radii on a device."""
-    numbers = torch.float64
     return (
         torch.tensor([contact.joint for contact in contacts], device=device),
         torch.tensor([contact.offset for contact in contacts], dtype=numbers, device=device),

@@ -41,14 +41,14 @@ def forward_kinematics(rotations: Tensor, skeleton: Skeleton) -> tuple[Tensor, T
     """Pose a skeleton whose root stays at its rest position.
 
     Args:
-        rotations: (N, K, 3, 3) local rotations of the first K joints, K ≤ J, float64; the others
-            keep their parent's rotation.
+        rotations: (N, K, 3, 3) local rotations of the first K joints, K ≤ J; the others keep
+            their parent's rotation.
         skeleton: J joints, parents before children.
 
     Returns:
         positions (N, J, 3) and world rotations (N, J, 3, 3).
     """
-    tree = _tree(skeleton, rotations.device)
+    tree = _tree(skeleton, rotations.device, rotations.dtype)
     missing = len(skeleton.parents) - rotations.shape[1]
     if missing:
         still = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
@@ -92,7 +92,7 @@ class _Tree:
 
 
 @lru_cache(maxsize=16)
-def _tree(skeleton: Skeleton, device: torch.device) -> _Tree:
+def _tree(skeleton: Skeleton, device: torch.device, numbers: torch.dtype) -> _Tree:
     generations = skeleton.generations
     order = torch.tensor([joint for joints, _ in generations for joint in joints])
     ways = torch.eye(len(skeleton.parents), dtype=torch.float64)
@@ -104,7 +104,7 @@ def _tree(skeleton: Skeleton, device: torch.device) -> _Tree:
         above=tuple(torch.tensor(parents, device=device) for _, parents in generations[1:]),
         back=order.argsort().to(device),
         parents=torch.tensor(skeleton.parents[1:], device=device),
-        offsets=skeleton.offsets[1:].to(device),
-        ways=ways[1:].to(device),
-        rest=skeleton.offsets[0, :, None].to(device),
+        offsets=skeleton.offsets[1:].to(device, numbers),
+        ways=ways[1:].to(device, numbers),
+        rest=skeleton.offsets[0, :, None].to(device, numbers),
     )
