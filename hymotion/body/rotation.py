@@ -24,7 +24,8 @@ def matrix_from_rot6d(rot6d: Tensor) -> Tensor:
     the layout of Zhou et al. 2019. The third column is their cross product.
     """
     # With the components first every operation is on contiguous numbers: four times as fast.
-    first, second = rot6d.movedim(-1, 0).reshape(3, 2, *rot6d.shape[:-1]).unbind(1)
+    numbers = rot6d.movedim(-1, 0).contiguous()
+    first, second = numbers.reshape(3, 2, *rot6d.shape[:-1]).unbind(1)
     x = _unit(first)
     y = _unit(second - (x * second).sum(0) * x)
     columns = torch.stack((x, y, torch.linalg.cross(x, y, dim=0)), dim=1)
@@ -60,7 +61,9 @@ def quaternion_from_matrix(matrix: Tensor) -> Tensor:
     division by a small number at any angle.
     """
     outer = davenport(matrix)
-    largest = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    # Compared in pairs, which is faster than `argmax` of four numbers.
+    a, b, c, d = outer.diagonal(dim1=-2, dim2=-1).unbind(-1)
+    largest = torch.where(torch.maximum(c, d) > torch.maximum(a, b), 2 + (d > c), 1 * (b > a))
     index = largest[..., None, None].expand(*largest.shape, 4, 1)
     q = torch.nn.functional.normalize(outer.gather(-1, index)[..., 0], dim=-1)
     return torch.where(q[..., :1] < 0, -q, q)

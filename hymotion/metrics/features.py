@@ -52,10 +52,10 @@ def motion_features(motion: Motion) -> Tensor:
     trans = torch.from_numpy(motion.trans).double()
     world = positions + trans[:, None]
     facing = facing_frames(world)
-    turned = facing.transpose(-1, -2)
     velocity = torch.gradient(world, dim=0)[0] * motion.fps
-    velocity = (turned[:, None] @ velocity[..., None])[..., 0]
-    relative = (turned[:, None] @ (world[:, 1:] - world[:, :1])[..., None])[..., 0]
+    # A row times the facing frame is its transpose times the column: into that frame.
+    velocity = velocity @ facing
+    relative = (world[:, 1:] - world[:, :1]) @ facing
     return torch.cat(
         (
             world[:, 0, 1:2],
