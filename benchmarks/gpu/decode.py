@@ -1,4 +1,4 @@
-"""Decoding of packs: `python3 -m benchmarks.gpu.decode [--device cpu]`.
+"""Decoding of packs: `python3 -m benchmarks.gpu.decode [--tiny] [--device cpu]`.
 
 Decodes latents of the tiny model in packs of several sizes, with free and with planted feet: the
 seconds and the seconds of this thread a motion, the kernels a pack, the peak of memory, and the
@@ -28,6 +28,8 @@ from hymotion.sampling.request import Request
 
 SHAPES = ((1, 100), (8, 100), (64, 100), (128, 100), (64, 360))
 """(motions a pack, frames)."""
+
+SMALL_SHAPES = ((1, 20), (3, 30))
 
 PROMPTS = ("a person walks", "a person jumps", "a person sits down", "a person waves")
 STEPS = 8
@@ -60,16 +62,19 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", default="cuda")
-    device = find_device(parser.parse_args().device)
+    parser.add_argument("--tiny", action="store_true", help="in miniature, to see that it works")
+    options = parser.parse_args()
+    device = find_device(options.device)
+    shapes = SMALL_SHAPES if options.tiny else SHAPES
     pipeline = load_bundled("tiny", "full")
-    frames = max(frames for _, frames in SHAPES)
-    requests = [Request(frames=frames, seed=7, steps=STEPS, prompt=each) for each in PROMPTS]
+    longest = max(frames for _, frames in shapes)
+    requests = [Request(frames=longest, seed=7, steps=STEPS, prompt=each) for each in PROMPTS]
     latents = pipeline.denoise(requests, pipeline.encode(PROMPTS))
     figures = []
     for plant in (False, True):
         here = Decoder(pipeline.decoder.mean, pipeline.decoder.std, plant_feet=plant)
         there = Decoder(here.mean.to(device), here.std.to(device), plant_feet=plant)
-        for count, length in SHAPES:
+        for count, length in shapes:
             pack = [latents[place % len(latents)][:length] for place in range(count)]
             figures.append(_figure(here, there, pack))
             _row(figures[-1])
