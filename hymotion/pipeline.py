@@ -71,7 +71,9 @@ class Pipeline:
         self.device = device
         self.precision = dtype.name
         self.dtype = dtype.dtype
-        mean, std = flow.mean.float().cpu(), flow.std.float().cpu()
+        # Decoding is in float64, which not every kind of accelerator has.
+        decodes = device if device.type == "cuda" else torch.device("cpu")
+        mean, std = (each.float().to(decodes) for each in (flow.mean, flow.std))
         self.decoder = Decoder(mean=mean, std=std, plant_feet=config.plant_feet)
         self._flow = _placed(flow, device, dtype.dtype)
         self._fused, self.eager_because = (
@@ -194,8 +196,11 @@ class Pipeline:
             )
 
     def decode(self, latents: Sequence[Tensor]) -> list[Motion]:
-        """Decode normalised latents (L, 201) into motions, each placed on the ground."""
-        return [self.decoder.decode(latent.detach().cpu()) for latent in latents]
+        """Decode normalised latents (L, 201) into motions, each placed on the ground.
+
+        All are computed at once; on the GPU if the pipeline is on one.
+        """
+        return self.decoder.decode([latent.detach() for latent in latents])
 
     def sample(self, requests: Sequence[Request], *, on_step: OnStep | None = None) -> list[Motion]:
         """Encode, denoise and decode a pack; raises the errors of `encode` and `denoise`."""

@@ -1,5 +1,6 @@
 """A decoded motion, the result of a request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,13 +45,37 @@ class Motion:
         skeleton: Skeleton = BODY,
     ) -> "Motion":
         """Build from tensors of any float type, with (L, 22, 3, 3) rotations instead of `rot6d`."""
-        return cls(
-            rot6d=_floats(rot6d_from_matrix(matrices)),
-            trans=_floats(trans),
-            joints=_floats(joints),
-            fps=fps,
-            skeleton=skeleton,
-        )
+        lengths = [len(trans)]
+        [motion] = cls.split(matrices, trans, joints, lengths=lengths, fps=fps, skeleton=skeleton)
+        return motion
+
+    @classmethod
+    def split(
+        cls,
+        matrices: Tensor,
+        trans: Tensor,
+        joints: Tensor,
+        *,
+        lengths: Sequence[int],
+        fps: int = FPS,
+        skeleton: Skeleton = BODY,
+    ) -> list["Motion"]:
+        """Build motions of these lengths from their frames, one motion after another.
+
+        The tensors are those of `of`; they leave their device in one copy, and the motions' arrays
+        are views of it.
+        """
+        parts = (rot6d_from_matrix(matrices), trans, joints)
+        numbers = torch.cat([part.flatten() for part in parts]).float().cpu()
+        split = numbers.split_with_sizes([part.numel() for part in parts])
+        arrays = [
+            [frames.numpy() for frames in flat.reshape(part.shape).split_with_sizes(lengths)]
+            for flat, part in zip(split, parts, strict=True)
+        ]
+        return [
+            cls(rot6d=rot6d, trans=trans, joints=joints, fps=fps, skeleton=skeleton)
+            for rot6d, trans, joints in zip(*arrays, strict=True)
+        ]
 
     @property
     def frames(self) -> int:
@@ -60,7 +85,3 @@ class Motion:
     def matrices(self) -> Tensor:
         """(L, 22, 3, 3) local rotation matrices, float64."""
         return matrix_from_rot6d(torch.from_numpy(self.rot6d).double())
-
-
-def _floats(numbers: Tensor) -> Floats:
-    return numbers.numpy().astype(np.float32)

@@ -6,6 +6,16 @@ Matrices act on column vectors and are active: world = R · local.
 import torch
 from torch import Tensor
 
+SMALLEST = 1e-12
+"""A shorter vector has no direction."""
+
+NEWTON_STEPS = 24
+"""Steps to the largest root of a quartic from above: linear at worst, half of the way a step."""
+
+AMBIGUOUS = 1e-5
+"""Below this product of the sums of any two singular values of an average of rotations, rotations
+far apart are equally near to it."""
+
 
 def matrix_from_rot6d(rot6d: Tensor) -> Tensor:
     """(…, 6) → (…, 3, 3) by Gram–Schmidt.
@@ -13,11 +23,13 @@ def matrix_from_rot6d(rot6d: Tensor) -> Tensor:
     The six values are the matrix's first two columns stored row by row, a (3, 2) array, unlike
     the layout of Zhou et al. 2019. The third column is their cross product.
     """
-    first, second = rot6d.reshape(*rot6d.shape[:-1], 3, 2).unbind(-1)
-    x = torch.nn.functional.normalize(first, dim=-1)
-    y = second - (x * second).sum(-1, keepdim=True) * x
-    y = torch.nn.functional.normalize(y, dim=-1)
-    return torch.stack((x, y, torch.linalg.cross(x, y)), dim=-1)
+    # With the components first every operation is on contiguous numbers: four times as fast.
+    numbers = rot6d.movedim(-1, 0).contiguous()
+    first, second = numbers.reshape(3, 2, *rot6d.shape[:-1]).unbind(1)
+    x = _unit(first)
+    y = _unit(second - (x * second).sum(0) * x)
+    columns = torch.stack((x, y, torch.linalg.cross(x, y, dim=0)), dim=1)
+    return columns.movedim((0, 1), (-2, -1)).contiguous()
 
 
 def rot6d_from_matrix(matrix: Tensor) -> Tensor:
@@ -49,7 +61,9 @@ def quaternion_from_matrix(matrix: Tensor) -> Tensor:
     division by a small number at any angle.
     """
     outer = davenport(matrix)
-    largest = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)
+    # Compared in pairs, which is faster than `argmax` of four numbers.
+    a, b, c, d = outer.diagonal(dim1=-2, dim2=-1).unbind(-1)
+    largest = torch.where(torch.maximum(c, d) > torch.maximum(a, b), 2 + (d > c), 1 * (b > a))
     index = largest[..., None, None].expand(*largest.shape, 4, 1)
     q = torch.nn.functional.normalize(outer.gather(-1, index)[..., 0], dim=-1)
     return torch.where(q[..., :1] < 0, -q, q)
@@ -64,6 +78,58 @@ def matrix_from_quaternion(quaternion: Tensor) -> Tensor:
         torch.stack((2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)), dim=-1),
     )
     return torch.stack(rows, dim=-2)
+
+
+def nearest_rotation(matrix: Tensor) -> Tensor:
+    """(…, 3, 3) → (…, 3, 3): the rotation R nearest to an average A of rotations.
+
+    It has the largest tr(Rᵀ A), and its quaternion is the eigenvector of `davenport(A)` with the
+    largest eigenvalue. Markley's fast optimal attitude matrix (1993) needs only that eigenvalue,
+    the largest root of a quartic, which Newton's method reaches from above in a fixed number of
+    steps: all elementwise, faster than a batched `eigh`, without a wait for a GPU.
+
+    It is the identity where A determines no rotation, as zero does.
+    """
+    # With the components first every operation is on contiguous numbers.
+    a = matrix.movedim((-2, -1), (0, 1)).contiguous()
+    cofactors = _cofactors(a)
+    square = a.square().sum((0, 1))
+    det = (a[0] * cofactors[0]).sum(0)
+    double, linear = -2 * square, -8 * det
+    constant = square.square() - 4 * cofactors.square().sum((0, 1))
+    root = (3 * square).sqrt()
+    for _ in range(NEWTON_STEPS):
+        power = root.square()
+        value = torch.addcmul(torch.addcmul(constant, linear, root), power + double, power)
+        slope = torch.addcmul(linear, torch.add(2 * double, power, alpha=4), root)
+        root = root - value / slope
+    kappa = (root.square() - square) / 2
+    # (s₁ + s₂)(s₂ + s₃)(s₃ + s₁) for singular values s, the last with the determinant's sign.
+    scale = kappa * root - det
+    cubic = _product(_product(a, a.transpose(0, 1)), a)
+    turned = ((kappa + square) * a + root * cofactors - cubic) / scale
+    still = torch.eye(3, dtype=a.dtype, device=a.device).reshape(3, 3, *[1] * det.ndim)
+    # A matrix that is not finite stays so.
+    turned = torch.where((scale >= AMBIGUOUS) | ~square.isfinite(), turned, still)
+    return turned.movedim((0, 1), (-2, -1)).contiguous()
+
+
+def _unit(vector: Tensor) -> Tensor:
+    """Vectors (3, …) of length 1; zero stays zero."""
+    return vector / vector.square().sum(0).clamp(min=SMALLEST**2).sqrt()
+
+
+def _cofactors(a: Tensor) -> Tensor:
+    """The cofactors of matrices (3, 3, …)."""
+    wide = torch.cat((a, a[:2]))
+    wide = torch.cat((wide, wide[:, :2]), dim=1)
+    return wide[1:4, 1:4] * wide[2:, 2:] - wide[1:4, 2:] * wide[2:, 1:4]
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """The products of matrices (3, 3, …)."""
+    first = torch.addcmul(a[:, :1] * b[:1], a[:, 1:2], b[1:2])
+    return torch.addcmul(first, a[:, 2:], b[2:])
 
 
 def axis_angle_from_matrix(matrix: Tensor) -> Tensor:

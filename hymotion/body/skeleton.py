@@ -69,6 +69,18 @@ class Skeleton:
         offsets[0] = self.joints[0]
         return offsets
 
+    @cached_property
+    def generations(self) -> tuple[tuple[list[int], list[int]], ...]:
+        """For each depth, its joints and their parents' places among the joints one depth up.
+
+        The first is the root, which is its own parent.
+        """
+        found = [([0], [0])]
+        while joints := [j for j, parent in enumerate(self.parents) if parent in found[-1][0]]:
+            above = [found[-1][0].index(self.parents[joint]) for joint in joints]
+            found.append((joints, above))
+        return tuple(found)
+
     def children(self, joint: int) -> tuple[int, ...]:
         """The joints whose parent is `joint`, in order."""
         return tuple(index for index, parent in enumerate(self.parents) if parent == joint)

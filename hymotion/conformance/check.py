@@ -97,8 +97,11 @@ def _worst(cases: Sequence[Errors]) -> Errors:
 def _compare(pipeline: Pipeline, golden: Golden, case: Case, *, trim: bool) -> Errors:
     latents = _latents(pipeline, golden, case, trim=trim)
     decoder = Decoder(pipeline.decoder.mean, pipeline.decoder.std, golden.skeleton)
-    poses = [decoder.pose(latent) for latent in latents]
-    matrices = torch.stack([pose.matrices for pose in poses])
+    pose, _ = decoder.pose(latents)
+    matrices, trans, positions = (
+        each.reshape(len(latents), -1, *each.shape[1:])
+        for each in (pose.matrices, pose.trans, pose.positions)
+    )
     noise = draw_pack(
         case.seeds,
         frames=1,
@@ -110,10 +113,8 @@ def _compare(pipeline: Pipeline, golden: Golden, case: Case, *, trim: bool) -> E
         "noise_first_frame": noise[:, 0],
         "latent": torch.stack(latents),
         "rot6d": rot6d_from_matrix(matrices),
-        "transl": _at_height(torch.stack([pose.trans for pose in poses]), expected["transl"]),
-        "keypoints3d": _at_height(
-            torch.stack([pose.positions for pose in poses]), expected["keypoints3d"]
-        ),
+        "transl": _at_height(trans, expected["transl"]),
+        "keypoints3d": _at_height(positions, expected["keypoints3d"]),
         "root_rotmat": matrices[:, :, 0],
     }
     velocity = _velocity(pipeline, case, trim=trim)

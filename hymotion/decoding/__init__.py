@@ -1,5 +1,5 @@
 """From normalised latents to motions: smoothing, forward kinematics, ground contact."""
 
-from hymotion.decoding.decoder import Decoder, Pose
+from hymotion.decoding.decoder import Decoder
 
-__all__ = ["Decoder", "Pose"]
+__all__ = ["Decoder"]

@@ -1,17 +1,20 @@
-"""The decoder: turns one latent into one motion."""
+"""The decoder: turns the latents of a pack into motions, all at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from hymotion.body.motion import Motion
 from hymotion.body.rotation import matrix_from_rot6d
 from hymotion.body.skeleton import BODY, Skeleton
-from hymotion.decoding.ground import lowest_point
-from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.ground import soles
+from hymotion.decoding.kinematics import Pose
 from hymotion.decoding.planting import GENERATED, planted
-from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
-from hymotion.errors import ConfigError
+from hymotion.decoding.rows import FrameRows
+from hymotion.decoding.smoothing import WINDOW, smooth_rotations, smooth_translation
+from hymotion.errors import ConfigError, RequestError
 
 FLAT_STD = 1e-3
 """Features with a standard deviation below this count as constant."""
@@ -21,28 +24,11 @@ BODY_JOINTS = 22
 
 
 @dataclass(frozen=True, eq=False)
-class Pose:
-    """A decoded clip.
-
-    Attributes:
-        matrices: (L, 22, 3, 3) smoothed local rotations, float64.
-        trans: (L, 3) smoothed root translation, metres, float64.
-        positions: (L, J, 3) joint positions without the translation, float64.
-        turns: (L, J, 3, 3) world rotations of the joints, float64.
-    """
-
-    matrices: Tensor
-    trans: Tensor
-    positions: Tensor
-    turns: Tensor
-
-
-@dataclass(frozen=True, eq=False)
 class Decoder:
     """Turns normalised latents into motions of one skeleton.
 
     Attributes:
-        mean: (201,) of the training data.
+        mean: (201,) of the training data, on the device that decodes.
         std: (201,) of the training data.
         skeleton: the body; its first 22 joints are the rotations' joints.
         plant_feet: hold feet where they touch the ground; only for `BODY`.
@@ -62,34 +48,56 @@ class Decoder:
                 key="plant_feet",
             )
 
-    def pose(self, latent: Tensor) -> Pose:
-        """Denormalise and smooth a latent (L, 201), L ≥ 11, and pose the skeleton.
+    def pose(self, latents: Sequence[Tensor]) -> tuple[Pose, FrameRows]:
+        """Denormalise and smooth latents (L, 201), L ≥ 11, and pose the skeleton in all frames.
 
         The pose is not placed on the ground. The last 66 values of a frame, the joint positions
         that the network predicts, are not used.
+
+        Raises:
+            RequestError: a latent is shorter than 11 frames.
         """
-        std = self.std.double()
-        frame = latent.double() * std.where(std >= FLAT_STD, 0.0) + self.mean.double()
+        rows = FrameRows.of(_lengths(latents), self.mean.device)
+        # Cut before the copy to the device, joined before as well: one copy for all motions.
+        read = torch.cat([latent[:, : ROTATIONS.stop] for latent in latents]).to(self.mean.device)
+        mean, std = (each[: ROTATIONS.stop].double() for each in (self.mean, self.std))
+        frame = read.double() * std.where(std >= FLAT_STD, 0.0) + mean
         rotations = frame[:, ROTATIONS].reshape(-1, BODY_JOINTS, 6)
-        matrices = smooth_rotations(matrix_from_rot6d(rotations))
-        return self._posed(matrices, smooth_translation(frame[:, :3]))
+        matrices = smooth_rotations(matrix_from_rot6d(rotations), rows)
+        trans = smooth_translation(frame[:, : ROTATIONS.start], rows)
+        return Pose.of(matrices, trans, self.skeleton), rows
 
-    def decode(self, latent: Tensor) -> Motion:
-        """The motion of a latent (L, 201), shifted so that its lowest point is at y = 0."""
-        pose = self._lowered(self.pose(latent))
+    def decode(self, latents: Sequence[Tensor]) -> list[Motion]:
+        """The motions of latents (L, 201), each shifted so that its lowest point is at y = 0.
+
+        Computed for all motions at once on the device of the statistics; a motion equals the same
+        decoded alone up to rounding (1e-12). Raises the error of `pose`.
+        """
+        if not latents:
+            return []
+        pose, rows = self.pose(latents)
+        pose = self.lowered(pose, rows)
         if self.plant_feet:
-            matrices = planted(pose.matrices, pose.trans, GENERATED)
-            pose = self._lowered(self._posed(matrices, pose.trans))
-        joints = pose.positions + pose.trans[:, None]
-        return Motion.of(pose.matrices, pose.trans, joints, skeleton=self.skeleton)
+            pose = self.lowered(planted(pose, rows, GENERATED), rows)
+        return Motion.split(
+            pose.matrices, pose.trans, pose.world, lengths=rows.lengths, skeleton=self.skeleton
+        )
 
-    def _posed(self, matrices: Tensor, trans: Tensor) -> Pose:
-        positions, turns = forward_kinematics(matrices, self.skeleton)
-        return Pose(matrices=matrices, trans=trans, positions=positions, turns=turns)
-
-    def _lowered(self, pose: Pose) -> Pose:
-        """The pose, shifted so that its lowest point is at y = 0."""
+    def lowered(self, pose: Pose, rows: FrameRows) -> Pose:
+        """The pose, each motion shifted so that its lowest point is at y = 0."""
+        heights, _ = soles(pose.world, pose.turns, self.skeleton)
         trans = pose.trans.clone()
-        world = pose.positions + trans[:, None]
-        trans[:, 1] -= lowest_point(world, pose.turns, self.skeleton)
+        trans[:, 1] -= rows.lowest(heights.amin(1))[rows.motion]
         return replace(pose, trans=trans)
+
+
+def _lengths(latents: Sequence[Tensor]) -> list[int]:
+    lengths = [len(latent) for latent in latents]
+    if min(lengths) < WINDOW:
+        raise RequestError(
+            f"a latent of {min(lengths)} frames is too short to be smoothed",
+            mend=f"Decode at least {WINDOW} frames",
+            field="latents",
+            value=min(lengths),
+        )
+    return lengths

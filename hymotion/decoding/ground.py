@@ -1,28 +1,37 @@
 """Ground contact: the points of a posed body that can touch the ground, and their heights."""
 
+from functools import lru_cache
+
+import torch
 from torch import Tensor
 
-from hymotion.body.skeleton import Skeleton
+from hymotion.body.skeleton import Contact, Skeleton
 
 
 def soles(positions: Tensor, turns: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Positions and heights of the C contact points of a body: soles, knees, hands and back.
 
     Args:
-        positions: (L, J, 3) joint positions in the world, metres.
-        turns: (L, J, 3, 3) world rotations of the joints.
+        positions: (N, J, 3) joint positions in the world, metres.
+        turns: (N, J, 3, 3) world rotations of the joints.
         skeleton: with at least one contact.
 
     Returns:
-        (L, C) heights above y = 0 of the flesh below each point, and (L, C, 3) the points.
+        (N, C) heights above y = 0 of the flesh below each point, and (N, C, 3) the points.
     """
-    joints = [contact.joint for contact in skeleton.contacts]
-    offsets = positions.new_tensor([contact.offset for contact in skeleton.contacts])
-    radii = positions.new_tensor([contact.radius for contact in skeleton.contacts])
-    points = positions[:, joints] + (turns[:, joints] @ offsets[..., None])[..., 0]
+    joints, offsets, radii = _contacts(skeleton.contacts, positions.device, positions.dtype)
+    moved = (turns.index_select(1, joints) @ offsets[..., None])[..., 0]
+    points = positions.index_select(1, joints) + moved
     return points[..., 1] - radii, points
 
 
-def lowest_point(positions: Tensor, turns: Tensor, skeleton: Skeleton) -> Tensor:
-    """The lowest y, in metres, of the skeleton's contacts over the whole clip; see `soles`."""
-    return soles(positions, turns, skeleton)[0].amin()
+@lru_cache(maxsize=16)
+def _contacts(
+    contacts: tuple[Contact, ...], device: torch.device, numbers: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(C,) joints, (C, 3) offsets and (C,) radii on a device."""
+    return (
+        torch.tensor([contact.joint for contact in contacts], device=device),
+        torch.tensor([contact.offset for contact in contacts], dtype=numbers, device=device),
+        torch.tensor([contact.radius for contact in contacts], dtype=numbers, device=device),
+    )

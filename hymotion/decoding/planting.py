@@ -1,16 +1,16 @@
 """Foot planting: detect ground contact and hold feet still during it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from hymotion.body.skeleton import BODY
+from hymotion.body.skeleton import BODY, SOLES
 from hymotion.config import FPS
 from hymotion.decoding.ground import soles
-from hymotion.decoding.kinematics import forward_kinematics
-from hymotion.decoding.leg import LEGS
+from hymotion.decoding.kinematics import Pose
+from hymotion.decoding.leg import ANKLES, BALLS, HEELS, HIPS, KNEES, TOES, reach
+from hymotion.decoding.rows import FrameRows, marked_from, marked_until, running_sum
 from hymotion.decoding.smoothing import gaussian_average
 
 
@@ -50,120 +50,127 @@ SIGMA = 0.4
 FADE = 12
 """Frames before the first and after the last contact over which the correction fades."""
 
+FEET_ONLY = replace(BODY, contacts=SOLES)
 
-def planted(rotations: Tensor, trans: Tensor, touch: Touch) -> Tensor:
-    """(L, 22, 3, 3) the rotations, changed to hold each foot still while it touches the ground.
+
+def planted(pose: Pose, rows: FrameRows, touch: Touch) -> Pose:
+    """The pose, changed to hold each foot still while it touches the ground.
 
     A foot is held at its mean position during each contact; the leg follows by two-bone inverse
     kinematics and the foot keeps its world rotation. Between contacts the correction is
     interpolated.
 
     Args:
-        rotations: (L, 22, 3, 3) local rotations of `BODY`, float64.
-        trans: (L, 3) pelvis positions, metres, y up, the ground at y = 0.
+        pose: of `BODY` in N frames, the ground at y = 0.
+        rows: which frames belong to one motion.
         touch: thresholds of contact.
     """
-    pose = _posed(rotations, trans)
-    heights, points = soles(*pose, BODY)
-    contacts = foot_contacts(heights, points, trans, touch)
-    targets: list[Tensor] = []
-    for side, leg in enumerate(LEGS):
-        lowest = heights[:, [leg.heel, leg.ball, leg.toes]].amin(1)
-        shift = _correction(points[:, [leg.heel, leg.ball]], lowest, contacts[:, side])
-        # No foot may go below the ground, in contact or not.
-        shift[:, 1] = torch.maximum(shift[:, 1], -lowest)
-        targets.append(pose[0][:, leg.ankle] + shift)
+    heights, points = soles(pose.world, pose.turns, FEET_ONLY)
+    contacts = foot_contacts(heights, points, pose.trans, rows, touch)
+    lowest = torch.stack([heights[:, each] for each in (HEELS, BALLS, TOES)]).amin(0)
+    feet = torch.stack((points[:, HEELS], points[:, BALLS]), dim=2)
+    shift = _correction(feet, lowest, contacts, rows)
+    # No foot may go below the ground, in contact or not.
+    shift[..., 1] = torch.maximum(shift[..., 1], -lowest)
+    positions, turns = pose.positions.clone(), pose.turns.clone()
+    target = positions[:, ANKLES] + shift
     # The bending axis is only approximate, so a second pass is needed to reach the target.
-    rotations = _reached(rotations, pose, targets)
-    return _reached(rotations, _posed(rotations, trans), targets)
+    for _ in range(2):
+        reach(turns, positions, target)
+    matrices = pose.matrices.clone()
+    above = turns[:, :1]
+    for joints in (HIPS, KNEES, ANKLES):
+        matrices[:, joints] = above.mT @ turns[:, joints]
+        above = turns[:, joints]
+    return replace(pose, matrices=matrices, positions=positions, turns=turns)
 
 
-def _posed(rotations: Tensor, trans: Tensor) -> tuple[Tensor, Tensor]:
-    positions, turns = forward_kinematics(rotations, BODY)
-    return positions + trans[:, None], turns
-
-
-def foot_contacts(heights: Tensor, points: Tensor, trans: Tensor, touch: Touch) -> Tensor:
-    """(L, 2, 2) whether the heel and the ball of the left and the right foot are in contact.
+def foot_contacts(
+    heights: Tensor, points: Tensor, trans: Tensor, rows: FrameRows, touch: Touch
+) -> Tensor:
+    """(N, 2, 2) whether the heel and the ball of the left and the right foot are in contact.
 
     Args:
         heights, points: of the body's contact points, from `soles`.
-        trans: (L, 3) pelvis positions, metres.
+        trans: (N, 3) pelvis positions, metres.
+        rows: which frames belong to one motion.
         touch: thresholds of contact.
     """
-    speed: Tensor = torch.gradient(points, dim=0)[0].norm(dim=-1) * FPS
-    level = torch.tensor([1.0, 0.0, 1.0], dtype=speed.dtype)
-    body = torch.gradient(trans * level, dim=0)[0].norm(dim=-1) * FPS
-    touching = (heights < touch.height) & (speed < touch.speed + touch.share * body[:, None])
-    feet: Tensor = touching[:, [index for leg in LEGS for index in (leg.heel, leg.ball)]]
-    for column in range(feet.shape[1]):
-        for value in (False, True):  # fill short gaps first, then drop short contacts
-            for start, end in _runs(feet[:, column] == value):
-                inside = value or (start > 0 and end < len(feet))
-                if end - start < SHORTEST and inside:
-                    feet[start:end, column] = not value
-    return feet.reshape(-1, 2, 2)
+    ends = slice(HEELS.start, BALLS.stop)
+    speed = rows.rate(points[:, ends]).norm(dim=-1) * FPS
+    body = rows.rate(trans[:, ::2]).norm(dim=-1) * FPS
+    touching = (heights[:, ends] < touch.height) & (
+        speed < touch.speed + touch.share * body[:, None]
+    )
+    gaps = _long_runs(
+        ~touching, rows, beyond=True
+    )  # fill short gaps first, then drop short contacts
+    return _long_runs(~gaps, rows, beyond=False).reshape(-1, 2, 2).mT
 
 
-def _correction(points: Tensor, lowest: Tensor, contacts: Tensor) -> Tensor:
-    """(L, 3) shift of a foot, from (L, 2, 3) heel and ball, (L,) lowest height, (L, 2) contacts."""
-    length = len(points)
-    shift = points.new_zeros(length, 3)
-    known = contacts.any(1)
-    if not bool(known.any()):
-        return shift
-    # Undo the slide between frames of the ball where it stands, else of the heel, so that the
-    # roll from heel to ball causes no jump.
-    slide = points.diff(dim=0)
-    ball = (contacts[1:, 1] & contacts[:-1, 1]) | ~(contacts[1:, 0] & contacts[:-1, 0])
-    steps = torch.where(ball[:, None], slide[:, 1], slide[:, 0])
-    for start, end in _runs(known):
-        path = torch.cat((steps.new_zeros(1, 3), steps[start : end - 1].cumsum(0)))
-        shift[start:end] = path.mean(0) - path
-        shift[start:end, 1] = -lowest[start:end]
-    far = shift.norm(dim=1, keepdim=True).clamp(min=1e-9)
-    shift = shift * (REACH / far).clamp(max=1.0)
-    correction = _filled(shift, known) * _faded(known)
-    return gaussian_average(correction, sigma=SIGMA, radius=round(3 * SIGMA))
+def _long_runs(mask: Tensor, rows: FrameRows, *, beyond: bool) -> Tensor:
+    """(N, C) the mask without its runs of fewer than `SHORTEST` frames.
+
+    `beyond` is its value before the first and after the last frame of each motion.
+    """
+    reach = SHORTEST - 1
+    around = rows.around(reach)
+    offsets = torch.arange(-reach, reach + 1, device=mask.device)
+    inside = around - rows.index[:, None] == offsets
+    windows = mask[around].where(inside[..., None], beyond)
+    return windows.unfold(1, SHORTEST, 1).all(-1).any(1)
 
 
-def _faded(known: Tensor) -> Tensor:
-    """(L, 1) 1 from the first to the last known frame, fading to 0 over `FADE` frames outside."""
-    places = known.nonzero()[:, 0]
-    moments = torch.arange(len(known))
-    beyond = torch.maximum(places[0] - moments, moments - places[-1]).clamp(min=0)
-    return (1 - beyond / FADE).clamp(min=0).to(torch.float64)[:, None]
-
-
-def _filled(values: Tensor, known: Tensor) -> Tensor:
-    """(L, C) with unknown rows interpolated between known ones and the ends repeated."""
-    places = known.nonzero()[:, 0]
-    moments = torch.arange(len(values))
-    after = torch.searchsorted(places, moments).clamp(max=len(places) - 1)
-    before = (torch.searchsorted(places, moments, right=True) - 1).clamp(min=0)
-    a, b = places[before], places[after]
-    share = ((moments - a) / (b - a).clamp(min=1)).clamp(0, 1).to(values)
-    return torch.lerp(values[a], values[b], share[:, None])
-
-
-def _reached(rotations: Tensor, pose: tuple[Tensor, Tensor], targets: list[Tensor]) -> Tensor:
-    """The rotations with each ankle at its (L, 3) target, or as near as the leg's length allows.
+def _correction(points: Tensor, lowest: Tensor, contacts: Tensor, rows: FrameRows) -> Tensor:
+    """(N, 2, 3) shift of each foot.
 
     Args:
-        rotations: (L, 22, 3, 3) local rotations to change.
-        pose: positions and world rotations of `rotations`.
-        targets: of the left and the right ankle.
+        points: (N, 2, 2, 3) heel and ball of each foot.
+        lowest: (N, 2) height of each foot's lowest point.
+        contacts: (N, 2, 2) whether heel and ball of each foot are in contact.
+        rows: which frames belong to one motion.
     """
-    turns, rotations = pose[1].clone(), rotations.clone()
-    for leg, target in zip(LEGS, targets, strict=True):
-        leg.reach(turns, pose[0], target)
-        for joint in (leg.hip, leg.knee, leg.ankle):
-            rotations[:, joint] = turns[:, BODY.parents[joint]].mT @ turns[:, joint]
-    return rotations
+    known = contacts.any(-1)
+    before, _, after = rows.around(1).unbind(1)
+    index = rows.index[:, None]
+    start = marked_until(known & ((index == rows.first[:, None]) | ~known[before])).clamp(min=0)
+    end = marked_from(known & ((index == rows.last[:, None]) | ~known[after]))
+    # Undo the slide between frames of the ball where it stands, else of the heel, so that the
+    # roll from heel to ball causes no jump.
+    slide = points - points[before]
+    heel, ball = (contacts & contacts[before]).unbind(-1)
+    steps = torch.where((ball | ~heel)[..., None], slide[:, :, 1], slide[:, :, 0])
+    steps = steps.where((known & (index != start))[..., None], 0.0)
+    path = running_sum(steps)
+    path = (path - _at(path, start)).where(known[..., None], 0.0)
+    total = running_sum(path)
+    mean = (_at(total, end.clamp(max=len(path) - 1)) - _at(total, start)) / (end - start + 1)[
+        ..., None
+    ]
+    shift = torch.stack(((mean - path)[..., 0], -lowest, (mean - path)[..., 2]), dim=-1)
+    far = shift.norm(dim=-1, keepdim=True).clamp(min=1e-9)
+    shift = (shift * (REACH / far).clamp(max=1.0)).where(known[..., None], 0.0)
+    return gaussian_average(_filled(shift, known, rows), rows, sigma=SIGMA, radius=round(3 * SIGMA))
 
 
-def _runs(mask: Tensor) -> Iterator[tuple[int, int]]:
-    """[start, end) of every run of True in (L,)."""
-    edges = torch.diff(mask.int(), prepend=torch.zeros(1).int(), append=torch.zeros(1).int())
-    starts, ends = (edges == 1).nonzero()[:, 0], (edges == -1).nonzero()[:, 0]
-    yield from zip(starts.tolist(), ends.tolist(), strict=True)
+def _filled(values: Tensor, known: Tensor, rows: FrameRows) -> Tensor:
+    """(N, C, …) with unknown rows interpolated between the known ones of a motion.
+
+    Before the first and after the last known row of a motion its value fades to 0 over `FADE`
+    frames. Unknown rows of `values` are 0, which a motion without a known row keeps.
+    """
+    index = rows.index[:, None]
+    before, after = marked_until(known), marked_from(known)
+    early, late = before < rows.first[:, None], after > rows.last[:, None]
+    start = before.where(~early, after.where(~late, index))
+    end = after.where(~late, start)
+    share = ((index - start) / (end - start).clamp(min=1)).clamp(0, 1).to(values)
+    beyond = (index - start).abs().where(early | late, 0)
+    fade = (1 - beyond / FADE).clamp(min=0).to(values)
+    filled = torch.lerp(_at(values, start), _at(values, end), share[..., None])
+    return filled * fade[..., None]
+
+
+def _at(values: Tensor, rows: Tensor) -> Tensor:
+    """(N, C, K) the rows (N, C) of values (N, C, K), column by column."""
+    return values.take_along_dim(rows[..., None], dim=0)

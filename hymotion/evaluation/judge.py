@@ -99,7 +99,8 @@ def noise(clips: Sequence[RealClip], *, seed: int) -> Iterator[Labelled]:
     generator = torch.Generator().manual_seed(seed)
     for one in clips:
         latent: Tensor = torch.randn(one.clip.frames, SIZE, generator=generator)
-        yield Labelled(decoder.decode(latent), one.action, "held")
+        [motion] = decoder.decode([latent])
+        yield Labelled(motion, one.action, "held")
 
 
 def teach(clips: Sequence[RealClip], sway: Sway, settings: FitSettings) -> Classifier:

@@ -89,4 +89,5 @@ def still(clip: Clip, frame: int, frames: int) -> Clip:
 def decoded(clip: Clip) -> Motion:
     """The clip as a motion, after the decoder that generated motions go through."""
     decoder = Decoder(mean=torch.zeros(SIZE), std=torch.ones(SIZE))
-    return decoder.decode(frames_of(canonical(clip)))
+    [motion] = decoder.decode([frames_of(canonical(clip))])
+    return motion

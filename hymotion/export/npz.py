@@ -65,9 +65,12 @@ def write_npz(
                 mend=f"Use a name other than {', '.join(arrays)}",
             )
         arrays[key] = _scalar(key, metadata[key])
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    # An archive is written in many small pieces with seeks between them: in memory, then at once.
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for key, array in arrays.items():
             archive.writestr(_entry(f"{key}.npy"), _npy(array))
+    file.write(content.getbuffer())
 
 
 def _arrays(motion: Motion, scale: float) -> dict[str, NDArray[np.generic]]:

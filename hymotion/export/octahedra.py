@@ -1,6 +1,7 @@
 """A mesh for a skeleton, with an octahedron along every bone, for viewers to display."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,7 @@ class Mesh:
     joints: NDArray[np.int64]
 
 
+@lru_cache(maxsize=16)
 def octahedra(skeleton: Skeleton) -> Mesh:
     """A mesh with one octahedron for each bone and tip, fully bound to the bone's joint."""
     rest = skeleton.joints.numpy()

@@ -20,6 +20,7 @@ from torch import Tensor
 from hymotion.body.motion import Motion
 from hymotion.body.skeleton import BODY
 from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.rows import FrameRows
 from hymotion.decoding.smoothing import gaussian_average
 from hymotion.errors import MeasureError
 
@@ -51,10 +52,10 @@ def motion_features(motion: Motion) -> Tensor:
     trans = torch.from_numpy(motion.trans).double()
     world = positions + trans[:, None]
     facing = facing_frames(world)
-    turned = facing.transpose(-1, -2)
     velocity = torch.gradient(world, dim=0)[0] * motion.fps
-    velocity = (turned[:, None] @ velocity[..., None])[..., 0]
-    relative = (turned[:, None] @ (world[:, 1:] - world[:, :1])[..., None])[..., 0]
+    # A row times the facing frame is its transpose times the column: into that frame.
+    velocity = velocity @ facing
+    relative = (world[:, 1:] - world[:, :1]) @ facing
     return torch.cat(
         (
             world[:, 0, 1:2],
@@ -79,7 +80,8 @@ def facing_frames(world: Tensor) -> Tensor:
     vertical counts as facing +Z.
     """
     left = sum((world[:, a] - world[:, b] for a, b in LEFTS), torch.zeros_like(world[:, 0]))
-    left = gaussian_average(left[:, (0, 2)], sigma=SIGMA, radius=RADIUS)
+    clip = FrameRows.of([len(left)])
+    left = gaussian_average(left[:, (0, 2)], clip, sigma=SIGMA, radius=RADIUS)
     length = left.norm(dim=-1, keepdim=True)
     left = torch.where(length > 1e-6, left / length.clamp(min=1e-6), left.new_tensor([1.0, 0.0]))
     x, z = left.unbind(-1)

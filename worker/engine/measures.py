@@ -35,7 +35,7 @@ def shipped() -> Reference | None:
 
 
 def keep(motions: Sequence[Motion], reference: Reference | None) -> list[Features | None]:
-    """The features to store for each finite motion; about 2 ms for 120 frames on one CPU core.
+    """The features to store for each finite motion; about 1.5 ms for 120 frames on one CPU core.
 
     Without a reference, None for each.
     """
@@ -109,7 +109,7 @@ def unpack(features: Features, size: int) -> WindowSums:
 
 
 def qualities(motions: Sequence[Motion]) -> list[MotionQuality]:
-    """The quality of each motion; about 1.5 ms for 120 frames on one CPU core.
+    """The quality of each motion; about 1 ms for 120 frames on one CPU core.
 
     Raises:
         NotFiniteError: motions are not finite and must not be delivered.

@@ -133,8 +133,8 @@ class MotionEngine:
         return Sampled(latents, self._runs(encoded, used, fell, loads=pack.loads))
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
-        """Decode each latent to a motion."""
-        return [self._decoder.decode(latent.cpu()) for latent in latents]
+        """Decode the latents to motions, all at once on the device."""
+        return self._decoder.decode(latents)
 
     def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
         """The quality of each motion; raises `NotFiniteError`."""

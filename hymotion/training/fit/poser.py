@@ -29,7 +29,7 @@ class Poser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        generations = _generations()
+        generations = BODY.generations
         order = [joint for joints, _ in generations for joint in joints]
         self.sizes = [len(joints) for joints, _ in generations]
         self.register_buffer("joints", torch.tensor(order), persistent=False)
@@ -59,17 +59,3 @@ class Poser(nn.Module):
             world = (holding[..., None] * turn[..., None, :, :]).sum(-2)
         joints = torch.cat(found, dim=2).index_select(2, self.back)
         return joints + frames[:, :, None, TRANSLATION]
-
-
-def _generations() -> list[tuple[list[int], list[int]]]:
-    """For each depth, its joints and the indices of their parents among those of the depth before.
-
-    The first is the root, which is its own parent.
-    """
-    found = [([0], [0])]
-    while True:
-        before = found[-1][0]
-        joints = [j for j, parent in enumerate(BODY.parents) if parent in before]
-        if not joints:
-            return found
-        found.append((joints, [before.index(BODY.parents[joint]) for joint in joints]))

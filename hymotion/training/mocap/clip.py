@@ -7,8 +7,9 @@ from torch import Tensor
 from hymotion.body.motion import Motion
 from hymotion.body.skeleton import BODY
 from hymotion.decoding.ground import soles
-from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.kinematics import Pose, forward_kinematics
 from hymotion.decoding.planting import RECORDED, planted
+from hymotion.decoding.rows import FrameRows
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,10 @@ class Clip:
 
     def planted(self) -> "Clip":
         """The clip with its feet held still during contact; see `hymotion.decoding.planting`."""
-        return replace(self, rotations=planted(self.rotations, self.trans, RECORDED))
+        pose = Pose.of(self.rotations, self.trans, BODY)
+        return replace(
+            self, rotations=planted(pose, FrameRows.of([self.frames]), RECORDED).matrices
+        )
 
     def motion(self) -> Motion:
         """The clip as a decoded motion, for export and measures."""

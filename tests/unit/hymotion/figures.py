@@ -7,7 +7,7 @@ from torch import Tensor
 import hymotion
 from hymotion.body.rotation import matrix_from_axis_angle, rot6d_from_matrix
 from hymotion.body.skeleton import BODY
-from hymotion.decoding.ground import lowest_point
+from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 
 JOINTS = {name: index for index, name in enumerate(BODY.names)}
@@ -35,11 +35,9 @@ class Pose:
         """The motion, its lowest point at y = 0 over the clip or in every frame."""
         positions, turns = forward_kinematics(self.matrices, BODY)
         world = positions + self.trans[:, None]
-        if every_frame_on_ground:
-            lows = [lowest_point(p[None], t[None], BODY) for p, t in zip(world, turns, strict=True)]
-            low = torch.stack(lows)
-        else:
-            low = lowest_point(world, turns, BODY).expand(len(world))
+        low = soles(world, turns, BODY)[0].amin(1)
+        if not every_frame_on_ground:
+            low = low.amin()
         trans = self.trans.clone()
         trans[:, 1] -= low
         return hymotion.Motion(

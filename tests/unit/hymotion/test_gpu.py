@@ -1,13 +1,16 @@
 """The same numbers on an NVIDIA GPU; skipped where there is none."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 import hymotion
 from hymotion import Request
+from hymotion.decoding.planting import GENERATED, planted
 from hymotion.errors import NumericsError
 from hymotion.sampling.guard import EXPLODING, LAG, Guard
 from hymotion.sampling.solver import EulerSolver
@@ -35,6 +38,31 @@ def test_a_gpu_gives_what_the_cpu_gives(dtype: str, tolerance: float) -> None:
         assert there.device.type == "cpu"
         assert there.dtype == torch.float32
         assert (there - here).abs().max() <= tolerance * here.abs().max()
+
+
+@pytest.mark.parametrize("plant", [False, True])
+def test_a_gpu_decodes_what_the_cpu_decodes_and_the_host_waits_for_nothing(plant: bool) -> None:
+    cpu = hymotion.load_bundled("tiny", "full")
+    latents = cpu.denoise(PACK, cpu.encode([request.prompt or "" for request in PACK]))
+    here = replace(cpu.decoder, plant_feet=plant)
+    there = replace(here, mean=here.mean.cuda(), std=here.std.cuda())
+    for one, other in zip(there.decode(latents), here.decode(latents), strict=True):
+        assert np.abs(one.joints - other.joints).max() < 1e-6
+        assert np.abs(one.rot6d - other.rot6d).max() < 1e-6
+    sampled = [latent.cuda() for latent in latents]
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        pose, rows = there.pose(sampled)
+        pose = there.lowered(pose, rows)
+        if plant:
+            pose = there.lowered(planted(pose, rows, GENERATED), rows)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    one, other = (
+        pose.world.cpu(),
+        torch.cat([torch.from_numpy(motion.joints) for motion in here.decode(latents)]),
+    )
+    assert (one - other).abs().max() < 1e-6
 
 
 def test_a_checkpoint_loads_onto_a_gpu(golden_folder: Path) -> None:

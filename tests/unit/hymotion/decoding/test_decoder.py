@@ -18,8 +18,9 @@ from hymotion.body.rotation import (
 )
 from hymotion.body.skeleton import BODY
 from hymotion.decoding import Decoder
-from hymotion.decoding.ground import lowest_point
+from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
+from hymotion.decoding.rows import FrameRows
 from hymotion.decoding.smoothing import smooth_rotations, smooth_translation
 from hymotion.errors import ConfigError
 from hymotion.metrics import measure
@@ -34,7 +35,7 @@ def rotations(frames: int, joints: int, *, seed: int = 0, size: float = 1.0) -> 
 
 def test_rotations_are_averaged_as_markley_says() -> None:
     matrices = rotations(12, 2, size=0.4)
-    smoothed = smooth_rotations(matrices)
+    smoothed = smooth_rotations(matrices, FrameRows.of([12]))
     weights = np.exp(-0.5 * np.arange(-4, 5) ** 2)
     weights /= weights.sum()
     for frame in range(12):
@@ -49,7 +50,7 @@ def test_rotations_are_averaged_as_markley_says() -> None:
 
 def test_smoothing_keeps_what_does_not_move() -> None:
     still = rotations(1, 22).expand(30, -1, -1, -1)
-    assert torch.allclose(smooth_rotations(still), still)
+    assert torch.allclose(smooth_rotations(still, FrameRows.of([30])), still)
 
 
 @settings(max_examples=20)
@@ -58,7 +59,8 @@ def test_polynomials_of_degree_5_pass_the_filter(numbers: list[float], frames: i
     time = torch.linspace(-1, 1, frames, dtype=torch.float64)
     curve = sum(number * time**power for power, number in enumerate(numbers))
     assert isinstance(curve, Tensor)
-    assert torch.allclose(smooth_translation(curve[:, None])[:, 0], curve, atol=1e-8)
+    smoothed = smooth_translation(curve[:, None], FrameRows.of([frames]))
+    assert torch.allclose(smoothed[:, 0], curve, atol=1e-8)
 
 
 def test_the_filter_has_the_tabulated_weights() -> None:
@@ -66,7 +68,7 @@ def test_the_filter_has_the_tabulated_weights() -> None:
     impulse = torch.zeros(31, 1, dtype=torch.float64)
     impulse[15] = 1.0
     table = torch.tensor([18, -45, -10, 60, 120, 143, 120, 60, -10, -45, 18]) / 429
-    assert torch.allclose(smooth_translation(impulse)[10:21, 0], table.double())
+    assert torch.allclose(smooth_translation(impulse, FrameRows.of([31]))[10:21, 0], table.double())
 
 
 def test_kinematics_against_a_walk_down_each_chain() -> None:
@@ -107,7 +109,7 @@ def still(frames: int = 20) -> Tensor:
 
 
 def test_the_mean_stands_with_its_soles_on_the_ground() -> None:
-    motion = Decoder(*standing()).decode(still())
+    [motion] = Decoder(*standing()).decode([still()])
     assert motion.rot6d.shape == (20, 22, 6)
     assert motion.joints.dtype == np.float32
     height = dict(zip(BODY.names, motion.joints[0, :, 1].tolist(), strict=True))
@@ -123,7 +125,7 @@ def test_the_ground_does_not_depend_on_the_latent_s_height(height: float) -> Non
     mean, std = standing()
     mean = mean.clone()
     mean[1] = height
-    motion = Decoder(mean, std).decode(still())
+    [motion] = Decoder(mean, std).decode([still()])
     assert motion.trans[0, 1] == pytest.approx(0.961, abs=1e-5)
 
 
@@ -133,7 +135,7 @@ def test_one_shift_for_the_whole_clip() -> None:
     std[1] = 1.0
     latent = still(40)
     latent[:, 1] = torch.linspace(0, 1, 40)
-    motion = Decoder(mean, std).decode(latent)
+    [motion] = Decoder(mean, std).decode([latent])
     assert motion.trans[:, 1].min() == pytest.approx(0.961, abs=1e-4)
     assert motion.trans[:, 1].max() == pytest.approx(1.961, abs=1e-4)
 
@@ -142,7 +144,7 @@ def test_lying_down_rests_on_flesh_not_on_soles() -> None:
     turn = torch.zeros(1, 22, 3, dtype=torch.float64)
     turn[:, 0, 0] = -math.pi / 2
     positions, world = forward_kinematics(matrix_from_axis_angle(turn), BODY)
-    lowest = lowest_point(positions, world, BODY)
+    lowest = soles(positions, world, BODY)[0].amin()
     assert -0.16 < lowest < -0.10
 
 
@@ -152,7 +154,7 @@ def test_flat_dimensions_take_the_mean() -> None:
     flat[3:] = 0.9e-3
     wild = torch.randn(30, 201, generator=torch.Generator().manual_seed(0)) * 100
     wild[:, :3] = 0
-    motion = Decoder(mean, flat).decode(wild)
+    [motion] = Decoder(mean, flat).decode([wild])
     expected = rot6d_from_matrix(matrix_from_axis_angle(torch.zeros(3)))
     assert np.allclose(motion.rot6d[:, 0], expected, atol=1e-6)
 
@@ -161,11 +163,11 @@ def test_flat_dimensions_take_the_mean() -> None:
 def test_motion_is_consistent_with_itself(plant: bool) -> None:
     # Of these numbers planting lifts the lowest foot by a third of a millimetre.
     latent = torch.randn(30, 201, generator=torch.Generator().manual_seed(6)) * 0.4
-    motion = Decoder(*standing(), plant_feet=plant).decode(latent)
+    [motion] = Decoder(*standing(), plant_feet=plant).decode([latent])
     positions, turns = forward_kinematics(motion.matrices(), BODY)
     world = positions + torch.from_numpy(motion.trans).double()[:, None]
     assert np.abs(world.numpy() - motion.joints).max() < 1e-5
-    assert float(lowest_point(world, turns, BODY)) == pytest.approx(0, abs=1e-5)
+    assert float(soles(world, turns, BODY)[0].amin()) == pytest.approx(0, abs=1e-5)
 
 
 def gliding() -> Tensor:
@@ -179,8 +181,8 @@ def test_feet_are_held_where_they_stand_if_the_model_says_so() -> None:
     mean, _ = standing()
     std = torch.zeros(201)
     std[2] = 1.0
-    free = Decoder(mean, std).decode(gliding()[:20])
-    held = Decoder(mean, std, plant_feet=True).decode(gliding()[:20])
+    [free] = Decoder(mean, std).decode([gliding()[:20]])
+    [held] = Decoder(mean, std, plant_feet=True).decode([gliding()[:20]])
     assert measure(free).skate == pytest.approx(10.0, rel=0.05)
     assert (measure(held).skate or 0.0) < 3.0
     # The body goes where it went, and still rests on the ground.

@@ -11,7 +11,7 @@ from torch import Tensor
 from hymotion.body.motion import Motion
 from hymotion.body.rotation import matrix_from_axis_angle, rot6d_from_matrix
 from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
-from hymotion.decoding.ground import lowest_point
+from hymotion.decoding.ground import soles
 from hymotion.decoding.kinematics import forward_kinematics
 
 Vectors = dict[str, Tensor]
@@ -24,7 +24,7 @@ def posed(turns: Tensor, trans: Tensor, *, grounded: bool = False) -> Motion:
     positions, world = forward_kinematics(matrices, BODY)
     trans = trans.double().clone()
     if grounded:
-        trans[:, 1] -= lowest_point(positions + trans[:, None], world, BODY)
+        trans[:, 1] -= soles(positions + trans[:, None], world, BODY)[0].amin()
     return Motion(
         rot6d=rot6d_from_matrix(matrices).numpy().astype(np.float32),
         trans=trans.numpy().astype(np.float32),

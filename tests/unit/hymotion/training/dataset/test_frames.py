@@ -7,8 +7,9 @@ import torch
 
 from hymotion.body.rotation import matrix_from_rot6d
 from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
-from hymotion.decoding.leg import LEGS
+from hymotion.decoding.leg import ANKLES, BALLS, HEELS
 from hymotion.decoding.planting import RECORDED, foot_contacts
+from hymotion.decoding.rows import FrameRows
 from hymotion.training.dataset.frames import (
     POSITIONS,
     ROTATIONS,
@@ -92,13 +93,13 @@ def test_somebody_on_the_back_has_a_heading() -> None:
 
 
 def contacts_of(clip: Clip) -> torch.Tensor:
-    return foot_contacts(*clip.soles(), clip.trans, RECORDED)
+    return foot_contacts(*clip.soles(), clip.trans, FrameRows.of([clip.frames]), RECORDED)
 
 
 def skate(clip: Clip, contacts: torch.Tensor) -> float:
     """Mean slide in mm a frame of feet in contact: of heel or ball, whichever slides less."""
     _, points = clip.soles()
-    feet = points[:, [[leg.heel, leg.ball] for leg in LEGS]]
+    feet = torch.stack((points[:, HEELS], points[:, BALLS]), dim=2)
     slide = feet.diff(dim=0)[..., [0, 2]].norm(dim=-1) * 1000
     held = contacts[1:] & contacts[:-1]
     return float(torch.where(held, slide, torch.inf).amin(2)[held.any(2)].mean())
@@ -120,7 +121,7 @@ def test_feet_in_contact_are_held_and_put_on_the_ground() -> None:
     assert skate(clip, contacts) == pytest.approx(5.0)
     fixed = clip.planted()
     assert skate(fixed, contacts) < 1.0
-    soles = fixed.soles()[0][:, [foot.ball for foot in LEGS]]
+    soles = fixed.soles()[0][:, BALLS]
     assert soles.abs().max() < 0.003
     # Only the legs moved.
     assert torch.equal(fixed.trans, clip.trans)
@@ -216,8 +217,7 @@ def test_a_correction_fades_out_before_the_first_contact() -> None:
     trans[:40, 1] += 0.3
     floating = dataclasses.replace(clip, trans=trans)
     fixed = floating.planted()
-    ankles = [foot.ankle for foot in LEGS]
-    moved_by = (fixed.pose()[0] - floating.pose()[0])[:, ankles].norm(dim=-1)
+    moved_by = (fixed.pose()[0] - floating.pose()[0])[:, ANKLES].norm(dim=-1)
     assert float(moved_by[:26].max()) < 1e-6
     assert torch.allclose(moved_by[45:], torch.tensor(0.03, dtype=torch.float64), atol=2e-3)
     assert float(moved_by.diff(dim=0).abs().max()) < 0.015
