@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from jobs.artifacts.place import PlaceError
 from jobs.domain.attempts import Claim, Failed
-from jobs.domain.catalog import model_entry
 from jobs.domain.pauses import PauseScope
 from jobs.domain.routing import Demand, Reach
-from jobs.settings import Settings
 from worker.encoding.scheduler import EncodingScheduler
 from worker.engine.pool import ModelPool
 from worker.errors import TextStoreError
@@ -18,6 +17,7 @@ from worker.execution.engines import Engines
 from worker.execution.failures import diagnose
 from worker.execution.folders import BatchFolders
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
+from worker.execution.pack_size import PackSize
 from worker.execution.pauses import Pauses
 from worker.execution.prefetch import ReadyPack
 from worker.execution.save import require_place
@@ -40,9 +40,9 @@ class Admission:
         engines: pauses those whose texts cannot be read.
         settlement: ends jobs that may not be run.
         folders: the batches' folders that this worker can write to.
-        settings: `pack` and `output_roots` are used.
+        roots: the folders below which this worker writes; none: anywhere.
         draining: set when no further pack may be claimed.
-        device_pack: most motions per pack on this device.
+        size: how many motions a pack takes.
     """
 
     def __init__(
@@ -56,9 +56,9 @@ class Admission:
         engines: Engines,
         settlement: Settlement,
         folders: BatchFolders,
-        settings: Settings,
+        roots: Sequence[Path],
         draining: threading.Event,
-        device_pack: int,
+        size: PackSize,
     ) -> None:
         self._queue = queue
         self._pool = pool
@@ -68,8 +68,8 @@ class Admission:
         self._engines = engines
         self._settlement = settlement
         self._folders = folders
-        self._most = settings.pack or device_pack
-        self._roots = settings.output_roots
+        self._size = size
+        self._roots = roots
         self._draining = draining
 
     @property
@@ -77,10 +77,18 @@ class Admission:
         """Whether this worker takes nothing at all for now."""
         return bool(self._pauses.subjects(PauseScope.WORKER))
 
-    def pack(self, job_id: int | None) -> ReadyPack | None:
-        """Claim a pack, unless the named job, if any, is not queued any more."""
-        while claims := self._claim(job_id):
-            pack = self._keeper.add(HeldPack(claims, begun=False))
+    def pack(
+        self, job_id: int | None = None, *, begun: bool = True, urgent: bool = False
+    ) -> ReadyPack | None:
+        """Claim a pack, unless the named job, if any, is not queued any more.
+
+        Args:
+            job_id: the named job.
+            begun: whether the pack is sampled at once.
+            urgent: claim only a pack whose head is urgent.
+        """
+        while claims := self._claim(job_id, begun=begun, urgent=urgent):
+            pack = self._keeper.add(HeldPack(claims, begun=begun))
             ready = None
             try:
                 ready = self._admitted(pack, claims)
@@ -108,17 +116,17 @@ class Admission:
         finally:
             self._keeper.remove(ready.held)
 
-    def _claim(self, job_id: int | None) -> Sequence[Claim]:
+    def _claim(self, job_id: int | None, **how: bool) -> Sequence[Claim]:
         if self._draining.is_set() or self.paused:
             return ()
-        claims = self._claim_once(job_id)
-        if not claims and self._folders.refresh():  # for example, a batch is new
-            claims = self._claim_once(job_id)
+        claims = self._claim_once(job_id, **how)
+        if not claims and not how["urgent"] and self._folders.refresh():  # such as a new batch
+            claims = self._claim_once(job_id, **how)
         return claims
 
-    def _claim_once(self, job_id: int | None) -> Sequence[Claim]:
+    def _claim_once(self, job_id: int | None, **how: bool) -> Sequence[Claim]:
         return self._queue.claim(
-            job_id, self._limit, reach=self._reach(), held=self._keeper.job_ids
+            job_id, self._limit, reach=self._reach(), held=self._keeper.job_ids, **how
         )
 
     def _reach(self) -> Reach:
@@ -130,9 +138,7 @@ class Admission:
         )
 
     def _limit(self, head: Demand) -> int:
-        profile = model_entry(head.model).profiles[head.mode]
-        room = self._pool.room(head.model, head.mode)
-        return min(self._most, profile.pack_limit(head.gib, room))
+        return self._size.limit(head, self._pool.room(head.model, head.mode))
 
     def _admitted(self, pack: HeldPack, claims: Sequence[Claim]) -> ReadyPack | None:
         """The jobs of a claimed pack that can be sampled; the others are ended or sent back."""

@@ -25,6 +25,7 @@ from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pack_finisher import PackFinisher
+from worker.execution.pack_size import CPU_PACK, CUDA_FRAMES, CUDA_PACK, PackSize
 from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
@@ -35,10 +36,6 @@ from worker.execution.worker_queue import WorkerQueue
 from worker.loop import WorkLoop
 from worker.planning.plan import WorkerPlan
 
-#: Most motions per pack, unless the settings or the memory allow fewer. Larger packs gain nothing
-#: on a CPU, and the first motion of a pack waits for its last.
-CPU_PACK = 8
-CUDA_PACK = 64
 #: Threads that write files beside a GPU; on a CPU they would take its cores from the sampling.
 CUDA_WRITERS = 4
 
@@ -118,6 +115,10 @@ class Assembly:
             unsaved=unsaved,
         )
         on_cpu = self.planned.device.kind == "cpu"
+        size = PackSize(
+            most=self.settings.pack or (CPU_PACK if on_cpu else CUDA_PACK),
+            frames=None if on_cpu or self.settings.pack else CUDA_FRAMES,
+        )
         admission = Admission(
             queue=self.queue,
             pool=self.pool,
@@ -127,9 +128,9 @@ class Assembly:
             engines=engines,
             settlement=settlement,
             folders=folders,
-            settings=self.settings,
+            roots=self.settings.output_roots,
             draining=self.draining,
-            device_pack=CPU_PACK if on_cpu else CUDA_PACK,
+            size=size,
         )
         return WorkLoop(
             queue=self.queue,
@@ -149,6 +150,7 @@ class Assembly:
                 keeper=self.keeper,
             ),
             admission=admission,
+            size=size,
             longest=self.settings.claim,
             draining=self.draining,
         )

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 
 from jobs.domain.attempts import Claim
+from jobs.domain.spec import URGENT
 from worker.admission import Admission
 from worker.encoding.scheduler import EncodingScheduler
 from worker.engine.pool import ModelPool
@@ -23,6 +24,7 @@ from worker.execution.engines import Engines
 from worker.execution.lease_keeper import HeldPack, LeaseKeeper
 from worker.execution.pack import PackRunner, SampledPack
 from worker.execution.pack_finisher import PackFinisher
+from worker.execution.pack_size import PackSize
 from worker.execution.pauses import Pauses
 from worker.execution.prefetch import Prefetch, ReadyPack
 from worker.execution.probes import Probes
@@ -52,6 +54,7 @@ class WorkLoop:
         settlement: writes how jobs ended.
         finisher: decodes, saves and settles packs.
         admission: claims packs.
+        size: learns how fast packs are.
         longest: seconds after which no further pack is claimed for a message.
         draining: set when no further pack may be claimed.
         clock: monotonic seconds.
@@ -71,6 +74,7 @@ class WorkLoop:
         settlement: Settlement,
         finisher: PackFinisher,
         admission: Admission,
+        size: PackSize,
         longest: float,
         draining: threading.Event,
         clock: Callable[[], float] = time.monotonic,
@@ -86,6 +90,7 @@ class WorkLoop:
         self._settlement = settlement
         self._finisher = finisher
         self._admission = admission
+        self._size = size
         self._longest = longest
         self._draining = draining
         self._clock = clock
@@ -146,7 +151,7 @@ class WorkLoop:
         ready = self._admission.pack(job_id)
         if ready is None and job_id is not None and self._pauses.active:
             # The messages of other jobs may be behind those of many jobs that wait.
-            ready = self._admission.pack(None)
+            ready = self._admission.pack()
             if ready is None:
                 self._draining.wait(PAUSED)
         return ready
@@ -155,15 +160,29 @@ class WorkLoop:
         """The prefetched pack, or else another one unless the time is over."""
         ready = self._prefetch.take()
         if ready is not None and self._admission.holds(ready):
-            return ready
+            return self._before(ready)
         if self._clock() > self._until:
             return None
         self._probe()
-        ready = self._admission.pack(None)
+        ready = self._admission.pack()
         if ready is None and self._finisher.busy:
             self._finisher.flush()  # jobs that failed may be ready again
-            ready = self._admission.pack(None)
+            ready = self._admission.pack()
         return ready
+
+    def _before(self, ready: ReadyPack) -> ReadyPack:
+        """An urgent pack that goes before a prefetched one, or else that one."""
+        if ready.claims[0].priority >= URGENT:
+            return ready
+        try:
+            urgent = self._admission.pack(urgent=True)
+        except BaseException:
+            self._prefetch.put_back(ready)  # it is given back
+            raise
+        if urgent is None:
+            return ready
+        self._prefetch.put_back(ready)
+        return urgent
 
     def _encode(self, *, idle: bool) -> int:
         """Encode texts if that is due. Returns how many jobs can now be sampled."""
@@ -185,7 +204,7 @@ class WorkLoop:
         """The next pack, on the device if possible; called while another one is sampled."""
         if self._clock() > self._until or self._probes.due:
             return None
-        ready = self._admission.pack(None)
+        ready = self._admission.pack(begun=False)
         if ready is None:
             return None
         head = ready.claims[0]
@@ -227,9 +246,10 @@ class WorkLoop:
         if ready.claims[0].suspect:
             # If the device fails, no other pack was on it.
             self._finisher.flush()
-        pack.begun = True
-        pack.gone = self._queue.begin(ready.claims)
-        self._settlement.step(pack)
+        if not pack.begun:
+            pack.begun = True
+            pack.gone = self._queue.begin(ready.claims)
+            self._settlement.step(pack)
         return [claim for claim in ready.claims if not pack.stopped(claim)]
 
     def _sample(self, pack: HeldPack, claims: Sequence[Claim], ready: ReadyPack) -> SampledPack:
@@ -244,6 +264,8 @@ class WorkLoop:
         )
         self._prefetch.begin()
         sampled = runner.run(engine, claims, load=load, texts=ready.texts, prepared=ready.prepared)
+        for part in sampled.parts:
+            self._size.note(part.claims, part.timings.sample * len(part.claims))
         if not sampled.parts:
             self._pool.add_load_cost(head.model, head.mode, load)  # for the next pack to book
         return sampled

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from jobs.domain.spec import MAX_FRAMES
+
 GB = 10**9
 GIB = 2**30
 
@@ -49,11 +51,15 @@ class MemoryProfile:
     def pack_limit(self, gib: int, budget: int) -> int:
         """The largest number of motions of a class that fit in `budget` bytes together.
 
-        Each motion is assumed to be the longest that its class of `gib` GiB allows. The result is
-        at least 1, since the class itself was admitted.
+        Each motion is assumed to be the longest that its class of `gib` GiB allows: the classes of
+        small motions are far apart. A class that the longest motion of all does not need was raised
+        after a motion ran out of memory alone, and each motion may take all of it. The result is at
+        least 1, since the class itself was admitted.
         """
         fixed = self.weights + self.loader
         longest = max(1, gib * GIB - fixed)
+        if gib <= class_gib(self.need(MAX_FRAMES)):
+            longest = min(longest, self.motion(MAX_FRAMES))
         return max(1, (budget - fixed) // longest)
 
 

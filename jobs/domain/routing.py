@@ -33,6 +33,7 @@ class Demand:
         frames: length of the motion.
         revision: revision of the weights; empty: any.
         text: requirements for encoding the text, if it must be encoded first; else None.
+        urgent: whether its pack should end soon rather than be large.
     """
 
     model: str
@@ -41,6 +42,7 @@ class Demand:
     frames: int
     revision: str = ""
     text: TextDemand | None = None
+    urgent: bool = False
 
     @property
     def queue(self) -> str:

@@ -67,11 +67,12 @@ class WorkerQueue:
         reach: Reach = EVERYTHING,
         held: Collection[int] = (),
         urgent: bool = False,
+        begun: bool = False,
     ) -> Sequence[Claim]:
         """Claim a pack to sample, unless the named job, if any, is not queued any more.
 
         `held` are the jobs that this worker already runs. `urgent` claims nothing but a pack whose
-        head is urgent.
+        head is urgent. `begun`: the pack is sampled at once, and `begin` need not be called.
         """
         claim = partial(
             self._store.claims.claim,
@@ -85,6 +86,7 @@ class WorkerQueue:
             packs=self._packs,
             alive=self._alive,
             urgent=urgent,
+            begun=begun,
         )
         claims = self._take(claim, held, texts=False)
         self._packs += bool(claims)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Connection,
     Double,
     Integer,
@@ -80,7 +81,7 @@ _BEGIN = insert(attempts).from_select(
         jobs.c.id, jobs.c.attempt, jobs.c.worker_id, jobs.c.worker_name, jobs.c.card,
         func.coalesce(bindparam("phase", type_=String), jobs.c.mode),
         bindparam("size", type_=Integer), literal(Outcome.RUNNING.value), jobs.c.started_at,
-        jobs.c.queue_s, case((bindparam("phase", type_=String).is_not(None), jobs.c.started_at)),
+        jobs.c.queue_s, case((bindparam("begun", type_=Boolean), jobs.c.started_at)),
     ).where(jobs.c.id.in_(bindparam("ids", expanding=True))),
 )  # fmt: skip
 
@@ -111,11 +112,12 @@ def take(
     now: float,
     lease: float,
     phase: str | None = None,
+    begun: bool = False,
 ) -> list[Claim]:
     """Lease the rows of `TAKEABLE` and insert an attempt for each.
 
     `phase` is recorded as the attempts' mode, and they begin their work at once; None records the
-    mode of each job, whose sampling begins with `sample`.
+    mode of each job, whose sampling begins with `sample` unless it has `begun`.
     """
     if not pack:
         return []
@@ -131,7 +133,10 @@ def take(
         },
     )
     held = {row.id: row for row in taken}
-    connection.execute(_BEGIN, {"ids": list(held), "size": len(held), "phase": phase})
+    connection.execute(
+        _BEGIN,
+        {"ids": list(held), "size": len(held), "phase": phase, "begun": begun or phase is not None},
+    )
     return [to_claim(row, worker.id, held) for row in pack if row.id in held]
 
 

@@ -56,6 +56,7 @@ class ClaimStore(StorePart):
         packs: int = 0,
         alive: float = 60.0,
         urgent: bool = False,
+        begun: bool = False,
     ) -> list[Claim]:
         """Claim a pack: a first job and further jobs of the same model, mode, steps and revision.
 
@@ -82,6 +83,7 @@ class ClaimStore(StorePart):
             alive: workers not seen for this many seconds take no suspects.
             urgent: claim only a pack whose head is urgent (`jobs.domain.spec.URGENT`), if there is
                 one. If there is none, this takes a read and no write lock.
+            begun: whether the sampling of the pack begins at once, as if `begin` were called.
 
         Returns:
             The claims, the first job first; empty if no job can be claimed.
@@ -113,7 +115,7 @@ class ClaimStore(StorePart):
                 pack = search.pack(head, most=most, width=width)
                 if pack:
                     break
-            return take(connection, worker, pack, now=claimant.now, lease=lease)
+            return take(connection, worker, pack, now=claimant.now, lease=lease, begun=begun)
 
     def begin(self, claims: Sequence[Claim]) -> Renewal:
         """Record that the sampling of a pack begins.

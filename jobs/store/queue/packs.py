@@ -143,4 +143,5 @@ def demand(head: Found) -> Demand:
         gib=head.class_gib,
         frames=head.frames,
         revision=head.revision,
+        urgent=head.priority >= URGENT,
     )

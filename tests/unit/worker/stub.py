@@ -36,6 +36,7 @@ from worker.execution.folders import BatchFolders
 from worker.execution.health import WorkerHealth
 from worker.execution.lease_keeper import LeaseKeeper
 from worker.execution.pack_finisher import PackFinisher
+from worker.execution.pack_size import PackSize
 from worker.execution.pauses import Pauses
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
@@ -255,6 +256,7 @@ class Bench:
             unsaved=self.unsaved,
         )
         used = settings or self.settings
+        size = PackSize(most=used.pack or 8, frames=None)
         admission = Admission(
             queue=queue,
             pool=pool,
@@ -264,9 +266,9 @@ class Bench:
             engines=engines,
             settlement=settlement,
             folders=self.folders,
-            settings=used,
+            roots=used.output_roots,
             draining=self.draining,
-            device_pack=8,
+            size=size,
         )
         loop = WorkLoop(
             queue=queue,
@@ -284,6 +286,7 @@ class Bench:
                 keeper=self.keeper,
             ),
             admission=admission,
+            size=size,
             longest=used.claim,
             draining=self.draining,
             clock=self.clock,
@@ -315,7 +318,7 @@ class Bench:
     def claim(self, limit: int = 8, **wanted: Any) -> list[Claim]:
         """Claim without a loop."""
         return self.store.claims.claim(
-            self.worker_id, self.offer, limit=limit, lease=self.settings.lease, **wanted
+            self.worker_id, self.offer, limit=limit, lease=self.settings.lease, begun=True, **wanted
         )
 
     def job(self, custom_id: str) -> Mapping[str, Any]:
