@@ -87,6 +87,7 @@ _BEGIN = insert(attempts).from_select(
 _SAMPLED = (
     update(attempts)
     .where(
+        attempts.c.job_id.in_(bindparam("ids", expanding=True)),
         tuple_(attempts.c.job_id, attempts.c.number).in_(bindparam("begun", expanding=True)),
         attempts.c.sampling_at.is_(None),
     )
@@ -141,7 +142,9 @@ def sample(connection: Connection, held: Iterable[Found], now: float) -> None:
     """
     begun = [(row.id, row.attempt) for row in held]
     if begun:
-        connection.execute(_SAMPLED, {"begun": begun, "at": now})
+        connection.execute(
+            _SAMPLED, {"begun": begun, "ids": [job_id for job_id, _ in begun], "at": now}
+        )
 
 
 def to_claim(row: Found, worker_id: int, held: Mapping[int, Found]) -> Claim:

@@ -63,8 +63,8 @@ class ClaimStore(StorePart):
         batches take turns in the order of their ids: it is the first job, by class (largest first)
         and id, of the batch that follows the one in `after`. The others are jobs of this turn, then
         further jobs by priority, batch, class and id; all are of the same class as the first or
-        smaller. If the first job is urgent, all are. Suspects (jobs whose worker died) have packs of their own: see
-        `jobs.store.queue.suspects`.
+        smaller. If the first job is urgent, all are. Suspects (jobs whose worker died) have packs
+        of their own: see `jobs.store.queue.suspects`.
 
         Args:
             worker_id: the claiming worker, from `WorkerStore.register`.

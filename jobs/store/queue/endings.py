@@ -98,6 +98,8 @@ class Ending:
 
 #: Condition: one of the claims in `fences` still holds, so its worker runs the job in this attempt.
 HOLDS: ColumnElement[bool] = and_(
+    # SQLite, if it has statistics, would read the whole table for the tuples alone.
+    jobs.c.id.in_(bindparam("fenced_ids", expanding=True)),
     tuple_(jobs.c.id, jobs.c.attempt, jobs.c.worker_id).in_(bindparam("fences", expanding=True)),
     jobs.c.state == State.RUNNING,
 )
@@ -105,8 +107,9 @@ _FENCED = select(*HELD).where(HOLDS).order_by(jobs.c.id).with_for_update()
 
 
 def fences(claims: Iterable[Claim]) -> dict[str, Any]:
-    """The parameter of `HOLDS`."""
-    return {"fences": [(claim.job_id, claim.attempt, claim.worker_id) for claim in claims]}
+    """The parameters of `HOLDS`."""
+    found = [(claim.job_id, claim.attempt, claim.worker_id) for claim in claims]
+    return {"fences": found, "fenced_ids": [job_id for job_id, *_ in found]}
 
 
 def fenced(connection: Connection, claims: Sequence[Claim]) -> dict[int, Found]:

@@ -177,8 +177,8 @@ def best(
     for number, wanted in enumerate(lanes):
         values |= wanted.values(number)
     limits = tuple((w.frames is not None, w.revision is not None) for w in lanes)
-    options = (turn is not None, head is not None, lowest is not None, suspects)
-    statement = _best(limits, claimant.limits, *options)
+    options = (turn is not None, head is not None, lowest is not None)
+    statement = _best(limits, claimant.limits, *options, suspects=suspects)
     return statement, {name: value for name, value in values.items() if value is not None}
 
 
@@ -189,6 +189,7 @@ def _best(
     one_turn: bool,
     alike: bool,
     bounded: bool,
+    *,
     suspects: bool,
 ) -> Select[int]:
     ready: tuple[ColumnElement[bool], ...] = (SUSPECTS if suspects else HEALTHY,)

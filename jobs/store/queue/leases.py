@@ -27,6 +27,7 @@ from jobs.store.queue.endings import (
 from jobs.store.tables import attempts, jobs, workers
 
 _BEGUN = select(attempts.c.job_id).where(
+    attempts.c.job_id.in_(bindparam("ids", expanding=True)),
     tuple_(attempts.c.job_id, attempts.c.number).in_(bindparam("held", expanding=True)),
     attempts.c.sampling_at.is_not(None),
 )
@@ -192,7 +193,8 @@ def _begun(connection: Connection, held: Sequence[Found]) -> frozenset[int]:
     before the lock was taken.
     """
     pairs = [(row.id, row.attempt) for row in held]
-    return frozenset(connection.scalars(_BEGUN, {"held": pairs}) if pairs else ())
+    values = {"held": pairs, "ids": [row.id for row in held]}
+    return frozenset(connection.scalars(_BEGUN, values) if pairs else ())
 
 
 def _lost(

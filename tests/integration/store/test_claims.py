@@ -429,3 +429,22 @@ def test_a_mode_whose_weights_a_worker_lacks_is_left_to_others(farm, make_job):
     taken = [claim.custom_id for _ in range(3) for claim in farm.claim(hand)]
     assert sorted(taken) == ["has", "other-model"]
     assert farm.store.encoding.upcoming(hand.offer, "tiny", 9) == []
+
+
+def test_an_urgent_head_is_packed_with_urgent_jobs_alone(farm):
+    usual = farm.jobs(3, priority=99)
+    urgent = farm.jobs(2, priority=100)
+    more = farm.jobs(1, batch="other", priority=150)
+    worker = farm.worker()
+    assert [c.job_id for c in farm.claim(worker, limit=8)] == [*more, *urgent]
+    assert [c.job_id for c in farm.claim(worker, limit=8)] == usual
+
+
+def test_a_claim_of_urgent_jobs_leaves_the_others(farm):
+    usual = farm.jobs(2, priority=99)
+    worker = farm.worker()
+    assert farm.claim(worker, limit=8, urgent=True, after={99: 1}) == []
+    urgent = farm.jobs(1, priority=100)
+    assert [c.job_id for c in farm.claim(worker, limit=8, urgent=True, after={99: 1})] == urgent
+    assert farm.claim(worker, limit=8, urgent=True) == []
+    assert [c.job_id for c in farm.claim(worker, limit=8)] == usual

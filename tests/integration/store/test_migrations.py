@@ -159,18 +159,20 @@ def test_attempts_that_run_count_as_begun(engine, empty_database_url):
     schema.upgrade(empty_database_url, "0007")
     with engine.begin() as connection:
         for statement in (
-            "INSERT INTO batches (id, name, source, output, created_at, paused)"
-            " VALUES (1, 'b', 'f', '/o', 0, false)",
+            """INSERT INTO batches (id, name, source, output, created_at, paused)
+            VALUES (1, 'b', 'f', '/o', 0, false)""",
             """INSERT INTO workers (id, name, host, pid, device, card, dtype, memory_bytes, modes,
             models, max_frames, nvlink, queues, tags, state, started_at, seen_at) VALUES
-            (1, 'w', 'h', 1, 'cpu', 'CPU', 'float32', 1, '[]', '[]', '{}', false, '[]', '{}', 'live', 0, 0)""",
+            (1, 'w', 'h', 1, 'cpu', 'CPU', 'float32', 1, '[]', '[]', '{}', false, '[]', '{}',
+            'live', 0, 0)""",
             *(
                 f"""INSERT INTO jobs (id, batch_id, custom_id, seed, prompt, frames, requested_mode,
                 mode, steps, guidance, priority, formats, model, revision, metadata, row_hash,
-                content_hash, class_gib, state, attempt, attempt_limit, created_at, queued_at)
+                content_hash, class_gib, state, attempt, attempt_limit, created_at, queued_at,
+                lease_until)
                 VALUES ({number}, 1, 'j{number}', 0, 'p', 20, 'full', 'full', 1, 1, 0, '[]', 'm',
-                'r', '{{}}', 'h', 'c', 8, '{state}', {number}, 3, 0, 0)"""
-                for number, state in ((1, "succeeded"), (2, "running"))
+                'r', '{{}}', 'h', 'c', 8, '{state}', {number}, 3, 0, 0, {lease})"""
+                for number, state, lease in ((1, "succeeded", "NULL"), (2, "running", "9"))
             ),
             """INSERT INTO attempts (job_id, number, worker_id, worker_name, card, mode, pack_size,
             outcome, started_at) VALUES (1, 1, 1, 'w', 'CPU', 'full', 1, 'succeeded', 5),
