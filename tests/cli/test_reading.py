@@ -50,7 +50,7 @@ def store(sqlite_url: str) -> Iterator[Store]:
             [Failed(claims[2], Failure.OUT_OF_MEMORY, ERROR, Timings(sample=1.0))],
             backoff=lambda _: 0.0,
         )
-        opened.claims.claim(worker, offer, job_id=None, limit=1, lease=1000)
+        opened.claims.begin(opened.claims.claim(worker, offer, job_id=None, limit=1, lease=1000))
         yield opened
 
 
@@ -277,7 +277,9 @@ def test_show_tells_that_a_job_is_a_suspect(hymo_: Hymo, store: Store) -> None:
     store.control.retry([4], max_attempts=3)
     assert not _suspect(hymo_), "a new start"
     offer = Offer("w1", ("full",), ("null",), 24 * GIB)
-    assert store.claims.claim(1, offer, job_id=4, lease=1000)
+    again = store.claims.claim(1, offer, job_id=4, lease=1000)
+    assert again
+    store.claims.begin(again)
     store.leases.expire_worker(1, "worker process 7 ended with code -9")
     assert "its worker ended while it ran" in hymo_("show", "4").stdout
     assert _suspect(hymo_)

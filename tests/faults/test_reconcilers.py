@@ -28,7 +28,8 @@ def claim_all(plant: Plant) -> None:
     )  # fmt: skip
     worker_id = plant.store.workers.register(card)
     for _ in range(JOBS // 10):
-        plant.store.claims.claim(worker_id, offer, limit=10, lease=0.0)
+        claims = plant.store.claims.claim(worker_id, offer, limit=10, lease=0.0)
+        plant.store.claims.begin(claims)
 
 
 def reconcile_together(plant: Plant, processes: int) -> list[int]:
