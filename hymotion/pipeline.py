@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from hymotion.conditioning import TextBatch, TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.decoding import Decoder
 from hymotion.device import Precision, attention
-from hymotion.errors import EncoderMissingError, RequestError
+from hymotion.errors import EncoderMissingError, FusedPathError, RequestError
 from hymotion.network.attention import length_mask
 from hymotion.network.flow import FlowModel
 from hymotion.network.fused.support import fused_on
@@ -19,7 +20,7 @@ from hymotion.sampling.fused import FusedGuidance
 from hymotion.sampling.guard import EXPLODING, Guard
 from hymotion.sampling.guidance import Guidance
 from hymotion.sampling.noise import draw_pack
-from hymotion.sampling.prepared import PreparedPack
+from hymotion.sampling.prepared import FusedVelocity, PreparedPack
 from hymotion.sampling.request import Request
 from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Velocity
 from hymotion.sampling.stepgraph import StepGraph
@@ -181,13 +182,22 @@ class Pipeline:
                 noise=noise,
                 limits=tuple(EXPLODING * max(1.0, self._scale(request)) for request in requests),
                 valid=None if same else length_mask(lengths, noise.shape[1]),
+                again=partial(self.prepare, requests, conditionings, trim=trim),
             )
 
     def solve(self, pack: PreparedPack, *, on_step: OnStep | None = None) -> list[Tensor]:
         """Sample a prepared pack: its latents, float32 on the device; see `denoise`.
 
-        On a GPU they may still be computed when this returns.
+        On a GPU they may still be computed when this returns. If the fused path fails, this and all
+        further packs are computed without it, and `eager_because` says why.
         """
+        try:
+            return self._solve(pack, on_step)
+        except FusedPathError as error:
+            self._fused, self.eager_because = None, str(error)
+        return self._solve(pack.again(), on_step)
+
+    def _solve(self, pack: PreparedPack, on_step: OnStep | None) -> list[Tensor]:
         with torch.inference_mode(), self._products(), attention():
             watch = self._make_watch(total=pack.steps, limits=pack.limits, valid=pack.valid)
             solver = EulerSolver(steps=pack.steps)
@@ -234,7 +244,7 @@ class Pipeline:
                 length=length,
                 device=self.device,
             )
-            return StepGraph(fused) if noise.is_cuda else fused, noise
+            return FusedVelocity(StepGraph(fused) if noise.is_cuda else fused), noise
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
         text = text.to(self.device, self.dtype)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from jobs.delivery.broker import kombu_url, require_trust
 from jobs.delivery.publisher import Publisher
@@ -152,6 +153,7 @@ class Worker:
             store=store, settings=settings, queues=planned.queues, stopping=self._draining.is_set
         )
         self._worker_id = 0
+        self._tags: dict[str, str] = {}
         self._fault: BaseException | None = None
         self._broker_fault: str | None = None
 
@@ -180,6 +182,7 @@ class Worker:
             device=self._torch_name,
             quantise=self._options.quantise,
             on_fallback=self._record_fallback,
+            on_eager=self._record_eager,
             loading=lambda: self._stamp.allow(LOADING),
         )
         self._unable = warm_up(self._pool)
@@ -191,7 +194,9 @@ class Worker:
         if self._parent is not None:
             self._periodic.start("parent", 1.0, self._check_parent)
         self._periodic.start("logs", LOGS, LogRotation(self._settings).rotate)
-        self._worker_id = self._retry.call(self._store.workers.register, self._plan.card())
+        card = self._plan.card()
+        card = replace(card, tags={**card.tags, **self._tags})
+        self._worker_id = self._retry.call(self._store.workers.register, card)
         log.info(
             "worker %s (%s, %.3g GiB, %s) is ready",
             self._plan.offer.name,
@@ -276,6 +281,16 @@ class Worker:
             self._store.workers.note(self._worker_id, dtype=SAFE, tags={"numerics": text})
         except UnreachableError as error:
             log.warning("fallback to %s not recorded: %s", SAFE, error)
+
+    def _record_eager(self, model: str, mode: str, reason: str) -> None:
+        """Record in the registration that an engine runs without fused kernels."""
+        self._tags[f"{model} {mode}"] = f"eager: {reason}"
+        if not self._worker_id:
+            return  # it is registered with its tags
+        try:
+            self._store.workers.note(self._worker_id, tags=self._tags)
+        except UnreachableError as error:
+            log.warning("%s %s: its path is not recorded: %s", model, mode, error)
 
     def leave(self) -> None:
         """End the registration and write the manifests of finished jobs."""

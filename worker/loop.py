@@ -209,7 +209,9 @@ class WorkLoop:
             return None
         head = ready.claims[0]
         engine = self._pool.loaded(head.model, head.mode)
-        if engine is None:
+        # What ends the process here counts against no job. It may do so once: a job that came back
+        # is prepared when its pack has begun.
+        if engine is None or any(claim.returns for claim in ready.claims):
             return ready
         try:
             prepared = engine.prepare(ready.claims, ready.texts.found)

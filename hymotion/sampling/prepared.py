@@ -1,9 +1,12 @@
 """A pack on its device, ready to be sampled."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+from hymotion.errors import FusedPathError
 from hymotion.sampling.solver import Velocity
 
 
@@ -18,6 +21,7 @@ class PreparedPack:
         noise: (B, L, 201) the state at t = 0, L at least the longest request's frames.
         limits: (B,) the |v| above which a velocity counts as exploding.
         valid: (B, L), true for valid frames; None: all are valid.
+        again: prepares the same requests anew.
     """
 
     frames: tuple[int, ...]
@@ -26,7 +30,26 @@ class PreparedPack:
     noise: Tensor
     limits: tuple[float, ...]
     valid: Tensor | None
+    again: Callable[[], "PreparedPack"]
 
     def latents(self, state: Tensor) -> list[Tensor]:
         """The latent (frames, 201) of each request in a state (B, L, 201)."""
         return [latent[:frames] for latent, frames in zip(state, self.frames, strict=True)]
+
+
+@dataclass(frozen=True)
+class FusedVelocity:
+    """A velocity from compiled kernels, whose failures are told from those of the device."""
+
+    velocity: Velocity
+
+    def __call__(self, t: Tensor, x: Tensor) -> Tensor:
+        """The velocity at t (scalar) and x; raises `FusedPathError`."""
+        try:
+            return self.velocity(t, x)
+        except (torch.OutOfMemoryError, torch.AcceleratorError):
+            raise
+        except Exception as error:  # compilers fail in many ways
+            reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            mend = "Nothing: the pack is computed without them"
+            raise FusedPathError(f"its kernels failed: {reason}", mend=mend) from error

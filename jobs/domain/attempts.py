@@ -33,6 +33,7 @@ class Claim:
         queue_s: seconds the job waited since it became claimable.
         token: the content of the mark in the batch's folder; None: the folder is not checked.
         suspect: whether an earlier worker died or hung while it held the job.
+        returns: how often in a row the job was given back without counting an attempt.
     """
 
     job_id: int
@@ -56,6 +57,7 @@ class Claim:
     queue_s: float
     token: str | None = None
     suspect: bool = False
+    returns: int = 0
 
     @property
     def demand(self) -> Demand:

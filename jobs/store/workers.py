@@ -42,8 +42,8 @@ class WorkerStore(StorePart):
             )
             return seen.rowcount == 1
 
-    def note(self, worker_id: int, *, dtype: str, tags: Mapping[str, str]) -> None:
-        """Record a worker's new number type, and add tags that give the reason."""
+    def note(self, worker_id: int, *, tags: Mapping[str, str], dtype: str | None = None) -> None:
+        """Add tags to a worker's registration, and record its new number type if it has one."""
         with self.write() as connection:
             row = select(workers.c.tags).where(workers.c.id == worker_id).with_for_update()
             before = connection.execute(row).scalar_one_or_none()
@@ -52,7 +52,7 @@ class WorkerStore(StorePart):
             connection.execute(
                 update(workers)
                 .where(workers.c.id == worker_id)
-                .values(dtype=dtype, tags={**before, **tags})
+                .values(tags={**before, **tags}, **({} if dtype is None else {"dtype": dtype}))
             )
 
     def set_pauses(self, worker_id: int, pauses: Sequence[Pause]) -> None:

@@ -29,6 +29,7 @@ def build_pool(
     device: str,
     quantise: str | None,
     on_fallback: Callable[[str, str], None],
+    on_eager: Callable[[str, str, str], None],
     loading: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> tuple[ModelPool, Mapping[str, PromptFeatures]]:
     """Build the pool of the models that a worker serves; they are loaded on first use.
@@ -39,6 +40,7 @@ def build_pool(
         device: the device's name in torch.
         quantise: the quantisation of text encoders; None: as published.
         on_fallback: called with the model and the number type that was given up.
+        on_eager: called with the model, the mode and the reason why fused kernels are not used.
         loading: entered while an engine loads its weights again during a pack.
 
     Returns:
@@ -75,6 +77,7 @@ def build_pool(
                     fallback=fallback,
                     texts=texts.get(model.name),
                     on_fallback=partial(on_fallback, model.name),
+                    on_eager=partial(on_eager, model.name, mode),
                     loading=loading,
                 )
             )
@@ -105,6 +108,7 @@ def _load_engine(
     fallback: DtypeFallback,
     texts: PromptFeatures | None,
     on_fallback: Callable[[str], None],
+    on_eager: Callable[[str], None],
     loading: Callable[[], AbstractContextManager[None]],
 ) -> Engine:
     from worker.engine.motion import MotionEngine
@@ -117,6 +121,7 @@ def _load_engine(
         precision=fallback,
         texts=texts,
         on_fallback=on_fallback,
+        on_eager=on_eager,
         loading=loading,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from worker.engine.fallback import DtypeFallback
     from worker.engine.texts import PromptFeatures
 
+log = logging.getLogger(__name__)
+
 
 class MotionEngine:
     """An engine that runs a pipeline, and reloads it in float32 if the number type fails.
@@ -32,6 +35,7 @@ class MotionEngine:
         precision: the number type to compute in, with a count of its failures.
         texts: the texts of a model with a separate encoder; None: the pipeline encodes.
         on_fallback: called once, with the type that failed too often.
+        on_eager: called with the reason why a pipeline on a GPU runs without its fused path.
         loading: entered while a pipeline is loaded again, which reports no progress.
     """
 
@@ -45,6 +49,7 @@ class MotionEngine:
         precision: DtypeFallback,
         texts: PromptFeatures | None = None,
         on_fallback: Callable[[str], None] = lambda _: None,
+        on_eager: Callable[[str], None] = lambda _: None,
         loading: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.model = model
@@ -53,12 +58,16 @@ class MotionEngine:
         self._precision = precision
         self._texts = texts
         self._on_fallback = on_fallback
+        self._on_eager = on_eager
+        self._eager_because = ""
+        self._on_gpu = device != "cpu"
         self._loading = loading
         self._memory = memory_meter(device)
         self._reference = shipped()
         self._dtype = precision.dtype
         pipeline = load(self._dtype)
         self._pipeline: hymotion.Pipeline | None = pipeline
+        self._note_path(pipeline)
         self._decoder = pipeline.decoder
         network = pipeline.config.network
         self._widths = (network.vtxt_input_dim, network.ctxt_input_dim)
@@ -130,7 +139,7 @@ class MotionEngine:
                 raise SamplingError(str(error), bad) from error
         self._note(len(claims), resampled=len(fell))
         latents = [pack.latents[place] for place in range(len(claims))]
-        return Sampled(latents, self._runs(encoded, used, fell, loads=pack.loads))
+        return Sampled(latents, self._runs(encoded, pack, used, fell))
 
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """Decode the latents to motions, all at once on the device."""
@@ -188,22 +197,32 @@ class MotionEngine:
             requests = [_request(*each) for each in zip(claims, texts, strict=True)]
             prepared = _Prepared((), dtype, pipeline.prepare(requests, texts))
         made = pipeline.solve(prepared.pack, on_step=stepped)
+        self._note_path(pipeline)
+        pack.paths |= dict.fromkeys(places, "eager" if pipeline.eager_because else "fused")
         pack.latents |= dict(zip(places, made, strict=True))
 
     def _runs(
-        self, encoded: Sequence[Encoded], used: str, fell: Mapping[int, int], *, loads: int
+        self, encoded: Sequence[Encoded], pack: _Denoising, used: str, fell: Mapping[int, int]
     ) -> list[Run]:
         return [
             Run(
                 dtype=SAFE if place in fell else used,
                 plan=None if self._texts is None else self._texts.plan.value,
                 embedding=each.source,
-                loads=loads if place == 0 else 0,
+                loads=pack.loads if place == 0 else 0,
+                path=pack.paths[place],
                 numerics_step=fell.get(place),
                 numerics_dtype=used if place in fell else None,
             )
             for place, each in enumerate(encoded)
         ]
+
+    def _note_path(self, pipeline: hymotion.Pipeline) -> None:
+        reason = pipeline.eager_because
+        if self._on_gpu and reason and reason != self._eager_because:
+            log.warning("%s %s runs without fused kernels: %s", self.model, self.mode, reason)
+            self._on_eager(reason)
+        self._eager_because = reason
 
     def _note(self, motions: int, *, resampled: int) -> None:
         before = self._precision.given_up
@@ -250,6 +269,7 @@ class _Denoising:
     Attributes:
         latents: place in the pack → latent, for the motions computed so far.
         loads: how often a pipeline was loaded for the pack.
+        paths: place in the pack → how the network was run.
         prepared: the pack, if it was prepared and is not sampled yet.
     """
 
@@ -259,6 +279,7 @@ class _Denoising:
     prepared: _Prepared | None = None
     latents: dict[int, Any] = field(default_factory=dict)
     loads: int = 0
+    paths: dict[int, str] = field(default_factory=dict)
 
 
 def _request(claim: Claim, text: Any) -> hymotion.Request:

@@ -14,7 +14,7 @@ from jobs.domain.workers import device_key
 from jobs.store.base import Found, StorePart
 from jobs.store.queue.beginnings import CLAIMED, registered, sample, take, to_claim
 from jobs.store.queue.conditions import QUEUED, RUNNING, SAMPLING, WAITING, Claimant
-from jobs.store.queue.endings import fenced
+from jobs.store.queue.endings import HOLDS, fences
 from jobs.store.queue.leases import renewal
 from jobs.store.queue.packs import PackSearch, demand
 from jobs.store.queue.suspects import pack_size
@@ -30,6 +30,13 @@ _ROUNDS = 4
 #: No batch has headed a pack: the first one is next.
 FIRST: Mapping[int, int] = MappingProxyType({})
 
+#: Locks the jobs whose sampling begins.
+_BEGINNING = (
+    select(jobs.c.id, jobs.c.attempt, jobs.c.cancel_requested)
+    .where(HOLDS)
+    .order_by(jobs.c.id)
+    .with_for_update()
+)
 _WAITS = select(jobs.c.id).where(jobs.c.id == bindparam("id", type_=BigInteger), QUEUED)
 #: Selects and locks the jobs that a worker runs.
 _OWN = (
@@ -128,7 +135,8 @@ class ClaimStore(StorePart):
             to cancel. Nothing is recorded for either.
         """
         with self.write() as connection:
-            held = fenced(connection, claims)
+            rows = connection.execute(_BEGINNING, fences(claims)) if claims else ()
+            held = {row.id: row for row in rows}
             wanted = [row for row in held.values() if not row.cancel_requested]
             sample(connection, wanted, self.present(connection))
         return renewal(claims, held)
