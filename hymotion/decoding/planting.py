@@ -99,12 +99,10 @@ def foot_contacts(
     ends = slice(HEELS.start, BALLS.stop)
     speed = rows.rate(points[:, ends]).norm(dim=-1) * FPS
     body = rows.rate(trans[:, ::2]).norm(dim=-1) * FPS
-    touching = (heights[:, ends] < touch.height) & (
-        speed < touch.speed + touch.share * body[:, None]
-    )
-    gaps = _long_runs(
-        ~touching, rows, beyond=True
-    )  # fill short gaps first, then drop short contacts
+    limit = touch.speed + touch.share * body[:, None]
+    touching = (heights[:, ends] < touch.height) & (speed < limit)
+    # Short gaps are filled first, then short contacts dropped.
+    gaps = _long_runs(~touching, rows, beyond=True)
     return _long_runs(~gaps, rows, beyond=False).reshape(-1, 2, 2).mT
 
 
@@ -144,10 +142,10 @@ def _correction(points: Tensor, lowest: Tensor, contacts: Tensor, rows: FrameRow
     path = running_sum(steps)
     path = (path - _at(path, start)).where(known[..., None], 0.0)
     total = running_sum(path)
-    mean = (_at(total, end.clamp(max=len(path) - 1)) - _at(total, start)) / (end - start + 1)[
-        ..., None
-    ]
-    shift = torch.stack(((mean - path)[..., 0], -lowest, (mean - path)[..., 2]), dim=-1)
+    length = (end - start + 1)[..., None]
+    mean = (_at(total, end.clamp(max=len(path) - 1)) - _at(total, start)) / length
+    shift = mean - path
+    shift[..., 1] = -lowest
     far = shift.norm(dim=-1, keepdim=True).clamp(min=1e-9)
     shift = (shift * (REACH / far).clamp(max=1.0)).where(known[..., None], 0.0)
     return gaussian_average(_filled(shift, known, rows), rows, sigma=SIGMA, radius=round(3 * SIGMA))

@@ -88,6 +88,13 @@ def test_kinematics_against_a_walk_down_each_chain() -> None:
             assert torch.allclose(world[frame, joint], turn)
 
 
+def test_a_root_stays_where_it_rests() -> None:
+    rest = tuple((x + 1.0, y + 2.0, z + 3.0) for x, y, z in BODY.rest)
+    away, _ = forward_kinematics(rotations(2, 22), dataclasses.replace(BODY, rest=rest))
+    positions, _ = forward_kinematics(rotations(2, 22), BODY)
+    assert torch.allclose(away, positions + torch.tensor([1.0, 2.0, 3.0]).double())
+
+
 def test_bones_keep_their_length() -> None:
     positions, _ = forward_kinematics(rotations(5, 22), BODY)
     for joint, parent in enumerate(BODY.parents[1:], start=1):
