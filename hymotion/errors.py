@@ -130,10 +130,6 @@ class DeviceError(HymotionError):
     """A device or number type that is unknown or absent on this machine."""
 
 
-class FusedPathError(HymotionError):
-    """The kernels of the fused network failed; the network itself still runs."""
-
-
 class NumericsError(HymotionError):
     """Sampling produced velocities that are not finite or far too large.
 

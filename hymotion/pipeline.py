@@ -12,7 +12,7 @@ from hymotion.conditioning import TextBatch, TextConditioning
 from hymotion.config import ModelConfig
 from hymotion.decoding import Decoder
 from hymotion.device import Precision, attention
-from hymotion.errors import EncoderMissingError, FusedPathError, RequestError
+from hymotion.errors import EncoderMissingError, RequestError
 from hymotion.network.attention import length_mask
 from hymotion.network.flow import FlowModel
 from hymotion.network.fused.support import fused_on
@@ -20,7 +20,7 @@ from hymotion.sampling.fused import FusedGuidance
 from hymotion.sampling.guard import EXPLODING, Guard
 from hymotion.sampling.guidance import Guidance
 from hymotion.sampling.noise import draw_pack
-from hymotion.sampling.prepared import FusedVelocity, PreparedPack
+from hymotion.sampling.prepared import FusedPathError, FusedVelocity, PreparedPack
 from hymotion.sampling.request import Request
 from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Velocity
 from hymotion.sampling.stepgraph import StepGraph

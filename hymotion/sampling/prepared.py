@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hymotion.errors import FusedPathError
 from hymotion.sampling.solver import Velocity
 
 
@@ -37,6 +36,10 @@ class PreparedPack:
         return [latent[:frames] for latent, frames in zip(state, self.frames, strict=True)]
 
 
+class FusedPathError(Exception):
+    """The kernels of the fused field failed; the field itself still runs."""
+
+
 @dataclass(frozen=True)
 class FusedVelocity:
     """A velocity from compiled kernels, whose failures are told from those of the device."""
@@ -51,5 +54,4 @@ class FusedVelocity:
             raise
         except Exception as error:  # compilers fail in many ways
             reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-            mend = "Nothing: the pack is computed without them"
-            raise FusedPathError(f"its kernels failed: {reason}", mend=mend) from error
+            raise FusedPathError(f"its kernels failed: {reason}") from error

@@ -137,3 +137,23 @@ def test_modulations_stay_usable_and_take_no_memory(lite: Pipeline) -> None:
 def test_a_cpu_stays_eager(lite: Pipeline) -> None:
     assert fused_on(lite._flow.motion_transformer, CPU) == (None, "the device is no NVIDIA GPU")
     assert lite.eager_because == "the device is no NVIDIA GPU"
+
+
+def test_a_pack_whose_kernels_fail_is_computed_without_them(
+    fused: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = text(fused, 4, 1)
+    pack = [Request(frames=30, seed=1, steps=3, conditioning=words)]
+    (wanted,) = eager(fused, pack, [words])
+    calls: list[int] = []
+
+    def fails(*_: object) -> torch.Tensor:
+        calls.append(1)
+        raise RuntimeError("no kernel for this shape\nlong story")
+
+    monkeypatch.setattr(type(fused._fused), "__call__", fails)
+    (found,) = fused.denoise(pack, [words])
+    assert torch.equal(found, wanted)
+    assert fused.eager_because == "its kernels failed: RuntimeError: no kernel for this shape"
+    fused.denoise(pack, [words])
+    assert len(calls) == 1  # the next pack does not try them again
