@@ -223,6 +223,7 @@ def _many(night: Night, prompts: Sequence[str], *, frames: str, seeds: int) -> N
         "first_to_last_s": round(last - first, 2),
         "workers": len(packs),
         "packs": [size for each in packs.values() for *_, size in each],
+        "pack_s": [round(end - at, 3) for each in packs.values() for at, end, _ in each],
         "paths": sorted({row["path"] or "-" for row in rows}),
         "gap_p50_ms": round(1000 * statistics.median(gaps), 1) if gaps else None,
         "gap_p95_ms": round(1000 * gaps[int(0.95 * len(gaps))], 1) if gaps else None,

@@ -10,13 +10,14 @@ from hymotion.config import NetworkConfig
 from hymotion.device import AMPERE
 from hymotion.network.field import VelocityField
 from hymotion.network.fused.field import FusedField
+from hymotion.network.fused.layout import SIZES
 
 log = logging.getLogger(__name__)
 
 HEADS = (16, 32, 64, 128)
 """Widths of attention heads that the kernels handle: powers of two that fill a matrix unit."""
 
-FRAMES, TOKENS = 20, 4
+TOKENS = 4
 TOLERANCE = 0.05
 """Largest relative deviation in the trial. Half precision rounds to 0.002; a wrong kernel is off
 by about 1."""
@@ -38,14 +39,15 @@ def unsupported(config: NetworkConfig, device: torch.device) -> str | None:
 def fused_on(field: VelocityField, device: torch.device) -> tuple[FusedField | None, str]:
     """The fused field of a field on a device, tried once, or the reason why there is none.
 
-    The trial also compiles the kernels, so that the first pack does not wait for that.
+    The trial also compiles the kernels, which differ by the length of sequences, so that no pack
+    waits for that.
     """
     reason = unsupported(field.config, device)
     if reason is not None:
         return None, reason
     fused = FusedField(field)
     try:
-        apart = _deviation(field, fused, device)
+        apart = max(_deviation(field, fused, device, frames) for frames in SIZES)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # noqa: BLE001  # compilers fail in many ways, and eager still runs
@@ -58,8 +60,8 @@ def fused_on(field: VelocityField, device: torch.device) -> tuple[FusedField | N
     return None, reason
 
 
-def _deviation(field: VelocityField, fused: FusedField, device: torch.device) -> float:
-    """‖fused − field‖ / ‖field‖ of two short sequences under two texts."""
+def _deviation(field: VelocityField, fused: FusedField, device: torch.device, length: int) -> float:
+    """‖fused − field‖ / ‖field‖ of two sequences of a length under two texts."""
     config = field.config
     generator = torch.Generator().manual_seed(0)
 
@@ -72,17 +74,17 @@ def _deviation(field: VelocityField, fused: FusedField, device: torch.device) ->
         ctxt=drawn(2, TOKENS, config.ctxt_input_dim).to(field.dtype),
         length=lengths,
     )
-    x, t = drawn(2, FRAMES, config.input_dim), torch.tensor([0.5], device=device)
+    x, t = drawn(2, length, config.input_dim), torch.tensor([0.5], device=device)
     with torch.inference_mode():
-        frames = torch.full((2,), FRAMES, device=device)
-        wanted = field(x, t.expand(2), field.prepare(texts, frames, length=FRAMES)).float()
+        frames = torch.full((2,), length, device=device)
+        wanted = field(x, t.expand(2), field.prepare(texts, frames, length=length)).float()
         context = fused.prepare(
             texts,
-            frames=[FRAMES] * 2,
+            frames=[length] * 2,
             owners=[0, 1],
             lengths=[TOKENS, TOKENS - 1],
             tokens=[TOKENS, TOKENS - 1],
-            source=torch.arange(2 * FRAMES, device=device),
+            source=torch.arange(2 * length, device=device),
         )
         found = fused(x.flatten(0, 1), t, context).reshape(wanted.shape)
         return float((found - wanted).norm() / wanted.norm())
