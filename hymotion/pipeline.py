@@ -23,7 +23,7 @@ from hymotion.sampling.noise import draw_pack
 from hymotion.sampling.prepared import FusedPathError, FusedVelocity, PreparedPack
 from hymotion.sampling.request import Request
 from hymotion.sampling.solver import EulerSolver, MakeWatch, OnStep, Velocity
-from hymotion.sampling.stepgraph import StepGraph
+from hymotion.sampling.stepgraph import GraphMemory, StepGraph
 from hymotion.text import TextEncoder
 
 
@@ -80,6 +80,8 @@ class Pipeline:
         self._fused, self.eager_because = (
             fused_on(self._flow.motion_transformer, device) if fused else (None, "not asked for")
         )
+        on_gpu = self._fused is not None and device.type == "cuda"
+        self._graphs = GraphMemory(device) if on_gpu else None
         self._products = dtype.products
         self._encoder = encoder
         self._make_watch = watch
@@ -244,7 +246,9 @@ class Pipeline:
                 length=length,
                 device=self.device,
             )
-            return FusedVelocity(StepGraph(fused) if noise.is_cuda else fused), noise
+            if self._graphs is None:
+                return FusedVelocity(fused), noise
+            return FusedVelocity(StepGraph(fused, self._graphs)), noise
         padded = max(self.config.max_text_tokens, *(text.length for text in conditionings))
         text = TextBatch.of(conditionings, tokens=None if trim else padded)
         text = text.to(self.device, self.dtype)

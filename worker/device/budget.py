@@ -43,6 +43,11 @@ def plan_budget(device: Device, asked_gib: float | None) -> int:
     return budget
 
 
+#: The share of the budget that is reserved at the start. The rest is for what torch allocates apart
+#: from other tensors, such as recorded graphs.
+RESERVED = 0.9
+
+
 def reserve(device: Device, budget: int) -> None:
     """Reserve `budget` bytes of a GPU in torch's allocator, and limit the process to them.
 
@@ -65,5 +70,5 @@ def reserve(device: Device, budget: int) -> None:
         )
     torch.cuda.set_per_process_memory_fraction(min(1.0, budget / total), 0)
     # One block, freed at once: the caching allocator keeps it for this process.
-    block = torch.empty(int(budget * 0.95), dtype=torch.uint8, device="cuda:0")
+    block = torch.empty(int(budget * RESERVED), dtype=torch.uint8, device="cuda:0")
     del block

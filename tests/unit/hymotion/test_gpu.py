@@ -171,3 +171,33 @@ def test_a_kernel_that_is_wrong_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(field, "gelu_linear", broken)
     reason = hymotion.load_bundled("tiny", "full", device="cuda").eager_because
     assert reason == "its kernels failed: RuntimeError: no such instruction"
+
+
+def test_packs_ask_the_driver_for_no_memory_once_they_have_it() -> None:
+    fused = hymotion.load_bundled("tiny", "full", device="cuda", dtype="bfloat16")
+    texts = fused.encode([request.prompt or "" for request in PACK])
+    asked = []
+    for _ in range(6):
+        fused.denoise(PACK, texts)
+        asked.append(torch.cuda.memory_stats()["num_device_alloc"])
+    assert asked[2:] == [asked[2]] * 4
+
+
+def test_a_step_is_recorded_though_all_memory_is_reserved_for_other_tensors() -> None:
+    fused = hymotion.load_bundled("tiny", "full", device="cuda", dtype="bfloat16")
+    texts = fused.encode([request.prompt or "" for request in PACK])
+    wanted = fused.denoise(PACK, texts)
+    fused = hymotion.load_bundled("tiny", "full", device="cuda", dtype="bfloat16")
+    torch.cuda.empty_cache()
+    _, total = torch.cuda.mem_get_info()
+    limit = torch.cuda.memory_reserved() + 2**30
+    torch.cuda.set_per_process_memory_fraction(limit / total)
+    try:
+        block = torch.empty(2**30 - 2**21, dtype=torch.uint8, device="cuda")
+        del block  # torch keeps it
+        for _ in range(2):
+            found = fused.denoise(PACK, texts)
+            assert all(torch.equal(one, other) for one, other in zip(found, wanted, strict=True))
+        assert fused.eager_because == ""
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
