@@ -17,9 +17,11 @@ class GraphMemory:
     """
 
     def __init__(self, device: torch.device) -> None:
+        # Blocks of memory belong to the stream that asked for them first.
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch's stubs
         # The memory is kept as long as a graph with it exists: this one, which does nothing.
         self._kept = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._kept, capture_error_mode="thread_local"):
+        with torch.cuda.graph(self._kept, stream=self.stream, capture_error_mode="thread_local"):
             torch.zeros(1, device=device)
 
     @property
@@ -74,7 +76,7 @@ class StepGraph:
     def _record(self, t: Tensor, x: Tensor) -> torch.cuda.CUDAGraph:
         self._t, self._x = t.clone(), x.clone()
         graph = torch.cuda.CUDAGraph()
-        stream = torch.cuda.Stream(x.device)  # type: ignore[no-untyped-call]  # torch's stubs
+        stream = self._memory.stream
         stream.wait_stream(torch.cuda.current_stream(x.device))
         with torch.cuda.stream(stream):
             # Other threads may use the device meanwhile.
