@@ -25,7 +25,7 @@ from jobs.store import schema
 from jobs.store.store import Store
 from worker.assembly import Assembly
 from worker.device.budget import reserve
-from worker.device.launch import pin
+from worker.device.launch import garbage_collection_paused, pin
 from worker.errors import DeviceFaultError
 from worker.execution.database_retry import DatabaseRetry
 from worker.execution.lease_keeper import LeaseKeeper
@@ -75,7 +75,8 @@ def run_worker(options: WorkerOptions, settings: Settings) -> int:
     with Store.open(settings.database_url) as store:
         schema.require_current(store.engine)
         worker = Worker(planned, settings, store=store, threads=threads, options=options)
-        worker.load()
+        with garbage_collection_paused():
+            worker.load()
         worker.register()
         try:
             return worker.consume()

@@ -6,8 +6,10 @@ time limits on collectives; `worker.device.budget` reserves the memory.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 from jobs.domain.cards import CardProfile
@@ -71,3 +73,18 @@ def pin(device: Device, profile: CardProfile, *, threads: int | None, cache: Pat
     forced = frozenset({"CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS"})
     apply_environment(wanted, os.environ, forced=forced)
     return count
+
+
+@contextlib.contextmanager
+def garbage_collection_paused() -> Iterator[None]:
+    """Collect no garbage inside, nor look among what was made inside afterwards.
+
+    What a worker imports and loads stays for its life. Looking for garbage among it takes a fifth
+    of the time to import torch.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, CLIPTextModel, Qwen3Model
 
 MARKER = "prompt-begins-here"
 KEPT = 128
@@ -22,6 +21,9 @@ class Plain:
 
 class PlainEncoder:
     def __init__(self, folder: Path, *, dtype: torch.dtype = torch.float32) -> None:
+        # Only here: every test process collects this file, and few run its tests.
+        from transformers import AutoTokenizer, CLIPTextModel, Qwen3Model
+
         self.message = (folder / "system_message.txt").read_text(encoding="utf-8")
         self.qwen = Qwen3Model.from_pretrained(folder / "qwen", dtype=dtype).eval()
         self.chat = AutoTokenizer.from_pretrained(folder / "qwen")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,7 +11,12 @@ import pytest
 from jobs.domain.cards import profile
 from jobs.domain.memory import GIB
 from worker.device.discovery import Device
-from worker.device.launch import apply_environment, launch_environment, pin
+from worker.device.launch import (
+    apply_environment,
+    garbage_collection_paused,
+    launch_environment,
+    pin,
+)
 
 CPU = Device(name="cpu", card="CPU", memory_bytes=8 * GIB)
 GPU = Device(
@@ -64,3 +70,16 @@ def test_without_a_number_the_threads_are_the_cores_near_by(
 ) -> None:
     monkeypatch.setattr(os, "environ", dict(os.environ))
     assert pin(CPU, profile("CPU"), threads=None, cache=tmp_path) == len(os.sched_getaffinity(0))
+
+
+def test_garbage_is_collected_again_after_a_load_that_failed() -> None:
+    def load(loaded: list[object]) -> None:
+        with garbage_collection_paused():
+            assert not gc.isenabled()
+            raise MemoryError(loaded)
+
+    loaded = [object()]
+    with pytest.raises(MemoryError):
+        load(loaded)
+    assert gc.isenabled()
+    assert all(each is not loaded for each in gc.get_objects()), "what was loaded is not looked at"
