@@ -67,8 +67,9 @@ class Known:
 
     def differs_in_priority(self, spec: JobSpec) -> bool:
         """Whether the two rows differ in nothing but the priority."""
-        alike = replace(spec, priority=self.row_priority)
-        return self.row_priority != spec.priority and not self.differs(alike)
+        if self.row_priority == spec.priority:
+            return False
+        return not self.differs(replace(spec, priority=self.row_priority))
 
 
 def existing_jobs(
