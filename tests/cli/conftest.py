@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from jobs.store.store import Store
 from tests.cli.calling import Hymo, call
@@ -39,6 +41,13 @@ class Shell:
             env=self.environment(), capture_output=True, text=True,
             cwd=self.home.parent, check=False,
         )  # fmt: skip
+
+    def call(self, *words: str) -> Result:
+        """Run `hymo` in the test's process: for a command that would import torch for longer than
+        it works."""
+        others = {key: None for key in os.environ if key[:5] == "HYMO_"}
+        with contextlib.chdir(self.home.parent):
+            return call(*words, env=others | self.environment())
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start `hymo` without waiting for it."""
