@@ -58,8 +58,8 @@ def test_a_night_of_other_scripts(shell: Any) -> None:
     done = shell.call("export", batch, "--format", "glb", "--json")
     assert done.exit_code == 0, done.stderr
     assert {each.stem for each in (folder / "export").iterdir()} == stems
-    done = shell.call("preview", f"{batch}/{decomposed('walk_ü')}", "--strip")
-    assert done.exit_code == 0, done.stderr
+    done = shell.run("preview", f"{batch}/{decomposed('walk_ü')}", "--strip")
+    assert done.returncode == 0, done.stderr
     assert [each.stem for each in (folder / "preview").iterdir()] == ["walk_ü_s0"]
     # The same content for another batch is linked under its own names.
     done = shell.run("submit", str(path), "--batch", "второй", "--formats", "npz,bvh", "--json")
