@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, literal, select
+from sqlalchemy import BigInteger, Connection, Double, bindparam, func, literal, select
 
 from jobs.domain.pauses import PauseScope
 from jobs.domain.routing import Demand, Offer, fits
@@ -23,9 +23,17 @@ EVERY = 4
 #: An arbitrary number: claims of suspects take turns on PostgreSQL, so that they count each other.
 _ADVISORY_LOCK = 4_869_776_880
 
-#: Workers other than the claiming one that hold suspects.
-_TRYING = select(func.count(jobs.c.worker_id.distinct())).where(
-    RUNNING, SUSPECTS, jobs.c.worker_id != bindparam("me", type_=BigInteger)
+#: Live workers other than the claiming one that hold suspects. The lease of one that died with them
+#: may last for longer than it counts as live: other suspects need not wait for its end.
+_TRYING = (
+    select(func.count(jobs.c.worker_id.distinct()))
+    .join(workers, workers.c.id == jobs.c.worker_id)
+    .where(
+        RUNNING,
+        SUSPECTS,
+        jobs.c.worker_id != bindparam("me", type_=BigInteger),
+        workers.c.seen_at >= bindparam("since", type_=Double),
+    )
 )
 
 
@@ -53,7 +61,7 @@ def tries(
         return packs % EVERY == EVERY - 1
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(literal(_ADVISORY_LOCK))))
-    trying = connection.execute(_TRYING, {"me": worker_id}).scalar_one()
+    trying = connection.execute(_TRYING, {"me": worker_id, "since": since}).scalar_one()
     return bool(trying < max(1, (others + 1) // EVERY))
 
 
