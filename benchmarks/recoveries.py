@@ -39,9 +39,10 @@ class Recovery:
         )
 
 
-#: A part of a recovery, in seconds.
+#: A recovery and its parts, in seconds: `queued` is the sum of the two that follow it.
 _PARTS: dict[str, Callable[[Recovery], float]] = {
     "total": lambda each: each.again - each.killed,
+    "queued": lambda each: each.expired - each.killed,
     "lease_ended": lambda each: each.leased - each.killed,
     "expired": lambda each: each.expired - each.leased,
     "claimed": lambda each: each.again - each.expired,

@@ -98,8 +98,8 @@ def test_recoveries_are_told_apart_by_what_else_happened() -> None:
     }  # fmt: skip
     assert found["all"]["total_s"] == [21.0, 21.0]
     assert found["clock"] == {
-        "n": 1, "total_s": [8.0, 8.0], "lease_ended_s": [5.0, 5.0], "expired_s": [1.0, 1.0],
-        "claimed_s": [2.0, 2.0],
+        "n": 1, "total_s": [8.0, 8.0], "queued_s": [6.0, 6.0], "lease_ended_s": [5.0, 5.0],
+        "expired_s": [1.0, 1.0], "claimed_s": [2.0, 2.0],
     }  # fmt: skip
 
 
