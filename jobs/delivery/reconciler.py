@@ -153,10 +153,13 @@ class Reconciler:
         left = self._store.leases.left()
         if left is None:
             return None
-        if left > -NEGLECTED:
-            self._due = min(self._due, self._clock() + left + NEGLECTED + LATE)
-            return None
-        return -left if duty.age > -left else None
+        # A holder that lives but ends no lease for now extends the duty in each of its rounds.
+        idle = min(-left, self._pause + NEGLECTED)
+        if left <= -NEGLECTED and duty.age > idle:
+            return idle
+        wait = left if left > -NEGLECTED else self._pause - duty.age
+        self._due = min(self._due, self._clock() + wait + NEGLECTED + LATE)
+        return None
 
     def _age(self) -> float:
         """The age from which a message may be presumed lost.

@@ -66,6 +66,17 @@ def test_a_holder_that_waits_after_a_jump_of_the_clock_is_left_its_duty(scene: S
     assert not scene.store.leases.renew(scene.worker_id, [claim], lease=40).lost
 
 
+def test_a_holder_that_is_killed_while_it_ends_no_lease_is_replaced(scene: Scene) -> None:
+    killed, heir = scene.reconciler, scene.another()
+    scene.add(1)
+    scene.live(20, killed, heir)
+    scene.claim()
+    scene.tick(300)  # the database is away
+    scene.live(2, killed, heir)  # killed waits for the workers to renew
+    scene.live(scene.settings.reconcile + 10, heir)
+    assert scene.store.batches.counts(scene.batch.id).get("running") is None
+
+
 def test_a_process_that_ends_leaves_its_duty_at_once(scene: Scene) -> None:
     first, second = scene.reconciler, scene.another()
     first.round()
