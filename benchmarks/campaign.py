@@ -25,6 +25,7 @@ from benchmarks.fleet import Fleet
 from benchmarks.ground import DATABASES, Ground
 from benchmarks.machine import machine
 from benchmarks.planting import Planter, mount, needs_mount, unmount
+from benchmarks.recoveries import explain
 from benchmarks.triggerlog import History, install
 from jobs.store.engine import connect
 
@@ -102,7 +103,7 @@ def main(
         output.mkdir()
         files = needs_mount(names)
         if files:
-            mount(output)
+            mount(output, files=jobs)
             stack.callback(unmount, output)
         fleet = Fleet(
             ground=ground,
@@ -229,7 +230,9 @@ def _document(
     planter: Planter, engine: Engine, *, jobs: int, seconds: float, broken: Sequence[str]
 ) -> dict[str, Any]:
     history = History.read(engine)
-    recovery = history.recovery(planter.kills)
+    recoveries = history.recoveries(planter.kills)
+    explained = explain(recoveries, planter.spans)
+    p50, p99 = explained["all"]["total_s"]
     with engine.connect() as connection:
         attempts = connection.execute(
             text("SELECT outcome, failure, count(*) AS n FROM attempts GROUP BY 1, 2")
@@ -243,16 +246,13 @@ def _document(
         "faults": planter.counts,
         "attempts": ended,
         "moves": dict(history.endings()),
-        "recovered": len(recovery),
-        "recovery_p50_s": _quantile(recovery, 0.5),
-        "recovery_p99_s": _quantile(recovery, 0.99),
+        "recovered": len(recoveries),
+        "recovery_p50_s": p50,
+        "recovery_p99_s": p99,
+        "recovery": explained,
         "broken": len(broken),
         "machine": machine(),
     }
-
-
-def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2) if ordered else None
 
 
 if __name__ == "__main__":

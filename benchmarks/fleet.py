@@ -45,7 +45,10 @@ class Fleet:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Environment of every process: short times, so that a campaign is short."""
+        """Environment of every process: short times, so that a campaign is short.
+
+        With the default lease they are those of the defaults, but for the retries' back-off.
+        """
         return dict(
             self.ground.environ(
                 self.database_url,
@@ -53,13 +56,13 @@ class Fleet:
                 HYMO_LEASE=f"{self.lease:g}",
                 HYMO_RENEW=f"{self.lease / 6:g}",
                 HYMO_RECONCILE=f"{self.lease / 6:g}",
-                HYMO_REPUBLISH="2",
-                HYMO_ALIVE=f"{self.lease * 2:g}",
+                HYMO_REPUBLISH=f"{self.lease / 3:g}",
+                HYMO_ALIVE=f"{max(12, self.lease * 2 / 3):g}",
                 HYMO_BACKOFF="0.2",
                 HYMO_MAX_ATTEMPTS=str(self.attempts),
                 HYMO_PACK="4",
                 HYMO_NULL_STEP=f"{self.step:g}",
-                HYMO_STALL=f"{self.lease:g}",
+                HYMO_STALL=f"{min(60, self.lease):g}",
                 OMP_NUM_THREADS="1",
             )
         )

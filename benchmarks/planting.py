@@ -18,6 +18,7 @@ import psutil
 from sqlalchemy import Engine, text
 
 from benchmarks.fleet import Fleet
+from benchmarks.recoveries import Span
 from jobs.delivery.broker import redis_client
 from jobs.delivery.publisher import Publisher
 from jobs.domain.memory import queue_name
@@ -31,6 +32,8 @@ _TIMES = {
 }
 #: Free space that a full disk keeps, bytes.
 _LEFT = 4096
+#: More than a motion of a campaign takes on disk, with its row of the manifest, bytes.
+_FILE = 64 * 2**10
 
 
 @dataclass
@@ -43,6 +46,7 @@ class Planter:
         chance: the campaign's random numbers.
         kills: (worker id, epoch seconds by the database's clock) of each killed worker.
         counts: faults planted so far, by name.
+        spans: each of them, and how long it took.
     """
 
     fleet: Fleet
@@ -50,6 +54,7 @@ class Planter:
     chance: random.Random
     kills: list[tuple[int, float]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    spans: list[Span] = field(default_factory=list)
 
     @property
     def faults(self) -> Mapping[str, Callable[[], None]]:
@@ -69,7 +74,9 @@ class Planter:
     def plant(self, name: str) -> None:
         """Plant one fault and, unless it heals by itself, take it away after a while."""
         self.counts[name] = self.counts.get(name, 0) + 1
+        begin = time.time()
         self.faults[name]()
+        self.spans.append(Span(name, begin, time.time()))
 
     def kill(self) -> None:
         """SIGKILL to a worker; the campaign starts another one."""
@@ -142,6 +149,9 @@ class Planter:
         """The database's clock is set back by an hour: all times in rows lie an hour ahead."""
         shift = 3600.0
         with self.engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                # Every transaction locks jobs in the order of their ids, which avoids deadlocks.
+                connection.execute(text("SELECT id FROM jobs ORDER BY id FOR UPDATE")).all()
             for table, columns in _TIMES.items():
                 sets = ", ".join(f"{name} = {name} + :shift" for name in columns)
                 connection.execute(text(f"UPDATE {table} SET {sets}"), {"shift": shift})  # noqa: S608 — constants
@@ -181,11 +191,10 @@ def needs_mount(faults: tuple[str, ...]) -> bool:
     return bool({"disk-full", "read-only"} & set(faults))
 
 
-def mount(folder: Path) -> None:
-    """Mount a small file system in memory; raises `CalledProcessError`."""
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64m", "hymo-campaign", str(folder)], check=True
-    )
+def mount(folder: Path, *, files: int) -> None:
+    """Mount a file system in memory with room for a campaign's files; `CalledProcessError`."""
+    size = f"size={64 * 2**20 + files * _FILE}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "hymo-campaign", str(folder)], check=True)
 
 
 def unmount(folder: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from benchmarks.recoveries import Recovery
+
 #: What a job's state may change to, and whether its attempt grows by one or stays.
 ALLOWED = {
     ("queued", "running"): 1,
@@ -17,26 +19,28 @@ ALLOWED = {
     ("running", "failed"): 0,
 }
 
-_COLUMNS = "at, job_id, old_state, new_state, old_attempt, attempt, worker_id"
+_COLUMNS = "at, job_id, old_state, new_state, old_attempt, attempt, worker_id, lease_until"
 _TABLE = """
     CREATE TABLE campaign_log (
         id {key}, at DOUBLE PRECISION, job_id BIGINT, old_state TEXT, new_state TEXT,
-        old_attempt INTEGER, attempt INTEGER, worker_id BIGINT
+        old_attempt INTEGER, attempt INTEGER, worker_id BIGINT,
+        -- when the lease that ends here would have ended
+        lease_until DOUBLE PRECISION
     )
 """
 _MOVED = (
     "UPDATE OF state, attempt ON jobs WHEN old.state != new.state OR old.attempt != new.attempt"
 )
 _MOVE = """new.id, old.state, new.state, old.attempt, new.attempt,
-           coalesce(new.worker_id, old.worker_id)"""
+           coalesce(new.worker_id, old.worker_id), old.lease_until"""
 _SQLITE = [
     _TABLE.format(key="INTEGER PRIMARY KEY"),
     *(
         f"CREATE TRIGGER campaign_{name} AFTER {when} BEGIN INSERT INTO campaign_log ({_COLUMNS}) "  # noqa: S608 — constants
         f"VALUES ((julianday('now') - 2440587.5) * 86400.0, {values}); END"
         for name, when, values in (
-            ("in", "INSERT ON jobs", "new.id, NULL, new.state, 0, new.attempt, NULL"),
-            ("out", "DELETE ON jobs", "old.id, old.state, NULL, old.attempt, 0, NULL"),
+            ("in", "INSERT ON jobs", "new.id, NULL, new.state, 0, new.attempt, NULL, NULL"),
+            ("out", "DELETE ON jobs", "old.id, old.state, NULL, old.attempt, 0, NULL, NULL"),
             (
                 "move",
                 _MOVED,
@@ -53,14 +57,14 @@ _POSTGRESQL = [
     BEGIN
         IF TG_OP = 'INSERT' THEN
             INSERT INTO campaign_log ({_COLUMNS})
-            VALUES (now, new.id, NULL, new.state, 0, new.attempt, NULL);
+            VALUES (now, new.id, NULL, new.state, 0, new.attempt, NULL, NULL);
         ELSIF TG_OP = 'DELETE' THEN
             INSERT INTO campaign_log ({_COLUMNS})
-            VALUES (now, old.id, old.state, NULL, old.attempt, 0, NULL);
+            VALUES (now, old.id, old.state, NULL, old.attempt, 0, NULL, NULL);
         ELSIF old.state != new.state OR old.attempt != new.attempt THEN
             INSERT INTO campaign_log ({_COLUMNS})
             VALUES (now, new.id, old.state, new.state, old.attempt, new.attempt,
-                    coalesce(new.worker_id, old.worker_id));
+                    coalesce(new.worker_id, old.worker_id), old.lease_until);
         END IF;
         RETURN NULL;
     END $$
@@ -105,8 +109,8 @@ class History:
             found += [f"job {job_id}: {fault}" for fault in _faults(moves)]
         return found
 
-    def recovery(self, kills: Sequence[tuple[int, float]]) -> list[float]:
-        """Seconds from the kill of a worker until each job that it held was running again.
+    def recoveries(self, kills: Sequence[tuple[int, float]]) -> list[Recovery]:
+        """How each job that a killed worker held came to run again.
 
         Args:
             kills: (worker id, epoch seconds by the database's clock).
@@ -117,11 +121,11 @@ class History:
                 if (lost.old_state, lost.new_state) != ("running", "queued"):
                     continue
                 found += [
-                    again.at - at
+                    Recovery(killed=at, leased=lost.lease_until, expired=lost.at, again=again.at)
                     for worker_id, at in kills
                     if worker_id == lost.worker_id and before.at <= at <= lost.at
                 ]
-        return sorted(found)
+        return found
 
     def endings(self) -> Counter[str]:
         """How many attempts ended in each state of the job."""

@@ -8,18 +8,23 @@ ignored, but each of them costs the database and the broker as much as the first
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from jobs.artifacts.manifest import write_manifest
 from jobs.delivery.broker import identity
 from jobs.delivery.clock_check import ClockCheck
 from jobs.delivery.publisher import Publisher, Publishing
 from jobs.domain.attempts import Expired
+from jobs.domain.states import State
 from jobs.errors import UnreachableError
 from jobs.settings import Settings
+from jobs.store.duties import Duty
+from jobs.store.queue.endings import AVOIDED_LOST
 from jobs.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -31,6 +36,9 @@ MANIFEST = 60.0
 OVERDUE = 180.0
 #: Seconds after the end of a lease at which it is looked at.
 LATE = 0.2
+#: Seconds after the end of a lease at which a process without the duty takes it, unless the holder
+#: has extended it meanwhile. A holder that lives does that `LATE` seconds after the end.
+NEGLECTED = 3.0
 #: Rows published at a time.
 PAGE = 1000
 
@@ -83,6 +91,8 @@ class Reconciler:
         self._pause = min(settings.reconcile, settings.lease / 3)
         self._due = clock() + self._pause
         self._overdue = clock() + OVERDUE
+        #: When lost jobs that another device did not take may run on their own again.
+        self._open = math.inf
         #: Batches whose unwritable manifest was already logged.
         self._unwritable: set[int] = set()
 
@@ -94,7 +104,7 @@ class Reconciler:
     def round(self, *, fresh: bool = False, seize: bool = False) -> Round:
         """Run one round. An unreachable broker is reported in the result, not raised.
 
-        Without the duty this only looks whether its holder still extends it.
+        Without the duty this only looks whether its holder still extends it and ends leases.
 
         Args:
             fresh: the broker just started empty, so messages of any age are lost.
@@ -104,10 +114,13 @@ class Reconciler:
             UnreachableError: the database does not answer.
         """
         self._due = self._clock() + self._pause
-        duty = self._store.duties.hold(
-            self._duty, self._holder, lease=self._settings.lease, seize=seize
+        hold = partial(
+            self._store.duties.hold, self._duty, self._holder, lease=self._settings.lease
         )
+        duty = hold(seize=seize)
         self._clocks.read(duty.now)
+        if not duty.mine and (idle := self._neglected(duty)) is not None:
+            duty = hold(idle=idle)
         if not duty.mine:
             self._due = min(self._due, self._clock() + duty.left + LATE)
             return Round(manifests=self._write_overdue())
@@ -116,7 +129,7 @@ class Reconciler:
         away = None
         try:
             published = deliver_missing(self._store, self._publisher)
-            republished = self._publish_lost(0.0 if fresh else self._settings.republish)
+            republished = self._publish_lost(0.0 if fresh else self._age())
         except UnreachableError as error:
             if error.service != "broker":
                 raise
@@ -132,6 +145,33 @@ class Reconciler:
         """
         self._store.duties.give_up(self._duty, self._holder)
 
+    def _neglected(self, duty: Duty) -> float | None:
+        """Seconds since the end of a lease for which the holder did nothing; None: it lives.
+
+        Without this, jobs whose worker was killed before the holder would wait for two leases.
+        """
+        left = self._store.leases.left()
+        if left is None:
+            return None
+        # A holder that lives but ends no lease for now extends the duty in each of its rounds.
+        idle = min(-left, self._pause + NEGLECTED)
+        if left <= -NEGLECTED and duty.age > idle:
+            return idle
+        wait = left if left > -NEGLECTED else self._pause - duty.age
+        self._due = min(self._due, self._clock() + wait + NEGLECTED + LATE)
+        return None
+
+    def _age(self) -> float:
+        """The age from which a message may be presumed lost.
+
+        A worker that had to leave a lost job to other devices has taken its message for nothing.
+        """
+        if self._clock() < self._open:
+            self._due = min(self._due, self._open)
+            return self._settings.republish
+        self._open = math.inf
+        return min(self._settings.republish, AVOIDED_LOST / 2)
+
     def _expire(self) -> tuple[Expired, ...]:
         """End expired leases, and come back when the next one ends."""
         again = self._store.leases.realign()
@@ -144,9 +184,12 @@ class Reconciler:
                 "job %d: lease of %s (attempt %d) expired; now %s",
                 lease.job_id, lease.worker_name, lease.attempt, lease.state,
             )  # fmt: skip
+        if any(lease.state is State.QUEUED for lease in expired):
+            self._open = min(self._open, self._clock() + AVOIDED_LOST + LATE)
         left = self._store.leases.left()
         if left is not None:
-            self._due = min(self._due, self._clock() + max(left, quiet) + LATE)
+            # Also while no lease is ended: the duty, which is extended then, would look neglected.
+            self._due = min(self._due, self._clock() + (left if left > 0 else quiet) + LATE)
         return expired
 
     def write_manifests(self, *, every: float = 0.0) -> int:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from benchmarks.campaign import blamed, schedule
+from benchmarks.recoveries import Recovery, Span, explain
 from benchmarks.triggerlog import History, install
 from jobs.domain.attempts import Failed
 from jobs.domain.batches import NewJob
@@ -71,6 +72,35 @@ def test_what_must_never_happen_is_seen(
     for state, attempt in moves:
         move(logged, state, attempt=attempt)
     assert any(told in fault for fault in History.read(logged).faults(1))
+
+
+def test_a_recovery_is_taken_apart(logged: Engine) -> None:
+    move(logged, "running", attempt=1)
+    with logged.begin() as connection:
+        connection.execute(text("UPDATE jobs SET worker_id = NULL, lease_until = 7"))
+        connection.execute(text("UPDATE campaign_log SET at = id"))
+    for state, attempt in (("queued", 1), ("running", 2)):
+        move(logged, state, attempt=attempt)
+    with logged.begin() as connection:
+        connection.execute(text("UPDATE campaign_log SET at = 10 * id, worker_id = 1 WHERE id > 2"))
+    assert History.read(logged).recoveries([(1, 3.0), (2, 3.0), (1, 1.0)]) == [
+        Recovery(killed=3.0, leased=7.0, expired=30.0, again=40.0)
+    ]
+
+
+def test_recoveries_are_told_apart_by_what_else_happened() -> None:
+    calm = Recovery(killed=0.0, leased=5.0, expired=6.0, again=8.0)
+    late = Recovery(killed=100.0, leased=105.0, expired=120.0, again=121.0)
+    spans = [Span("database-away", 110.0, 118.0), Span("clock", 8.0, 8.5), Span("kill", 0.0, 0.1)]
+    found = explain([calm, late], spans)
+    assert {name: figures["n"] for name, figures in found.items()} == {
+        "all": 2, "no_outage": 1, "kills_only": 0, "clock": 1, "database-away": 1,
+    }  # fmt: skip
+    assert found["all"]["total_s"] == [21.0, 21.0]
+    assert found["clock"] == {
+        "n": 1, "total_s": [8.0, 8.0], "queued_s": [6.0, 6.0], "lease_ended_s": [5.0, 5.0],
+        "expired_s": [1.0, 1.0], "claimed_s": [2.0, 2.0],
+    }  # fmt: skip
 
 
 def test_a_job_that_vanishes_is_seen(logged: Engine) -> None:

@@ -72,6 +72,27 @@ def test_the_holder_and_its_jobs_are_lost_together(plant: Plant) -> None:
 
 
 @pytest.mark.slow
+def test_a_holder_killed_after_a_worker_costs_its_jobs_no_second_lease(plant: Plant) -> None:
+    plant.environ |= {"HYMO_LEASE": "20", "HYMO_NULL_STEP": "5"}
+    first = plant.worker("a")
+    plant.until(lambda: holder(plant), "a reconciles")
+    plant.submit(2, steps=50)
+    plant.until(lambda: len(plant.holders()) == 2, "a holds a pack")
+    second = plant.worker("b")
+    plant.submit(1, steps=50, name="late")
+    plant.until(lambda: second.pid in plant.holders().values(), "b holds a job")
+    second.kill()
+    end = plant.job("late1").lease_until
+    plant.worker("c", HYMO_NULL_STEP="0.01")
+    plant.until(lambda: plant.store.time() > end - 3, "its lease has nearly ended")
+    first.kill()
+    plant.until(lambda: len(plant.tries("late1")) == 2, "c runs it")
+    lost, again = plant.tries("late1")
+    assert (lost.failure, again.worker_name) == ("lost", "c")
+    assert lost.finished_at - end < 12, "c waited for the end of the duty"
+
+
+@pytest.mark.slow
 def test_a_clock_set_back_an_hour_holds_nothing(either: Plant) -> None:
     """The jobs of a dead worker are tried again, a living one keeps its own, a retry is taken."""
     plant = either

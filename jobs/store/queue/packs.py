@@ -72,7 +72,9 @@ class PackSearch:
         if suspect is None or healthy is None:
             return healthy or suspect
         wanted = demand(suspect)
-        trying = tries(self.connection, worker_id, wanted, packs=packs, since=since)
+        trying = tries(
+            self.connection, worker_id, wanted, packs=packs, now=self.claimant.now, since=since
+        )
         return suspect if trying else healthy
 
     def pack(self, head: Found, *, most: int, width: int) -> Sequence[Found]:

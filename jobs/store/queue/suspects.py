@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Connection, bindparam, func, literal, select
+from sqlalchemy import BigInteger, Connection, Double, bindparam, func, literal, select
 
 from jobs.domain.pauses import PauseScope
 from jobs.domain.routing import Demand, Offer, fits
@@ -23,14 +23,24 @@ EVERY = 4
 #: An arbitrary number: claims of suspects take turns on PostgreSQL, so that they count each other.
 _ADVISORY_LOCK = 4_869_776_880
 
-#: Workers other than the claiming one that hold suspects.
+#: Workers other than the claiming one that hold suspects. A living one renews its leases before a
+#: third of them has passed. The leases of one that died hold no other suspects up to their end.
 _TRYING = select(func.count(jobs.c.worker_id.distinct())).where(
-    RUNNING, SUSPECTS, jobs.c.worker_id != bindparam("me", type_=BigInteger)
+    RUNNING,
+    SUSPECTS,
+    jobs.c.worker_id != bindparam("me", type_=BigInteger),
+    jobs.c.leased_at + jobs.c.lease_until > 2 * bindparam("now", type_=Double),
 )
 
 
 def tries(
-    connection: Connection, worker_id: int, wanted: Demand, *, packs: int, since: float
+    connection: Connection,
+    worker_id: int,
+    wanted: Demand,
+    *,
+    packs: int,
+    now: float,
+    since: float,
 ) -> bool:
     """Whether a worker takes suspects although other jobs wait.
 
@@ -41,6 +51,7 @@ def tries(
         worker_id: the claiming worker.
         wanted: the demand of the first suspect.
         packs: number of packs that the worker has claimed so far.
+        now: epoch seconds by the store's clock.
         since: workers not seen since then do not count.
     """
     live = select(workers).where(workers.c.state == LIVE, workers.c.seen_at >= since)
@@ -53,7 +64,7 @@ def tries(
         return packs % EVERY == EVERY - 1
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(literal(_ADVISORY_LOCK))))
-    trying = connection.execute(_TRYING, {"me": worker_id}).scalar_one()
+    trying = connection.execute(_TRYING, {"me": worker_id, "now": now}).scalar_one()
     return bool(trying < max(1, (others + 1) // EVERY))
 
 

@@ -75,7 +75,10 @@ class Scene:
         return [number for number, _ in made.new]
 
     def claim(self, limit: int = 1) -> list[Claim]:
-        return self.store.claims.claim(self.worker_id, OFFER, limit=limit, lease=90)
+        """Claim for the worker and begin to sample."""
+        claims = self.store.claims.claim(self.worker_id, OFFER, limit=limit, lease=90)
+        self.store.claims.begin(claims)
+        return claims
 
     def depth(self) -> int:
         return int(self.client.llen(QUEUE))

@@ -10,7 +10,7 @@ from jobs.delivery.broker import LONGEST, identity
 from jobs.delivery.reconciler import OVERDUE
 from jobs.settings import Settings
 
-from .conftest import Scene
+from .conftest import OFFER, Scene
 
 pytestmark = pytest.mark.redis
 
@@ -38,6 +38,43 @@ def test_another_process_takes_over_within_a_lease(scene: Scene) -> None:
         assert scene.clock() - begun <= scene.settings.lease + 2, "not within a lease"
     assert scene.depth() == 2, "its first message and the new one"
     assert killed.round().expired == ()
+
+
+@pytest.mark.parametrize("later", [1, 40, 88])
+def test_a_holder_that_is_killed_after_a_worker_delays_its_jobs_no_second_lease(
+    scene: Scene, later: int
+) -> None:
+    killed, heir = scene.reconciler, scene.another()
+    scene.add(1)
+    scene.live(20, killed, heir)
+    scene.claim()  # its worker is killed at this moment, the holder later
+    scene.live(later, killed, heir)
+    scene.live(scene.settings.lease + 5 - later, heir)
+    assert scene.store.batches.counts(scene.batch.id).get("running") is None
+
+
+def test_a_holder_that_waits_after_a_jump_of_the_clock_is_left_its_duty(scene: Scene) -> None:
+    """A process that started since knows of no jump and would end leases of living workers."""
+    scene.add(1)
+    scene.live(20)
+    [claim] = scene.store.claims.claim(scene.worker_id, OFFER, lease=40)
+    scene.clock.tick(30)
+    scene.reconciler.round()
+    newcomer = scene.another()
+    newcomer.round()
+    scene.live(30, scene.reconciler, newcomer)
+    assert not scene.store.leases.renew(scene.worker_id, [claim], lease=40).lost
+
+
+def test_a_holder_that_is_killed_while_it_ends_no_lease_is_replaced(scene: Scene) -> None:
+    killed, heir = scene.reconciler, scene.another()
+    scene.add(1)
+    scene.live(20, killed, heir)
+    scene.claim()
+    scene.tick(300)  # the database is away
+    scene.live(2, killed, heir)  # killed waits for the workers to renew
+    scene.live(scene.settings.reconcile + 10, heir)
+    assert scene.store.batches.counts(scene.batch.id).get("running") is None
 
 
 def test_a_process_that_ends_leaves_its_duty_at_once(scene: Scene) -> None:

@@ -15,8 +15,10 @@ from jobs.delivery.reconciler import MANIFEST, Reconciler
 from jobs.domain.attempts import Claim, Success, Timings
 from jobs.domain.batches import Artifact
 from jobs.domain.states import State
+from jobs.domain.workers import WorkerCard
+from jobs.store.queue.endings import AVOIDED_LOST
 
-from .conftest import QUEUE, Scene
+from .conftest import OFFER, QUEUE, Scene
 
 pytestmark = pytest.mark.redis
 
@@ -84,6 +86,26 @@ def test_a_job_of_an_expired_lease_is_published_at_once(scene: Scene) -> None:
     [again] = scene.claim()
     assert again.attempt == claim.attempt + 1
     assert again.suspect
+
+
+def test_a_lost_job_that_no_other_device_took_is_published_again_when_its_own_may(
+    scene: Scene,
+) -> None:
+    """The worker that was started again on its device took the first message for nothing."""
+    scene.add(1)
+    scene.claim()
+    scene.live(80)
+    elsewhere = WorkerCard(
+        offer=OFFER, host="other", pid=2, device="cpu", card="CPU", dtype="float32", nvlink=False,
+        queues=(QUEUE,),
+    )  # fmt: skip
+    scene.store.workers.register(elsewhere)
+    scene.live(12)
+    assert scene.claim() == [], "left to the other device"
+    scene.client.flushall()
+    scene.live(AVOIDED_LOST)
+    assert scene.depth() == 1
+    assert len(scene.claim()) == 1
 
 
 def test_paused_batches_are_not_published(scene: Scene) -> None:

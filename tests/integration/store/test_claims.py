@@ -341,6 +341,23 @@ def test_a_quarter_of_the_workers_try_suspects_while_others_wait(farm, clock, wo
     assert sum(each in bad for each in taken) == trying
 
 
+def test_suspects_in_the_hand_of_a_dead_worker_hold_no_others_up(farm, clock):
+    """It has not renewed its lease, which will last for a while."""
+    bad = farm.jobs(20)
+    first = farm.worker()
+    assert len(farm.claim(first, limit=20)) == 20
+    lose(farm, clock)
+    farm.jobs(20)
+    dead, *hands = [farm.worker() for _ in range(3)]
+    assert farm.claim(dead, lease=90.0)[0].job_id in bad
+    assert farm.claim(hands[0], lease=90.0)[0].job_id not in bad
+    clock.tick(31)
+    assert farm.claim(hands[0])[0].job_id not in bad, "it may renew late"
+    clock.tick(16)
+    assert farm.claim(hands[0])[0].job_id in bad
+    assert farm.claim(hands[1])[0].job_id not in bad
+
+
 def test_without_other_jobs_everybody_tries_suspects(farm, clock):
     farm.jobs(3)
     hands = [farm.worker() for _ in range(3)]
