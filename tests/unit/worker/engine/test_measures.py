@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from hymotion.body.motion import Motion
 from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
@@ -157,6 +159,24 @@ def test_motions_that_are_not_finite_are_named(reference: Reference) -> None:
     with pytest.raises(NotFiniteError, match="jobs 1, 3 of the pack") as caught:
         measured([body(), broken(), body(), broken()], reference)
     assert caught.value.indices == (1, 3)
+
+
+def test_a_larger_pack_takes_no_more_calls_of_torch(reference: Reference) -> None:
+    class Counting(TorchFunctionMode):
+        calls = 0
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None):
+            self.calls += function is not torch.Tensor.__len__  # of a view: no computation
+            return function(*args, **(kwargs or {}))
+
+    pack = [acting("march", seed=seed, frames=20 + 7 * seed) for seed in range(9)]
+    measured(pack, reference)  # fills the caches
+    counts = []
+    for motions in (pack[:2], pack):
+        with Counting() as counting:
+            measured(motions, reference)
+        counts.append(counting.calls)
+    assert counts[0] == counts[1]
 
 
 def test_no_motions_have_no_measures(reference: Reference) -> None:
