@@ -43,15 +43,20 @@ def davenport(matrix: Tensor) -> Tensor:
     Linear in the matrix, so an average of matrices maps to the average of their q qᵀ
     (Bar-Itzhack 2000). The sign of q cancels.
     """
-    m = matrix
-    (a, b, c), (d, e, f), (g, h, i) = ([m[..., r, k] for k in range(3)] for r in range(3))
-    rows = (
-        torch.stack((1 + a + e + i, h - f, c - g, d - b), dim=-1),
-        torch.stack((h - f, 1 + a - e - i, b + d, c + g), dim=-1),
-        torch.stack((c - g, b + d, 1 - a + e - i, f + h), dim=-1),
-        torch.stack((d - b, c + g, f + h, 1 - a - e + i), dim=-1),
+    # With the components first every operation is on contiguous numbers.
+    numbers = matrix.movedim((-2, -1), (0, 1)).flatten(0, 1).contiguous()
+    a, b, c, d, e, f, g, h, i = numbers.unbind(0)
+    x, y, z, xy, xz, yz = h - f, c - g, d - b, b + d, c + g, f + h
+    more, less = 1 + a, 1 - a
+    outer = torch.stack(
+        (
+            *(more + e + i, x, y, z),
+            *(x, more - e - i, xy, xz),
+            *(y, xy, less + e - i, yz),
+            *(z, xz, yz, less - e + i),
+        )
     )
-    return torch.stack(rows, dim=-2) / 4
+    return (outer / 4).reshape(4, 4, *matrix.shape[:-2]).movedim((0, 1), (-2, -1))
 
 
 def quaternion_from_matrix(matrix: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
+from torch.nn.utils.rnn import pad_sequence
 
 CPU = torch.device("cpu")
 
@@ -62,6 +63,25 @@ class FrameRows:
         """(M,) the smallest of (N,) values in each motion."""
         found = values.new_full((len(self.lengths),), torch.inf)
         return found.scatter_reduce(0, self.motion, values, "amin")
+
+    def total(self, values: Tensor) -> Tensor:
+        """(M, …) the sum of values over each motion, of its first K rows where they are (K, …)."""
+        found = values.new_zeros(len(self.lengths), *values.shape[1:])
+        return found.index_add(0, self.motion[: len(values)], values)
+
+    def mean(self, values: Tensor, *, without: int = 0) -> Tensor:
+        """(M, …) `total` divided by the frames of each motion, less those that have no value."""
+        frames = torch.tensor(self.lengths, device=values.device) - without
+        return self.total(values) / frames.reshape(-1, *[1] * (values.ndim - 1))
+
+    def quantile(self, values: Tensor, share: float) -> Tensor:
+        """(M,) a quantile of (N,) values in each motion, linear between two of its values."""
+        parts = list(values.split_with_sizes(self.lengths))
+        lines = pad_sequence(parts, batch_first=True, padding_value=torch.inf)
+        place = share * (torch.tensor(self.lengths, device=values.device) - 1).to(values)
+        around = torch.stack((place.floor(), place.ceil()), dim=1).long()
+        low, high = lines.sort(dim=1).values.gather(1, around).unbind(1)
+        return torch.lerp(low, high, place - place.floor())
 
 
 def weighted(values: Tensor, rows: Tensor, weights: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from hymotion.errors import MeasureError
 from hymotion.metrics.actionnet import ActionNet
 from hymotion.metrics.features import VELOCITIES, motion_features, windows
 from hymotion.metrics.labelled import Labelled
+from hymotion.metrics.posed import PosedMotions
 
 WINDOW = 60
 STRIDE = 15
@@ -84,7 +85,7 @@ class Classifier:
 
     def windows(self, motion: Motion, *, length: int, stride: int) -> Tensor:
         """(windows, actions) log-probabilities of the windows of a motion, in order."""
-        features = motion_features(motion)
+        features = motion_features(PosedMotions.of([motion]))
         starts = windows(len(features), length=length, stride=stride)
         clips = torch.stack([features[start : start + length] for start in starts])
         with torch.inference_mode():
@@ -122,7 +123,7 @@ class Classifier:
 
 def _speeds(motion: Motion) -> Tensor:
     """(windows,) mean speed of the joints in each window of `predict`, m/s."""
-    velocities = motion_features(motion)[:, VELOCITIES]
+    velocities = motion_features(PosedMotions.of([motion]))[:, VELOCITIES]
     speed = velocities.reshape(len(velocities), -1, 3).norm(dim=-1).mean(1)
     starts = windows(len(speed), length=WINDOW, stride=STRIDE)
     return torch.stack([speed[start : start + WINDOW].mean() for start in starts])

@@ -27,11 +27,11 @@ FEET = ((L_ANKLE, L_FOOT), (R_ANKLE, R_FOOT))
 
 @dataclass(frozen=True, eq=False)
 class FootContact:
-    """Contact of the left and the right foot in the L − 1 steps between frames.
+    """Contact of the left and the right foot in the N − 1 steps between frames.
 
     Attributes:
-        touching: (L − 1, 2) bool.
-        slip: (L − 1, 2) horizontal slip of the foot in the step, metres; 0 without contact.
+        touching: (N − 1, 2) bool; false in the step from one motion to the next.
+        slip: (N − 1, 2) horizontal slip of the foot in the step, metres; 0 without contact.
     """
 
     touching: Tensor
@@ -52,17 +52,22 @@ def foot_contact(surface: Surface, skeleton: Skeleton, *, fps: int) -> FootConta
     Raises:
         MeasureError: the skeleton lacks sole points at the heels or the forefeet.
     """
-    heights, steps = surface.heights, torch.diff(surface.points, dim=0)
-    near = (heights[:-1] < NEAR) & (heights[1:] < NEAR) & (steps[..., 1].abs() * fps < RISE)
-    ways = steps[..., (0, 2)].norm(dim=-1).where(near, torch.inf)
-    middle = (heights[:-1] + heights[1:]) / 2
     feet = [_soles(skeleton, ankle) + _soles(skeleton, fore) for ankle, fore in FEET]
-    slip = torch.stack([ways[:, foot].amin(1) for foot in feet], dim=1)
-    low = torch.stack([middle[:, foot].amin(1) for foot in feet], dim=1)
-    high = torch.stack([middle[:, foot].amax(1) for foot in feet], dim=1)
-    beside = (high - low <= FLAT) & ((low - low.flip(1)).abs() <= LEVEL)
-    touching = slip.isfinite() & (beside | (slip <= slip.flip(1)))
-    return FootContact(touching=touching, slip=slip.where(touching, 0.0))
+    soles, counts = torch.tensor(feet[0] + feet[1]), [len(foot) for foot in feet]
+    # With the frames last every operation is on contiguous numbers.
+    heights = surface.heights.T.index_select(0, soles)
+    steps = surface.points.movedim(0, -1).index_select(0, soles).diff()
+    near = (heights[:, :-1] < NEAR) & (heights[:, 1:] < NEAR) & (steps[:, 1].abs() * fps < RISE)
+    ways = steps[:, ::2].square().sum(1).sqrt().where(near, torch.inf).split_with_sizes(counts)
+    middle = ((heights[:, :-1] + heights[:, 1:]) / 2).split_with_sizes(counts)
+    slip = torch.stack([foot.amin(0) for foot in ways])
+    low = torch.stack([foot.amin(0) for foot in middle])
+    high = torch.stack([foot.amax(0) for foot in middle])
+    beside = (high - low <= FLAT) & ((low - low.flip(0)).abs() <= LEVEL)
+    motion = surface.rows.motion
+    inside = motion[1:] == motion[:-1]
+    touching = inside & slip.isfinite() & (beside | (slip <= slip.flip(0)))
+    return FootContact(touching=touching.T, slip=slip.where(touching, 0.0).T)
 
 
 def _soles(skeleton: Skeleton, joint: int) -> list[int]:

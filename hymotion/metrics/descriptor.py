@@ -1,13 +1,14 @@
 """Descriptors: the movement in a window of a clip as a vector of fixed length."""
 
 import math
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
-from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.metrics.features import FEATURES, JOINTS, VELOCITIES, motion_features, windows
+from hymotion.metrics.posed import PosedMotions
 
 WINDOW = 20
 """Frames in a window: the length of the shortest motion, so that every motion has a window."""
@@ -23,8 +24,8 @@ TREMOR_FLOOR = 0.02
 NUMBERS = WAVES * FEATURES + JOINTS
 
 
-def describe(motion: Motion) -> Tensor:
-    """(windows, 558) float64: descriptors of a clip's windows of 20 frames, every 10 frames.
+def describe(posed: PosedMotions) -> tuple[Tensor, ...]:
+    """(windows, 558) float64 of each motion: descriptors of windows of 20 frames, every 10 frames.
 
     Each of the 134 features contributes the first 4 terms of its orthonormal DCT-II over the
     window (mean, trend and curvature). Each joint contributes log(r + 0.02 m/s), where r is the
@@ -32,24 +33,28 @@ def describe(motion: Motion) -> Tensor:
     movement. The logarithm makes doubled tremor as visible in calm as in vigorous actions.
 
     Raises:
-        MeasureError: the clip has fewer than 20 frames or is not finite.
+        MeasureError: a motion has fewer than 20 frames or is not finite.
     """
-    if motion.frames < WINDOW:
+    lengths = posed.rows.lengths
+    if min(lengths) < WINDOW:
         raise MeasureError(
-            f"{motion.frames} frames are less than a window of {WINDOW}",
+            f"{min(lengths)} frames are less than a window of {WINDOW}",
             mend=f"Leave motions of fewer than {WINDOW} frames out of the set",
             field="frames",
-            value=motion.frames,
+            value=min(lengths),
         )
-    features = motion_features(motion).double()
-    starts = windows(motion.frames, length=WINDOW, stride=STRIDE)
-    clips = torch.stack([features[start : start + WINDOW] for start in starts])
-    waves = cosines()
+    starts = [windows(frames, length=WINDOW, stride=STRIDE) for frames in lengths]
+    begins = accumulate(lengths[:-1], initial=0)
+    rows = [begin + start for begin, some in zip(begins, starts, strict=True) for start in some]
+    windowed = torch.tensor(rows)[:, None] + torch.arange(WINDOW)
+    clips = motion_features(posed).double()[windowed]
+    waves = cosines().expand(len(clips), -1, -1)
     terms = waves @ clips
-    rest = (clips - waves.T @ terms)[..., VELOCITIES].reshape(len(clips), WINDOW, JOINTS, 3)
-    tremor = rest.square().sum(-1).mean(1).sqrt()
+    rest = clips[..., VELOCITIES].baddbmm(waves.mT, terms[..., VELOCITIES], alpha=-1)
+    tremor = rest.square().mean(1).reshape(-1, JOINTS, 3).sum(2).sqrt()
     tremor = (tremor + TREMOR_FLOOR).log()
-    return torch.cat((terms.flatten(1) / math.sqrt(WINDOW), tremor), dim=1)
+    described = torch.cat((terms.flatten(1) / math.sqrt(WINDOW), tremor), dim=1)
+    return described.split_with_sizes([len(some) for some in starts])
 
 
 def cosines() -> Tensor:

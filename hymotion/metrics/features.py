@@ -17,12 +17,10 @@ horizontal position and heading in the world.
 import torch
 from torch import Tensor
 
-from hymotion.body.motion import Motion
-from hymotion.body.skeleton import BODY
-from hymotion.decoding.kinematics import forward_kinematics
 from hymotion.decoding.rows import FrameRows
 from hymotion.decoding.smoothing import gaussian_average
 from hymotion.errors import MeasureError
+from hymotion.metrics.posed import PosedMotions
 
 JOINTS = 22
 FEATURES = 1 + 3 + 1 + 3 * (JOINTS - 1) + 3 * JOINTS
@@ -38,41 +36,39 @@ RADIUS = 15
 """Standard deviation, in frames, of the Gaussian that smooths the facing direction."""
 
 
-def motion_features(motion: Motion) -> Tensor:
-    """(L, 134) float32 features of L ≥ 2 frames of a 22-joint body.
+def motion_features(posed: PosedMotions) -> Tensor:
+    """(N, 134) float32 features of motions of L ≥ 2 frames of a 22-joint body.
 
     Joint positions are computed from the rotations on our own skeleton, so that the body's
     proportions have no effect. Velocities are central differences times fps.
 
     Raises:
-        MeasureError: the motion has fewer than two frames or is not finite.
+        MeasureError: a motion has fewer than two frames or is not finite.
     """
-    _check(motion)
-    positions, _ = forward_kinematics(motion.matrices(), BODY)
-    trans = torch.from_numpy(motion.trans).double()
-    world = positions + trans[:, None]
-    facing = facing_frames(world)
-    velocity = torch.gradient(world, dim=0)[0] * motion.fps
-    # A row times the facing frame is its transpose times the column: into that frame.
-    velocity = velocity @ facing
-    relative = (world[:, 1:] - world[:, :1]) @ facing
+    _check(posed)
+    rows = posed.rows
+    positions, _ = posed.body
+    world = positions + posed.trans.double()[:, None]
+    left = left_directions(world, rows)
+    velocity = rows.rate(world) * posed.fps
+    turned = _turned(torch.cat((world[:, 1:] - world[:, :1], velocity), dim=1), left)
     return torch.cat(
         (
             world[:, 0, 1:2],
-            velocity[:, 0],
-            _turning(facing)[:, None] * motion.fps,
-            relative.flatten(1),
-            velocity.flatten(1),
+            turned[:, JOINTS - 1],
+            _turning(left, rows)[:, None] * posed.fps,
+            turned.flatten(1),
         ),
         dim=1,
     ).float()
 
 
-def facing_frames(world: Tensor) -> Tensor:
-    """(L, 3, 3) rotations about y from the facing frame to the world.
+def left_directions(world: Tensor, rows: FrameRows) -> Tensor:
+    """(N, 2) unit x and z of the body's left, which is the facing frame's x.
 
     Args:
-        world: (L, 22, 3) joints.
+        world: (N, 22, 3) joints.
+        rows: which frames belong to one motion.
 
     The left direction is the horizontal part of the lines through hips and shoulders, averaged
     over time with a Gaussian of 5 frames. It is averaged before normalisation, so frames in which
@@ -80,14 +76,9 @@ def facing_frames(world: Tensor) -> Tensor:
     vertical counts as facing +Z.
     """
     left = sum((world[:, a] - world[:, b] for a, b in LEFTS), torch.zeros_like(world[:, 0]))
-    clip = FrameRows.of([len(left)])
-    left = gaussian_average(left[:, (0, 2)], clip, sigma=SIGMA, radius=RADIUS)
+    left = gaussian_average(left[:, (0, 2)], rows, sigma=SIGMA, radius=RADIUS)
     length = left.norm(dim=-1, keepdim=True)
-    left = torch.where(length > 1e-6, left / length.clamp(min=1e-6), left.new_tensor([1.0, 0.0]))
-    x, z = left.unbind(-1)
-    zero, one = torch.zeros_like(x), torch.ones_like(x)
-    rows = ((x, zero, -z), (zero, one, zero), (z, zero, x))
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    return torch.where(length > 1e-6, left / length.clamp(min=1e-6), left.new_tensor([1.0, 0.0]))
 
 
 def windows(frames: int, *, length: int, stride: int) -> list[int]:
@@ -100,31 +91,39 @@ def windows(frames: int, *, length: int, stride: int) -> list[int]:
     return starts if starts[-1] == last else [*starts, last]
 
 
-def _turning(facing: Tensor) -> Tensor:
-    step = facing[:-1].transpose(-1, -2) @ facing[1:]
-    angle = torch.atan2(step[:, 0, 2], step[:, 0, 0])
+def _turned(vectors: Tensor, left: Tensor) -> Tensor:
+    """(N, K, 3) vectors in the world, turned into the facing frame."""
+    x, y, z = vectors.unbind(-1)
+    cosine, sine = left[..., None].unbind(1)
+    return torch.stack((x * cosine + z * sine, y, z * cosine - x * sine), dim=-1)
+
+
+def _turning(left: Tensor, rows: FrameRows) -> Tensor:
+    """(N,) angle by which the facing frame turns, radians a frame."""
+    (x, z), (next_x, next_z) = left[:-1].unbind(1), left[1:].unbind(1)
+    angle = torch.atan2(z * next_x - x * next_z, x * next_x + z * next_z)
     # Average the steps before and after each frame, like a central difference.
-    padded = torch.cat((angle[:1], angle, angle[-1:]))
-    return (padded[:-1] + padded[1:]) / 2
+    before, _, after = rows.around(1).unbind(1)
+    return (angle[before] + angle[after - 1]) / 2
 
 
-def _check(motion: Motion) -> None:
-    if motion.rot6d.shape[1:] != (JOINTS, 6):
+def _check(posed: PosedMotions) -> None:
+    shape, shortest = posed.rot6d.shape, min(posed.rows.lengths)
+    if shape[1:] != (JOINTS, 6):
         raise MeasureError(
-            f"rotations have the shape {motion.rot6d.shape}",
-            mend="Give a motion of 22 joints",
+            f"rotations have the shape {tuple(shape)}",
+            mend="Give motions of 22 joints",
             field="rot6d",
-            value=motion.rot6d.shape,
+            value=tuple(shape),
         )
-    if motion.frames < 2:
+    if shortest < 2:
         raise MeasureError(
-            f"{motion.frames} frames have no velocity",
+            f"{shortest} frames have no velocity",
             mend="Give a motion of at least two frames",
             field="frames",
-            value=motion.frames,
+            value=shortest,
         )
-    finite = torch.from_numpy(motion.rot6d).isfinite().all()
-    if not (finite and torch.from_numpy(motion.trans).isfinite().all()):
+    if not posed.finite(posed.rot6d, posed.trans).all():
         raise MeasureError(
             "the motion is not finite",
             mend="Count it as failed and leave it out of the set",

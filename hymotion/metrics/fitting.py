@@ -12,6 +12,7 @@ from hymotion.metrics.actionnet import ActionNet
 from hymotion.metrics.classifier import Classifier
 from hymotion.metrics.features import motion_features
 from hymotion.metrics.labelled import Labelled
+from hymotion.metrics.posed import PosedMotions
 
 FLAT = 1e-3
 """Lower bound of the standard deviation that a feature is divided by."""
@@ -80,7 +81,7 @@ class Lessons:
             )
         return cls(
             spans=tuple(item.span or (0, item.motion.frames) for item in taught),
-            clips=tuple(motion_features(item.motion) for item in taught),
+            clips=tuple(motion_features(PosedMotions.of([item.motion])) for item in taught),
             labels=torch.tensor([actions.index(item.action) for item in taught]),
             actions=actions,
         )

@@ -16,6 +16,7 @@ from hymotion.body.motion import Motion
 from hymotion.errors import MeasureError
 from hymotion.metrics.descriptor import describe
 from hymotion.metrics.moments import ClipSums, Moments, WindowSums, frechet_distance
+from hymotion.metrics.posed import PosedMotions
 from hymotion.metrics.space import Space
 
 MIN_CLIPS = 8
@@ -65,7 +66,7 @@ class Reference:
         Raises:
             MeasureError: there are fewer than 8 clips, or a clip is too short or not finite.
         """
-        return _reference([describe(motion) for motion in motions])
+        return _reference([_described(motion) for motion in motions])
 
     @cached_property
     def revision(self) -> str:
@@ -85,7 +86,12 @@ class Reference:
         Raises:
             MeasureError: the motion has fewer than 20 frames or is not finite.
         """
-        return WindowSums.of(self.space.place(describe(motion)))
+        [summary] = self.summaries(PosedMotions.of([motion])).split()
+        return summary
+
+    def summaries(self, posed: PosedMotions) -> ClipSums:
+        """`summary` of each motion."""
+        return ClipSums.of(self.space.place(describe(posed)))
 
     def distance(
         self, motions: Iterable[Motion], *, seed: int = 0, resamples: int = RESAMPLES
@@ -115,7 +121,7 @@ class Reference:
                     field="sums",
                     value=len(one.total),
                 )
-        return _distance(self.sums, ClipSums.of(sums), seed=seed, resamples=resamples)
+        return _distance(self.sums, ClipSums.joined(sums), seed=seed, resamples=resamples)
 
 
 def halves(motions: Iterable[Motion], *, seed: int = 0, resamples: int = RESAMPLES) -> Distance:
@@ -128,20 +134,24 @@ def halves(motions: Iterable[Motion], *, seed: int = 0, resamples: int = RESAMPL
     Raises:
         MeasureError: there are fewer than 16 clips, or a clip is too short or not finite.
     """
-    clips = [describe(motion) for motion in motions]
+    clips = [_described(motion) for motion in motions]
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(clips), generator=generator).tolist()
     middle = len(order) // 2
     reference = _reference([clips[index] for index in order[:middle]])
-    others = [WindowSums.of(reference.space.place(clips[index])) for index in order[middle:]]
-    return reference.distance_of(others, seed=seed, resamples=resamples)
+    others = ClipSums.of(reference.space.place([clips[index] for index in order[middle:]]))
+    return reference.distance_of(others.split(), seed=seed, resamples=resamples)
 
 
 def _reference(clips: Sequence[Tensor]) -> Reference:
     _check_count(len(clips), "reference")
     space = Space.fit(torch.cat(tuple(clips)))
-    sums = ClipSums.of([WindowSums.of(space.place(clip)) for clip in clips])
-    return Reference(space=space, sums=sums)
+    return Reference(space=space, sums=ClipSums.of(space.place(clips)))
+
+
+def _described(motion: Motion) -> Tensor:
+    [clip] = describe(PosedMotions.of([motion]))
+    return clip
 
 
 def _check_count(count: int, field: str) -> None:

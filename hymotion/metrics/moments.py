@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 OVERLAP = 2
 """Windows overlap by half, so only about one in two is independent."""
@@ -24,11 +25,6 @@ class WindowSums:
     total: Tensor
     outer: Tensor
 
-    @classmethod
-    def of(cls, windows: Tensor) -> "WindowSums":
-        """The sums of (windows, D) coordinates."""
-        return cls(count=len(windows), total=windows.sum(0), outer=windows.T @ windows)
-
 
 @dataclass(frozen=True, eq=False)
 class ClipSums:
@@ -45,13 +41,28 @@ class ClipSums:
     second: Tensor
 
     @classmethod
-    def of(cls, clips: Sequence[WindowSums]) -> "ClipSums":
-        """The sums of one clip or more."""
+    def of(cls, clips: Sequence[Tensor]) -> "ClipSums":
+        """The sums over the windows (windows, D) of each of one clip or more."""
+        windows = pad_sequence(list(clips), batch_first=True)
+        return cls(
+            count=torch.tensor([len(clip) for clip in clips], dtype=torch.float64),
+            first=windows.sum(1),
+            second=windows.mT @ windows,
+        )
+
+    @classmethod
+    def joined(cls, clips: Sequence[WindowSums]) -> "ClipSums":
+        """The sums of one clip or more, from each clip's own."""
         return cls(
             count=torch.tensor([clip.count for clip in clips], dtype=torch.float64),
             first=torch.stack([clip.total for clip in clips]),
             second=torch.stack([clip.outer for clip in clips]),
         )
+
+    def split(self) -> list[WindowSums]:
+        """The sums of each clip."""
+        counts = self.count.long().tolist()
+        return [WindowSums(*each) for each in zip(counts, self.first, self.second, strict=True)]
 
     def resampled(self, generator: torch.Generator) -> "ClipSums":
         """The total of C clips drawn with replacement.

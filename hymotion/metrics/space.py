@@ -1,5 +1,6 @@
 """The space in which descriptors are compared: principal components fitted to real clips."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,14 +59,17 @@ class Space:
         """All tensors, in the order of the attributes."""
         return self.mean, self.scale, self.axes, self.centre, self.spread
 
-    def place(self, descriptors: Tensor) -> Tensor:
-        """(M, K + 1) coordinates in units of the reference's standard deviations.
+    def place(self, clips: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        """(W, K + 1) coordinates of the descriptors (W, N) of each clip's windows.
+
+        They are in units of the reference's standard deviations.
 
         The last is the log distance from the axes' subspace: otherwise a motion unlike any real
         clip would count only by its projection.
         """
-        standard = ((descriptors - self.mean) / self.scale).clamp(-FAR, FAR)
-        return (_coordinates(standard, self.axes) - self.centre) / self.spread
+        standard = ((torch.cat(tuple(clips)) - self.mean) / self.scale).clamp(-FAR, FAR)
+        placed = (_coordinates(standard, self.axes) - self.centre) / self.spread
+        return placed.split_with_sizes([len(clip) for clip in clips])
 
 
 def _coordinates(standard: Tensor, axes: Tensor) -> Tensor:

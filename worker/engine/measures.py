@@ -1,4 +1,4 @@
-"""The Fréchet Motion Distance: the stored features of each motion, and the distance of many."""
+"""The quality and the stored features of each motion, and the Fréchet distance of many."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ import torch
 from hymotion.body.motion import Motion
 from hymotion.device import one_thread
 from hymotion.metrics.frechet import Reference
-from hymotion.metrics.moments import WindowSums
-from hymotion.metrics.quality import measure
+from hymotion.metrics.moments import ClipSums, WindowSums
+from hymotion.metrics.posed import PosedMotions
+from hymotion.metrics.quality import measure_all
 from hymotion.metrics.referencefile import SHIPPED, load_reference
 from jobs.domain.attempts import Features, MotionQuality
 from jobs.monitoring.distance import LEAST, Measure, MotionDistance
@@ -34,14 +35,31 @@ def shipped() -> Reference | None:
     return load_reference() if there else None
 
 
-def keep(motions: Sequence[Motion], reference: Reference | None) -> list[Features | None]:
-    """The features to store for each finite motion; about 1.5 ms for 120 frames on one CPU core.
+def measured(
+    motions: Sequence[Motion], reference: Reference | None
+) -> list[tuple[MotionQuality, Features | None]]:
+    """The quality of each motion, and its features to store; None without a reference.
 
-    Without a reference, None for each.
+    Computed for all motions at once: in packs of 64 about 0.7 ms for 100 frames on one core.
+
+    Raises:
+        NotFiniteError: motions are not finite and must not be delivered.
     """
+    if not motions:
+        return []
+    posed = PosedMotions.of(motions)
+    qualities = measure_all(posed)
+    bad = [place for place, each in enumerate(qualities) if not each.finite]
+    if bad:
+        raise NotFiniteError(bad)
+    found = [
+        MotionQuality(skate_mm=each.skate, penetration_mm=each.penetration, jitter=each.jitter)
+        for each in qualities
+    ]
     if reference is None:
-        return [None] * len(motions)
-    return [pack(reference.summary(motion), reference.revision) for motion in motions]
+        return [(each, None) for each in found]
+    kept = pack(reference.summaries(posed), reference.revision)
+    return list(zip(found, kept, strict=True))
 
 
 def gauge() -> Measure | None:
@@ -78,15 +96,18 @@ def frechet(reference: Reference, features: Sequence[Features]) -> MotionDistanc
     )
 
 
-def pack(sums: WindowSums, reference: str) -> Features:
-    """Pack the sums as float32: the total, then the upper triangle of the products, row by row.
+def pack(sums: ClipSums, reference: str) -> list[Features]:
+    """Pack each motion's sums as float32: the total, then the upper triangle of the products.
 
-    33 dimensions take 2376 bytes.
+    The triangle goes row by row. 33 dimensions take 2376 bytes.
     """
-    rows, columns = torch.triu_indices(*sums.outer.shape)
-    numbers = torch.cat((sums.total, sums.outer[rows, columns]))
-    blob = numbers.numpy().astype(NUMBER).tobytes()
-    return Features(reference=reference, windows=sums.count, blob=blob)
+    rows, columns = torch.triu_indices(*sums.second.shape[1:])
+    numbers = torch.cat((sums.first, sums.second[:, rows, columns]), dim=1)
+    stored = numbers.numpy().astype(NUMBER)
+    return [
+        Features(reference=reference, windows=count, blob=blob.tobytes())
+        for count, blob in zip(sums.count.long().tolist(), stored, strict=True)
+    ]
 
 
 def unpack(features: Features, size: int) -> WindowSums:
@@ -106,19 +127,3 @@ def unpack(features: Features, size: int) -> WindowSums:
     outer = numbers.new_empty(size, size)
     outer[rows, columns] = outer[columns, rows] = numbers[size:]
     return WindowSums(count=features.windows, total=numbers[:size], outer=outer)
-
-
-def qualities(motions: Sequence[Motion]) -> list[MotionQuality]:
-    """The quality of each motion; about 1 ms for 120 frames on one CPU core.
-
-    Raises:
-        NotFiniteError: motions are not finite and must not be delivered.
-    """
-    measured = [measure(motion) for motion in motions]
-    bad = [place for place, each in enumerate(measured) if not each.finite]
-    if bad:
-        raise NotFiniteError(bad)
-    return [
-        MotionQuality(skate_mm=each.skate, penetration_mm=each.penetration, jitter=each.jitter)
-        for each in measured
-    ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.domain.attempts import Claim, Features, MotionQuality, Run
 from worker.device.memory_meter import memory_meter
-from worker.engine.measures import keep, qualities, shipped
+from worker.engine.measures import measured, shipped
 from worker.engine.protocol import Encoded, OnStep, Sampled
 from worker.errors import EngineLoadError, SamplingError
 from worker.planning.precision import SAFE
@@ -145,13 +145,9 @@ class MotionEngine:
         """Decode the latents to motions, all at once on the device."""
         return self._decoder.decode(latents)
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
-        """The quality of each motion; raises `NotFiniteError`."""
-        return qualities(motions)
-
-    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        """The features of each motion; None if the library has no reference."""
-        return keep(motions, self._reference)
+    def measure(self, motions: Sequence[Any]) -> Sequence[tuple[MotionQuality, Features | None]]:
+        """The quality and features of each motion; raises `NotFiniteError`."""
+        return measured(motions, self._reference)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         """Write the motion in one of `jobs.domain.spec.FORMATS`."""

@@ -57,13 +57,9 @@ class NullEngine:
         """None for each latent."""
         return list(latents)
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[tuple[MotionQuality, Features | None]]:
         """An empty measure for each claim: there is no motion."""
-        return [MotionQuality()] * len(motions)
-
-    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        """None for each claim: there is no motion."""
-        return [None] * len(motions)
+        return [(MotionQuality(), None)] * len(motions)
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:  # noqa: ARG002 — no motion
         """Write no file: there is no motion."""

@@ -89,15 +89,12 @@ class Engine(Protocol):
     def decode(self, latents: Sequence[Any]) -> list[Any]:
         """Decode each latent to a motion; another pack may be sampled meanwhile."""
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
-        """The quality of each motion.
+    def measure(self, motions: Sequence[Any]) -> Sequence[tuple[MotionQuality, Features | None]]:
+        """The quality of each motion, and its features to store (see `worker.engine.measures`).
 
         Raises:
             NotFiniteError: motions are not finite.
         """
-
-    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        """The features to store for each finite motion, or None (see `worker.engine.measures`)."""
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         """Write one new file, following no link; False if this engine has nothing to write."""

@@ -54,7 +54,6 @@ def rehearse(engine: Engine) -> list[Any]:
         sampled = engine.sample([rehearsal(engine)], [engine.blank()], _on_step)
         motions = engine.decode(sampled.latents)
         engine.measure(motions)
-        engine.features(motions)
     except (SamplingError, NotFiniteError) as error:
         log.warning(
             "%s %s: the warm-up gave unusable numbers; taking jobs anyway: %s",

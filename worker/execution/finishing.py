@@ -97,15 +97,14 @@ class MotionFinisher:
         chosen = [places[claim.job_id] for claim in claims]
         motions = part.engine.decode([part.latents[place] for place in chosen])
         # Measuring takes a few milliseconds and is counted as decoding.
-        qualities = part.engine.measure(motions)
-        features = part.engine.features(motions)
+        measures = part.engine.measure(motions)
         decode = (self._mark() - start) / len(claims)
         timings = replace(part.timings, decode=decode)
         peak, runs = part.peak_memory_bytes, [part.runs[place] for place in chosen]
-        made = zip(claims, motions, qualities, features, runs, strict=True)
+        made = zip(claims, motions, measures, runs, strict=True)
         return [
-            (Success(claim, timings, peak, (), quality, kept, run), motion)
-            for claim, motion, quality, kept, run in made
+            (Success(claim, timings, peak, (), quality, features, run), motion)
+            for claim, motion, (quality, features), run in made
         ]
 
     def _saved(self, part: SampledPart, made: Sequence[tuple[Success, Any]]) -> Results:

@@ -59,8 +59,8 @@ def _nothing(_phase: str, _pack: Sequence[Claim]) -> None:
 class StubEngine:
     """Goes through the phases, writes small files, and notes the packs it was given.
 
-    `sabotage` is called with the phase (prepare, encode, step, decode, measure, features, write)
-    and its claims, and may raise. Latents and motions are pairs of a claim and its text; a motion's
+    `sabotage` is called with the phase (prepare, encode, step, decode, measure, write) and
+    its claims, and may raise. Latents and motions are pairs of a claim and its text; a motion's
     jitter is the length of the text.
 
     Attributes:
@@ -110,13 +110,15 @@ class StubEngine:
         self.sabotage("decode", [claim for claim, _ in latents])
         return list(latents)
 
-    def measure(self, motions: Sequence[Any]) -> Sequence[MotionQuality]:
+    def measure(self, motions: Sequence[Any]) -> Sequence[tuple[MotionQuality, Features | None]]:
         self.sabotage("measure", [claim for claim, _ in motions])
-        return [MotionQuality(1.0, 2.0, float(len(made))) for _, made in motions]
-
-    def features(self, motions: Sequence[Any]) -> Sequence[Features | None]:
-        self.sabotage("features", [claim for claim, _ in motions])
-        return [Features("stub-1", len(made), made.encode()) for _, made in motions]
+        return [
+            (
+                MotionQuality(1.0, 2.0, float(len(made))),
+                Features("stub-1", len(made), made.encode()),
+            )
+            for _, made in motions
+        ]
 
     def write(self, claim: Claim, motion: Any, format_: str, path: Path) -> bool:
         path.write_text(f"{format_} of {motion[1]}")

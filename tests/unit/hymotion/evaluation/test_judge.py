@@ -12,6 +12,7 @@ from hymotion.evaluation.real_clips import RealClip, Split, decoded, still
 from hymotion.evaluation.reference import balanced, spliced_pair, typical_frames
 from hymotion.metrics import FitSettings, load_classifier, read_reference
 from hymotion.metrics.baseline import Baseline
+from hymotion.metrics.posed import PosedMotions
 from hymotion.metrics.surface import measure_surface
 from hymotion.training.dataset.holding import Sway
 from hymotion.training.errors import MocapError
@@ -38,8 +39,8 @@ def clips() -> list[RealClip]:
 def test_a_decoded_clip_stands_on_the_ground_over_the_origin() -> None:
     motion = decoded(real("walk", seed=0).clip)
     assert abs(motion.trans[0, [0, 2]]).max() < 0.05
-    surface = measure_surface(motion)
-    assert float(surface.heights.amin()) + surface.ground == pytest.approx(0, abs=1e-5)
+    surface = measure_surface(PosedMotions.of([motion]))
+    assert float(surface.heights.amin() + surface.ground) == pytest.approx(0, abs=1e-5)
 
 
 def test_variants_are_the_clip_its_mirror_and_other_speeds() -> None:

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from hymotion.body.skeleton import BODY, Skeleton
+from hymotion.decoding.rows import FrameRows
 from hymotion.errors import MeasureError
 from hymotion.metrics import Quality, measure
 from hymotion.metrics.contact import foot_contact
-from hymotion.metrics.quality import jitter
+from hymotion.metrics.posed import PosedMotions
 from hymotion.metrics.surface import Surface, measure_surface
 from tests.unit.hymotion.metrics.bodies import acting, noise, posed, shifted, standing
 
@@ -57,7 +58,8 @@ def surface(
         for side, index in enumerate(indices):
             high[:, index] = heights.get(name, (1.0, 1.0))[side]
             points[1, index, 0] = ways.get(name, (0.0, 0.0))[side]
-    return Surface(points=points, heights=high, ground=0.0)
+    ground = torch.zeros(1, dtype=torch.float64)
+    return Surface(rows=FrameRows.of([2]), points=points, heights=high, ground=ground)
 
 
 def test_the_toe_that_swings_past_the_standing_foot_does_not_skate() -> None:
@@ -134,7 +136,7 @@ def test_a_motion_lifted_by_one_deep_frame_is_found_out() -> None:
     lifted = shifted(deep, torch.tensor([0.0, 0.1, 0.0]))
     assert measure(deep).penetration == pytest.approx(100 / 40, rel=1e-3)
     assert measure(lifted).penetration == pytest.approx(100 / 40, rel=1e-3)
-    assert measure_surface(lifted).ground == pytest.approx(0.1, abs=1e-6)
+    assert float(measure_surface(PosedMotions.of([lifted])).ground) == pytest.approx(0.1, abs=1e-6)
     assert measure(lifted).skate == pytest.approx(0, abs=1e-3)
 
 
@@ -149,12 +151,14 @@ def test_climbing_is_no_penetration() -> None:
 def test_jitter_is_the_third_derivative() -> None:
     time = torch.arange(40, dtype=torch.float64) / 30
     cubic = torch.stack((3 * time**3, torch.zeros(40), 4 * time**3), dim=1)
-    assert jitter(shifted(standing(), cubic)) == pytest.approx(6 * 5, rel=2e-3)
+    assert measure(shifted(standing(), cubic)).jitter == pytest.approx(6 * 5, rel=2e-3)
 
 
 def test_jitter_grows_with_the_cube_of_the_frame_rate() -> None:
     motion = acting("march", seed=1)
-    assert jitter(replace(motion, fps=60)) == pytest.approx(8 * jitter(motion))
+    slow, fast = (measure(replace(motion, fps=fps)).jitter for fps in (30, 60))
+    assert slow is not None
+    assert fast == pytest.approx(8 * slow)
 
 
 def test_noise_is_worse_than_a_march_in_every_respect() -> None:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.metadata import entry_points
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from hymotion.body.motion import Motion
 from hymotion.body.skeleton import BODY, PELVIS_HEIGHT
 from hymotion.metrics.frechet import Reference
-from hymotion.metrics.moments import WindowSums
+from hymotion.metrics.moments import ClipSums
 from jobs.domain.attempts import Features, MotionQuality
 from jobs.monitoring.distance import LEAST, NAME, PLUGINS
 from tests.unit.hymotion.metrics.bodies import acting
 from worker.engine.measures import (
     frechet,
     gauge,
-    keep,
+    measured,
     one_thread,
     pack,
-    qualities,
     shipped,
     unpack,
 )
@@ -38,11 +40,15 @@ def reference() -> Reference:
     return Reference.of(acting("march", seed=seed) for seed in range(12))
 
 
+def kept_of(motions: Sequence[Motion], reference: Reference) -> list[Features]:
+    return [kept for _, kept in measured(motions, reference) if kept is not None]
+
+
 @pytest.fixture(scope="module")
 def kept(reference: Reference) -> list[Features]:
     """The features of ten motions."""
     motions = [acting("wave", seed=seed) for seed in range(10)]
-    return [one for one in keep(motions, reference) if one is not None]
+    return kept_of(motions, reference)
 
 
 def test_the_distance_is_that_of_the_motions(reference: Reference, kept: list[Features]) -> None:
@@ -81,25 +87,25 @@ def test_a_damaged_blob_is_refused(reference: Reference, kept: list[Features]) -
 
 def test_what_is_packed_comes_back() -> None:
     windows = torch.randn(7, 33, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    sums = WindowSums.of(windows)
-    packed = pack(sums, "r")
+    clips = ClipSums.of([windows, windows[:4] * 2])
+    (packed, other), (sums, _) = pack(clips, "r"), clips.split()
     assert (packed.reference, packed.windows, len(packed.blob)) == ("r", 7, 2376)
     found = unpack(packed, 33)
-    assert found.count == 7
+    assert (found.count, unpack(other, 33).count) == (7, 4)
     torch.testing.assert_close(found.total, sums.total, rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(found.outer, sums.outer, rtol=1e-6, atol=1e-6)
     assert torch.equal(found.outer, found.outer.T)
 
 
 def test_without_a_reference_nothing_is_kept() -> None:
-    assert keep([acting("march", seed=0)] * 2, None) == [None, None]
+    assert [kept for _, kept in measured([acting("march", seed=0)] * 2, None)] == [None, None]
 
 
 def test_the_shipped_reference_measures() -> None:
     reference = shipped()
     assert reference is not None
     motions = [acting("march", seed=seed) for seed in range(LEAST)]
-    kept = [one for one in keep(motions, reference) if one is not None]
+    kept = kept_of(motions, reference)
     assert {len(one.blob) for one in kept} == {2376}
     measure = gauge()
     assert measure is not None
@@ -138,22 +144,40 @@ def broken() -> Motion:
 
 
 def test_every_figure_has_its_place_and_unit() -> None:
-    still, gliding = qualities([body(), body(glide=0.01)])
+    (still, _), (gliding, _) = measured([body(), body(glide=0.01)], None)
     assert still == MotionQuality(skate_mm=0.0, penetration_mm=still.penetration_mm, jitter=0.0)
     assert gliding.skate_mm == pytest.approx(10.0, abs=1e-3)
     assert still.penetration_mm == pytest.approx(0.0, abs=1e-3)
     shaking = body()
     shaking.joints[::2, :, 1] += 0.001
     # Third differences of 0, 1, 0, 1 … mm are 4 mm long; 30³ of them a second.
-    (shaken,) = qualities([shaking])
+    ((shaken, _),) = measured([shaking], None)
     assert shaken.jitter == pytest.approx(0.004 * 30**3, rel=1e-3)
 
 
-def test_motions_that_are_not_finite_are_named() -> None:
+def test_motions_that_are_not_finite_are_named(reference: Reference) -> None:
     with pytest.raises(NotFiniteError, match="jobs 1, 3 of the pack") as caught:
-        qualities([body(), broken(), body(), broken()])
+        measured([body(), broken(), body(), broken()], reference)
     assert caught.value.indices == (1, 3)
 
 
-def test_no_motions_have_no_quality() -> None:
-    assert qualities([]) == []
+def test_a_larger_pack_takes_no_more_calls_of_torch(reference: Reference) -> None:
+    class Counting(TorchFunctionMode):
+        calls = 0
+
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None):
+            self.calls += function is not torch.Tensor.__len__  # of a view: no computation
+            return function(*args, **(kwargs or {}))
+
+    pack = [acting("march", seed=seed, frames=20 + 7 * seed) for seed in range(9)]
+    measured(pack, reference)  # fills the caches
+    counts = []
+    for motions in (pack[:2], pack):
+        with Counting() as counting:
+            measured(motions, reference)
+        counts.append(counting.calls)
+    assert counts[0] == counts[1]
+
+
+def test_no_motions_have_no_measures(reference: Reference) -> None:
+    assert measured([], reference) == []

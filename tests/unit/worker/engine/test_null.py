@@ -20,7 +20,6 @@ def test_the_null_model_counts_steps_and_makes_nothing(
     assert sampled.runs == [Run(), Run()]
     motions = engine.decode(sampled.latents)
     assert motions == [None, None]
-    assert engine.measure(motions) == [MotionQuality(), MotionQuality()]
-    assert engine.features(motions) == [None, None]
+    assert engine.measure(motions) == [(MotionQuality(), None)] * 2
     assert not engine.write(pack[0], None, "npz", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []

@@ -142,7 +142,7 @@ def test_loading_is_booked_once_though_the_pack_is_halved(
     assert [win.run.loads for win in results.successes] == [2, 0, 0, 0]
 
 
-@pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "features", "write"])
+@pytest.mark.parametrize("phase", ["encode", "step", "decode", "measure", "write"])
 @pytest.mark.parametrize("bad", "ag")
 def test_a_poison_job_fails_alone(
     stub: StubEngine, phases: Phases, pack: Callable[[str], list[Claim]], phase: str, bad: str
