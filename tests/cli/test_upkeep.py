@@ -167,7 +167,7 @@ def test_show_tells_how_each_attempt_was_run(hymo_: Hymo) -> None:
     assert job["tries"][0]["outcome"] == "encoded"
     assert job["tries"][1]["run"] == {
         "dtype": "float16", "plan": "remote", "embedding": "hit", "loads": 1, "numerics_step": None,
-        "numerics_dtype": None,
+        "numerics_dtype": None, "path": None,
     }  # fmt: skip
 
 

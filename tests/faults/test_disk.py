@@ -41,8 +41,9 @@ def waits(plant: Plant) -> list[str]:
 
 
 def outcomes(plant: Plant) -> dict[str, int]:
-    """How many attempts ended how."""
-    return dict(plant.rows("SELECT outcome, count(*) FROM attempts GROUP BY outcome"))  # type: ignore[arg-type]  # pairs
+    """How many attempts ended how, of those whose sampling began."""
+    query = "SELECT outcome, count(*) FROM attempts WHERE sampling_at > 0 GROUP BY outcome"
+    return dict(plant.rows(query))  # type: ignore[arg-type]  # pairs
 
 
 def said(plant: Plant, *words: str) -> str:

@@ -66,12 +66,25 @@ def test_classes_within_a_budget_are_biggest_first(budget, classes):
 
 @given(st.integers(12, 200), st.integers(0, 400))
 def test_a_pack_at_its_limit_fits(gib, spare):
+    """Each motion is as long as its class allows, at most the longest of all."""
     budget = (gib + spare) * GIB
     pack = PROFILE.pack_limit(gib, budget)
     fixed, longest = 11 * GIB, (gib - 11) * GIB
+    if gib <= class_gib(PROFILE.need(360)):
+        longest = min(longest, PROFILE.motion(360))
     assert pack >= 1
     assert fixed + pack * longest <= budget
     assert pack == 1 or fixed + (pack + 1) * longest > budget
+
+
+SMALL = MemoryProfile(weights=2 * GIB, trajectory=0, attention=GIB // 25, loader=0)
+
+
+def test_small_motions_are_packed_by_their_size_and_not_by_their_class():
+    """Of the class of 3 GiB, a motion of at most 0.144 GiB takes 1 GiB only if it was raised."""
+    assert class_gib(SMALL.need(100)) == class_gib(SMALL.need(360)) == 3
+    assert SMALL.pack_limit(3, 8 * GIB) == 41
+    assert SMALL.pack_limit(next_class(3), 8 * GIB) == 3
 
 
 def test_a_queue_is_named_after_mode_and_class():

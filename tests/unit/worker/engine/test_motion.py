@@ -40,6 +40,7 @@ class FailingPipeline:
         self._prepared = prepared
         self.decoder, self.config = self._real.decoder, self._real.config
         self._prompts: dict[int, str] = {}
+        self.eager_because = "it is on a CPU"
 
     def encode(self, prompts: Sequence[str]) -> Any:
         texts = self._real.encode(prompts)
