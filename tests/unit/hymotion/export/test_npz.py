@@ -72,6 +72,7 @@ def test_the_bytes_are_those_of_zipfile_and_numpy(motion: hymotion.Motion) -> No
         theirs = io.BytesIO()
         with np.load(io.BytesIO(ours)) as file, zipfile.ZipFile(theirs, "w") as archive:
             assert file["joints"].flags.fnc == (one is columns)
+            assert np.array_equal(file["joints"], motion.joints)
             for key in file.files:
                 entry = zipfile.ZipInfo(f"{key}.npy", date_time=(1980, 1, 1, 0, 0, 0))
                 entry.create_system, entry.external_attr = 3, 0o644 << 16
