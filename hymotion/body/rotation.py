@@ -29,7 +29,7 @@ def matrix_from_rot6d(rot6d: Tensor) -> Tensor:
     x = _unit(first)
     y = _unit(second - (x * second).sum(0) * x)
     columns = torch.stack((x, y, torch.linalg.cross(x, y, dim=0)), dim=1)
-    return columns.movedim((0, 1), (-2, -1)).contiguous()
+    return columns.movedim((0, 1), (-2, -1))
 
 
 def rot6d_from_matrix(matrix: Tensor) -> Tensor:
@@ -111,12 +111,12 @@ def nearest_rotation(matrix: Tensor) -> Tensor:
     kappa = (root.square() - square) / 2
     # (s₁ + s₂)(s₂ + s₃)(s₃ + s₁) for singular values s, the last with the determinant's sign.
     scale = kappa * root - det
-    cubic = _product(_product(a, a.transpose(0, 1)), a)
+    cubic = product(product(a, a.transpose(0, 1)), a)
     turned = ((kappa + square) * a + root * cofactors - cubic) / scale
     still = torch.eye(3, dtype=a.dtype, device=a.device).reshape(3, 3, *[1] * det.ndim)
     # A matrix that is not finite stays so.
     turned = torch.where((scale >= AMBIGUOUS) | ~square.isfinite(), turned, still)
-    return turned.movedim((0, 1), (-2, -1)).contiguous()
+    return turned.movedim((0, 1), (-2, -1))
 
 
 def _unit(vector: Tensor) -> Tensor:
@@ -131,10 +131,16 @@ def _cofactors(a: Tensor) -> Tensor:
     return wide[1:4, 1:4] * wide[2:, 2:] - wide[1:4, 2:] * wide[2:, 1:4]
 
 
-def _product(a: Tensor, b: Tensor) -> Tensor:
-    """The products of matrices (3, 3, …)."""
+def product(a: Tensor, b: Tensor) -> Tensor:
+    """The products a · b of matrices (3, 3, …)."""
     first = torch.addcmul(a[:, :1] * b[:1], a[:, 1:2], b[1:2])
     return torch.addcmul(first, a[:, 2:], b[2:])
+
+
+def rotated(a: Tensor, vectors: Tensor) -> Tensor:
+    """Each of the vectors (K, 3), rotated by its N matrices: (3, 3, K, N) → (3, K, N)."""
+    x, y, z = vectors.mT[..., None].unbind(0)
+    return torch.addcmul(torch.addcmul(a[:, 0] * x, a[:, 1], y), a[:, 2], z)
 
 
 def axis_angle_from_matrix(matrix: Tensor) -> Tensor:

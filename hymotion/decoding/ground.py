@@ -5,6 +5,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from hymotion.body.rotation import rotated
 from hymotion.body.skeleton import Contact, Skeleton
 
 
@@ -20,9 +21,9 @@ def soles(positions: Tensor, turns: Tensor, skeleton: Skeleton) -> tuple[Tensor,
         (N, C) heights above y = 0 of the flesh below each point, and (N, C, 3) the points.
     """
     joints, offsets, radii = _contacts(skeleton.contacts, positions.device, positions.dtype)
-    moved = (turns.index_select(1, joints) @ offsets[..., None])[..., 0]
-    points = positions.index_select(1, joints) + moved
-    return points[..., 1] - radii, points
+    moved = rotated(turns.permute(2, 3, 1, 0).index_select(2, joints), offsets)
+    points = positions.permute(2, 1, 0).index_select(1, joints) + moved
+    return (points[1] - radii[:, None]).T, points.permute(2, 1, 0)
 
 
 @lru_cache(maxsize=16)

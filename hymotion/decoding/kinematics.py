@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from hymotion.body.rotation import product, rotated
 from hymotion.body.skeleton import Skeleton
 
 
@@ -46,24 +47,24 @@ def forward_kinematics(rotations: Tensor, skeleton: Skeleton) -> tuple[Tensor, T
         skeleton: J joints, parents before children.
 
     Returns:
-        positions (N, J, 3) and world rotations (N, J, 3, 3).
+        positions (N, J, 3) and world rotations (N, J, 3, 3), which have the frames last in memory.
     """
     tree = _tree(skeleton, rotations.device, rotations.dtype)
     missing = len(skeleton.parents) - rotations.shape[1]
     if missing:
         still = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
         rotations = torch.cat((rotations, still.expand(len(rotations), missing, 3, 3)), dim=1)
-    root, *generations = rotations.index_select(1, tree.order).split_with_sizes(tree.sizes, dim=1)
+    # With the frames last every operation is on contiguous numbers.
+    local = rotations.permute(2, 3, 1, 0).contiguous().index_select(2, tree.order)
+    root, *generations = local.split_with_sizes(tree.sizes, dim=2)
     world = [root]
     for turn, above in zip(generations, tree.above, strict=True):
-        world.append(world[-1].index_select(1, above) @ turn)
-    turns = torch.cat(world, dim=1).index_select(1, tree.back)
-    bones = (turns.index_select(1, tree.parents) @ tree.offsets[..., None])[..., 0]
+        world.append(product(world[-1].index_select(2, above), turn))
+    turns = torch.cat(world, dim=2).index_select(2, tree.back)
+    bones = rotated(turns.index_select(2, tree.parents), tree.offsets)
     # One matrix product adds up the bones on the way from the root to each joint.
-    positions = tree.rest + (bones.mT.reshape(-1, len(tree.offsets)) @ tree.ways).reshape(
-        len(bones), 3, -1
-    )
-    return positions.mT.contiguous(), turns
+    positions = tree.rest[:, :, None] + tree.ways.T @ bones
+    return positions.permute(2, 1, 0).contiguous(), turns.permute(3, 2, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,14 +65,20 @@ class PosedMotions:
     @cached_property
     def body(self) -> tuple[Tensor, Tensor]:
         """Positions without the translation, and world rotations, of `BODY`'s joints."""
-        return forward_kinematics(matrix_from_rot6d(self.rot6d.double()), BODY)
+        return forward_kinematics(self.matrices, BODY)
+
+    @property
+    def matrices(self) -> Tensor:
+        """(N, J, 3, 3) local rotations, float64."""
+        # In the order in memory that kinematics needs.
+        return matrix_from_rot6d(self.rot6d.double().movedim(0, 1)).movedim(1, 0)
 
     @property
     def turns(self) -> Tensor:
         """(N, J, 3, 3) world rotations of the joints, float64."""
         if self.skeleton.parents == BODY.parents:
             return self.body[1]
-        return forward_kinematics(matrix_from_rot6d(self.rot6d.double()), self.skeleton)[1]
+        return forward_kinematics(self.matrices, self.skeleton)[1]
 
     def finite(self, *parts: Tensor) -> Tensor:
         """(M,) whether all numbers of these (N, …) parts of a motion are finite."""
