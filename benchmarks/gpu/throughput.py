@@ -28,8 +28,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu.randomflow import SIZES, SMALL, random_config, random_flow
 from hymotion.conditioning import TextConditioning
-from hymotion.config import NetworkConfig
 from hymotion.device import PRECISIONS, find_device
+from hymotion.loading.model import load_bundled
 from hymotion.pipeline import Identity, Pipeline
 from hymotion.sampling.request import Request
 
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("file", type=Path)
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--modes", default="full,lite")
+    parser.add_argument("--modes", default="full,lite", help="also tiny-full and tiny-lite")
     parser.add_argument("--frames", default="48,100,200,360")
     parser.add_argument("--packs", default="1,8,64,128")
     parser.add_argument("--paths", default="fused,eager")
@@ -67,7 +67,6 @@ def main() -> None:
     device = find_device(options.device)
     done = _read(options.file)
     known = [_cell(line) for line in done if line["card"] == _card(device)]
-    rate = _ceiling(device, small=options.tiny)
     for mode, precision, path in product(
         options.modes.split(","), options.precisions.split(","), options.paths.split(",")
     ):
@@ -79,7 +78,8 @@ def main() -> None:
         wanted = [cell for cell in cells if cell not in known]
         if not wanted:
             continue
-        pipeline = _pipeline(SMALL if options.tiny else SIZES[f"random-{mode}"], precision, device)
+        pipeline = _pipeline(mode, precision, device, small=options.tiny)
+        rate = _ceiling(device, PRECISIONS[precision].dtype)
         if path == "eager":
             pipeline._fused = None  # noqa: SLF001  # what a card without the kernels does
         for line in _lines(pipeline, wanted, rate):
@@ -91,8 +91,10 @@ def main() -> None:
     _table(done)
 
 
-def _pipeline(network: NetworkConfig, precision: str, device: torch.device) -> Pipeline:
-    config = random_config(network, steps=STEPS)
+def _pipeline(mode: str, precision: str, device: torch.device, *, small: bool) -> Pipeline:
+    if mode.startswith("tiny-"):
+        return load_bundled("tiny", mode.removeprefix("tiny-"), device=device, dtype=precision)
+    config = random_config(SMALL if small else SIZES[f"random-{mode}"], steps=STEPS)
     return Pipeline(
         identity=Identity("random", "custom", "benchmark", trained=False),
         config=config,
@@ -114,12 +116,12 @@ def _lines(pipeline: Pipeline, cells: Sequence[Cell], rate: float) -> Iterator[d
             sys.stderr.write(f"skipped {cell}: out of memory\n")
             continue
         work = _work(pipeline, cell.frames) * STEPS
-        figures["tflops"] = round(work / figures["s_per_motion"] / 1e12, 1)
+        figures["tflops"] = round(work / figures["s_per_motion"] / 1e12, 3)
         figures["of_ceiling"] = round(work / figures["s_per_motion"] / 1e12 / rate, 3)
         yield {
             **vars(cell),
             **figures,
-            "ceiling_tflops": round(rate, 1),
+            "ceiling_tflops": round(rate, 3),
             "card": _card(pipeline.device),
             "torch": torch.__version__,
             "python": platform.python_version(),
@@ -180,12 +182,12 @@ def _texts(pipeline: Pipeline, count: int) -> list[TextConditioning]:
     ]
 
 
-def _ceiling(device: torch.device, *, small: bool) -> float:
-    """TFLOP/s of a large bfloat16 product, for a second: a card slows down as it warms up."""
-    size = 256 if small else 8192
-    a, b = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
+def _ceiling(device: torch.device, dtype: torch.dtype) -> float:
+    """TFLOP/s of a large product, for a second: a card slows down as it warms up."""
+    size = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     times, begun = [], time.perf_counter()
-    while time.perf_counter() - begun < (0.1 if small else 1.0):
+    while time.perf_counter() - begun < 1.0:
         start = time.perf_counter()
         for _ in range(10):
             a @ b
