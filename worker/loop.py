@@ -26,7 +26,7 @@ from worker.execution.pack import PackRunner, SampledPack
 from worker.execution.pack_finisher import PackFinisher
 from worker.execution.pack_size import PackSize
 from worker.execution.pauses import Pauses
-from worker.execution.prefetch import Prefetch, ReadyPack
+from worker.execution.prefetch import WORTH, Prefetch, ReadyPack
 from worker.execution.probes import Probes
 from worker.execution.progress_stamp import ProgressStamp
 from worker.execution.settlement import Settlement
@@ -231,7 +231,7 @@ class WorkLoop:
         if not claims:
             self._keeper.remove(pack)
             return 0
-        sampled = SampledPack()
+        sampled, begun = SampledPack(), self._clock()
         try:
             sampled = self._sample(pack, claims, ready)
             if sampled.interruption is not None:
@@ -239,7 +239,8 @@ class WorkLoop:
                 left = [claim for claim in left if not pack.stopped(claim)]
                 self._settlement.give_back(left, sampled.interruption)
         finally:
-            self._finisher.submit(pack, sampled)
+            aside = self._clock() - begun >= WORTH
+            self._finisher.submit(pack, sampled, aside=aside)
         return len(claims)
 
     def _begin(self, ready: ReadyPack) -> Sequence[Claim]:

@@ -46,7 +46,7 @@ class MotionFinisher:
 
     Args:
         on_phase: called between phases and after each file, to record progress.
-        writers: number of threads that write files.
+        writers: number of threads that write files; 1: the calling one.
         clock: monotonic seconds.
     """
 
@@ -59,7 +59,10 @@ class MotionFinisher:
     ) -> None:
         self._on_phase = on_phase
         self._clock = clock
-        self._writers = ThreadPoolExecutor(writers, thread_name_prefix="writer")
+        threads = writers if writers > 1 else 0
+        self._writers = (
+            ThreadPoolExecutor(threads, thread_name_prefix="writer") if threads else None
+        )
 
     def run(
         self, part: SampledPart, *, stopped: Callable[[Claim], bool] = lambda _: False
@@ -86,7 +89,8 @@ class MotionFinisher:
 
     def close(self) -> None:
         """End the threads."""
-        self._writers.shutdown()
+        if self._writers is not None:
+            self._writers.shutdown()
 
     def _decoded(
         self, part: SampledPart, claims: Sequence[Claim], _: LoadCost
@@ -109,7 +113,11 @@ class MotionFinisher:
 
     def _saved(self, part: SampledPart, made: Sequence[tuple[Success, Any]]) -> Results:
         saves = [partial(self._save, part, win, motion) for win, motion in made]
-        return sum(self._writers.map(_outcome, saves, (win for win, _ in made)), Results())
+        each = map if self._writers is None else self._writers.map
+        results = Results()
+        for outcome in each(_outcome, saves, [win for win, _ in made]):
+            results += outcome
+        return results
 
     def _save(self, part: SampledPart, win: Success, motion: Any) -> Success:
         """Save a motion; raises `SaveError`."""

@@ -33,12 +33,23 @@ class PackFinisher:
         """Whether `flush` has a pack to wait for."""
         return self._last is not None
 
-    def submit(self, pack: HeldPack, sampled: SampledPack) -> None:
+    def submit(self, pack: HeldPack, sampled: SampledPack, *, aside: bool) -> None:
         """Finish a pack, after the one before it; raises what went wrong with that one.
 
         Where a job failed, this waits for the pack itself: a worker that may be sick is paused
         before it samples more.
+
+        Args:
+            pack, sampled: the pack.
+            aside: whether to do so in the other thread; packs that take no time to be sampled would
+                only wait there, for the interpreter and for the database.
         """
+        if not aside:
+            try:
+                self.flush()
+            finally:
+                self._finish(pack, sampled)
+            return
         before = self._last
         self._last = self._thread.submit(self._finish, pack, sampled)
         if (before is not None and not before.result()) or sampled.failures:
