@@ -20,8 +20,8 @@ reads the file back.
 """
 
 import io
+import zipfile
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import BinaryIO
 
 import numpy as np
@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from hymotion.body.motion import Motion
 from hymotion.body.rotation import axis_angle_from_matrix
 from hymotion.errors import ExportError
-from hymotion.export.archive import stored_zip
 from hymotion.export.names import JOINT_NAMES
 from hymotion.export.options import AS_IT_IS, ExportOptions
 from hymotion.export.preparation import moved, turned_to_z
@@ -43,6 +42,8 @@ OWN_KEYS = ("poses", "trans", "betas", "gender", "Rh", "joints", "rot6d", "fps")
 UNIT = "m"
 HAND_NUMBERS = 90
 SHAPE_NUMBERS = 16
+EPOCH = (1980, 1, 1, 0, 0, 0)
+UNIX = 3
 
 
 def write_npz(
@@ -64,7 +65,12 @@ def write_npz(
                 mend=f"Use a name other than {', '.join(arrays)}",
             )
         arrays[key] = _scalar(key, metadata[key])
-    file.write(stored_zip({f"{key}.npy": _npy(array) for key, array in arrays.items()}))
+    # An archive is written in many small pieces with seeks between them: in memory, then at once.
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for key, array in arrays.items():
+            archive.writestr(_entry(f"{key}.npy"), _npy(array))
+    file.write(content.getbuffer())
 
 
 def _arrays(motion: Motion, scale: float) -> dict[str, NDArray[np.generic]]:
@@ -107,13 +113,14 @@ def _scalar(key: str, value: object) -> NDArray[np.generic]:
 
 
 def _npy(array: NDArray[np.generic]) -> bytes:
-    return _header(array.dtype, array.shape, array.flags.fnc) + array.tobytes("A")
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, version=(1, 0), allow_pickle=False)
+    return buffer.getvalue()
 
 
-@lru_cache(maxsize=256)
-def _header(numbers: np.dtype[np.generic], shape: tuple[int, ...], fortran: bool) -> bytes:
-    """The header of a `.npy` file; most of them are those of the last motion's file."""
-    header = io.BytesIO()
-    found = {"descr": np.lib.format.dtype_to_descr(numbers), "fortran_order": fortran}
-    np.lib.format.write_array_header_1_0(header, found | {"shape": shape})
-    return header.getvalue()
+def _entry(name: str) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name, date_time=EPOCH)
+    # The default depends on the operating system.
+    entry.create_system = UNIX
+    entry.external_attr = 0o644 << 16
+    return entry
