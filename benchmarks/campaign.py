@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def main(
         stack.callback(fleet.kill)
         stuck = not _run(fleet, engine, planter, plan, jobs=jobs, timeout=timeout)
         seconds = time.monotonic() - began
-        codes = [] if stuck else fleet.drain()
+        codes = [] if stuck else fleet.drain(partial(_registered, engine))
         broken = _broken(engine, planter.counts, jobs=jobs, codes=codes, stuck=stuck)
         document = _document(planter, engine, jobs=jobs, seconds=seconds, broken=broken)
         document |= {"workers": workers, "database": database, "lease_s": lease, "seed": seed}
@@ -180,6 +181,11 @@ def _run(
             click.echo(f"{done} of {jobs} done, {len(left)} faults to come", err=True)
         time.sleep(LOOK)
     return False
+
+
+def _registered(engine: Engine) -> frozenset[str]:
+    with engine.connect() as connection:
+        return frozenset(connection.scalars(text("SELECT name FROM workers")))
 
 
 def _done(engine: Engine) -> int:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.ground import Ground
 from jobs.delivery.embedded import EmbeddedBroker
 from jobs.settings import Settings
+
+#: Seconds between two looks at workers that start.
+LOOK = 0.1
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Fleet:
     mode: str = "lite"
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _started: int = 0
+    _names: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.settings = Settings.read(self.environ)
@@ -81,7 +87,9 @@ class Fleet:
         self.workers = [process for process in self.workers if process.poll() is None]
         while len(self.workers) < self.size:
             self._started += 1
-            self.workers.append(self._start(f"w{self._started}"))
+            name = f"w{self._started}"
+            self.workers.append(self._start(name))
+            self._names[self.workers[-1].pid] = name
 
     def _start(self, name: str) -> subprocess.Popen[bytes]:
         command = self.ground.hymo("worker", "--device", "cpu", "--name", name)
@@ -97,8 +105,19 @@ class Fleet:
                 start_new_session=True,
             )
 
-    def drain(self) -> list[int]:
-        """SIGTERM to every worker; their exit codes."""
+    def drain(self, registered: Callable[[], Collection[str]]) -> list[int]:
+        """SIGTERM to every worker once it has registered; their exit codes.
+
+        Before, a worker holds no job and ends at once instead of draining.
+
+        Args:
+            registered: the names of all workers that have.
+        """
+        while any(
+            process.poll() is None and self._names[process.pid] not in registered()
+            for process in self.workers
+        ):
+            time.sleep(LOOK)
         for process in self.workers:
             process.terminate()
         return [process.wait() for process in self.workers]
