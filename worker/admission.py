@@ -120,7 +120,7 @@ class Admission:
         if self._draining.is_set() or self.paused:
             return ()
         claims = self._claim_once(job_id, **how)
-        if not claims and not how["urgent"] and self._folders.refresh():  # such as a new batch
+        if not claims and self._folders.refresh():  # for example, a batch is new
             claims = self._claim_once(job_id, **how)
         return claims
 

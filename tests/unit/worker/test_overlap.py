@@ -207,6 +207,21 @@ def test_a_job_that_is_cancelled_or_lost_before_it_begins_is_not_sampled(
     assert bench.engine.packs == [["a", "b", "c"], ["e"]]
 
 
+def test_an_urgent_job_goes_before_a_pack_that_was_claimed_ahead(overlap: Overlap) -> None:
+    bench = overlap.bench
+    bench.insert(*"abcd")
+
+    def submit() -> None:
+        overlap.claimed("c", "d")
+        bench.insert("u", batch="soon", priority=100)
+
+    overlap.at["a"] = submit
+    assert overlap.loop().poll() == 5
+    assert bench.engine.packs == [["a", "b"], ["u"], ["c", "d"]]
+    assert set(bench.states().values()) == {"succeeded"}
+    assert {len(outcomes) for outcomes in attempts(bench).values()} == {1}
+
+
 def test_a_failure_is_settled_before_the_next_pack_begins(overlap: Overlap) -> None:
     bench = overlap.bench
     bench.insert(*"abcd", limit=1)
