@@ -79,6 +79,7 @@ class EngineSetup:
         self.log: list[str] = []
         self.prepared: list[list[str]] = []
         self.fallbacks: list[str] = []
+        self.eager: list[str] = []
         self.precision = DtypeFallback(model="tiny", dtype="float16")
         self.loads: list[str] = []
         self.granted = self.broken = False
@@ -91,6 +92,7 @@ class EngineSetup:
             device="cpu",
             precision=self.precision,
             on_fallback=self.fallbacks.append,
+            on_eager=self.eager.append,
             loading=self._loading,
         )
 
@@ -158,6 +160,21 @@ def test_a_pack_is_not_prepared_for_a_pipeline_that_must_be_reloaded(
     setup.sample(pack("a b"))  # float32 is in memory now
     assert setup.engine.prepare(pack("c"), {}) is None
     assert setup.sample(pack("c")).runs[0].dtype == "float16"
+
+
+def test_each_attempt_says_its_path_and_a_gpu_says_once_why_it_is_eager(
+    pack: Callable[[str], list[Claim]],
+) -> None:
+    setup = EngineSetup()
+    pipeline = setup.engine._pipeline
+    assert pipeline is not None
+    setup.engine._on_gpu = True
+    pipeline.eager_because = ""
+    assert [run.path for run in setup.sample(pack("a b")).runs] == ["fused", "fused"]
+    pipeline.eager_because = "its kernels failed"
+    for _ in range(2):
+        assert [run.path for run in setup.sample(pack("a")).runs] == ["eager"]
+    assert setup.eager == ["its kernels failed"]
 
 
 def test_only_what_broke_is_sampled_again(pack: Callable[[str], list[Claim]]) -> None:
